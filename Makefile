@@ -1,0 +1,36 @@
+# `make table1` and `make test` do everything on a machine with Python 3.11 or 3.12; the rest is for daily work.
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: table1 test check schema lock
+
+table1: $(STAMP)  ## Table 1 and the example pictures of params.yaml
+	snakemake --cores all all
+
+test: $(STAMP)  ## all tests
+	python -m pytest -q
+
+check: $(STAMP)  ## formatting, lint, types
+	ruff format --check spl tests benchmarks
+	ruff check spl tests benchmarks
+	snakefmt --check Snakefile workflow
+	pyright spl
+	snakemake --lint
+
+schema: $(STAMP)  ## workflow/schemas/params.schema.json from spl/config.py
+	python -m spl schema > workflow/schemas/params.schema.json
+
+lock: $(STAMP)  ## requirements.lock from pyproject.toml
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --extra dev pyproject.toml -o requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(VENV)/bin/uv pip sync --quiet --python $(VENV)/bin/python --require-hashes requirements.lock
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .
+	touch $@
+

@@ -1,0 +1,5 @@
+"""`python -m spl`."""
+
+from spl.cli import main
+
+main()

@@ -1,0 +1,251 @@
+"""The command line: one command for a person, a Snakemake rule, DVC, `torchrun` and a cluster.
+
+Heavy libraries are imported inside the commands, so that `--help` and the light commands start at once.
+"""
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spl import settings as slices
+from spl.config import json_schema, load_params
+from spl.errors import SPLError
+
+app = typer.Typer(
+    help="Reproduce SPL (IJCAI 2021). The workflow calls these commands: snakemake --cores all results/table1.csv",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+fetch = typer.Typer(help="Draw the miniature world, or find files that a person has supplied.", no_args_is_help=True)
+prepare = typer.Typer(help="Turn raw files into prepared images, grouped masks and fixed pairs.", no_args_is_help=True)
+app.add_typer(fetch, name="fetch")
+app.add_typer(prepare, name="prepare")
+
+ParamsFile = Annotated[Path, typer.Option("--params", help="The experiment.")]
+DatasetName = Annotated[str, typer.Option("--dataset", help="A name under `datasets`.")]
+MethodName = Annotated[str, typer.Option("--method", help="A name under `methods`.")]
+Record = Annotated[Path, typer.Option(help="Where to write the record.")]
+Source = Annotated[Path, typer.Option(help="The record that a fetch has left.")]
+Folder = Annotated[Path, typer.Option(help="Folder to write; it is replaced as a whole.")]
+Workers = Annotated[int, typer.Option(min=0, help="Parallel workers of this command.")]
+Images = Annotated[Path, typer.Option(help="Manifest of prepared images.")]
+Masks = Annotated[Path, typer.Option(help="Table of grouped masks.")]
+Pairs = Annotated[Path, typer.Option(help="Table of image-mask pairs.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; the GPU if there is one.")]
+
+PARAMS = Path("params.yaml")
+MASKS = Path("data/masks/masks.csv")
+TEACHER = Path("results/teacher/weights.safetensors")
+
+
+@fetch.command("images")
+def fetch_images(dataset: DatasetName, record: Record, params: ParamsFile = PARAMS, workers: Workers = 1) -> None:
+    """Fetch one dataset's raw pictures."""
+    from spl.data import sources
+
+    sources.fetch_images(slices.data_settings(load_params(params), dataset), record, workers=workers)
+
+
+@fetch.command("masks")
+def fetch_masks(record: Record, params: ParamsFile = PARAMS, workers: Workers = 1) -> None:
+    """Fetch the raw irregular masks."""
+    from spl.data import sources
+
+    sources.fetch_masks(slices.mask_settings(load_params(params)), record, workers=workers)
+
+
+@fetch.command("pretext")
+def fetch_pretext(record: Record, params: ParamsFile = PARAMS, workers: Workers = 1) -> None:
+    """Fetch what the teacher comes from: labelled pictures, or released weights."""
+    from spl.data import sources
+
+    sources.fetch_pretext(slices.teacher_settings(load_params(params)), record, workers=workers)
+
+
+@prepare.command("images")
+def prepare_images(
+    dataset: DatasetName, source: Source, folder: Folder, params: ParamsFile = PARAMS, workers: Workers = 1
+) -> None:
+    """Crop, resize and store one dataset's pictures, with a manifest."""
+    from spl.data import prepare as preparation
+
+    preparation.prepare_images(slices.data_settings(load_params(params), dataset), source, folder, workers=workers)
+
+
+@prepare.command("masks")
+def prepare_masks(source: Source, folder: Folder, params: ParamsFile = PARAMS, workers: Workers = 1) -> None:
+    """Binarise the masks and group them into six hole-ratio bins."""
+    from spl.data import masks
+
+    masks.group_masks(slices.mask_settings(load_params(params)), source, folder, workers=workers)
+
+
+@prepare.command("pairs")
+def prepare_pairs(
+    dataset: DatasetName,
+    images: Images,
+    pairs: Pairs,
+    record: Record,
+    masks: Masks = MASKS,
+    params: ParamsFile = PARAMS,
+) -> None:
+    """Draw the mask of every test image."""
+    from spl.data import pairing
+
+    pairing.pair_masks(slices.pair_settings(load_params(params), dataset), images, masks, pairs, record)
+
+
+@app.command("train-teacher")
+def train_teacher(
+    source: Source = Path("data/sources/teacher.json"),
+    out: Annotated[Path, typer.Option(help="Folder for weights.safetensors and run.json.")] = TEACHER.parent,
+    params: ParamsFile = PARAMS,
+    device: Device = None,
+) -> None:
+    """Train the pretext network, or convert its released weights."""
+    from spl.training import teacher
+    from spl.training.distributed import World, pick_device
+
+    world = World(0, 1, pick_device(device))
+    settings = slices.teacher_settings(load_params(params))
+    if not teacher.make_teacher(settings, source, out, world=world, should_stop=_stop_on_signal()):
+        raise typer.Exit(143)
+
+
+@app.command()
+def train(
+    dataset: DatasetName,
+    method: MethodName,
+    images: Annotated[Path | None, typer.Option(help="Manifest of prepared images.")] = None,
+    masks: Masks = MASKS,
+    teacher: Annotated[Path, typer.Option(help="The teacher's weights, for methods that need one.")] = TEACHER,
+    out: Annotated[Path | None, typer.Option(help="Folder for weights, run record, log and samples.")] = None,
+    params: ParamsFile = PARAMS,
+    workers: Workers = 0,
+    device: Device = None,
+) -> None:
+    """Train one method on one dataset; a run that was stopped resumes.
+
+    On several GPUs: torchrun --nproc-per-node 2 -m spl train --dataset paris --method spl
+    """
+    from spl.training.distributed import join_world
+    from spl.training.run import train_method
+
+    run = slices.run_settings(load_params(params), dataset, method)
+    with join_world(device) as world:
+        finished = train_method(
+            run,
+            images=images or Path(f"data/prepared/{dataset}/manifest.csv"),
+            masks=masks,
+            teacher=teacher,
+            folder=out or Path(f"results/weights/{dataset}/{method}"),
+            world=world,
+            workers=workers,
+            should_stop=_stop_on_signal(),
+        )
+    if not finished:
+        raise typer.Exit(143)
+
+
+@app.command()
+def evaluate(
+    dataset: DatasetName,
+    method: MethodName,
+    pairs: Annotated[Path | None, typer.Option(help="Table of image-mask pairs.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Manifest of prepared images.")] = None,
+    masks: Masks = MASKS,
+    weights: Annotated[Path | None, typer.Option(help="Folder of a finished run.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for per_image.csv and the filled pictures.")] = None,
+    params: ParamsFile = PARAMS,
+    device: Device = None,
+) -> None:
+    """Fill and measure every test image of a dataset."""
+    from spl.evaluation.run import evaluate_method
+    from spl.training.distributed import pick_device
+
+    evaluate_method(
+        slices.evaluation_settings(load_params(params), dataset, method),
+        pairs=pairs or Path(f"data/pairs/{dataset}.csv"),
+        images=images or Path(f"data/prepared/{dataset}/manifest.csv"),
+        masks=masks,
+        weights=weights or Path(f"results/weights/{dataset}/{method}"),
+        folder=out or Path(f"results/eval/{dataset}/{method}"),
+        device=pick_device(device),
+    )
+
+
+@app.command()
+def table1(
+    paper: Annotated[Path, typer.Option(help="The paper's Table 1.")],
+    evidence: Annotated[Path, typer.Option(help="Folder of the per-image results.")] = Path("results/eval"),
+    out: Annotated[Path, typer.Option(help="Folder for table1.csv, .md, .tex, .json and comparisons.csv.")] = Path(
+        "results"
+    ),
+    params: ParamsFile = PARAMS,
+) -> None:
+    """Aggregate the per-image evidence into Table 1."""
+    from spl.evaluation.write_table1 import write_table1
+
+    write_table1(load_params(params), evidence, paper, out)
+
+
+@app.command()
+def examples(
+    dataset: DatasetName,
+    out: Annotated[Path, typer.Option(help="The picture to write.")],
+    evidence: Annotated[Path, typer.Option(help="Folder of the per-image results.")] = Path("results/eval"),
+    pairs: Annotated[Path | None, typer.Option(help="Table of image-mask pairs.")] = None,
+    params: ParamsFile = PARAMS,
+) -> None:
+    """Draw input, each method and ground truth for a few test images."""
+    from spl.figures.examples import draw_examples
+
+    settings = slices.example_settings(load_params(params), dataset)
+    pairs = pairs or Path(f"data/pairs/{dataset}.csv")
+    draw_examples(settings, evidence, pairs, Path(f"data/prepared/{dataset}"), MASKS.parent, out)
+
+
+@app.command()
+def stale(
+    stage: Annotated[str, typer.Argument(help="data, masks, teacher, train or evaluate")], params: ParamsFile = PARAMS
+) -> None:
+    """List results whose record disagrees with params.yaml, for `snakemake --forcerun`."""
+    from spl.stale import STAGES, stale_results
+
+    if stage not in STAGES:
+        raise typer.BadParameter(f"{stage!r} is not one of {', '.join(STAGES)}")
+    print(" ".join(stale_results(load_params(params), stage)))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of params.yaml."""
+    print(json_schema(), end="")
+
+
+def _stop_on_signal() -> Callable[[int], bool]:
+    """Return a question for the training loop: has SIGTERM or SIGINT asked to stop after the current step?"""
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        asked = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+    return lambda step: asked
+
+
+def main() -> None:
+    """Run the command line; an error that a user can act on prints without a traceback."""
+    try:
+        app()
+    except SPLError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(1)

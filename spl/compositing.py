@@ -1,0 +1,19 @@
+"""The two operations on (image, mask) that everything shares. Mask 1 = hole (paper section 3.1)."""
+
+from torch import Tensor
+
+
+def mask_out(image: Tensor, mask: Tensor, fill: float | Tensor) -> Tensor:
+    """Hide the hole: keep `image` where it is valid and put `fill` where the mask is 1.
+
+    Shapes: image (B, 3, H, W); mask (B, 1, H, W) in {0, 1}; returns (B, 3, H, W).
+    """
+    return image * (1 - mask) + fill * mask
+
+
+def composite(output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
+    """Take the hole from a generator's `output` and everything else from `image`, exactly.
+
+    Shapes: output, image (B, 3, H, W) in [0, 1]; mask (B, 1, H, W) in {0, 1}; returns (B, 3, H, W).
+    """
+    return output * mask + image * (1 - mask)

@@ -1,0 +1,1 @@
+"""From raw pictures and masks to fixed image-mask pairs."""

@@ -1,0 +1,114 @@
+"""Batches for training and evaluation.
+
+Training data are a pure function of the sample number: which image, which mask and whether to flip follow from
+(seed, number) alone. So a resumed run, any number of workers and any number of GPUs see the same stream.
+"""
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from spl.data.images import read_rgb, resize_mask
+from spl.data.masks import read_mask
+
+
+def to_image(pixels: np.ndarray) -> Tensor:
+    """Turn (H, W, 3) uint8 into a (3, H, W) float tensor in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255
+
+
+def to_mask(mask: np.ndarray) -> Tensor:
+    """Turn (H, W) bool into a (1, H, W) float tensor in {0, 1}, 1 = hole."""
+    return torch.from_numpy(np.ascontiguousarray(mask[None])).float()
+
+
+class SampleStream(Dataset):
+    """Base of training sets: maps a sample number to an item, epoch by epoch in a seeded order.
+
+    An epoch is `steps_per_epoch` whole batches; a set smaller than a batch repeats within it.
+    """
+
+    def __init__(self, count: int, *, batch_size: int, seed: int, name: str) -> None:
+        self.count = count
+        self.steps_per_epoch = max(1, count // batch_size)
+        self._per_epoch = self.steps_per_epoch * batch_size
+        self._seed = [seed, zlib.crc32(name.encode())]
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0))
+
+    def index(self, number: int) -> int:
+        """Return which picture sample `number` shows."""
+        epoch, position = divmod(number, self._per_epoch)
+        if self._order[0] != epoch:
+            self._order = (epoch, np.random.default_rng([*self._seed, epoch]).permutation(self.count))
+        return int(self._order[1][position % self.count])
+
+    def rng(self, number: int) -> np.random.Generator:
+        """Return the generator of sample `number`, for its mask and its flip."""
+        return np.random.default_rng([*self._seed, 1 << 32, number])
+
+
+class InpaintingStream(SampleStream):
+    """Training images, each with a mask drawn uniformly from the whole mask set (released code)."""
+
+    def __init__(
+        self, manifest: Path, masks: Path, *, image_size: int, batch_size: int, flip: bool, seed: int, name: str
+    ) -> None:
+        table = pd.read_csv(manifest, keep_default_na=False)
+        self._images = (manifest.parent / table.loc[table["split"] == "train", "file"]).astype(str).tolist()
+        table = pd.read_csv(masks, keep_default_na=False)
+        self._masks = (masks.parent / table.loc[table["rejected"] == "", "file"]).astype(str).tolist()
+        self._image_size, self._flip = image_size, flip
+        super().__init__(len(self._images), batch_size=batch_size, seed=seed, name=name)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return image (3, H, W) in [0, 1] and mask (1, H, W), 1 = hole."""
+        rng = self.rng(number)
+        image = read_rgb(self._images[self.index(number)])
+        mask = resize_mask(read_mask(Path(self._masks[rng.integers(len(self._masks))]), "white"), self._image_size)
+        if self._flip and rng.random() < 0.5:
+            image, mask = image[:, ::-1], mask[:, ::-1]
+        return to_image(image), to_mask(mask)
+
+
+class BatchNumbers:
+    """The sample numbers of every batch from `start_step` to `stop_step` that this process works on."""
+
+    def __init__(self, start_step: int, stop_step: int, *, batch_size: int, rank: int = 0, world_size: int = 1) -> None:
+        self._steps = range(start_step, stop_step)
+        self._batch_size, self._share, self._rank = batch_size, batch_size // world_size, rank
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __iter__(self) -> Iterator[range]:
+        for step in self._steps:
+            first = step * self._batch_size + self._rank * self._share
+            yield range(first, first + self._share)
+
+
+def stream_batches(stream: SampleStream, numbers: BatchNumbers, *, workers: int) -> DataLoader:
+    """Load the batches with the given numbers, in order."""
+    return DataLoader(stream, batch_sampler=numbers, num_workers=workers, pin_memory=torch.cuda.is_available())
+
+
+class TestPairs(Dataset):
+    """The published image-mask pairs of one dataset."""
+
+    def __init__(self, pairs: Path, images: Path, masks: Path, *, image_size: int) -> None:
+        self.table = pd.read_csv(pairs, keep_default_na=False, dtype={"ratio_bin": str})
+        self._images, self._masks, self._image_size = images, masks, image_size
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        """Return image (3, H, W) in [0, 1] and mask (1, H, W), 1 = hole."""
+        row = self.table.iloc[i]
+        mask = read_mask(self._masks / row["mask"], "white")
+        return to_image(read_rgb(self._images / row["image"])), to_mask(resize_mask(mask, self._image_size))

@@ -1,0 +1,84 @@
+"""Which mask meets which test image: drawn once per dataset, published, equal for every method."""
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from spl.data.images import resize_mask
+from spl.data.masks import RATIO_BINS, ratio_bin, read_mask
+from spl.errors import DataError
+from spl.files import atomic, sha256
+from spl.records import write_record
+from spl.settings import PairSettings
+
+
+def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path, record: Path) -> None:
+    """Give every test image a mask and publish the mapping.
+
+    Reads the manifest of prepared `images` and the table of grouped `masks`; writes `pairs` (CSV: image and mask
+    with their hashes, hole ratio and bin at the mask's stored size and at the network's size) and a record with
+    the counts per bin and how many masks change their bin by resizing.
+    Paper: section 4.3. Raises: DataError if there is no test image or no usable mask.
+    """
+    manifest = pd.read_csv(images, keep_default_na=False)
+    tests = manifest[manifest["split"] == "test"].reset_index(drop=True)
+    table = pd.read_csv(masks, keep_default_na=False)
+    usable = table[table["rejected"] == ""].reset_index(drop=True)
+    if tests.empty or usable.empty:
+        raise DataError(f"cannot pair {len(tests)} test images of {images} with {len(usable)} usable masks of {masks}")
+    rng = np.random.default_rng([settings.seed, zlib.crc32(settings.dataset.encode())])
+    chosen = usable.iloc[DRAWS[settings.pairs](usable, len(tests), rng)].reset_index(drop=True)
+    network_ratio = [
+        float(resize_mask(read_mask(masks.parent / file, "white"), settings.image_size).mean())
+        for file in chosen["file"]
+    ]
+    table = pd.DataFrame(
+        {
+            "image": tests["file"],
+            "image_sha256": tests["sha256"],
+            "mask": chosen["file"],
+            "mask_sha256": chosen["sha256"],
+            "hole_ratio": chosen["hole_ratio"],
+            "ratio_bin": chosen["ratio_bin"],
+            "network_hole_ratio": np.round(network_ratio, 6),
+            "network_ratio_bin": [ratio_bin(ratio) or "" for ratio in network_ratio],
+        }
+    )
+    with atomic(pairs) as temporary:
+        table.to_csv(temporary, index=False)
+    write_record(
+        record,
+        settings,
+        inputs={"images": sha256(images), "masks": sha256(masks)},
+        pairs_per_bin=table["ratio_bin"].value_counts().reindex(RATIO_BINS, fill_value=0).to_dict(),
+        changed_bin_by_resizing=int((table["ratio_bin"] != table["network_ratio_bin"]).sum()),
+        pairs_sha256=sha256(pairs),
+    )
+
+
+def _cycle(candidates: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw without replacement for as long as candidates last, then start over."""
+    rounds = -(-count // len(candidates))
+    return np.concatenate([rng.permutation(candidates) for _ in range(rounds)])[:count]
+
+
+def _uniform(masks: pd.DataFrame, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw from the whole mask set, as the paper does."""
+    return _cycle(np.arange(len(masks)), count, rng)
+
+
+def _balanced(masks: pd.DataFrame, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw equally often from every bin that has masks, so that small test sets fill all columns of Table 1."""
+    bins = masks.groupby("ratio_bin").indices
+    turns = rng.permutation(np.arange(count) % len(bins))
+    drawn = np.empty(count, dtype=int)
+    for turn, name in enumerate(sorted(bins)):
+        places = np.flatnonzero(turns == turn)
+        if len(places):
+            drawn[places] = _cycle(bins[name], len(places), rng)
+    return drawn
+
+
+DRAWS = {"uniform": _uniform, "balanced": _balanced}

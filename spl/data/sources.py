@@ -1,0 +1,103 @@
+"""Getting raw files: drawn for the embedded default, or found where a person has put them.
+
+This is the only step in which the embedded default differs from real data. Each fetch leaves a small
+record under `data/sources/` that says where the files lie.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from spl.config import MiniatureImages, MiniatureMasks, ReleasedTeacher
+from spl.data import world
+from spl.data.layouts import list_images
+from spl.errors import DataError
+from spl.files import read_json, replace_folder, sha256
+from spl.records import write_record
+from spl.settings import DataSettings, MaskSettings, TeacherSettings
+
+RAW = Path("data/raw")
+
+TEACHER_HELP = (
+    "Download Open_ImagesV6_TRresNet_L_448.pth (TResNet-L, Open Images, from the model zoo of Ben-Baruch et al. 2020) "
+    "and place it there, or change teacher.path in params.yaml."
+)
+
+
+def fetch_images(settings: DataSettings, record: Path, *, workers: int) -> None:
+    """Make one dataset's raw pictures available and record where they lie.
+
+    Raises: DataError saying what to place where, if a person has to supply them.
+    """
+    source, name = settings.dataset.source, settings.name
+    if isinstance(source, MiniatureImages):
+        folder = RAW / name
+        _draw(folder, lambda path: world.draw_image_set(
+            source.scene, path, seed=settings.seed, train=source.train, test=source.test, workers=workers
+        ))  # fmt: skip
+    else:
+        folder = _supplied(source.path, f"the pictures of the dataset {name!r}", f"datasets.{name}.source.path")
+    images = list_images(folder, settings.dataset.layout, seed=settings.seed, name=name)
+    counts = {split: sum(image.split == split for image in images) for split in ("train", "test")}
+    write_record(record, settings, {}, folder=str(folder), images=counts)
+
+
+def fetch_masks(settings: MaskSettings, record: Path, *, workers: int) -> None:
+    """Make the raw masks available and record where they lie.
+
+    Raises: DataError saying what to place where, if a person has to supply them.
+    """
+    source = settings.masks.source
+    if isinstance(source, MiniatureMasks):
+        folder = RAW / "masks"
+        _draw(folder, lambda path: world.draw_mask_set(
+            path, seed=settings.seed, per_bin=source.per_bin, workers=workers
+        ))  # fmt: skip
+    else:
+        folder = _supplied(source.path, "the irregular masks (Liu et al. 2018, test_mask.zip)", "masks.source.path")
+    count = sum(1 for _ in folder.glob(settings.masks.glob))
+    if not count:
+        raise DataError(f"{folder} has no file matching {settings.masks.glob}. Place the masks or change masks.glob.")
+    write_record(record, settings, {}, folder=str(folder), masks=count)
+
+
+def fetch_pretext(settings: TeacherSettings, record: Path, *, workers: int) -> None:
+    """Make the teacher's origin available: labelled pictures to train on, or released weights.
+
+    Raises: DataError saying what to place where, if a person has to supply the weights.
+    """
+    teacher = settings.teacher
+    if isinstance(teacher, ReleasedTeacher):
+        weights = Path(teacher.path)
+        if not weights.is_file():
+            raise DataError(f"{weights} does not exist. {TEACHER_HELP}")
+        write_record(record, settings, {}, weights=str(weights), sha256=sha256(weights))
+        return
+    folder, source = RAW / "pretext", teacher.source
+    _draw(folder, lambda path: world.draw_pretext_set(
+        path, seed=settings.seed, train=source.train, val=source.val, workers=workers
+    ))  # fmt: skip
+    write_record(record, settings, {}, folder=str(folder))
+
+
+def raw_folder(record: Path) -> Path:
+    """Return the folder that a fetch recorded.
+
+    Raises: DataError if the record or the folder is gone.
+    """
+    folder = Path(read_json(record)["folder"])
+    if not folder.is_dir():
+        raise DataError(f"{record} points to {folder}, which is gone. Run: snakemake --cores all --force -- {record}")
+    return folder
+
+
+def _draw(folder: Path, draw: Callable[[Path], None]) -> None:
+    """Draw into a temporary folder and put it in place when it is whole."""
+    with replace_folder(folder) as temporary:
+        draw(temporary)
+
+
+def _supplied(path: str, what: str, key: str) -> Path:
+    folder = Path(path)
+    if not folder.is_dir():
+        raise DataError(f"{folder} does not exist. Place {what} there, or change {key} in params.yaml.")
+    return folder

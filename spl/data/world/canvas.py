@@ -1,0 +1,140 @@
+"""A supersampled canvas in logical units, with mild perspective, light and noise, that remembers boxes.
+
+Logical coordinates are about one pixel of a 64x64 network input wide, whatever the size of the picture, so
+that a drawing says directly how fine its structure will be for the network.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from spl.data.world.palette import Colour
+
+SUPERSAMPLING = 3
+CIRCLE_STEPS = 20
+NOISE_SIGMA = 2.0  # of 255, the same in the three channels, like film grain
+MINIMAL_VISIBLE = 0.4  # share of a box that must lie inside the picture for the object to count
+
+
+Projection = Callable[[float, float], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Object:
+    """One annotated object: its label and its box (x0, y0, x1, y1) in pixels of the picture."""
+
+    label: str
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One drawn picture with everything annotated on it."""
+
+    image: Image.Image
+    objects: list[Object]
+
+
+@dataclass(frozen=True)
+class View:
+    """Where the spectator stands: perspective, distance and aim.
+
+    Lengths are in logical units, everything else is relative.
+    """
+
+    keystone_x: float = 0.0  # wider at the bottom by this share
+    keystone_y: float = 0.0  # taller at the right by this share
+    shear: float = 0.0  # lower at the right by this many units per unit
+    zoom: float = 1.0
+    shift_x: float = 0.0
+    shift_y: float = 0.0
+
+    def projection(self, size: tuple[int, int], extent: tuple[float, float]) -> Projection:
+        """Return the function from logical (x, y) to pixels of a picture of this size."""
+        width, height = extent
+        per_x, per_y = self.keystone_x / height, self.keystone_y / width
+        shear = self.shear
+        scale_x, scale_y = self.zoom * size[0] / width, self.zoom * size[1] / height
+        origin_x = (width / 2 + self.shift_x) * size[0] / width
+        origin_y = (height / 2 + self.shift_y) * size[1] / height
+
+        def project(x: float, y: float) -> tuple[float, float]:
+            x, y = x - width / 2, y - height / 2
+            return origin_x + scale_x * x * (1 + per_x * y), origin_y + scale_y * (y * (1 + per_y * x) + shear * x)
+
+        return project
+
+
+class Canvas:
+    """Draws polygons given in logical units and ends as a `Picture`."""
+
+    def __init__(self, size: tuple[int, int], extent: tuple[float, float], view: View | None = None) -> None:
+        """Open a canvas of `size` (width, height) pixels that shows `extent` (width, height) logical units."""
+        self.size = size
+        self.extent = extent
+        fine = (size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING)
+        self._project = (view or View()).projection(fine, extent)
+        self._image = Image.new("RGB", fine)
+        self._draw = ImageDraw.Draw(self._image)
+        self._objects: list[Object] = []
+
+    def polygon(self, points: Iterable[tuple[float, float]], colour: Colour) -> None:
+        """Fill a polygon."""
+        self._draw.polygon([self._project(x, y) for x, y in points], fill=colour)
+
+    def rectangle(self, x0: float, y0: float, x1: float, y1: float, colour: Colour) -> None:
+        """Fill a rectangle with sides along the axes."""
+        self.polygon(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), colour)
+
+    def ellipse(self, x: float, y: float, rx: float, ry: float, colour: Colour) -> None:
+        """Fill an ellipse around (x, y)."""
+        self.polygon(arc(x, y, rx, ry, 0, 360), colour)
+
+    def line(self, points: Sequence[tuple[float, float]], width: float, colour: Colour) -> None:
+        """Draw a polyline with round joints."""
+        pixels = round(width * SUPERSAMPLING * self.size[0] / self.extent[0])
+        self._draw.line([self._project(x, y) for x, y in points], fill=colour, width=max(pixels, 1), joint="curve")
+
+    def mark(self, label: str, x0: float, y0: float, x1: float, y1: float) -> None:
+        """Annotate an object, unless most of it lies outside the picture."""
+        across, down = zip(*(self._project(x, y) for x in (x0, x1) for y in (y0, y1)), strict=True)
+        left, right = min(across) / SUPERSAMPLING, max(across) / SUPERSAMPLING
+        top, bottom = min(down) / SUPERSAMPLING, max(down) / SUPERSAMPLING
+        box = (max(left, 0.0), max(top, 0.0), min(right, self.size[0]), min(bottom, self.size[1]))
+        visible = max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
+        if visible >= MINIMAL_VISIBLE * (right - left) * (bottom - top):
+            self._objects.append(Object(label, box))
+
+    def finish(self, rng: np.random.Generator, light: tuple[float, float], tint: tuple[float, float, float]) -> Picture:
+        """Return the picture, lit and grainy.
+
+        Shapes/Range: `light` is the relative gain of brightness from left to right and from top to bottom;
+        `tint` multiplies the three channels.
+        """
+        width, height = self.size
+        # The pictures will be sampled at 64x64 without a filter: remove what such a grid cannot hold.
+        blur = 0.28 * max(width, height) / 64
+        image = self._image.reduce(SUPERSAMPLING).filter(ImageFilter.GaussianBlur(blur))
+        across = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None, :] * light[0]
+        down = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None] * light[1]
+        gain = (1 + across + down)[..., None] * np.asarray(tint, dtype=np.float32)
+        grain = rng.standard_normal((height, width, 1), dtype=np.float32) * NOISE_SIGMA
+        pixels = np.asarray(image, dtype=np.float32) * gain + grain
+        return Picture(Image.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8)), self._objects)
+
+
+def arc(x: float, y: float, rx: float, ry: float, start: float, stop: float) -> list[tuple[float, float]]:
+    """Return points on an ellipse from angle `start` to `stop` in degrees (0 = right, 90 = down)."""
+    steps = max(3, round(CIRCLE_STEPS * abs(stop - start) / 360))
+    angles = (math.radians(start + (stop - start) * step / steps) for step in range(steps + 1))
+    return [(x + rx * math.cos(angle), y + ry * math.sin(angle)) for angle in angles]
+
+
+def repeat(start: float, pitch: float, extent: float) -> list[float]:
+    """Return the positions `start + k * pitch` that reach into [-pitch, extent + pitch], from left to right."""
+    first = start - math.ceil((start + pitch) / pitch) * pitch
+    count = math.floor((extent + pitch - first) / pitch) + 1
+    return [first + k * pitch for k in range(count)]

@@ -1,0 +1,59 @@
+"""One picture by its name: every one has a generator of its own, so order and number of workers do not matter."""
+
+from zlib import crc32
+
+import numpy as np
+
+from spl.data.world.canvas import Picture
+from spl.data.world.facades import draw_facade
+from spl.data.world.faces import draw_face
+from spl.data.world.scenes import draw_scene
+from spl.errors import DataError
+
+SETS = ("places2", "celeba", "paris")
+PRETEXT = "pretext"
+
+OBJECT_CLASSES = (
+    "house",
+    "window",
+    "door",
+    "awning",
+    "tree",
+    "fence",
+    "lamp",
+    "car",
+    "boat",
+    "cloud",
+    "sun",
+    "moon",
+    "balcony",
+    "shutter",
+    "flowers",
+    "face",
+    "hair",
+    "hat",
+    "glasses",
+    "beard",
+    "earrings",
+)
+
+
+def generator(name: str, *, seed: int, split: str, index: int) -> np.random.Generator:
+    """Return the random generator that belongs to one drawing alone."""
+    return np.random.default_rng([seed, crc32(name.encode()), crc32(split.encode()), index])
+
+
+def draw_picture(name: str, *, seed: int, split: str, index: int) -> Picture:
+    """Draw one picture of a set in memory; "pretext" takes turns between the three kinds.
+
+    Raises: DataError if no set has this name.
+    """
+    rng = generator(name, seed=seed, split=split, index=index)
+    kind, position = (SETS[index % 3], index // 3) if name == PRETEXT else (name, index)
+    if kind == "places2":
+        return draw_scene(rng, position)
+    if kind == "celeba":
+        return draw_face(rng)
+    if kind == "paris":
+        return draw_facade(rng)
+    raise DataError(f"No miniature image set is called {name!r}. Expected one of: {', '.join((*SETS, PRETEXT))}.")

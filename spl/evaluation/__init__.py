@@ -1,0 +1,1 @@
+"""Metrics, per-image evidence and Table 1."""

@@ -1,0 +1,96 @@
+"""Table 1 as Markdown and LaTeX in the paper's shape, and as nested JSON for `dvc metrics`."""
+
+import math
+
+import pandas as pd
+
+from spl.evaluation.table1 import MASK_RATIOS, METRICS, PAPER_NAMES
+from spl.labels import method_title
+
+METRIC_TITLES = {"ssim": "SSIM ↑", "psnr": "PSNR ↑", "mae": "MAE ↓"}
+DECIMALS = {"ssim": 3, "psnr": 2, "mae": 4}
+PAPER_TITLES = {"spl": "Ours", "rn": "RN", "rfr": "RFR", "mfe": "MFE"}
+RATIO_TITLES = {"20-40": "20–40 %", "40-60": "40–60 %", "all": "all"}
+
+
+def to_markdown(table: pd.DataFrame, note: str) -> str:
+    """Render metric x method against dataset x mask ratio; the paper's row stands, in italics, below each of ours."""
+    datasets = list(dict.fromkeys(table["dataset"]))
+    lines = [f"{note}\n"]
+    head = [f"{dataset} {RATIO_TITLES[ratio]}" for dataset in datasets for ratio in MASK_RATIOS]
+    lines += ["| | " + " | ".join(["method", *head]) + " |", "|---|---|" + "--:|" * len(head)]
+    for metric, label, cells, is_paper in _rows(table, datasets):
+        style = "*{}*" if is_paper else "{}"
+        lines.append(
+            f"| {METRIC_TITLES[metric]} | " + " | ".join(style.format(text) for text in [label, *cells]) + " |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def to_latex(table: pd.DataFrame, note: str) -> str:
+    """Render the same rows as a booktabs table."""
+    datasets = list(dict.fromkeys(table["dataset"]))
+    width = len(MASK_RATIOS)
+    lines = [
+        f"% {note}",
+        r"\begin{tabular}{ll" + "c" * (width * len(datasets)) + "}",
+        r"\toprule",
+        " & " + "".join(f" & \\multicolumn{{{width}}}{{c}}{{{_escape(dataset)}}}" for dataset in datasets) + r" \\",
+        " & " + "".join(f" & {_escape(RATIO_TITLES[ratio])}" for _ in datasets for ratio in MASK_RATIOS) + r" \\",
+    ]
+    previous = None
+    for metric, label, cells, is_paper in _rows(table, datasets):
+        lines += [r"\midrule"] if metric != previous else []
+        head = _escape(METRIC_TITLES[metric]) if metric != previous else ""
+        label = rf"\textit{{{_escape(label)}}}" if is_paper else _escape(label)
+        lines.append(f"{head} & {label} & " + " & ".join(map(_escape, cells)) + r" \\")
+        previous = metric
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def to_metrics(table: pd.DataFrame) -> dict[str, dict]:
+    """Nest our values by method, dataset, mask ratio and metric; cells without a finite value are left out."""
+    nested: dict[str, dict] = {}
+    for row in table.itertuples():
+        if math.isfinite(row.ours):
+            cells = nested.setdefault(row.method, {}).setdefault(row.dataset, {}).setdefault(row.mask_ratio, {})
+            cells[row.metric] = round(row.ours, 6)
+    return nested
+
+
+def _rows(table: pd.DataFrame, datasets: list[str]) -> list[tuple[str, str, list[str], bool]]:
+    """List (metric, label, cells, is the paper's) in the order of the printed table."""
+    cells = table.set_index(["metric", "method", "dataset", "mask_ratio"])
+    rows = []
+    for metric in METRICS:
+        for method in dict.fromkeys(table["method"]):
+            found = [cells.loc[(metric, method, dataset, ratio)] for dataset in datasets for ratio in MASK_RATIOS]
+            rows.append((metric, method_title(method), [_ours(cell, DECIMALS[metric]) for cell in found], False))
+            if any(pd.notna(cell["paper"]) for cell in found):
+                printed = [_number(cell["paper"], DECIMALS[metric]) for cell in found]
+                rows.append((metric, f"paper: {PAPER_TITLES[PAPER_NAMES[method]]}", printed, True))
+    return rows
+
+
+def _ours(cell: pd.Series, decimals: int) -> str:
+    if pd.isna(cell["ours"]) or math.isinf(cell["ours"]):
+        return _number(cell["ours"], decimals)
+    half = (cell["ours_high"] - cell["ours_low"]) / 2
+    return f"{cell['ours']:.{decimals}f} ± {half:.{decimals}f}"
+
+
+def _number(value: float, decimals: int) -> str:
+    return "–" if value is None or pd.isna(value) else "∞" if math.isinf(value) else f"{value:.{decimals}f}"
+
+
+def _escape(text: str) -> str:
+    marks = {
+        "_": r"\_",
+        "%": r"\%",
+        "±": r"$\pm$",
+        "↑": r"$\uparrow$",
+        "↓": r"$\downarrow$",
+        "∞": r"$\infty$",
+        "–": "--",
+    }
+    return "".join(marks.get(letter, letter) for letter in text)

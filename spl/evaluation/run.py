@@ -1,0 +1,46 @@
+"""One evaluation: check what is about to be measured, measure it, record it."""
+
+from pathlib import Path
+
+import torch
+
+from spl.config import BiharmonicFill, DiffusionFill
+from spl.data.loaders import TestPairs
+from spl.evaluation.per_image import evaluate
+from spl.files import read_json, replace_folder, sha256
+from spl.models.build import Inpainter, as_inpainter
+from spl.models.classical import classical_inpainter
+from spl.records import require_current, write_record
+from spl.settings import EvaluationSettings
+from spl.training.run import load_generator
+
+
+def evaluate_method(
+    settings: EvaluationSettings,
+    *,
+    pairs: Path,
+    images: Path,
+    masks: Path,
+    weights: Path,
+    folder: Path,
+    device: torch.device,
+) -> None:
+    """Evaluate one method on one dataset's pairs.
+
+    Reads the published `pairs`, the manifest of prepared `images`, the table of `masks` and, for a trained method,
+    the folder `weights` (weights.safetensors, run.json); writes per_image.csv, composited/ and record.json.
+    Raises: RecordError if the weights were trained with other settings or on other data than the current ones.
+    """
+    inputs = {"images": sha256(images), "masks": sha256(masks), "pairs": sha256(pairs)}
+    inpainter: Inpainter
+    if isinstance(settings.run.recipe, DiffusionFill | BiharmonicFill):
+        inpainter = classical_inpainter(settings.run.recipe)
+    else:
+        record = weights / "run.json"
+        require_current(record, settings.run, {name: inputs[name] for name in ("images", "masks")})
+        inpainter = as_inpainter(load_generator(settings.run.recipe, weights, device))
+        inputs["weights"] = read_json(record)["weights_sha256"]
+    test_pairs = TestPairs(pairs, images.parent, masks.parent, image_size=settings.run.image_size)
+    with replace_folder(folder) as temporary:
+        evaluate(inpainter, test_pairs, temporary, batch_size=settings.batch_size, device=device)
+        write_record(temporary / "record.json", settings, inputs, device=str(device))

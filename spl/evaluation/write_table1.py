@@ -1,0 +1,45 @@
+"""Table 1 in all its forms."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from spl.config import Params
+from spl.evaluation.render import to_latex, to_markdown, to_metrics
+from spl.evaluation.table1 import build_table, cell_statuses, compare_methods, read_evidence
+from spl.files import atomic, write_json, write_text
+from spl.settings import table_settings
+
+MINIATURE_NOTE = (
+    "The pictures are those of the embedded miniature world, not of the paper's datasets: the paper's rows are printed "
+    "for orientation, a gap to them means nothing."
+)
+
+
+def write_table1(params: Params, evidence_folder: Path, paper_file: Path, out: Path) -> None:
+    """Write table1.csv, table1.md, table1.tex, table1.json and comparisons.csv to `out`.
+
+    Raises: DataError if the methods were not evaluated on the same pairs.
+    """
+    settings = table_settings(params)
+    evidence = read_evidence(evidence_folder, settings)
+    table = build_table(evidence, settings, cell_statuses(params), pd.read_csv(paper_file))
+    references = [method for method in settings.methods if method not in params.trained_methods]
+    references += [method for method in ("rn",) if method in params.trained_methods]
+    comparisons = compare_methods(evidence, settings, references)
+    note = _note(params)
+    with atomic(out / "table1.csv") as temporary:
+        table.round(6).to_csv(temporary, index=False)
+    with atomic(out / "comparisons.csv") as temporary:
+        comparisons.round(6).to_csv(temporary, index=False)
+    write_text(out / "table1.md", to_markdown(table, note))
+    write_text(out / "table1.tex", to_latex(table, note))
+    write_json(out / "table1.json", to_metrics(table))
+
+
+def _note(params: Params) -> str:
+    confidence = params.evaluation.bootstrap.confidence
+    sizes = ", ".join(f"{name} {dataset.image_size} px" for name, dataset in params.datasets.items())
+    note = f"Mean ± half of the {confidence:.0%} bootstrap interval over test images; {sizes}."
+    miniature = any(dataset.source.kind == "miniature" for dataset in params.datasets.values())
+    return f"{note} {MINIATURE_NOTE}" if miniature else note

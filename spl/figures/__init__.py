@@ -1,0 +1,1 @@
+"""Pictures made from CSV and PNG files, never from a model."""

@@ -1,0 +1,15 @@
+"""What methods are called in tables and figures."""
+
+_METHODS = {
+    "telea": "Telea",
+    "navier_stokes": "Navier–Stokes",
+    "biharmonic": "biharmonic",
+    "rn": "RN",
+    "spl": "SPL",
+    "spl_released": "SPL (released)",
+}
+
+
+def method_title(method: str) -> str:
+    """Return a method's printed name; a name that is not known prints as it is."""
+    return _METHODS.get(method, method)

@@ -1,0 +1,1 @@
+"""Networks, written from the papers; widths are arguments."""

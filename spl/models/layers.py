@@ -1,0 +1,163 @@
+"""Layers that SPL and RN share: image encoder, up-sampling decoder, residual blocks and SPADE."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from spl.errors import DataError
+from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm, Statistics, instance_norm, twin_conv
+
+Gamma = Literal["gamma", "one_plus_gamma"]
+
+STRIDE = 4
+"""The image encoder halves twice, so height and width must be multiples of four."""
+
+
+def check_inputs(image: Tensor, mask: Tensor) -> None:
+    """Stop before a convolution fails with a puzzling message.
+
+    Raises: DataError unless image is (B, 3, H, W), mask (B, 1, H, W), H and W multiples of 4.
+    """
+    expected = (image.shape[0], 1, *image.shape[2:])
+    if image.ndim != 4 or image.shape[1] != 3 or mask.shape != expected:
+        raise DataError(
+            "Expected image (B, 3, H, W) and mask (B, 1, H, W), "
+            f"got image {tuple(image.shape)} and mask {tuple(mask.shape)}."
+        )
+    if image.shape[2] % STRIDE or image.shape[3] % STRIDE:
+        raise DataError(
+            f"Expected height and width to be multiples of {STRIDE}, got {image.shape[2]} x {image.shape[3]}. "
+            "Resize or crop the pictures."
+        )
+
+
+def reflect_conv(inputs: int, outputs: int, kernel: int, *, dilation: int = 1) -> nn.Conv2d:
+    """Build a convolution that keeps the size by reflecting the border."""
+    padding = dilation * (kernel - 1) // 2
+    return nn.Conv2d(inputs, outputs, kernel, padding=padding, dilation=dilation, padding_mode="reflect")
+
+
+def shrinking_conv(inputs: int, outputs: int) -> nn.Conv2d:
+    """Build a convolution that halves height and width."""
+    return nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)
+
+
+# --- Encoder and decoder ----------------------------------------------------------------------------------------------
+
+
+class ImageEncoder(nn.Module):
+    """E_I: three convolutions with mask-conditioned region norm (SPL section 3.1, RN section 3.4).
+
+    The mask enters through the normalisation only, not as an input channel.
+    """
+
+    def __init__(self, *, width: int, statistics: Statistics) -> None:
+        super().__init__()
+        self.conv1 = reflect_conv(3, width, 7)
+        self.norm1 = BasicRegionNorm(width, statistics=statistics)
+        self.conv2 = shrinking_conv(width, 2 * width)
+        self.norm2 = BasicRegionNorm(2 * width, statistics=statistics)
+        self.conv3 = shrinking_conv(2 * width, 4 * width)
+        self.norm3 = BasicRegionNorm(4 * width, statistics=statistics)
+
+    def forward(self, masked_image: Tensor, mask: Tensor) -> Tensor:
+        """Shapes: masked_image (B, 3, H, W); mask (B, 1, H, W); returns (B, 4w, H/4, W/4)."""
+        x = F.relu(self.norm1(self.conv1(masked_image), mask))  # (B, w, H, W)
+        x = F.relu(self.norm2(self.conv2(x), mask))  # (B, 2w, H/2, W/2)
+        return F.relu(self.norm3(self.conv3(x), mask))  # (B, 4w, H/4, W/4)
+
+
+class UpsamplingDecoder(nn.Module):
+    """G's last part: two pixel-shuffle steps with learned region norm, then the picture in [0, 1]."""
+
+    def __init__(self, *, width: int, statistics: Statistics) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(4 * width, 8 * width, 3, padding=1)
+        self.norm1 = LearnedRegionNorm(statistics=statistics)
+        self.conv2 = nn.Conv2d(2 * width, 4 * width, 3, padding=1)
+        self.norm2 = LearnedRegionNorm(statistics=statistics)
+        self.conv3 = reflect_conv(width, 3, 7)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: x (B, 4w, H/4, W/4); returns (B, 3, H, W) in [0, 1]."""
+        x = F.relu(self.norm1(F.pixel_shuffle(self.conv1(x), 2)))  # (B, 2w, H/2, W/2)
+        x = F.relu(self.norm2(F.pixel_shuffle(self.conv2(x), 2)))  # (B, w, H, W)
+        return (torch.tanh(self.conv3(x)) + 1) / 2  # (B, 3, H, W)
+
+
+# --- Residual blocks --------------------------------------------------------------------------------------------------
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(ReLU(conv(x))) without normalisation, as in the semantic learner."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = reflect_conv(channels, channels, 3)
+        self.conv2 = reflect_conv(channels, channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: x (B, C, H, W); returns the same."""
+        return x + self.conv2(F.relu(self.conv1(x)))
+
+
+class ResidualDenseBlock(nn.Module):
+    """Six convolutions that each see all maps before them, fused by 1x1 and added to the input."""
+
+    layers = 6
+
+    def __init__(self, channels: int, *, growth: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(channels + i * growth, growth, 3, padding=1) for i in range(self.layers))
+        self.fusion = nn.Conv2d(channels + self.layers * growth, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: x (B, C, H, W); returns the same."""
+        features = x
+        for conv in self.convs:
+            features = torch.cat([features, F.relu(conv(features))], dim=1)  # (B, C + i * growth, H, W)
+        return x + self.fusion(features)  # (B, C, H, W)
+
+
+# --- SPADE ------------------------------------------------------------------------------------------------------------
+
+
+class SPADE(nn.Module):
+    """Instance norm whose scale and shift are read, pixel by pixel, from a semantic prior (Eqs. 6-8).
+
+    `gamma="gamma"` is the paper's gamma * IN(x) + beta, with gamma starting at one; `"one_plus_gamma"` is the released
+    code's (1 + gamma) * IN(x) + beta. The two differ by one in the bias of `gamma_conv` and in nothing else.
+    """
+
+    def __init__(self, channels: int, prior_channels: int, *, hidden: int, gamma: Gamma) -> None:
+        super().__init__()
+        self.shared_conv = nn.Conv2d(prior_channels, hidden, 3, padding=1)
+        self.gamma_conv = nn.Conv2d(hidden, channels, 3, padding=1)
+        self.beta_conv = nn.Conv2d(hidden, channels, 3, padding=1)
+        self.gamma_offset = 1.0 if gamma == "one_plus_gamma" else 0.0
+        if gamma == "gamma":
+            nn.init.ones_(self.gamma_conv.bias)
+
+    def forward(self, x: Tensor, prior: Tensor) -> Tensor:
+        """Shapes: x (B, C, H, W); prior (B, c, H, W); returns (B, C, H, W)."""
+        hidden = F.relu(self.shared_conv(prior))  # (B, hidden, H, W)
+        gamma, beta = twin_conv(hidden, self.gamma_conv, self.beta_conv)  # (B, C, H, W) each
+        return torch.addcmul(beta, instance_norm(x), gamma + self.gamma_offset)
+
+
+class SPADEResidualBlock(nn.Module):
+    """x + conv(ReLU(SPADE(conv(ReLU(SPADE(x)))))), the first convolution dilated by two (section 3.3)."""
+
+    def __init__(self, channels: int, prior_channels: int, *, hidden: int, gamma: Gamma) -> None:
+        super().__init__()
+        self.norm1 = SPADE(channels, prior_channels, hidden=hidden, gamma=gamma)
+        self.conv1 = reflect_conv(channels, channels, 3, dilation=2)
+        self.norm2 = SPADE(channels, prior_channels, hidden=hidden, gamma=gamma)
+        self.conv2 = reflect_conv(channels, channels, 3)
+
+    def forward(self, x: Tensor, prior: Tensor) -> Tensor:
+        """Shapes: x (B, C, H, W); prior (B, c, H, W); returns (B, C, H, W)."""
+        y = self.conv1(F.relu(self.norm1(x, prior)))
+        return x + self.conv2(F.relu(self.norm2(y, prior)))

@@ -1,0 +1,50 @@
+"""The record that every step leaves beside its files: which settings and which inputs made them.
+
+Snakemake trusts modification times and DVC trusts hashes; neither notices an old result restored under new
+settings. A record does: `spl stale` lists results whose record disagrees, and later steps refuse them.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import spl
+from spl.config import Strict
+from spl.errors import RecordError
+from spl.files import read_json, write_json
+
+
+def write_record(path: str | Path, settings: Strict, inputs: dict[str, str], **results: Any) -> None:
+    """Write a record: resolved settings, hashes of the inputs by name, results worth keeping."""
+    record = {"settings": settings.model_dump(mode="json"), "inputs": inputs, "spl_version": spl.__version__}
+    write_json(path, record | results)
+
+
+def differences(path: str | Path, settings: Strict, inputs: dict[str, str]) -> list[str]:
+    """List how the record at `path` disagrees with the current settings and inputs, one line each."""
+    record = read_json(path)
+    changed = _changed("", record.get("settings", {}), settings.model_dump(mode="json"))
+    recorded = record.get("inputs", {})
+    return changed + [
+        f"input {name} is not the one it was made from" for name, value in inputs.items() if recorded.get(name) != value
+    ]
+
+
+def require_current(path: str | Path, settings: Strict, inputs: dict[str, str]) -> None:
+    """Refuse a result that was made with other settings or inputs.
+
+    Raises: RecordError naming every difference and the command that rebuilds the result.
+    """
+    if found := differences(path, settings, inputs):
+        listed = "\n".join(f"  {line}" for line in found)
+        raise RecordError(
+            f"{path} was made differently from what params.yaml says now:\n{listed}\n"
+            f"Rebuild it: snakemake --cores all --forcerun {path} -- {path}"
+        )
+
+
+def _changed(prefix: str, old: Any, new: Any) -> list[str]:
+    """Compare two JSON values and name each differing leaf by its dotted path."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*new, *(key for key in old if key not in new)]
+        return [line for key in keys for line in _changed(f"{prefix}.{key}".lstrip("."), old.get(key), new.get(key))]
+    return [] if old == new else [f"{prefix}: was {old!r}, is {new!r}"]

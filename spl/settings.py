@@ -1,0 +1,166 @@
+"""The slice of `params.yaml` that each step depends on, as a frozen object with one canonical JSON string.
+
+A Snakemake rule passes the string as its `params:` (so a changed value reruns just that step), the command
+writes the same slice into its record, and the stale check compares the two. No torch here: the Snakefile
+imports this module.
+"""
+
+from typing import TypeVar
+
+from spl.config import (
+    BiharmonicFill,
+    Dataset,
+    DiffusionFill,
+    Evaluation,
+    Masks,
+    Params,
+    RNRecipe,
+    SPLRecipe,
+    Strict,
+    Teacher,
+    TrainedRecipe,
+)
+from spl.errors import ParamsError
+from spl.files import canonical_json
+
+T = TypeVar("T")
+Recipe = DiffusionFill | BiharmonicFill | SPLRecipe | RNRecipe
+
+
+class DataSettings(Strict):
+    """What decides the raw and the prepared images of one dataset."""
+
+    seed: int
+    name: str
+    dataset: Dataset
+
+
+class MaskSettings(Strict):
+    """What decides the prepared masks."""
+
+    seed: int
+    masks: Masks
+
+
+class PairSettings(Strict):
+    """What decides which mask meets which test image."""
+
+    seed: int
+    dataset: str
+    image_size: int
+    pairs: str
+
+
+class TeacherSettings(Strict):
+    """What decides the frozen pretext network."""
+
+    seed: int
+    teacher: Teacher
+
+
+class RunSettings(Strict):
+    """One training run: a method on a dataset, overrides resolved."""
+
+    seed: int
+    dataset: str
+    image_size: int
+    method: str
+    recipe: Recipe
+    teacher: TeacherSettings | None
+
+
+class EvaluationSettings(Strict):
+    """One evaluation: a run and the protocol's batch."""
+
+    run: RunSettings
+    batch_size: int
+
+
+class TableSettings(Strict):
+    """What decides Table 1 beside the per-image evidence."""
+
+    seed: int
+    methods: tuple[str, ...]
+    datasets: tuple[str, ...]
+    evaluation: Evaluation
+
+
+class ExampleSettings(Strict):
+    """What decides the example picture of one dataset."""
+
+    dataset: str
+    methods: tuple[str, ...]
+    examples: int
+
+
+def canonical(settings: Strict) -> str:
+    """Return the settings as one canonical JSON string."""
+    return canonical_json(settings.model_dump(mode="json"))
+
+
+def data_settings(params: Params, dataset: str) -> DataSettings:
+    """Return the slice of one dataset."""
+    return DataSettings(seed=params.seed, name=dataset, dataset=_pick("datasets", params.datasets, dataset))
+
+
+def mask_settings(params: Params) -> MaskSettings:
+    """Return the slice of the masks."""
+    return MaskSettings(seed=params.seed, masks=params.masks)
+
+
+def pair_settings(params: Params, dataset: str) -> PairSettings:
+    """Return the slice of one dataset's image-mask pairs."""
+    size = _pick("datasets", params.datasets, dataset).image_size
+    return PairSettings(seed=params.seed, dataset=dataset, image_size=size, pairs=params.evaluation.pairs)
+
+
+def teacher_settings(params: Params) -> TeacherSettings:
+    """Return the slice of the teacher."""
+    return TeacherSettings(seed=params.seed, teacher=params.teacher)
+
+
+def run_settings(params: Params, dataset: str, method: str) -> RunSettings:
+    """Return the slice of one run, with the dataset's overrides applied to the method's recipe.
+
+    Raises: ParamsError if the dataset or the method is not in `params.yaml`.
+    """
+    image_size = _pick("datasets", params.datasets, dataset).image_size
+    recipe = _pick("methods", params.methods, method)
+    if isinstance(recipe, TrainedRecipe):
+        recipe = recipe.model_copy(update={"training": recipe.training.resolve(dataset)})
+    return RunSettings(
+        seed=params.seed,
+        dataset=dataset,
+        image_size=image_size,
+        method=method,
+        recipe=recipe,
+        teacher=teacher_settings(params) if needs_teacher(recipe) else None,
+    )
+
+
+def evaluation_settings(params: Params, dataset: str, method: str) -> EvaluationSettings:
+    """Return the slice of one evaluation."""
+    return EvaluationSettings(run=run_settings(params, dataset, method), batch_size=params.evaluation.batch_size)
+
+
+def table_settings(params: Params) -> TableSettings:
+    """Return the slice of Table 1."""
+    return TableSettings(
+        seed=params.seed, methods=tuple(params.methods), datasets=tuple(params.datasets), evaluation=params.evaluation
+    )
+
+
+def example_settings(params: Params, dataset: str) -> ExampleSettings:
+    """Return the slice of one dataset's example picture."""
+    return ExampleSettings(dataset=dataset, methods=tuple(params.methods), examples=params.figures.examples)
+
+
+def needs_teacher(recipe: Recipe) -> bool:
+    """Tell whether a recipe learns from teacher features."""
+    return isinstance(recipe, SPLRecipe) and recipe.losses.lambda_prior > 0
+
+
+def _pick(section: str, entries: dict[str, T], name: str) -> T:
+    if name not in entries:
+        raise ParamsError(f"{section} has no entry {name!r}; it has {', '.join(entries)}")
+    return entries[name]

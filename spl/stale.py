@@ -1,0 +1,84 @@
+"""Results on disk that do not belong to the current `params.yaml`.
+
+After `dvc checkout` or `dvc exp run`, files of other settings may lie where Snakemake, which goes by times,
+believes them up to date. Each step's record tells; `dvc.yaml` passes the list to `snakemake --forcerun`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from spl import settings
+from spl.config import Params, Strict
+from spl.errors import DataError
+from spl.files import read_json, sha256
+from spl.records import differences
+
+STAGES = ("data", "masks", "teacher", "train", "evaluate")
+
+
+def stale_results(params: Params, stage: str) -> list[str]:
+    """List the files of a stage to rebuild: those whose record has other settings or inputs.
+
+    Missing files are not listed: Snakemake builds them anyway.
+    """
+    return [
+        target
+        for target, record, wanted, inputs in _results(params, stage)
+        if _is_stale(target, record, wanted, inputs)
+    ]
+
+
+def _results(params: Params, stage: str) -> Iterator[tuple[str, str, Strict, dict[str, str]]]:
+    """Yield (target, record, settings, input files by name) of every result of a stage."""
+    masks = "data/masks/masks.csv"
+    if stage == "masks":
+        yield "data/sources/masks.json", "data/sources/masks.json", settings.mask_settings(params), {}
+        yield masks, "data/masks/record.json", settings.mask_settings(params), {}
+    if stage == "teacher":
+        wanted = settings.teacher_settings(params)
+        yield "data/sources/teacher.json", "data/sources/teacher.json", wanted, {}
+        yield "results/teacher/run.json", "results/teacher/run.json", wanted, {}
+    for dataset in params.datasets:
+        images = f"data/prepared/{dataset}/manifest.csv"
+        if stage == "data":
+            wanted = settings.data_settings(params, dataset)
+            yield f"data/sources/{dataset}.json", f"data/sources/{dataset}.json", wanted, {}
+            yield images, f"data/prepared/{dataset}/record.json", wanted, {}
+            pairs = f"data/pairs/{dataset}"
+            yield (
+                f"{pairs}.csv",
+                f"{pairs}.json",
+                settings.pair_settings(params, dataset),
+                {"images": images, "masks": masks},
+            )
+        for method in params.methods:
+            run = f"results/weights/{dataset}/{method}/run.json"
+            if stage == "train" and method in params.trained_methods:
+                wanted = settings.run_settings(params, dataset, method)
+                inputs = {"images": images, "masks": masks}
+                if wanted.teacher:
+                    inputs["teacher"] = "results/teacher/weights.safetensors"
+                yield run, run, wanted, inputs
+            if stage == "evaluate":
+                folder = f"results/eval/{dataset}/{method}"
+                inputs = {"images": images, "masks": masks, "pairs": f"data/pairs/{dataset}.csv"}
+                if method in params.trained_methods:
+                    inputs["weights"] = f"results/weights/{dataset}/{method}/weights.safetensors"
+                wanted = settings.evaluation_settings(params, dataset, method)
+                yield f"{folder}/per_image.csv", f"{folder}/record.json", wanted, inputs
+
+
+def _is_stale(target: str, record: str, wanted: Strict, inputs: dict[str, str]) -> bool:
+    if not (Path(target).exists() and Path(record).exists()):
+        return False
+    try:
+        current = {name: sha256(path) for name, path in inputs.items() if Path(path).exists()}
+        return bool(differences(record, wanted, current)) or not _raw_files_exist(record)
+    except DataError:
+        return True
+
+
+def _raw_files_exist(record: str) -> bool:
+    """Tell whether the raw files that a fetch recorded are still there; true for every other record."""
+    content = read_json(record)
+    return all(Path(content[key]).exists() for key in ("folder", "weights") if key in content)

@@ -1,0 +1,1 @@
+"""Pretext networks whose frozen features supervise the semantic prior."""

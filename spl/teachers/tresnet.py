@@ -1,0 +1,87 @@
+"""The teacher of the paper: the first half of a TResNet trained for multi-label classification, then frozen."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import torch
+from timm.models.tresnet import TResNet
+from torch import Tensor, nn
+
+from spl.checkpoints import load_released_tresnet, load_weights
+from spl.errors import DataError
+
+TRUNK = 4
+"""Stages kept of a TResNet's body: space-to-depth, conv1, layer1, layer2."""
+
+
+def build_classifier(*, layers: Sequence[int], width_factor: float, num_classes: int) -> TResNet:
+    """Build the whole network, for training the teacher on a multi-label task; forward gives logits (B, num_classes).
+
+    TResNet-L is `layers=[4, 5, 18, 3], width_factor=1.2`. Input: RGB in [0, 1], no mean and standard deviation.
+    """
+    return TResNet(layers=list(layers), width_factor=width_factor, num_classes=num_classes)
+
+
+class TResNetTeacher(nn.Module):
+    """Frozen TResNet up to layer2; it stays in evaluation mode, whatever surrounds it.
+
+    Args:
+        trunk: the first four stages of a TResNet's body.
+    """
+
+    def __init__(self, trunk: nn.Sequential) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.requires_grad_(False)
+        self.train(False)
+
+    @classmethod
+    def build(cls, *, layers: Sequence[int], width_factor: float) -> Self:
+        """Build a teacher with fresh weights; `layers` are the block counts of layer1 and layer2."""
+        shallow = TResNet(layers=[*layers, 1, 1], width_factor=width_factor, num_classes=0)
+        return cls(shallow.body[:TRUNK])
+
+    @classmethod
+    def from_classifier(cls, classifier: TResNet) -> Self:
+        """Take the trunk of a trained classifier; the weights are shared, not copied."""
+        return cls(classifier.body[:TRUNK])
+
+    @property
+    def channels(self) -> int:
+        """d, the number of channels of the features (152 for TResNet-L)."""
+        return self.trunk.layer2[-1].conv2.conv.out_channels
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode: `mode` is ignored, since the batch statistics are part of what was learnt."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> Tensor:
+        """Shapes: image (B, 3, H, W), RGB in [0, 1], H and W multiples of 8; returns (B, d, H/8, W/8), all >= 0.
+
+        Raises: DataError if a size is not a multiple of 8.
+        """
+        if image.shape[2] % 8 or image.shape[3] % 8:
+            raise DataError(f"The teacher expects sizes that are multiples of 8, got {tuple(image.shape[2:])}.")
+        return self.trunk(image)
+
+
+def load_openimages_teacher(path: str | Path) -> TResNetTeacher:
+    """Read the released `Open_ImagesV6_TRresNet_L_448.pth` and keep its trunk (2,578,192 parameters).
+
+    Raises: CheckpointError if the file is not that network.
+    """
+    teacher = TResNetTeacher.build(layers=(4, 5), width_factor=1.2)
+    load_released_tresnet(path, teacher)
+    return teacher
+
+
+def load_teacher(path: str | Path, *, layers: Sequence[int], width_factor: float) -> TResNetTeacher:
+    """Read a teacher that `save_weights` wrote.
+
+    Raises: CheckpointError if the file does not fit the sizes.
+    """
+    teacher = TResNetTeacher.build(layers=layers, width_factor=width_factor)
+    load_weights(path, teacher)
+    return teacher

@@ -1,0 +1,1 @@
+"""One training loop; the methods say how a step is made."""

@@ -1,0 +1,75 @@
+"""One process or several: the few facts the loop needs about `torchrun`."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among all, and its device."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def is_main(self) -> bool:
+        """Tell whether this process writes the files."""
+        return self.rank == 0
+
+    def distribute(self, network: nn.Module) -> nn.Module:
+        """Wrap a network so that its gradients are averaged over all processes."""
+        if self.size == 1:
+            return network
+        # Buffers (spectral-norm vectors) are a function of the weights alone, hence equal everywhere; sending
+        # them between the discriminator's two passes would change tensors that autograd still needs.
+        devices = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(network, device_ids=devices, broadcast_buffers=False)
+
+    def any(self, flag: bool) -> bool:
+        """Tell whether `flag` is true in any process."""
+        if self.size == 1:
+            return flag
+        votes = torch.tensor(int(flag), device=self.device)
+        dist.all_reduce(votes, op=dist.ReduceOp.MAX)
+        return bool(votes)
+
+    def barrier(self) -> None:
+        """Wait for all processes."""
+        if self.size > 1:
+            dist.barrier()
+
+
+def unwrap(network: nn.Module) -> nn.Module:
+    """Return the network inside a DistributedDataParallel wrapper, or the network itself."""
+    return network.module if isinstance(network, DistributedDataParallel) else network
+
+
+def pick_device(name: str | None = None) -> torch.device:
+    """Return the named device, or the GPU if there is one."""
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+@contextmanager
+def join_world(device_name: str | None = None) -> Iterator[World]:
+    """Join the process group that `torchrun` describes, or stand alone."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield World(0, 1, pick_device(device_name))
+        return
+    device = pick_device(device_name)
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield World(dist.get_rank(), size, device)
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,193 @@
+"""The training loop: it owns *when* things happen; a method owns *how* a step is made.
+
+    for batch in batches: losses = method.step(batch); log; if due: save
+
+Everything a step depends on is either in the checkpoint or a function of the step number, so a run that was
+stopped at any step and resumed gives the same weights, bit for bit on a CPU.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor, nn
+
+from spl.config import Decay
+from spl.data.loaders import BatchNumbers, SampleStream, stream_batches
+from spl.errors import TrainingError
+from spl.training.checkpoint import NAME, load_state, save_state
+from spl.training.distributed import World, unwrap
+from spl.training.ema import EMA
+from spl.training.progress import Progress, TrainingLog
+from spl.training.schedule import lr_factor
+
+
+class Method(Protocol):
+    """What the loop needs to know about a training recipe."""
+
+    networks: dict[str, nn.Module]
+    """All trained networks by name."""
+    optimizers: dict[str, torch.optim.Optimizer]
+
+    def step(self, *batch: Tensor, step: int) -> dict[str, Tensor]:
+        """Make one optimiser step of every network and return the losses, detached scalars, by name."""
+        ...
+
+
+class Plan(NamedTuple):
+    """When things happen in a run."""
+
+    settings: str
+    """Canonical JSON of the settings and the input hashes: a state resumes only under equal ones."""
+    product: str
+    """Name of the network whose weights the run is for."""
+    batch_size: int
+    epochs: int
+    decay: Decay
+    ema: float | None
+    checkpoint_seconds: float = 600.0
+    log_every: int = 10
+
+
+class Outcome(NamedTuple):
+    """What a finished run hands over."""
+
+    weights: dict[str, Tensor]
+    steps: int
+    images_seen: int
+    seconds: float
+    """Wall time over all sessions of the run."""
+    losses: dict[str, float]
+    """Mean of the last logged steps."""
+
+
+def train(
+    method: Method,
+    stream: SampleStream,
+    plan: Plan,
+    folder: Path,
+    *,
+    world: World,
+    workers: int = 0,
+    should_stop: Callable[[int], bool] = lambda step: False,
+    on_save: Callable[[nn.Module], None] = lambda product: None,
+) -> Outcome | None:
+    """Train to the end, or until `should_stop(steps_done)`; return None if stopped early.
+
+    Keeps its state and `log.csv` under `folder` and resumes from them; hands the network that the run is for to
+    `on_save` whenever the state is saved.
+    Raises: TrainingError if a loss is not finite, another process holds the run, or the batch cannot be shared
+    equally among the processes.
+    """
+    if plan.batch_size % world.size:
+        raise TrainingError(f"a batch of {plan.batch_size} cannot be shared equally by {world.size} processes")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock", timeout=0)
+    try:
+        if world.is_main:
+            lock.acquire()
+        return _train(method, stream, plan, folder, world, workers, should_stop, on_save)
+    except Timeout:
+        raise TrainingError(
+            f"{folder} is in use by another process that trains the same run. Stop that one first."
+        ) from None
+    finally:
+        lock.release()
+
+
+def _train(
+    method: Method,
+    stream: SampleStream,
+    plan: Plan,
+    folder: Path,
+    world: World,
+    workers: int,
+    should_stop: Callable[[int], bool],
+    on_save: Callable[[nn.Module], None],
+) -> Outcome | None:
+    total_steps = plan.epochs * stream.steps_per_epoch
+    trained = unwrap(method.networks[plan.product])
+    ema = EMA(trained, plan.ema) if plan.ema else None
+    product = ema.network if ema else trained
+    parts = _stateful(method, ema)
+    done, seconds = _resume(parts, load_state(folder, plan.settings, world.device))
+    log = TrainingLog(folder / "log.csv", resume_after=done, active=world.is_main)
+    progress = Progress(done, total_steps, plan.batch_size, active=world.is_main)
+    base_lrs = {name: optimizer.defaults["lr"] for name, optimizer in method.optimizers.items()}
+    numbers = BatchNumbers(done, total_steps, batch_size=plan.batch_size, rank=world.rank, world_size=world.size)
+    began = saved = time.monotonic()
+
+    def save(step: int) -> None:
+        if world.is_main:
+            state = {name: part.state_dict() for name, part in parts.items()}
+            elapsed = seconds + time.monotonic() - began
+            save_state(folder, state | {"settings": plan.settings, "step": step, "seconds": elapsed})
+            on_save(product)
+
+    for step, batch in enumerate(stream_batches(stream, numbers, workers=workers), start=done):
+        factor = lr_factor(plan.decay, step=step, steps_per_epoch=stream.steps_per_epoch, total_steps=total_steps)
+        for name, optimizer in method.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = base_lrs[name] * factor
+        tensors = [tensor.to(world.device, non_blocking=True) for tensor in batch]
+        losses = {name: float(loss) for name, loss in method.step(*tensors, step=step).items()}
+        if world.any(not all(map(math.isfinite, losses.values()))):
+            _stop_at_nan(step, losses, folder)
+        if ema:
+            ema.update(trained, step)
+        done = step + 1
+        log.add(done, losses)
+        progress.advance(done, losses)
+        if done % plan.log_every == 0 or done == total_steps:
+            log.write(done, lr_factor=factor)
+        if stop := world.any(should_stop(done)):
+            save(done)
+            break
+        if world.any(time.monotonic() - saved > plan.checkpoint_seconds):
+            save(done)
+            saved = time.monotonic()
+    else:
+        stop = False
+    progress.close()
+    if stop and done < total_steps:
+        return None
+    save(done)
+    return Outcome(
+        weights={name: value.detach().cpu().contiguous() for name, value in product.state_dict().items()},
+        steps=done,
+        images_seen=done * plan.batch_size,
+        seconds=seconds + time.monotonic() - began,
+        losses=log.last,
+    )
+
+
+def _stateful(method: Method, ema: EMA | None) -> dict[str, Any]:
+    """Collect everything that has a state, by its name in the checkpoint."""
+    parts: dict[str, Any] = {f"network/{name}": unwrap(network) for name, network in method.networks.items()}
+    parts |= {f"optimizer/{name}": optimizer for name, optimizer in method.optimizers.items()}
+    return parts | ({"ema": ema.network} if ema else {})
+
+
+def _resume(parts: dict[str, Any], state: dict[str, Any] | None) -> tuple[int, float]:
+    """Load a state into the parts and return the steps and seconds already done."""
+    if state is None:
+        return 0, 0.0
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return state["step"], state["seconds"]
+
+
+def _stop_at_nan(step: int, losses: dict[str, float], folder: Path) -> None:
+    listed = ", ".join(f"{name} {value:g}" for name, value in losses.items())
+    checkpoint = folder / NAME
+    last_good = (
+        f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "no checkpoint was written before"
+    )
+    raise TrainingError(
+        f"a loss is not finite at step {step + 1}: {listed}; {last_good}. "
+        "Lower the learning rate, or use precision: fp32, in params.yaml."
+    )

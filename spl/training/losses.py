@@ -1,0 +1,64 @@
+"""The losses of SPL and RN, with the paper's letters. Every one is a mean over elements and returns a scalar."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from spl.compositing import composite
+from spl.errors import DataError
+
+Reduction = Literal["sum", "mean"]
+
+
+def image_loss(output: Tensor, image: Tensor, mask: Tensor, *, delta: float) -> Tensor:
+    """Compare the raw output with the image, (1 + delta) times as hard inside the hole.
+
+    Shapes: output, image (B, 3, H, W); mask (B, 1, H, W), 1 = hole; returns ().
+    Paper: Eq. 9 (delta = 5; the released code has 2).
+    """
+    return ((output - image).abs() * (1 + delta * mask)).mean()
+
+
+def prior_loss(adapted_prior: Tensor, teacher_features: Tensor, mask: Tensor, *, alpha: float) -> Tensor:
+    """Pull the adapted prior towards the teacher, (1 + alpha) times as hard inside the hole.
+
+    Shapes: adapted_prior, teacher_features (B, d, H/4, W/4); mask (B, 1, H, W), 1 = hole; returns ().
+    Paper: Eq. 5 (alpha = 3). The mask is shrunk by nearest neighbour to the size of the features (M_s).
+    Raises: DataError if the two feature maps differ in shape.
+    """
+    if adapted_prior.shape != teacher_features.shape:
+        raise DataError(
+            f"Expected teacher features like the adapted prior {tuple(adapted_prior.shape)}, "
+            f"got {tuple(teacher_features.shape)}. Build the generator with this teacher's channels."
+        )
+    small_mask = F.interpolate(mask, size=adapted_prior.shape[2:], mode="nearest")  # (B, 1, H/4, W/4)
+    return ((adapted_prior - teacher_features).abs() * (1 + alpha * small_mask)).mean()
+
+
+def hole_normalised_l1(output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
+    """Mean difference between composite and image, divided by the batch's hole ratio.
+
+    Shapes: output, image (B, 3, H, W); mask (B, 1, H, W), 1 = hole; returns (), 0 for a batch without a hole.
+    Paper: RN's reconstruction loss, as released.
+    """
+    difference = (image - composite(output, image, mask)).abs().mean()
+    return difference / mask.mean().clamp(min=1 / mask.numel())
+
+
+def adversarial_loss(probabilities: Tensor, *, real: bool) -> Tensor:
+    """Binary cross entropy against "all real" or "all generated", in full precision under autocast too.
+
+    The generator's loss is `adversarial_loss(D(output), real=True)` = -log D (the paper's Eq. 10 has a sign slip).
+    """
+    with torch.autocast(probabilities.device.type, enabled=False):
+        probabilities = probabilities.to(torch.promote_types(probabilities.dtype, torch.float32))
+        target = torch.full_like(probabilities, float(real))
+        return F.binary_cross_entropy(probabilities, target)
+
+
+def discriminator_loss(loss_real: Tensor, loss_fake: Tensor, *, reduction: Reduction) -> Tensor:
+    """Join the discriminator's two terms: `sum` as in Eq. 11, or `mean` as in the released code."""
+    total = loss_real + loss_fake
+    return total if reduction == "sum" else total / 2

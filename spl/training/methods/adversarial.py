@@ -1,0 +1,55 @@
+"""The half of a training step that methods with one patch discriminator share."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from spl.training.losses import Reduction, adversarial_loss, discriminator_loss
+
+Autocast = Callable[[], AbstractContextManager]
+
+
+def step_discriminator(
+    discriminator: nn.Module,
+    optimizer: Optimizer,
+    image: Tensor,
+    output: Tensor,
+    *,
+    reduction: Reduction,
+    autocast: Autocast,
+) -> dict[str, Tensor]:
+    """Update the discriminator on images and on raw outputs (not composites), and return its losses, detached.
+
+    Two forward passes, hence two power iterations of the spectral norms, as in the released code.
+    """
+    with autocast():
+        probabilities_real, _ = discriminator(image)
+        probabilities_fake, _ = discriminator(output.detach())
+    loss_real = adversarial_loss(probabilities_real, real=True)
+    loss_fake = adversarial_loss(probabilities_fake, real=False)
+    loss = discriminator_loss(loss_real, loss_fake, reduction=reduction)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return {
+        "discriminator_real": loss_real.detach(),
+        "discriminator_fake": loss_fake.detach(),
+        "discriminator": loss.detach(),
+    }
+
+
+def fool(discriminator: nn.Module, output: Tensor, *, autocast: Autocast) -> Tensor:
+    """Return the generator's adversarial loss -log D(output); the discriminator gets no gradient from it.
+
+    A DistributedDataParallel wrapper is left aside: it would wait for gradients that never come.
+    """
+    bare = getattr(discriminator, "module", discriminator)
+    bare.requires_grad_(False)
+    try:
+        with autocast():
+            probabilities, _ = bare(output)
+    finally:
+        bare.requires_grad_(True)
+    return adversarial_loss(probabilities, real=True)

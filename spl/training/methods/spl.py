@@ -1,0 +1,105 @@
+"""One training step of SPL: paper section 3.4, in the order of the released loop."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from spl.training.losses import Reduction, image_loss, prior_loss
+from spl.training.methods.adversarial import Autocast, fool, step_discriminator
+
+
+@dataclass(frozen=True)
+class SPLLosses:
+    """Weights of the losses, in the paper's letters (Eqs. 5, 9, 11 and 12)."""
+
+    lambda_img: float
+    lambda_adv: float
+    lambda_prior: float
+    alpha: float
+    delta: float
+    discriminator_reduction: Reduction
+
+
+class SPLMethod:
+    """Train generator and discriminator in turn, the generator also towards the features of a frozen teacher.
+
+    The networks have to be in training mode when `step` is called.
+
+    Args:
+        generator: (image, mask) -> (output, adapted_prior); may be wrapped by DistributedDataParallel.
+        discriminator: image -> (probabilities, feature maps). If wrapped, then with `broadcast_buffers=False`: the
+            spectral norms update their vectors in every forward pass, in all processes alike.
+        teacher: image (B, 3, 2H, 2W) in [0, 1] -> features (B, d, H/4, W/4); `None` trains without prior ("w/o S").
+        optimizers: one under `generator` and one under `discriminator`.
+        losses: weights of the losses.
+        prior_steps: steps after which the prior loss counts no more (the released Paris recipe ends with ten epochs
+            without it); `None` keeps it to the end.
+        autocast: makes the context of the forward passes. For bfloat16: gradients are not scaled, as float16 needs.
+    """
+
+    def __init__(
+        self,
+        *,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        teacher: Callable[[Tensor], Tensor] | None,
+        optimizers: dict[str, Optimizer],
+        losses: SPLLosses,
+        prior_steps: int | None = None,
+        autocast: Autocast = nullcontext,
+    ) -> None:
+        self.networks = {"generator": generator, "discriminator": discriminator}
+        self.optimizers = optimizers
+        self.teacher = teacher
+        self.losses = losses
+        self.prior_steps = prior_steps
+        self.autocast = autocast
+
+    def step(self, image: Tensor, mask: Tensor, *, step: int) -> dict[str, Tensor]:
+        """Update the discriminator, then the generator, and return all losses, detached.
+
+        Shapes: image (B, 3, H, W) in [0, 1]; mask (B, 1, H, W), 1 = hole. `step` counts from 0.
+        """
+        generator, discriminator = self.networks["generator"], self.networks["discriminator"]
+        with self.autocast():
+            output, adapted_prior = generator(image, mask)  # (B, 3, H, W), (B, d, H/4, W/4)
+        discriminator_losses = step_discriminator(
+            discriminator,
+            self.optimizers["discriminator"],
+            image,
+            output,
+            reduction=self.losses.discriminator_reduction,
+            autocast=self.autocast,
+        )
+
+        loss_img = image_loss(output, image, mask, delta=self.losses.delta)
+        loss_adv = fool(discriminator, output, autocast=self.autocast)
+        target = self._teacher_features(image, adapted_prior)
+        loss_prior = prior_loss(adapted_prior, target, mask, alpha=self.losses.alpha)
+        lambda_prior = self.losses.lambda_prior if self.prior_steps is None or step < self.prior_steps else 0.0
+        total = (
+            self.losses.lambda_img * loss_img + self.losses.lambda_adv * loss_adv + lambda_prior * loss_prior
+        )  # Eq. 12
+        self.optimizers["generator"].zero_grad()
+        total.backward()
+        self.optimizers["generator"].step()
+        generator_losses = {"loss_img": loss_img, "loss_adv": loss_adv, "loss_prior": loss_prior, "total": total}
+        return discriminator_losses | {name: loss.detach() for name, loss in generator_losses.items()}
+
+    @torch.no_grad()
+    def _teacher_features(self, image: Tensor, adapted_prior: Tensor) -> Tensor:
+        """Show the teacher the complete picture, enlarged twice (I' of section 3.2).
+
+        Without a teacher the prior is its own target: the loss is 0 and so is its gradient, and yet every parameter
+        stays in the graph, which DistributedDataParallel requires.
+        """
+        if self.teacher is None:
+            return adapted_prior.detach()
+        large_image = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)  # (B, 3, 2H, 2W)
+        with self.autocast():
+            return self.teacher(large_image)  # (B, d, H/4, W/4)

@@ -1,0 +1,161 @@
+"""One training run: from settings to weights, with its record."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision.io import write_png
+from torchvision.utils import make_grid
+
+from spl.checkpoints import load_weights, save_weights
+from spl.compositing import composite, mask_out
+from spl.config import RNRecipe, SPLRecipe, TrainedRecipe
+from spl.data.loaders import InpaintingStream
+from spl.evaluation.metrics import quantise
+from spl.files import atomic, canonical_json, read_json, sha256
+from spl.models.build import as_inpainter, build_generator
+from spl.models.discriminator import PatchDiscriminator
+from spl.records import write_record
+from spl.settings import RunSettings, needs_teacher
+from spl.teachers.build import load_teacher
+from spl.training.distributed import World
+from spl.training.loop import Method, Outcome, Plan, train
+from spl.training.methods.rn import RNLosses, RNMethod
+from spl.training.methods.spl import SPLLosses, SPLMethod
+from spl.versions import versions
+
+CHECKPOINTS = Path("checkpoints")
+SAMPLES = 6
+"""Training samples shown in samples.png."""
+
+
+def train_method(
+    run: RunSettings,
+    *,
+    images: Path,
+    masks: Path,
+    teacher: Path,
+    folder: Path,
+    world: World,
+    workers: int,
+    should_stop: Callable[[int], bool] = lambda step: False,
+) -> bool:
+    """Train one method on one dataset and publish weights.safetensors, run.json, log.csv and samples.png.
+
+    Reads the manifest of prepared `images`, the table of `masks` and, where the recipe needs it, the `teacher`'s
+    weights. Resumes from checkpoints/<dataset>/<method>, which is removed at the end.
+    Returns: whether training came to its end.
+    """
+    recipe = run.recipe
+    assert isinstance(recipe, TrainedRecipe)
+    inputs = {"images": sha256(images), "masks": sha256(masks)}
+    if needs_teacher(recipe):
+        inputs["teacher"] = sha256(teacher)
+    torch.manual_seed(run.seed)
+    training = recipe.training
+    stream = InpaintingStream(
+        images, masks, image_size=run.image_size, batch_size=training.batch_size, flip=training.flip,
+        seed=run.seed, name=run.dataset,
+    )  # fmt: skip
+    frozen = load_teacher(teacher).to(world.device) if needs_teacher(recipe) else None
+    teacher_channels = frozen.channels if frozen else 1
+    method = build_method(recipe, frozen, teacher_channels, stream.steps_per_epoch, world)
+    plan = Plan(
+        settings=canonical_json({"settings": run.model_dump(mode="json"), "inputs": inputs}),
+        product="generator",
+        batch_size=training.batch_size,
+        epochs=training.epochs,
+        decay=training.decay,
+        ema=training.ema,
+    )
+    state = CHECKPOINTS / run.dataset / run.method
+    first = [torch.stack(items).to(world.device) for items in zip(*(stream[i] for i in range(SAMPLES)), strict=True)]
+    outcome = train(
+        method, stream, plan, state, world=world, workers=workers, should_stop=should_stop,
+        on_save=lambda generator: save_samples(generator, *first, state / "samples.png"),
+    )  # fmt: skip
+    if outcome is None:
+        return False
+    if world.is_main:
+        record = {"teacher_channels": teacher_channels, "processes": world.size, "device": world.device.type}
+        publish(outcome, run, inputs, state, folder, record)
+    return True
+
+
+def build_method(
+    recipe: SPLRecipe | RNRecipe, teacher: nn.Module | None, teacher_channels: int, steps_per_epoch: int, world: World
+) -> Method:
+    """Build networks, optimizers and the step of a recipe, on this process's device."""
+    training, losses = recipe.training, recipe.losses
+    generator = build_generator(recipe, teacher_channels=teacher_channels).to(world.device).train()
+    discriminator = PatchDiscriminator(width=recipe.model.width).to(world.device).train()
+    adam = partial(torch.optim.Adam, betas=training.betas)
+    shared = {
+        "generator": world.distribute(generator),
+        "discriminator": world.distribute(discriminator),
+        "optimizers": {
+            "generator": adam(generator.parameters(), lr=training.lr),
+            "discriminator": adam(discriminator.parameters(), lr=training.lr_discriminator),
+        },
+        "autocast": _autocast(training.precision, world.device),
+    }
+    if isinstance(recipe, RNRecipe):
+        return RNMethod(losses=RNLosses(losses.lambda_img, losses.lambda_adv), **shared)
+    weights = SPLLosses(
+        lambda_img=losses.lambda_img, lambda_adv=losses.lambda_adv, lambda_prior=losses.lambda_prior,
+        alpha=losses.alpha, delta=losses.delta, discriminator_reduction=losses.discriminator,
+    )  # fmt: skip
+    prior_steps = None if training.prior_epochs is None else training.prior_epochs * steps_per_epoch
+    return SPLMethod(teacher=teacher, losses=weights, prior_steps=prior_steps, **shared)
+
+
+def load_generator(recipe: SPLRecipe | RNRecipe, folder: Path, device: torch.device) -> nn.Module:
+    """Build a recipe's generator with the weights of a finished run."""
+    teacher_channels = read_json(folder / "run.json")["teacher_channels"]
+    generator = build_generator(recipe, teacher_channels=teacher_channels)
+    load_weights(generator, folder / "weights.safetensors")
+    return generator.to(device)
+
+
+def publish(
+    outcome: Outcome, run: RunSettings, inputs: dict[str, str], state: Path, folder: Path, facts: dict[str, Any]
+) -> None:
+    """Write a finished run's files, the record last, and drop its resume state."""
+    save_weights(outcome.weights, folder / "weights.safetensors")
+    for name in ("log.csv", "samples.png"):
+        with atomic(folder / name) as temporary:
+            shutil.copyfile(state / name, temporary)
+    write_record(
+        folder / "run.json",
+        run,
+        inputs,
+        weights_sha256=sha256(folder / "weights.safetensors"),
+        steps=outcome.steps,
+        images_seen=outcome.images_seen,
+        seconds=round(outcome.seconds, 1),
+        losses=outcome.losses,
+        versions=versions(),
+        **facts,
+    )
+    shutil.rmtree(state)
+
+
+@torch.no_grad()
+def save_samples(generator: nn.Module, image: Tensor, mask: Tensor, path: Path) -> None:
+    """Draw a column per sample: input, output, composited, image. Shapes: image (B, 3, H, W), mask (B, 1, H, W)."""
+    was_training = generator.training
+    output = as_inpainter(generator)(image, mask)
+    generator.train(was_training)
+    rows = [mask_out(image, mask, fill=1.0), output, composite(output, image, mask), image]
+    grid = make_grid(quantise(torch.cat(rows)), nrow=len(image), padding=2, pad_value=255)
+    with atomic(path) as temporary:
+        write_png(grid.cpu(), str(temporary))
+
+
+def _autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager]:
+    return partial(torch.autocast, device.type, torch.bfloat16) if precision == "bf16" else nullcontext

@@ -1,0 +1,21 @@
+"""Which software made a result."""
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that can move a number, and the git commit of this code if it is a checkout."""
+    found = {name: version(name) for name in ("torch", "torchvision", "timm", "numpy", "scikit-image")}
+    return {"commit": _commit(), "python": platform.python_version(), **found}
+
+
+def _commit() -> str:
+    """Return the checked-out commit, with `+changes` if files differ from it; `unknown` without git."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty=+changes"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,47 @@
+"""The experiment, checked once, and the names that rules share."""
+
+import shutil
+
+from spl import settings
+from spl.config import load_params
+from spl.errors import ParamsError
+from spl.settings import canonical
+
+# Commands read the parameter file, so what Snakemake knows must be what the file says. A file given by
+# --configfile comes first and stands alone; nothing is merged.
+PARAMS = Path(workflow.configfiles[0])
+try:
+    params = load_params(PARAMS)
+except ParamsError as error:
+    raise WorkflowError(error)
+if workflow.config_settings.config:
+    raise WorkflowError(f"--config is not supported: change {PARAMS}, or name a complete file with --configfile")
+
+DATASETS = list(params.datasets)
+METHODS = list(params.methods)
+TRAINED = params.trained_methods
+
+# A training asks for a GPU only where there is one; the profile says how many may be used.
+GPU = 1 if shutil.which("nvidia-smi") else 0
+
+WEIGHTS = expand("results/weights/{dataset}/{method}/weights.safetensors", dataset=DATASETS, method=TRAINED)
+PER_IMAGE = expand("results/eval/{dataset}/{method}/per_image.csv", dataset=DATASETS, method=METHODS)
+PREPARED = expand("data/prepared/{dataset}/manifest.csv", dataset=DATASETS)
+PAIRS = expand("data/pairs/{dataset}.csv", dataset=DATASETS)
+EXAMPLES = expand("results/figures/examples_{dataset}.png", dataset=DATASETS)
+
+
+wildcard_constraints:
+    dataset="|".join(DATASETS),
+    method="|".join(METHODS),
+
+
+def params_file(wildcards, input):
+    """Path of the parameter file. Taking `input` keeps Snakemake from comparing it: what counts is the content."""
+    return str(PARAMS)
+
+
+def run_files(wildcards):
+    """Weights and run record of a trained method; nothing for a classical fill."""
+    folder = f"results/weights/{wildcards.dataset}/{wildcards.method}"
+    return {"weights": f"{folder}/weights.safetensors", "run": f"{folder}/run.json"} if wildcards.method in TRAINED else {}

@@ -1,0 +1,49 @@
+"""Raw pictures and prepared images.
+
+OUTPUTS:
+
+    data/sources/{dataset}.json             where the raw pictures lie
+    data/prepared/{dataset}/manifest.csv    every picture at the network's size, with its hash
+"""
+
+
+rule fetch_images:
+    """Draw the miniature world, or find the pictures a person has supplied."""
+    output:
+        record="data/sources/{dataset}.json",
+    params:
+        file=params_file,
+        settings=lambda w: canonical(settings.data_settings(params, w.dataset)),
+    log:
+        "logs/fetch_images/{dataset}.log",
+    benchmark:
+        "benchmarks/results/fetch_images/{dataset}.tsv"
+    shell:
+        "python -m spl fetch images --params {params.file:q} --dataset {wildcards.dataset}"
+        " --record {output.record:q} --workers {threads} 2> {log:q}"
+
+
+rule prepare_images:
+    """Crop, resize and store every picture (the released resize convention)."""
+    input:
+        source="data/sources/{dataset}.json",
+    output:
+        manifest="data/prepared/{dataset}/manifest.csv",
+        record="data/prepared/{dataset}/record.json",
+    params:
+        file=params_file,
+        settings=lambda w: canonical(settings.data_settings(params, w.dataset)),
+    log:
+        "logs/prepare_images/{dataset}.log",
+    benchmark:
+        "benchmarks/results/prepare_images/{dataset}.tsv"
+    shell:
+        "python -m spl prepare images --params {params.file:q} --dataset {wildcards.dataset}"
+        " --source {input.source:q} --folder data/prepared/{wildcards.dataset} --workers {threads} 2> {log:q}"
+
+
+rule data:
+    """Target: all prepared images and pairs."""
+    input:
+        PREPARED,
+        PAIRS,

@@ -1,0 +1,67 @@
+"""Irregular masks in six ratio bins, and the fixed image-mask pairs.
+
+OUTPUTS:
+
+    data/masks/masks.csv        every mask with its hole ratio and bin, rejected ones with the reason
+    data/pairs/{dataset}.csv    which mask meets which test image, equal for every method
+"""
+
+
+rule fetch_masks:
+    """Draw the miniature world's masks, or find the masks a person has supplied."""
+    output:
+        record="data/sources/masks.json",
+    params:
+        file=params_file,
+        settings=canonical(settings.mask_settings(params)),
+    log:
+        "logs/fetch_masks.log",
+    benchmark:
+        "benchmarks/results/fetch_masks.tsv"
+    shell:
+        "python -m spl fetch masks --params {params.file:q} --record {output.record:q} --workers {threads} 2> {log:q}"
+
+
+rule group_masks:
+    """Binarise every mask, check the polarity, group by measured hole ratio."""
+    input:
+        source="data/sources/masks.json",
+    output:
+        masks="data/masks/masks.csv",
+        record="data/masks/record.json",
+    params:
+        file=params_file,
+        settings=canonical(settings.mask_settings(params)),
+    log:
+        "logs/group_masks.log",
+    benchmark:
+        "benchmarks/results/group_masks.tsv"
+    shell:
+        "python -m spl prepare masks --params {params.file:q} --source {input.source:q} --folder data/masks"
+        " --workers {threads} 2> {log:q}"
+
+
+rule pair_masks:
+    """Draw one mask for every test image (paper section 4.3)."""
+    input:
+        images="data/prepared/{dataset}/manifest.csv",
+        masks="data/masks/masks.csv",
+    output:
+        pairs="data/pairs/{dataset}.csv",
+        record="data/pairs/{dataset}.json",
+    params:
+        file=params_file,
+        settings=lambda w: canonical(settings.pair_settings(params, w.dataset)),
+    log:
+        "logs/pair_masks/{dataset}.log",
+    benchmark:
+        "benchmarks/results/pair_masks/{dataset}.tsv"
+    shell:
+        "python -m spl prepare pairs --params {params.file:q} --dataset {wildcards.dataset} --images {input.images:q}"
+        " --masks {input.masks:q} --pairs {output.pairs:q} --record {output.record:q} 2> {log:q}"
+
+
+rule masks:
+    """Target: the grouped masks."""
+    input:
+        "data/masks/masks.csv",

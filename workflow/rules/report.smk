@@ -1,0 +1,50 @@
+"""Table 1 and the example pictures, from CSV and PNG files alone.
+
+OUTPUTS:
+
+    results/table1.{csv,md,tex,json}             ours, the paper's, the gap, the interval
+    results/comparisons.csv                      paired differences between methods
+    results/figures/examples_{dataset}.png       input, each method, ground truth
+"""
+
+
+rule table1:
+    """Aggregate the per-image evidence into Table 1."""
+    input:
+        per_image=PER_IMAGE,
+        paper=str(Path(workflow.basedir) / "workflow/resources/table1_paper.csv"),
+    output:
+        csv="results/table1.csv",
+        markdown="results/table1.md",
+        latex="results/table1.tex",
+        metrics="results/table1.json",
+        comparisons="results/comparisons.csv",
+    params:
+        file=params_file,
+        settings=canonical(settings.table_settings(params)),
+    log:
+        "logs/table1.log",
+    benchmark:
+        "benchmarks/results/table1.tsv"
+    shell:
+        "python -m spl table1 --params {params.file:q} --evidence results/eval --paper {input.paper:q}"
+        " --out results 2> {log:q}"
+
+
+rule draw_examples:
+    """Show input, each method and ground truth for a few test images of every ratio bin."""
+    input:
+        per_image=expand("results/eval/{{dataset}}/{method}/per_image.csv", method=METHODS),
+        pairs="data/pairs/{dataset}.csv",
+    output:
+        picture="results/figures/examples_{dataset}.png",
+    params:
+        file=params_file,
+        settings=lambda w: canonical(settings.example_settings(params, w.dataset)),
+    log:
+        "logs/draw_examples/{dataset}.log",
+    benchmark:
+        "benchmarks/results/draw_examples/{dataset}.tsv"
+    shell:
+        "python -m spl examples --params {params.file:q} --dataset {wildcards.dataset} --evidence results/eval"
+        " --pairs {input.pairs:q} --out {output.picture:q} 2> {log:q}"
