@@ -197,6 +197,7 @@ RN_RULES: Rules = (
     (r"^(middle\..*)\.region_conv\.", r"\1.sa.conv1."),
     (r"^(middle\..*)\.(gamma|beta)_conv\.", r"\1.sa.\2_conv."),
 )
+DISCRIMINATOR_RULES: Rules = tuple((rf"^convs\.{i}\.", f"conv{i + 1}.0.") for i in range(5))
 TRESNET_RULES: Rules = (
     (r"^trunk\.", "body."),
     (r"^(body\.layer2\.0\.conv1)\.(conv|bn)\.", r"\1.0.\2."),  # followed by a blur, hence one level deeper
@@ -285,14 +286,18 @@ def _parts(source: str | Path | State, layout: str) -> tuple[dict[str, State], s
     return dict(parts), label
 
 
-def _fill_renamed(network: nn.Module, state: State, rules: Rules, label: str, layout: str) -> None:
+def released_names(network: nn.Module, rules: Rules) -> dict[str, str]:
+    """Return the authors' key of every parameter and buffer of a network."""
     names = {}
     for name in network.state_dict():
-        key = name
+        names[name] = name
         for pattern, replacement in rules:
-            key = re.sub(pattern, replacement, key)
-        names[name] = key
-    fill(network, state, source=label, layout=layout, names=names)
+            names[name] = re.sub(pattern, replacement, names[name])
+    return names
+
+
+def _fill_renamed(network: nn.Module, state: State, rules: Rules, label: str, layout: str) -> None:
+    fill(network, state, source=label, layout=layout, names=released_names(network, rules))
 
 
 def _fill_discriminator(discriminator: nn.Module, state: State, label: str) -> None:
@@ -303,8 +308,7 @@ def _fill_discriminator(discriminator: nn.Module, state: State, label: str) -> N
         if original is None or not torch.equal(original, tensor):
             raise CheckpointError(f"{label} contradicts itself: {key} is not equal to the discriminator's first layer.")
     rest = {key: tensor for key, tensor in state.items() if key not in copies}
-    names = {name: re.sub(r"^convs\.(\d)", lambda m: f"conv{int(m[1]) + 1}.0", name) for name in discriminator.state_dict()}
-    fill(discriminator, rest, source=label, layout="the released patch discriminator's", names=names)
+    _fill_renamed(discriminator, rest, DISCRIMINATOR_RULES, label, "the released patch discriminator's")
 
 
 def _fill_tresnet(teacher: nn.Module, state: State, label: str) -> None:

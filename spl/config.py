@@ -220,6 +220,13 @@ class TeacherTraining(Strict):
     batch_size: Positive
     epochs: Positive
     lr: Rate
+    decay: Decay
+
+    @field_validator("decay")
+    @classmethod
+    def _decay_within_epochs(cls, decay: Any, info: ValidationInfo) -> Any:
+        _check_decay(decay, info.data.get("epochs"))
+        return decay
 
 
 class TrainedTeacher(Strict):

@@ -119,5 +119,6 @@ def _check_polarity(ratios: np.ndarray, hole: str, raw: Path) -> None:
         other = "black" if hole == "white" else "white"
         raise DataError(
             f"{raw}: with holes declared {hole}, {(~usable).sum()} of {len(ratios)} masks miss more than 60 % of the "
-            f"picture; the other way round they would not. If holes are {other}, set masks.hole: {other} in params.yaml."
+            f"picture; the other way round they would not. "
+            f"If holes are {other}, set masks.hole: {other} in params.yaml."
         )

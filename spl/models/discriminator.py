@@ -15,6 +15,9 @@ class SpectralNormConv2d(nn.Module):
     follows another training trajectory; the older hook agrees with this class but is announced as deprecated.
     """
 
+    weight_u: Tensor
+    weight_v: Tensor
+
     def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int, padding: int) -> None:
         super().__init__()
         self.stride, self.padding = stride, padding

@@ -138,7 +138,7 @@ class SPADE(nn.Module):
         self.beta_conv = nn.Conv2d(hidden, channels, 3, padding=1)
         self.gamma_offset = 1.0 if gamma == "one_plus_gamma" else 0.0
         if gamma == "gamma":
-            nn.init.ones_(self.gamma_conv.bias)
+            nn.init.ones_(self.gamma_conv.get_parameter("bias"))
 
     def forward(self, x: Tensor, prior: Tensor) -> Tensor:
         """Shapes: x (B, C, H, W); prior (B, c, H, W); returns (B, C, H, W)."""

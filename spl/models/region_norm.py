@@ -37,6 +37,9 @@ class _RegionNormalise(torch.autograd.Function):
         counts = counts.clamp(min=1)
         mean = _per_region(x @ regions.mT, pool) / counts  # (B or 1, C, K)
         centred = torch.baddbmm(x, mean.expand(len(x), -1, -1), regions, alpha=-1)  # (B, C, N)
+        # Once more: in a flat map the rounding of the mean would be blown up by 1 / sqrt(eps).
+        rest = _per_region(centred @ regions.mT, pool) / counts
+        centred.baddbmm_(rest.expand(len(x), -1, -1), regions, alpha=-1)
         variance = _per_region(centred.square() @ regions.mT, pool) / counts
         scale = torch.rsqrt(variance + eps)  # (B or 1, C, K)
         ctx.save_for_backward(centred, regions, gamma, scale, counts)
@@ -46,7 +49,9 @@ class _RegionNormalise(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, Tensor | None, None]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, grad: Tensor
+    ) -> tuple[Tensor, None, Tensor | None, None]:
         centred, regions, gamma, scale, counts = ctx.saved_tensors
         with torch.autocast(grad.device.type, enabled=False):
             total = _per_region(grad @ regions.mT, ctx.pool)  # (B or 1, C, K)
@@ -94,7 +99,7 @@ def hole_and_valid(mask: Tensor) -> Tensor:
 def twin_conv(x: Tensor, first: nn.Conv2d, second: nn.Conv2d) -> tuple[Tensor, ...]:
     """Run two equally shaped convolutions over the same input as one, which small ones on a CPU repay."""
     weight = torch.cat([first.weight, second.weight])
-    bias = torch.cat([first.bias, second.bias])
+    bias = torch.cat([first.get_parameter("bias"), second.get_parameter("bias")])
     return F.conv2d(x, weight, bias, padding=first.padding).chunk(2, dim=1)
 
 

@@ -1,5 +1,6 @@
 """RN: Region Normalization for Image Inpainting (Yu et al., AAAI 2020), a baseline of Table 1."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -45,6 +46,7 @@ class RN(nn.Module):
         return self.upsampling(self.blocks(features))  # (B, 3, H, W)
 
 
+@torch.no_grad()
 def initialise_rn(module: nn.Module) -> None:
     """Initialise like the original: small weights, and biases that are *not* small.
 
@@ -53,15 +55,13 @@ def initialise_rn(module: nn.Module) -> None:
     The vectors of RN-B are zero. Applies to RN's discriminator as well, which has no biases.
     """
     for layer in module.modules():
-        weight = getattr(layer, "weight_orig", getattr(layer, "weight", None))
-        if weight is not None:
-            nn.init.kaiming_normal_(weight)
-            weight.data.mul_(0.1)
-        if getattr(layer, "bias", None) is not None:
-            nn.init.normal_(layer.bias, mean=1e-4, std=1.0)
-        if isinstance(layer, BasicRegionNorm):
-            for vector in layer.parameters():
-                nn.init.zeros_(vector)
+        for name, parameter in layer.named_parameters(recurse=False):
+            if isinstance(layer, BasicRegionNorm):
+                nn.init.zeros_(parameter)
+            elif name == "bias":
+                nn.init.normal_(parameter, mean=1e-4, std=1.0)
+            else:
+                nn.init.kaiming_normal_(parameter).mul_(0.1)
 
 
 def build_rn(*, width: int = 64, blocks: int = 8) -> RN:

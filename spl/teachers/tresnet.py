@@ -8,7 +8,7 @@ import torch
 from timm.models.tresnet import TResNet
 from torch import Tensor, nn
 
-from spl.checkpoints import load_released_tresnet, load_weights
+from spl.checkpoints import load_released_tresnet
 from spl.errors import DataError
 
 TRUNK = 4
@@ -50,7 +50,7 @@ class TResNetTeacher(nn.Module):
     @property
     def channels(self) -> int:
         """d, the number of channels of the features (152 for TResNet-L)."""
-        return self.trunk.layer2[-1].conv2.conv.out_channels
+        return self.trunk.get_parameter("layer2.0.conv2.bn.weight").numel()
 
     def train(self, mode: bool = True) -> Self:
         """Stay in evaluation mode: `mode` is ignored, since the batch statistics are part of what was learnt."""
@@ -74,14 +74,4 @@ def load_openimages_teacher(path: str | Path) -> TResNetTeacher:
     """
     teacher = TResNetTeacher.build(layers=(4, 5), width_factor=1.2)
     load_released_tresnet(path, teacher)
-    return teacher
-
-
-def load_teacher(path: str | Path, *, layers: Sequence[int], width_factor: float) -> TResNetTeacher:
-    """Read a teacher that `save_weights` wrote.
-
-    Raises: CheckpointError if the file does not fit the sizes.
-    """
-    teacher = TResNetTeacher.build(layers=layers, width_factor=width_factor)
-    load_weights(path, teacher)
     return teacher

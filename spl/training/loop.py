@@ -114,8 +114,10 @@ def _train(
     ema = EMA(trained, plan.ema) if plan.ema else None
     product = ema.network if ema else trained
     parts = _stateful(method, ema)
+    log = TrainingLog(folder / "log.csv", active=world.is_main)
+    parts["log"] = log
     done, seconds = _resume(parts, load_state(folder, plan.settings, world.device))
-    log = TrainingLog(folder / "log.csv", resume_after=done, active=world.is_main)
+    log.cut_back(done)
     progress = Progress(done, total_steps, plan.batch_size, active=world.is_main)
     base_lrs = {name: optimizer.defaults["lr"] for name, optimizer in method.optimizers.items()}
     numbers = BatchNumbers(done, total_steps, batch_size=plan.batch_size, rank=world.rank, world_size=world.size)

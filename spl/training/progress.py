@@ -4,6 +4,7 @@ import csv
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -11,17 +12,26 @@ LINE_SECONDS = 10.0
 
 
 class TrainingLog:
-    """`log.csv`: one row per few steps with the mean losses, cut back to the resumed step at start."""
+    """`log.csv`: one row per few steps with the mean losses since the last row."""
 
-    def __init__(self, path: Path, *, resume_after: int, active: bool) -> None:
+    def __init__(self, path: Path, *, active: bool) -> None:
         self.last: dict[str, float] = {}
         self._path, self._active = path, active
         self._sums: dict[str, float] = {}
         self._count = 0
-        if active:
-            self._cut_back(resume_after)
 
-    def _cut_back(self, step: int) -> None:
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is not yet in the file."""
+        return {"sums": self._sums, "count": self._count, "last": self.last}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self._sums, self._count, self.last = state["sums"], state["count"], state["last"]
+
+    def cut_back(self, step: int) -> None:
+        """Drop the rows of later steps, which a resumed run will write again."""
+        if not self._active:
+            return
         if step == 0:
             self._path.unlink(missing_ok=True)
         elif self._path.exists():

@@ -21,7 +21,7 @@ from spl.files import atomic, canonical_json, read_json, sha256
 from spl.models.build import as_inpainter, build_generator
 from spl.models.discriminator import PatchDiscriminator
 from spl.records import write_record
-from spl.settings import RunSettings, needs_teacher
+from spl.settings import RunSettings
 from spl.teachers.build import load_teacher
 from spl.training.distributed import World
 from spl.training.loop import Method, Outcome, Plan, train
@@ -54,7 +54,7 @@ def train_method(
     recipe = run.recipe
     assert isinstance(recipe, TrainedRecipe)
     inputs = {"images": sha256(images), "masks": sha256(masks)}
-    if needs_teacher(recipe):
+    if run.teacher:
         inputs["teacher"] = sha256(teacher)
     torch.manual_seed(run.seed)
     training = recipe.training
@@ -62,7 +62,7 @@ def train_method(
         images, masks, image_size=run.image_size, batch_size=training.batch_size, flip=training.flip,
         seed=run.seed, name=run.dataset,
     )  # fmt: skip
-    frozen = load_teacher(teacher).to(world.device) if needs_teacher(recipe) else None
+    frozen = load_teacher(run.teacher.teacher, teacher).to(world.device) if run.teacher else None
     teacher_channels = frozen.channels if frozen else 1
     method = build_method(recipe, frozen, teacher_channels, stream.steps_per_epoch, world)
     plan = Plan(

@@ -110,7 +110,7 @@ def test_a_larger_set_begins_with_the_smaller_one(archives: Path, tmp_path: Path
 
 
 def test_an_unknown_set_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="'pretext'.*places2, celeba, paris"):
+    with pytest.raises(DataError, match=r"'pretext'.*places2, celeba, paris"):
         draw_image_set("pretext", tmp_path / "set", seed=0, train=1, test=1)
     assert not (tmp_path / "set").exists()
 

@@ -13,7 +13,7 @@ from PIL import Image
 from spl.data.world import OBJECT_CLASSES, SETS, Picture, draw_picture
 
 GRID = 16
-TRAIN, TEST = 180, 90
+TRAIN, TEST = 150, 75
 CHANCE = 0.5
 RIDGE = 2.0
 INSIDE = 0.9  # share of its box that makes an object hidden

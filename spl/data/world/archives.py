@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -128,8 +128,8 @@ def _draw_all(name: str, folder: Path, drawings: Sequence[Drawing], *, seed: int
 def _save_picture(name: str, folder: Path, seed: int, drawing: Drawing) -> list[BoxRow]:
     picture = draw_picture(name, seed=seed, split=drawing.split, index=drawing.index)
     # Full chroma resolution: at 64x64 a colour edge is as sharp as an edge of brightness.
-    options = {"quality": JPEG[drawing.split], "subsampling": 0} if drawing.path.endswith(".jpg") else {}
-    picture.image.save(folder / drawing.path, **options)
+    jpeg: dict[str, Any] = {"quality": JPEG[drawing.split], "subsampling": 0}
+    picture.image.save(folder / drawing.path, **(jpeg if drawing.path.endswith(".jpg") else {}))
     return box_rows(drawing.image_id, picture.objects, picture.image.size)
 
 

@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from spl.data.world.palette import Colour
 
-SUPERSAMPLING = 3
-CIRCLE_STEPS = 20
+SUPERSAMPLING = 2
+CIRCLE_STEPS = (10, 20)  # corners of a small and of a large circle
 NOISE_SIGMA = 2.0  # of 255, the same in the three channels, like film grain
 MINIMAL_VISIBLE = 0.4  # share of a box that must lie inside the picture for the object to count
 
@@ -120,15 +120,17 @@ class Canvas:
         image = self._image.reduce(SUPERSAMPLING).filter(ImageFilter.GaussianBlur(blur))
         across = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None, :] * light[0]
         down = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None] * light[1]
-        gain = (1 + across + down)[..., None] * np.asarray(tint, dtype=np.float32)
-        grain = rng.standard_normal((height, width, 1), dtype=np.float32) * NOISE_SIGMA
-        pixels = np.asarray(image, dtype=np.float32) * gain + grain
-        return Picture(Image.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8)), self._objects)
+        pixels = np.asarray(image, dtype=np.float32) * (1 + across + down)[..., None]
+        pixels *= np.asarray(tint, dtype=np.float32)
+        pixels += rng.standard_normal((height, width, 1), dtype=np.float32) * NOISE_SIGMA + 0.5
+        np.clip(pixels, 0, 255, out=pixels)
+        return Picture(Image.fromarray(pixels.astype(np.uint8)), self._objects)
 
 
 def arc(x: float, y: float, rx: float, ry: float, start: float, stop: float) -> list[tuple[float, float]]:
     """Return points on an ellipse from angle `start` to `stop` in degrees (0 = right, 90 = down)."""
-    steps = max(3, round(CIRCLE_STEPS * abs(stop - start) / 360))
+    corners = CIRCLE_STEPS[max(rx, ry) > 2.5]
+    steps = max(3, round(corners * abs(stop - start) / 360))
     angles = (math.radians(start + (stop - start) * step / steps) for step in range(steps + 1))
     return [(x + rx * math.cos(angle), y + ry * math.sin(angle)) for angle in angles]
 

@@ -58,11 +58,12 @@ def draw_facade(rng: np.random.Generator) -> Picture:
     """Draw one façade: roof, floors of equal windows, a ground floor, the pavement."""
     pitch = rng.uniform(12.0, 18.0)
     lit = rng.random() < 0.25
+    wall = vary(rng, choose(rng, FACADE_WALLS))
     house = House(
-        wall=vary(rng, choose(rng, FACADE_WALLS)),
+        wall=wall,
         roof=vary(rng, choose(rng, ROOFS)),
-        accent=vary(rng, choose(rng, ACCENTS)),
-        glass=vary(rng, LIT_GLASS if lit else choose(rng, GLASSES)),
+        accent=mix(vary(rng, choose(rng, ACCENTS)), wall, 0.15),
+        glass=mix(vary(rng, LIT_GLASS if lit else choose(rng, GLASSES)), wall, 0.15),
         lit=lit,
         bricks=bool(rng.integers(2)),
         pitch=pitch,
@@ -70,7 +71,7 @@ def draw_facade(rng: np.random.Generator) -> Picture:
         window_width=pitch * rng.uniform(0.38, 0.48),
         roof_bottom=rng.uniform(7.0, 13.0),
         ground_top=rng.uniform(45.0, 50.0),
-        floors=choose(rng, (3, 3, 4)),
+        floors=choose(rng, (2, 3, 3)),
         arched=bool(rng.integers(2)),
         shutters=bool(rng.integers(2)),
         balconies=bool(rng.integers(2)),
@@ -195,5 +196,5 @@ def _pavement(canvas: Canvas, house: House) -> None:
             canvas.rectangle(left, PAVEMENT_TOP, left + pitch / 4, 80, shade(STONE, 0.78))
     canvas.rectangle(-8, PAVEMENT_TOP, 72, PAVEMENT_TOP + 0.7, shade(STONE, 0.55))
     if house.lamps:
-        for x in repeat(house.start + pitch / 2, pitch, 64):
+        for x in repeat(house.start + pitch / 2, 2 * pitch, 64):
             outdoor.lamp(canvas, x, 62.5, 15, lights_on=house.lit)

@@ -1,0 +1,52 @@
+"""The labelled pretext set: pictures with several classes each, in the tables of Open Images."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from spl.data.images import read_rgb, resize_image
+from spl.data.loaders import SampleStream, to_image
+
+
+class PretextPictures:
+    """One split of a pretext folder (`images/`, `labels.csv`, `split.csv`), shown as the teacher will see pictures.
+
+    The teacher looks at an inpainting image enlarged twice, so a pretext picture takes the same way: down to the
+    network's size, then bilinearly up to twice that.
+    """
+
+    def __init__(self, folder: Path, split: str, *, image_size: int) -> None:
+        labels = pd.read_csv(folder / "labels.csv")
+        subsets = pd.read_csv(folder / "split.csv")
+        self.classes = sorted(labels["LabelName"].unique())
+        names = subsets.loc[subsets["Subset"] == split, "ImageID"].tolist()
+        present = labels[labels["Confidence"] > 0].groupby("ImageID")["LabelName"].agg(set).to_dict()
+        self.targets = torch.tensor([[float(c in present.get(name, ())) for c in self.classes] for name in names])
+        self._paths = [folder / "images" / f"{name}.jpg" for name in names]
+        self._image_size = image_size
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def picture(self, i: int, *, flip: bool = False) -> Tensor:
+        """Return picture `i`, (3, 2H, 2W) in [0, 1]."""
+        pixels = resize_image(read_rgb(self._paths[i]), self._image_size)
+        image = to_image(np.ascontiguousarray(pixels[:, ::-1]) if flip else pixels)
+        return F.interpolate(image[None], scale_factor=2, mode="bilinear", align_corners=False)[0]
+
+
+class PretextStream(SampleStream):
+    """Training pictures and their labels, flipped half of the time."""
+
+    def __init__(self, pictures: PretextPictures, *, batch_size: int, seed: int) -> None:
+        self._pictures = pictures
+        super().__init__(len(pictures), batch_size=batch_size, seed=seed, name="pretext")
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return picture (3, 2H, 2W) in [0, 1] and labels (L,) in {0, 1}."""
+        i = self.index(number)
+        return self._pictures.picture(i, flip=self.rng(number).random() < 0.5), self._pictures.targets[i]

@@ -1,0 +1,44 @@
+import pytest
+import torch
+
+from spl.checkpoints import load_released_rn
+from spl.models.discriminator import PatchDiscriminator
+from spl.models.rn import build_rn
+
+
+@pytest.fixture(scope="module")
+def fixture(read_fixture):
+    return read_fixture("rn")
+
+
+@pytest.fixture(scope="module")
+def networks(fixture):
+    generator, discriminator = build_rn().eval(), PatchDiscriminator().eval()
+    state = fixture.released_state(generator="generator", discriminator="discriminator")
+    load_released_rn(state, generator=generator, discriminator=discriminator)
+    return generator, discriminator
+
+
+@torch.no_grad()
+def test_statistics_pool_over_the_batch(fixture, networks, record_outputs):
+    generator, _ = networks
+    seen = record_outputs(
+        rn_b1=generator.image_encoder.norm1,
+        encoder=generator.image_encoder,
+        middle0=generator.blocks[0],
+        middle=generator.blocks[-1],
+    )
+    output = generator(fixture.image(), fixture.mask())
+    fixture.check({"image": output} | seen)
+
+
+@torch.no_grad()
+def test_samples_one_by_one(fixture, networks):
+    image, mask = fixture.image(), fixture.mask()
+    singles = [networks[0](image[i : i + 1], mask[i : i + 1]) for i in range(len(image))]
+    fixture.check({"image_single": torch.cat(singles)})
+
+
+@torch.no_grad()
+def test_discriminator(fixture, networks):
+    fixture.check({"disc": networks[1](fixture.image())[0]})

@@ -1,0 +1,117 @@
+"""A small world for end-to-end tests: the demo's code paths at the smallest sizes, in a clone of this repository."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parent.parent.parent
+
+
+def shrink(raw: dict) -> dict:
+    """Make the demo's parameters tiny: sizes and steps, never other code paths."""
+    for dataset in raw["datasets"].values():
+        dataset["image_size"] = 32
+        dataset["source"] |= {"train": 8, "test": 6}
+    raw["datasets"].pop("celeba")
+    raw["masks"]["source"]["per_bin"] = 2
+    raw["teacher"] |= {"image_size": 32, "layers": [1, 1, 1, 1], "width": 0.125}
+    raw["teacher"]["source"] |= {"train": 8, "val": 4}
+    raw["teacher"]["training"] |= {"batch_size": 4, "epochs": 1}
+    for name in ("navier_stokes", "biharmonic"):
+        raw["methods"].pop(name)
+    for method in ("rn", "spl"):
+        raw["methods"][method]["model"]["width"] = 4
+        raw["methods"][method]["training"] |= {"batch_size": 4, "epochs": 2}
+    raw["methods"]["rn"]["model"]["blocks"] = 1
+    raw["methods"]["spl"]["model"] |= {"semantic_blocks": 1, "spade_blocks": 1}
+    raw["evaluation"]["bootstrap"]["samples"] = 100
+    raw["figures"]["examples"] = 2
+    return raw
+
+
+class Clone:
+    """A working copy in a folder of its own, and the commands a user would type there."""
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.folder = folder
+        scripts = str(Path(sys.executable).parent)
+        self.env = os.environ | {
+            "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+            "XDG_CACHE_HOME": str(cache),
+            "DVC_SITE_CACHE_DIR": str(cache / "dvc"),
+            "DVC_NO_ANALYTICS": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+        }
+
+    def run(self, *command: str, ok: bool = True) -> str:
+        """Run a command and return what it printed; fail with its output if it did not end as expected."""
+        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=600)
+        output = done.stdout + done.stderr
+        assert (done.returncode == 0) == ok, f"{' '.join(command)} ended with {done.returncode}:\n{output}{self.logs()}"
+        return output
+
+    def logs(self) -> str:
+        """Return the ends of all rule logs, for failures."""
+        files = sorted((self.folder / "logs").rglob("*.log"))
+        return "".join(f"\n== {file.relative_to(self.folder)}\n{file.read_text()[-1500:]}" for file in files)
+
+    def dry_run(self, *arguments: str) -> dict[str, int]:
+        """Return how many jobs of each rule `snakemake -n` plans."""
+        return planned_jobs(self.run("snakemake", "-n", "--quiet", "reason", *arguments))
+
+    def set_params(self, change) -> None:
+        """Change params.yaml by a function of its dict."""
+        path = self.folder / "params.yaml"
+        raw = yaml.safe_load(path.read_text())
+        change(raw)
+        path.write_text(yaml.safe_dump(raw, sort_keys=False))
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-q", "-m", message)
+
+
+def planned_jobs(output: str) -> dict[str, int]:
+    """Read the table of jobs that Snakemake prints; empty when there is nothing to be done."""
+    jobs: dict[str, int] = {}
+    in_table = False
+    for line in output.splitlines():
+        words = line.split()
+        if words == ["job", "count"]:
+            in_table = True
+        elif in_table and len(words) == 2 and words[1].isdigit():
+            jobs[words[0]] = int(words[1])
+        elif in_table and not words:
+            break
+    jobs.pop("total", None)
+    return jobs
+
+
+def copy_repository(folder: Path) -> None:
+    """Copy what git tracks or would track, as it is in the working tree."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (REPOSITORY / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, folder / name)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Clone:
+    """A clone with tiny parameters in which `dvc repro` has built everything."""
+    root = tmp_path_factory.mktemp("built")
+    folder = root / "clone"
+    folder.mkdir()
+    copy_repository(folder)
+    clone = Clone(folder, root / "cache")
+    clone.set_params(shrink)
+    clone.run("git", "init", "-q", "-b", "main")
+    clone.commit("tiny parameters")
+    clone.run("dvc", "repro")
+    return clone
