@@ -182,7 +182,6 @@ def evaluate(
 
 @app.command()
 def table1(
-    paper: Annotated[Path, typer.Option(help="The paper's Table 1.")],
     evidence: Annotated[Path, typer.Option(help="Folder of the per-image results.")] = Path("results/eval"),
     out: Annotated[Path, typer.Option(help="Folder for table1.csv, .md, .tex, .json and comparisons.csv.")] = Path(
         "results"
@@ -192,7 +191,7 @@ def table1(
     """Aggregate the per-image evidence into Table 1."""
     from spl.evaluation.write_table1 import write_table1
 
-    write_table1(load_params(params), evidence, paper, out)
+    write_table1(load_params(params), evidence, out)
 
 
 @app.command()
@@ -209,6 +208,29 @@ def examples(
     settings = slices.example_settings(load_params(params), dataset)
     pairs = pairs or Path(f"data/pairs/{dataset}.csv")
     draw_examples(settings, evidence, pairs, Path(f"data/prepared/{dataset}"), MASKS.parent, out)
+
+
+@app.command()
+def inpaint(
+    image: Annotated[Path, typer.Option(help="The picture.")],
+    mask: Annotated[Path, typer.Option(help="A picture of the same size that shows the hole.")],
+    out: Annotated[Path, typer.Option(help="The filled picture to write.")],
+    weights: Annotated[Path, typer.Option(help="Folder of a finished run, such as results/weights/paris/spl.")],
+    hole: Annotated[str, typer.Option(help="Colour of missing pixels in the mask: white or black.")] = "white",
+    device: Device = None,
+) -> None:
+    """Fill the hole of one picture of your own with a trained model.
+
+    Example: spl inpaint --image wall.jpg --mask hole.png --weights results/weights/paris/spl --out filled.png
+    """
+    from spl.inpaint import fill_picture, load_inpainter
+    from spl.training.distributed import pick_device
+
+    if hole not in ("white", "black"):
+        raise typer.BadParameter(f"{hole!r} is neither white nor black", param_hint="--hole")
+    where = pick_device(device)
+    inpainter, image_size = load_inpainter(weights, where)
+    fill_picture(inpainter, image_size, image, mask, out, hole=hole, device=where)
 
 
 @app.command()

@@ -8,11 +8,10 @@ from spl.config import BiharmonicFill, DiffusionFill
 from spl.data.loaders import TestPairs
 from spl.evaluation.per_image import evaluate
 from spl.files import read_json, replace_folder, sha256
-from spl.models.build import Inpainter, as_inpainter
+from spl.models.build import Inpainter, as_inpainter, load_generator
 from spl.models.classical import classical_inpainter
 from spl.records import require_current, write_record
 from spl.settings import EvaluationSettings
-from spl.training.run import load_generator
 
 
 def evaluate_method(

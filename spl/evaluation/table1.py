@@ -1,5 +1,6 @@
 """Table 1: a late, cheap aggregation of the per-image evidence that anyone can redo."""
 
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,12 @@ def read_evidence(folder: Path, settings: TableSettings) -> Evidence:
             pairs = table[["image", "mask"]]
             evidence[dataset, method] = table
     return evidence
+
+
+def paper_table() -> pd.DataFrame:
+    """Return the paper's Table 1: metric, method, dataset, mask_ratio, value."""
+    with (files("spl.evaluation") / "table1_paper.csv").open() as file:
+        return pd.read_csv(file)
 
 
 def build_table(

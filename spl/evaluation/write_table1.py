@@ -6,7 +6,7 @@ import pandas as pd
 
 from spl.config import Params
 from spl.evaluation.render import to_latex, to_markdown, to_metrics
-from spl.evaluation.table1 import build_table, cell_statuses, compare_methods, read_evidence
+from spl.evaluation.table1 import build_table, cell_statuses, compare_methods, paper_table, read_evidence
 from spl.files import atomic, write_json, write_text
 from spl.settings import table_settings
 
@@ -16,14 +16,14 @@ MINIATURE_NOTE = (
 )
 
 
-def write_table1(params: Params, evidence_folder: Path, paper_file: Path, out: Path) -> None:
+def write_table1(params: Params, evidence_folder: Path, out: Path) -> None:
     """Write table1.csv, table1.md, table1.tex, table1.json and comparisons.csv to `out`.
 
     Raises: DataError if the methods were not evaluated on the same pairs.
     """
     settings = table_settings(params)
     evidence = read_evidence(evidence_folder, settings)
-    table = build_table(evidence, settings, cell_statuses(params), pd.read_csv(paper_file))
+    table = build_table(evidence, settings, cell_statuses(params), paper_table())
     references = [method for method in settings.methods if method not in params.trained_methods]
     references += [method for method in ("rn",) if method in params.trained_methods]
     comparisons = compare_methods(evidence, settings, references)

@@ -1,10 +1,14 @@
 """From a recipe in `params.yaml` to something that fills holes."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
+from spl.checkpoints import load_weights
 from spl.config import RNRecipe, SPLRecipe
+from spl.files import read_json
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
 
@@ -25,6 +29,13 @@ def build_generator(recipe: SPLRecipe | RNRecipe, *, teacher_channels: int) -> n
         width=model.width,
         teacher_channels=teacher_channels,
     )
+
+
+def load_generator(recipe: SPLRecipe | RNRecipe, folder: Path, device: torch.device) -> nn.Module:
+    """Build a recipe's generator with the weights of a finished run (weights.safetensors, run.json)."""
+    generator = build_generator(recipe, teacher_channels=read_json(folder / "run.json")["teacher_channels"])
+    load_weights(generator, folder / "weights.safetensors")
+    return generator.to(device)
 
 
 def as_inpainter(generator: nn.Module) -> Inpainter:

@@ -8,21 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor, nn
-from torchvision.io import write_png
-from torchvision.utils import make_grid
 
-from spl.checkpoints import load_weights, save_weights
+from spl.checkpoints import save_weights
 from spl.compositing import composite, mask_out
 from spl.config import RNRecipe, SPLRecipe, TrainedRecipe
 from spl.data.loaders import InpaintingStream
 from spl.evaluation.metrics import quantise
-from spl.files import atomic, canonical_json, read_json, sha256
+from spl.files import atomic, canonical_json, sha256
 from spl.models.build import as_inpainter, build_generator
 from spl.models.discriminator import PatchDiscriminator
 from spl.records import write_record
 from spl.settings import RunSettings
-from spl.teachers.build import load_teacher
 from spl.training.distributed import World
 from spl.training.loop import Method, Outcome, Plan, train
 from spl.training.methods.rn import RNLosses, RNMethod
@@ -62,8 +61,12 @@ def train_method(
         images, masks, image_size=run.image_size, batch_size=training.batch_size, flip=training.flip,
         seed=run.seed, name=run.dataset,
     )  # fmt: skip
-    frozen = load_teacher(run.teacher.teacher, teacher).to(world.device) if run.teacher else None
-    teacher_channels = frozen.channels if frozen else 1
+    frozen, teacher_channels = None, 1
+    if run.teacher:
+        from spl.teachers.build import load_teacher  # here, since timm takes seconds to import
+
+        frozen = load_teacher(run.teacher.teacher, teacher).to(world.device)
+        teacher_channels = frozen.channels
     method = build_method(recipe, frozen, teacher_channels, stream.steps_per_epoch, world)
     plan = Plan(
         settings=canonical_json({"settings": run.model_dump(mode="json"), "inputs": inputs}),
@@ -114,14 +117,6 @@ def build_method(
     return SPLMethod(teacher=teacher, losses=weights, prior_steps=prior_steps, **shared)
 
 
-def load_generator(recipe: SPLRecipe | RNRecipe, folder: Path, device: torch.device) -> nn.Module:
-    """Build a recipe's generator with the weights of a finished run."""
-    teacher_channels = read_json(folder / "run.json")["teacher_channels"]
-    generator = build_generator(recipe, teacher_channels=teacher_channels)
-    load_weights(generator, folder / "weights.safetensors")
-    return generator.to(device)
-
-
 def publish(
     outcome: Outcome, run: RunSettings, inputs: dict[str, str], state: Path, folder: Path, facts: dict[str, Any]
 ) -> None:
@@ -152,9 +147,11 @@ def save_samples(generator: nn.Module, image: Tensor, mask: Tensor, path: Path) 
     output = as_inpainter(generator)(image, mask)
     generator.train(was_training)
     rows = [mask_out(image, mask, fill=1.0), output, composite(output, image, mask), image]
-    grid = make_grid(quantise(torch.cat(rows)), nrow=len(image), padding=2, pad_value=255)
+    # Row after row, each picture with a white rim of one pixel.
+    grid = F.pad(quantise(torch.stack(rows)), (1, 1, 1, 1), value=255)  # (4, B, 3, H + 2, W + 2)
+    grid = grid.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (4 (H + 2), B (W + 2), 3)
     with atomic(path) as temporary:
-        write_png(grid.cpu(), str(temporary))
+        Image.fromarray(grid.cpu().numpy()).save(temporary)
 
 
 def _autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager]:

@@ -8,7 +8,7 @@ from spl.config import Bootstrap, Evaluation
 from spl.data.masks import RATIO_BINS
 from spl.errors import DataError
 from spl.evaluation.render import to_latex, to_markdown, to_metrics
-from spl.evaluation.table1 import COLUMNS, build_table, compare_methods, read_evidence
+from spl.evaluation.table1 import COLUMNS, build_table, compare_methods, paper_table, read_evidence
 from spl.settings import TableSettings
 
 METHODS, DATASETS = ("telea", "spl", "spl_released"), ("paris", "mine")
@@ -44,8 +44,16 @@ def evidence():
 
 
 @pytest.fixture
-def paper(repository):
-    return pd.read_csv(repository / "workflow/resources/table1_paper.csv")
+def paper():
+    return paper_table()
+
+
+def test_the_papers_table_has_108_cells_and_its_headline_numbers(paper):
+    assert len(paper) == 108
+    cells = paper.set_index(["metric", "method", "dataset", "mask_ratio"])["value"]
+    assert cells["psnr", "spl", "places2", "all"] == 27.71
+    assert cells["ssim", "rn", "celeba", "20-40"] == 0.941
+    assert cells["mae", "mfe", "paris", "40-60"] == 0.0412
 
 
 def cell(table, metric, method, dataset, mask_ratio):

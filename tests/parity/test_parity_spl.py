@@ -71,7 +71,6 @@ def test_discriminator_runs_one_power_iteration_per_training_forward(fixture):
         {
             name: u
             for name, u in vectors.items()
-            if name in fixture.description["outputs"]
-            and not np.array_equal(fixture.arrays[f"out/{name}"], start[name])
+            if name in fixture.description["outputs"] and not np.array_equal(fixture.arrays[f"out/{name}"], start[name])
         }
     )

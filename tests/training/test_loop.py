@@ -106,7 +106,7 @@ def test_a_damaged_state_is_an_error_not_a_fresh_start(run_method, tmp_path):
 def test_losses_fall(run_method, tmp_path):
     run_method("spl", "out", epochs=30, lr=0.002)
     log = pd.read_csv(tmp_path / "out/log.csv")
-    assert log["loss_img"].iloc[-1] < 0.8 * log["loss_img"].iloc[0]
+    assert log["loss_img"].iloc[-1] < 0.9 * log["loss_img"].iloc[0]
     assert read_json(tmp_path / "out/run.json")["steps"] == 60
 
 

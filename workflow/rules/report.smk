@@ -12,7 +12,6 @@ rule table1:
     """Aggregate the per-image evidence into Table 1."""
     input:
         per_image=PER_IMAGE,
-        paper=str(Path(workflow.basedir) / "workflow/resources/table1_paper.csv"),
     output:
         csv="results/table1.csv",
         markdown="results/table1.md",
@@ -27,8 +26,7 @@ rule table1:
     benchmark:
         "benchmarks/results/table1.tsv"
     shell:
-        "python -m spl table1 --params {params.file:q} --evidence results/eval --paper {input.paper:q}"
-        " --out results 2> {log:q}"
+        "python -m spl table1 --params {params.file:q} --evidence results/eval --out results 2> {log:q}"
 
 
 rule draw_examples:

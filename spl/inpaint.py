@@ -1,0 +1,50 @@
+"""Filling holes in one's own pictures with a trained model."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from spl.compositing import composite
+from spl.data.images import read_rgb, resize_image, resize_mask
+from spl.data.loaders import to_image, to_mask
+from spl.data.masks import read_mask
+from spl.errors import DataError
+from spl.evaluation.metrics import quantise
+from spl.files import atomic, read_json
+from spl.models.build import Inpainter, as_inpainter, load_generator
+from spl.settings import RunSettings
+
+
+def load_inpainter(weights: Path, device: torch.device) -> tuple[Inpainter, int]:
+    """Load a finished run: how to fill, and the side of the square pictures it was trained on."""
+    run = RunSettings.model_validate(read_json(weights / "run.json")["settings"], strict=False)
+    return as_inpainter(load_generator(run.recipe, weights, device)), run.image_size
+
+
+@torch.no_grad()
+def fill_picture(
+    inpainter: Inpainter, image_size: int, image: Path, mask: Path, out: Path, *, hole: str, device: torch.device
+) -> None:
+    """Fill the hole of one picture at the model's size and write the composite, at the picture's own size.
+
+    Outside the hole the result is the picture, bit for bit; inside it is as sharp as the model's size allows.
+    Raises: DataError if a file is unreadable, the sizes differ or the mask has no hole.
+    """
+    pixels, missing = read_rgb(image), read_mask(mask, hole)
+    if missing.shape != pixels.shape[:2]:
+        raise DataError(
+            f"{mask} is {missing.shape[1]} x {missing.shape[0]} pixels, {image} is {pixels.shape[1]} x "
+            f"{pixels.shape[0]}. Both must have the same size."
+        )
+    if not missing.any() or missing.all():
+        raise DataError(f"{mask}: {missing.mean():.0%} of the pixels are a hole ({hole}). Is --hole right?")
+    small = to_image(resize_image(pixels, image_size))[None].to(device)
+    small_mask = to_mask(resize_mask(missing, image_size))[None].to(device)
+    output = inpainter(small, small_mask).clamp(0, 1)
+    filled = quantise(composite(output, small, small_mask))[0].permute(1, 2, 0).cpu().numpy()
+    height, width = missing.shape
+    enlarged = np.asarray(Image.fromarray(filled).resize((width, height), Image.Resampling.BICUBIC))
+    with atomic(out) as temporary:
+        Image.fromarray(np.where(missing[..., None], enlarged, pixels)).save(temporary)
