@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 
@@ -21,22 +23,27 @@ def networks(fixture):
 
 @torch.no_grad()
 def test_statistics_pool_over_the_batch(fixture, networks, record_outputs):
-    generator, _ = networks
-    seen = record_outputs(
-        rn_b1=generator.image_encoder.norm1,
-        encoder=generator.image_encoder,
-        middle0=generator.blocks[0],
-        middle=generator.blocks[-1],
-    )
-    output = generator(fixture.image(), fixture.mask())
-    fixture.check({"image": output} | seen)
+    def compute(dtype):
+        generator = copy.deepcopy(networks[0]).to(dtype)
+        seen = record_outputs(
+            rn_b1=generator.image_encoder.norm1,
+            encoder=generator.image_encoder,
+            middle0=generator.blocks[0],
+            middle=generator.blocks[-1],
+        )
+        return {"image": generator(fixture.image().to(dtype), fixture.mask().to(dtype))} | seen
+
+    fixture.check_regions(compute)
 
 
 @torch.no_grad()
 def test_samples_one_by_one(fixture, networks):
-    image, mask = fixture.image(), fixture.mask()
-    singles = [networks[0](image[i : i + 1], mask[i : i + 1]) for i in range(len(image))]
-    fixture.check({"image_single": torch.cat(singles)})
+    def compute(dtype):
+        generator = copy.deepcopy(networks[0]).to(dtype)
+        image, mask = fixture.image().to(dtype), fixture.mask().to(dtype)
+        return {"image_single": torch.cat([generator(image[i : i + 1], mask[i : i + 1]) for i in range(len(image))])}
+
+    fixture.check_regions(compute)
 
 
 @torch.no_grad()

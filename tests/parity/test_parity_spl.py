@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -22,30 +24,40 @@ def networks(fixture):
 
 @torch.no_grad()
 def test_generator_equals_the_released_one(fixture, networks, record_outputs):
-    generator, _ = networks
-    body, blocks = generator.semantic_learner.body, generator.image_decoder.fusion.blocks
-    seen = record_outputs(
-        image_features=generator.image_encoder,
-        gff=body.fusion,
-        semantic_prior=body.residual_blocks,
-        spade_block0=blocks[0],
-        spade_block7=blocks[-1],
-    )
-    output, adapted_prior = generator(fixture.image(), fixture.mask())
-    fixture.check({"image": output, "prior": adapted_prior} | seen)
+    def compute(dtype):
+        generator = copy.deepcopy(networks[0]).to(dtype)
+        body, blocks = generator.semantic_learner.body, generator.image_decoder.fusion.blocks
+        seen = record_outputs(
+            image_features=generator.image_encoder,
+            gff=body.fusion,
+            semantic_prior=body.residual_blocks,
+            spade_block0=blocks[0],
+            spade_block7=blocks[-1],
+        )
+        output, adapted_prior = generator(fixture.image().to(dtype), fixture.mask().to(dtype))
+        return {"image": output, "prior": adapted_prior} | seen
+
+    fixture.check_regions(compute)
 
 
 @torch.no_grad()
 def test_sample_without_a_hole_and_one_that_is_all_hole(fixture, networks):
-    output, adapted_prior = networks[0](fixture.image("image_edge"), fixture.mask("mask_edge"))
-    fixture.check({"image_edge": output, "prior_edge": adapted_prior})
+    def compute(dtype):
+        generator = copy.deepcopy(networks[0]).to(dtype)
+        output, adapted_prior = generator(fixture.image("image_edge").to(dtype), fixture.mask("mask_edge").to(dtype))
+        return {"image_edge": output, "prior_edge": adapted_prior}
+
+    fixture.check_regions(compute)
 
 
 @torch.no_grad()
 def test_samples_of_a_batch_are_independent(fixture, networks):
-    image, mask = fixture.image(), fixture.mask()
-    singles = [networks[0](image[i : i + 1], mask[i : i + 1])[0] for i in range(len(image))]
-    fixture.check({"image": torch.cat(singles)})
+    def compute(dtype):
+        generator = copy.deepcopy(networks[0]).to(dtype)
+        image, mask = fixture.image().to(dtype), fixture.mask().to(dtype)
+        return {"image": torch.cat([generator(image[i : i + 1], mask[i : i + 1])[0] for i in range(len(image))])}
+
+    fixture.check_regions(compute)
 
 
 @torch.no_grad()

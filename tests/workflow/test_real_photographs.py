@@ -38,7 +38,7 @@ def test_real_photographs_and_real_masks_fill_table1(raw_params, tmp_path):
     clone = Clone(tmp_path, tmp_path / "cache")
     clone.run(
         "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "profiles/default"),
-        "--cores", "2", "--configfile", "real.yaml", "results/table1.csv",
+        "--cores", "2", "--configfile", "real.yaml", "--", "results/table1.csv",
     )  # fmt: skip
     masks = pd.read_csv(tmp_path / "data/masks/masks.csv", keep_default_na=False)
     assert len(masks) == 9

@@ -25,14 +25,14 @@ def test_table1_can_be_asked_for_by_name(fresh):
 
 
 def test_the_paper_preset_shows_its_whole_graph_without_any_data(fresh):
-    jobs = fresh.dry_run("--configfile", "presets/paper.yaml", "all")
+    jobs = fresh.dry_run("--configfile", "presets/paper.yaml", "--", "all")
     assert jobs["train_method"] == 9
     assert jobs["evaluate_method"] == 18
     assert jobs["fetch_images"] == 3
 
 
 def test_a_fetch_that_a_person_has_to_do_fails_when_run_and_says_so(fresh):
-    fresh.run("snakemake", "--cores", "1", "--configfile", "presets/paper.yaml", "data/sources/paris.json", ok=False)
+    fresh.run("snakemake", "--cores", "1", "--configfile", "presets/paper.yaml", "--", "data/sources/paris.json", ok=False)
     log = (fresh.folder / "logs/fetch_images/paris.log").read_text()
     assert "data/raw/paris does not exist. Place the pictures of the dataset 'paris' there" in log
     assert "Traceback" not in log

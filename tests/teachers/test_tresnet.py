@@ -1,0 +1,97 @@
+import copy
+
+import pytest
+import torch
+
+from spl.checkpoints import TRESNET_RULES, load_released_tresnet, load_weights, released_names, save_weights
+from spl.errors import CheckpointError, DataError
+from spl.teachers.tresnet import TResNetTeacher, build_classifier
+
+SIZES = {"layers": (1, 2), "width_factor": 0.25}
+
+
+@pytest.fixture
+def teacher():
+    """A small teacher whose batch norms are not the identity."""
+    torch.manual_seed(0)
+    teacher = TResNetTeacher.build(**SIZES)
+    for name, tensor in teacher.state_dict().items():
+        if tensor.is_floating_point() and ".bn." in name:
+            tensor.copy_(torch.rand_like(tensor) + 0.5)
+    return teacher
+
+
+@pytest.fixture
+def image():
+    return torch.rand(2, 3, 64, 48)
+
+
+def released_state(teacher):
+    """The teacher's weights as its authors would store them: their keys, some batch-norm weights negative."""
+    names = released_names(teacher, TRESNET_RULES)
+    state = {names[name]: tensor.clone() for name, tensor in teacher.state_dict().items()}
+    for name, key in names.items():
+        if name.endswith("bn.weight"):
+            state[key] = (state[key] - 1e-5) * torch.where(torch.arange(len(state[key])) % 2 == 0, 1, -1)
+    return state
+
+
+def test_published_size():
+    teacher = TResNetTeacher.build(layers=(4, 5), width_factor=1.2)
+    assert sum(parameter.numel() for parameter in teacher.parameters()) == 2_578_192
+    assert len(teacher.state_dict()) == 156
+    assert teacher.channels == 152
+
+
+def test_features(teacher, image):
+    features = teacher(image)
+    assert features.shape == (2, teacher.channels, 8, 6)
+    assert features.min() >= 0
+    assert not features.requires_grad
+
+
+def test_stays_frozen_and_in_evaluation_mode(teacher, image):
+    before = copy.deepcopy(teacher.state_dict())
+    teacher.train()
+    teacher(image)
+    assert not any(module.training for module in teacher.modules())
+    assert not any(parameter.requires_grad for parameter in teacher.parameters())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())
+
+
+def test_is_the_first_half_of_the_classifier(image):
+    classifier = build_classifier(layers=(1, 2, 1, 1), width_factor=0.25, num_classes=7).eval()
+    assert classifier(image).shape == (2, 7)
+    expected = classifier.forward_intermediates(image, indices=[2], intermediates_only=True)[0]
+    assert torch.equal(TResNetTeacher.from_classifier(classifier)(image), expected)
+
+
+def test_wrong_size_is_named(teacher):
+    with pytest.raises(DataError, match="multiples of 8"):
+        teacher(torch.rand(1, 3, 60, 64))
+
+
+def test_own_file_round_trip(teacher, image, tmp_path):
+    save_weights(teacher.state_dict(), tmp_path / "teacher.safetensors")
+    other = TResNetTeacher.build(**SIZES)
+    load_weights(other, tmp_path / "teacher.safetensors")
+    assert torch.equal(other(image), teacher(image))
+
+
+def test_released_file_with_negative_weights_and_a_head(teacher, image, tmp_path):
+    state = released_state(teacher) | {
+        "body.layer3.0.conv1.0.weight": torch.zeros(1),
+        "head.fc.embedding_generator.0.weight": torch.zeros(1),
+        "head.fc.FC.weight": torch.zeros(1),
+    }
+    torch.save({"model": state, "num_classes": 2, "idx_to_class": {0: "cat", 1: "dog"}}, tmp_path / "released.pth")
+    other = TResNetTeacher.build(**SIZES)
+    load_released_tresnet(tmp_path / "released.pth", other)
+    torch.testing.assert_close(other(image), teacher(image))
+
+
+def test_released_file_without_one_trunk_key(teacher):
+    state = released_state(teacher)
+    del state["body.layer2.0.conv1.0.1.bias"]
+    with pytest.raises(CheckpointError, match=r"1 missing: body\.layer2\.0\.conv1\.0\.1\.bias"):
+        load_released_tresnet(state, TResNetTeacher.build(**SIZES))
