@@ -10,7 +10,7 @@ table1: $(STAMP)  ## Table 1 and the example pictures of params.yaml
 	snakemake --cores all all
 
 test: $(STAMP)  ## all tests
-	python -m pytest -q
+	python -m pytest -q -n 2 --dist loadfile
 
 check: $(STAMP)  ## formatting, lint, types
 	ruff format --check spl tests benchmarks

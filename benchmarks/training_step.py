@@ -1,6 +1,6 @@
 """Seconds per training step of each trained method in a parameter file, on random pictures.
 
-    python benchmarks/training_step.py [--params params.yaml] [--device cpu] [--threads 1] [--steps 10]
+python benchmarks/training_step.py [--params params.yaml] [--device cpu] [--threads 1] [--steps 10]
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main() -> None:
         print(f"{name:14} {measure(run, device, arguments.steps)}")
 
 
-def measure(run, device: torch.device, steps: int) -> str:  # noqa: ANN001
+def measure(run, device: torch.device, steps: int) -> str:
     """Return seconds per step and images per second as text."""
     recipe, size = run.recipe, run.image_size
     teacher = None

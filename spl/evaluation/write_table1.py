@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from spl.config import Params
 from spl.evaluation.render import to_latex, to_markdown, to_metrics
 from spl.evaluation.table1 import build_table, cell_statuses, compare_methods, paper_table, read_evidence

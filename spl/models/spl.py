@@ -18,10 +18,8 @@ from spl.models.layers import (
     reflect_conv,
     shrinking_conv,
 )
-from spl.models.region_norm import instance_norm
 
 SemanticBody = Literal["residual", "dense"]
-Fusion = Literal["spade", "concat"]
 
 
 # --- Semantic learner -------------------------------------------------------------------------------------------------
@@ -97,36 +95,6 @@ class SPADEFusion(nn.Module):
         return features
 
 
-class InstanceNormResidualBlock(nn.Module):
-    """A `SPADEResidualBlock` with plain instance norm in place of SPADE."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv1 = reflect_conv(channels, channels, 3, dilation=2)
-        self.conv2 = reflect_conv(channels, channels, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (B, C, h, w); returns the same."""
-        y = self.conv1(F.relu(instance_norm(x)))
-        return x + self.conv2(F.relu(instance_norm(y)))
-
-
-class ConcatFusion(nn.Module):
-    """The ablation of Figure 4: features and prior concatenated before the residual blocks.
-
-    The paper gives no layers; a 1x1 convolution brings the concatenation back to the blocks' width.
-    """
-
-    def __init__(self, channels: int, *, blocks: int) -> None:
-        super().__init__()
-        self.merge = nn.Conv2d(2 * channels, channels, 1)
-        self.blocks = nn.Sequential(*(InstanceNormResidualBlock(channels) for _ in range(blocks)))
-
-    def forward(self, features: Tensor, semantic_prior: Tensor) -> Tensor:
-        """Shapes: all (B, C, h, w)."""
-        return self.blocks(self.merge(torch.cat([features, semantic_prior], dim=1)))
-
-
 class ImageDecoder(nn.Module):
     """Fuses image features with the semantic prior, then draws the picture (section 3.3)."""
 
@@ -173,7 +141,6 @@ def build_spl(
     semantic_body: SemanticBody,
     semantic_blocks: int,
     gamma: Gamma,
-    fusion: Fusion = "spade",
     width: int = 64,
     teacher_channels: int = 152,
     spade_blocks: int = 8,
@@ -185,21 +152,17 @@ def build_spl(
             by four residual blocks.
         semantic_blocks: how many blocks of that kind (paper 5, released 16).
         gamma: form of the SPADE scale, see `SPADE`.
-        fusion: `spade`, or the ablation `concat`.
         width: channels of the first convolution. The prior has four times as many (256 as published), the inside of a
             SPADE twice as many (128), and a layer of a dense block adds half as many (32).
         teacher_channels: d, channels of the teacher's features.
-        spade_blocks: residual blocks in the decoder, whichever the fusion.
+        spade_blocks: residual blocks in the decoder.
     """
     channels = 4 * width
     if semantic_body == "dense":
         body = DenseBody(channels, dense_blocks=semantic_blocks, residual_blocks=4, growth=width // 2)
     else:
         body = nn.Sequential(*(ResidualBlock(channels) for _ in range(semantic_blocks)))
-    if fusion == "spade":
-        fusing = SPADEFusion(channels, blocks=spade_blocks, hidden=2 * width, gamma=gamma)
-    else:
-        fusing = ConcatFusion(channels, blocks=spade_blocks)
+    fusing = SPADEFusion(channels, blocks=spade_blocks, hidden=2 * width, gamma=gamma)
     return SPL(
         image_encoder=ImageEncoder(width=width, statistics="instance"),
         semantic_learner=SemanticLearner(body=body, width=width, teacher_channels=teacher_channels),

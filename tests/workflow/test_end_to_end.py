@@ -83,6 +83,34 @@ def test_dvc_shows_the_metrics(built):
     assert metrics["spl"]["paris"]["all"]["psnr"] == pytest.approx(cell["ours"].item())
 
 
+def test_a_trained_model_fills_a_picture_of_ones_own(built, tmp_path):
+    rng = np.random.default_rng(0)
+    image, mask = rng.integers(0, 256, (50, 70, 3)).astype(np.uint8), np.zeros((50, 70), np.uint8)
+    mask[10:30, 20:50] = 255
+    Image.fromarray(image).save(tmp_path / "image.png")
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    command = [
+        "python",
+        "-m",
+        "spl",
+        "inpaint",
+        "--weights",
+        "results/weights/paris/spl",
+        "--image",
+        str(tmp_path / "image.png"),
+    ]
+    built.run(*command, "--mask", str(tmp_path / "mask.png"), "--out", str(tmp_path / "filled.png"))
+    filled = np.asarray(Image.open(tmp_path / "filled.png"))
+    assert np.array_equal(filled[mask == 0], image[mask == 0])
+    assert (filled[mask == 255] != image[mask == 255]).mean() > 0.5
+    Image.fromarray(mask[:40]).save(tmp_path / "small.png")
+    for wrong, message in (("small.png", "Both must have the same size"), ("none.png", "does not exist")):
+        output = built.run(*command, "--mask", str(tmp_path / wrong), "--out", str(tmp_path / "no.png"), ok=False)
+        assert message in output
+        assert "Traceback" not in output
+        assert not (tmp_path / "no.png").exists()
+
+
 def set_lr(raw):
     raw["methods"]["spl"]["training"]["per_dataset"] = {"paris": {"lr": 0.0005}}
 
