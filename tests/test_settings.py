@@ -35,7 +35,7 @@ def slices(params) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("path", "value", "changed"),
     [
-        ("methods.spl.training.per_dataset", {"paris": {"lr": 0.0005}}, {"run/paris/spl", "evaluation/paris/spl"}),
+        ("methods.spl.training.per_dataset.paris", {"lr": 0.0005}, {"run/paris/spl", "evaluation/paris/spl"}),
         (
             "methods.rn.losses.lambda_adv",
             0.5,

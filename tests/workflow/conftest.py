@@ -26,7 +26,7 @@ def shrink(raw: dict) -> dict:
         raw["methods"].pop(name)
     for method in ("rn", "spl"):
         raw["methods"][method]["model"]["width"] = 4
-        raw["methods"][method]["training"] |= {"batch_size": 4, "epochs": 2}
+        raw["methods"][method]["training"] |= {"batch_size": 4, "epochs": 2, "per_dataset": {}}
     raw["methods"]["rn"]["model"]["blocks"] = 1
     raw["methods"]["spl"]["model"] |= {"semantic_blocks": 1, "spade_blocks": 1}
     raw["evaluation"]["bootstrap"]["samples"] = 100

@@ -36,6 +36,7 @@ rule train_teacher:
         "logs/train_teacher.log",
     benchmark:
         "benchmarks/results/train_teacher.tsv"
+    priority: 2  # most trainings wait for it
     resources:
         gpu=GPU,
     shell:

@@ -33,6 +33,7 @@ rule train_method:
         "logs/train_method/{dataset}/{method}.log",
     benchmark:
         "benchmarks/results/train_method/{dataset}/{method}.tsv"
+    priority: 1  # the long jobs first, so that the short ones fill the gaps
     resources:
         gpu=GPU,
     shell:
