@@ -49,7 +49,7 @@ def fetch_images(dataset: DatasetName, record: Record, params: ParamsFile = PARA
     """Fetch one dataset's raw pictures."""
     from spl.data import sources
 
-    sources.fetch_images(slices.data_settings(load_params(params), dataset), record, workers=workers)
+    sources.fetch_images(slices.image_source_settings(load_params(params), dataset), record, workers=workers)
 
 
 @fetch.command("masks")
@@ -65,7 +65,7 @@ def fetch_pretext(record: Record, params: ParamsFile = PARAMS, workers: Workers 
     """Fetch what the teacher comes from: labelled pictures, or released weights."""
     from spl.data import sources
 
-    sources.fetch_pretext(slices.teacher_settings(load_params(params)), record, workers=workers)
+    sources.fetch_pretext(slices.pretext_settings(load_params(params)), record, workers=workers)
 
 
 @prepare.command("images")
@@ -200,14 +200,21 @@ def examples(
     out: Annotated[Path, typer.Option(help="The picture to write.")],
     evidence: Annotated[Path, typer.Option(help="Folder of the per-image results.")] = Path("results/eval"),
     pairs: Annotated[Path | None, typer.Option(help="Table of image-mask pairs.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Manifest of prepared images.")] = None,
+    masks: Masks = MASKS,
     params: ParamsFile = PARAMS,
 ) -> None:
     """Draw input, each method and ground truth for a few test images."""
     from spl.figures.examples import draw_examples
 
-    settings = slices.example_settings(load_params(params), dataset)
-    pairs = pairs or Path(f"data/pairs/{dataset}.csv")
-    draw_examples(settings, evidence, pairs, Path(f"data/prepared/{dataset}"), MASKS.parent, out)
+    draw_examples(
+        slices.example_settings(load_params(params), dataset),
+        evidence=evidence,
+        pairs=pairs or Path(f"data/pairs/{dataset}.csv"),
+        images=(images or Path(f"data/prepared/{dataset}/manifest.csv")).parent,
+        masks=masks.parent,
+        picture=out,
+    )
 
 
 @app.command()

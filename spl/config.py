@@ -22,7 +22,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 class Strict(BaseModel):
     """Base of every settings object: unknown keys are errors, values cannot change, types are not coerced."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 # Data --------------------------------------------------------------------------------------------
@@ -44,6 +44,12 @@ class Supplied(Strict):
     path: str
 
 
+def _check_glob(glob: str) -> str:
+    if not glob or glob.startswith("/"):
+        raise ValueError(f"expected a pattern relative to the source's folder, such as **/*.jpg, got {glob!r}")
+    return glob
+
+
 class ArchiveLayout(Strict):
     """Folder layout of one of the paper's archives; the split comes with it."""
 
@@ -56,6 +62,11 @@ class FolderLayout(Strict):
     kind: Literal["folder"]
     glob: str
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
+
+    @field_validator("glob")
+    @classmethod
+    def _relative_glob(cls, glob: str) -> str:
+        return _check_glob(glob)
 
 
 SCENE_LAYOUT = {"places2": "places365", "celeba": "celeba", "paris": "paris"}
@@ -92,6 +103,17 @@ class Masks(Strict):
     source: Annotated[MiniatureMasks | Supplied, Field(discriminator="kind")]
     glob: str
     hole: Literal["white", "black"] = Field(description="Declared polarity: the colour of missing pixels.")
+
+    @field_validator("glob")
+    @classmethod
+    def _relative_glob(cls, glob: str) -> str:
+        return _check_glob(glob)
+
+    @model_validator(mode="after")
+    def _drawn_masks_are_white(self) -> "Masks":
+        if isinstance(self.source, MiniatureMasks) and self.hole != "white":
+            raise ValueError("the miniature masks are drawn with white holes, so hole must be white")
+        return self
 
 
 # Training ----------------------------------------------------------------------------------------
@@ -193,6 +215,14 @@ class SPLTraining(Training):
 
     prior_epochs: Positive | None = Field(description="Epochs with the prior loss; null for all of them.")
     per_dataset: dict[Name, SPLTrainingOverride]
+
+    @field_validator("prior_epochs")
+    @classmethod
+    def _prior_within_epochs(cls, prior_epochs: int | None, info: ValidationInfo) -> Any:
+        epochs = info.data.get("epochs")
+        if prior_epochs is not None and epochs is not None and prior_epochs > epochs:
+            raise ValueError(f"keeps the prior loss for {prior_epochs} epochs, but training ends after epoch {epochs}")
+        return prior_epochs
 
 
 # Teacher -----------------------------------------------------------------------------------------
@@ -361,23 +391,6 @@ class Params(Strict):
     evaluation: Evaluation
     figures: Figures
 
-    @field_validator("methods")
-    @classmethod
-    def _overrides_name_datasets(cls, methods: dict[str, Any], info: ValidationInfo) -> Any:
-        datasets = info.data.get("datasets")
-        if datasets is None:  # already reported
-            return methods
-        unknown = [
-            f"{method}.training.per_dataset.{dataset}"
-            for method, recipe in methods.items()
-            if isinstance(recipe, TrainedRecipe)
-            for dataset in recipe.training.per_dataset
-            if dataset not in datasets
-        ]
-        if unknown:
-            raise ValueError(f"{', '.join(unknown)}: no such dataset; `datasets` has {', '.join(datasets)}")
-        return methods
-
     @property
     def trained_methods(self) -> list[str]:
         """Names of the methods that have weights."""
@@ -390,17 +403,48 @@ def load_params(path: str | Path) -> Params:
     Raises: ParamsError listing every fault with its dotted path.
     """
     try:
-        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        raw = yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeyLoader)
     except FileNotFoundError:
         raise ParamsError(f"{path} does not exist. Copy a preset: cp presets/demo.yaml params.yaml") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} is not valid YAML: {error}") from None
+    faults = _unknown_overrides(raw)
+    params = None
     try:
         # JSON mode: lists may become tuples, but strings never become numbers.
-        return Params.model_validate_json(json.dumps(raw, default=str))
+        params = Params.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        faults = "\n".join(f"  {_describe(fault)}" for fault in error.errors())
-        raise ParamsError(f"{path} has {error.error_count()} fault(s):\n{faults}") from None
+        faults = [_describe(fault) for fault in error.errors()] + faults
+    if params is None or faults:
+        listed = "\n".join(f"  {fault}" for fault in faults)
+        raise ParamsError(f"{path} has {len(faults)} fault(s):\n{listed}")
+    return params
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """PyYAML lets the last of two equal keys win in silence; here it is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        if twice := sorted({key for key in keys if keys.count(key) > 1}):
+            raise yaml.constructor.ConstructorError(None, None, f"{', '.join(twice)} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _unknown_overrides(raw: Any) -> list[str]:
+    """Find overrides for datasets that do not exist, whatever else may be wrong with the file."""
+
+    def entry(value: Any, key: str) -> dict[str, Any]:
+        found = value.get(key) if isinstance(value, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    datasets = entry(raw, "datasets")
+    return [
+        f"methods.{method}.training.per_dataset.{dataset}: no such dataset; `datasets` has {', '.join(datasets)}"
+        for method, recipe in entry(raw, "methods").items()
+        for dataset in entry(entry(recipe, "training"), "per_dataset")
+        if dataset not in datasets
+    ]
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:

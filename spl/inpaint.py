@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
 
 from spl.compositing import composite
-from spl.data.images import read_rgb, resize_image, resize_mask
+from spl.data.images import read_rgb, resize_image
 from spl.data.loaders import to_image, to_mask
 from spl.data.masks import read_mask
 from spl.errors import DataError
@@ -30,8 +31,10 @@ def fill_picture(
     """Fill the hole of one picture at the model's size and write the composite, at the picture's own size.
 
     Outside the hole the result is the picture, bit for bit; inside it is as sharp as the model's size allows.
-    Raises: DataError if a file is unreadable, the sizes differ or the mask has no hole.
+    Raises: DataError if a file is unreadable, the sizes differ, the mask has no hole or `out` is not a PNG.
     """
+    if out.suffix.lower() != ".png":
+        raise DataError(f"{out}: expected a name ending in .png, since other formats would change the whole picture.")
     pixels, missing = read_rgb(image), read_mask(mask, hole)
     if missing.shape != pixels.shape[:2]:
         raise DataError(
@@ -40,8 +43,10 @@ def fill_picture(
         )
     if not missing.any() or missing.all():
         raise DataError(f"{mask}: {missing.mean():.0%} of the pixels are a hole ({hole}). Is --hole right?")
-    small = to_image(resize_image(pixels, image_size))[None].to(device)
-    small_mask = to_mask(resize_mask(missing, image_size))[None].to(device)
+    # What is to be removed must not shine through: blank it first, and count every touched pixel as missing.
+    small = to_image(resize_image(np.where(missing[..., None], 255, pixels).astype(np.uint8), image_size))
+    covered = cv2.resize(missing.astype(np.float32), (image_size, image_size), interpolation=cv2.INTER_AREA) > 0
+    small, small_mask = small[None].to(device), to_mask(covered)[None].to(device)
     output = inpainter(small, small_mask).clamp(0, 1)
     filled = quantise(composite(output, small, small_mask))[0].permute(1, 2, 0).cpu().numpy()
     height, width = missing.shape

@@ -8,15 +8,21 @@ imports this module.
 from typing import TypeVar
 
 from spl.config import (
+    ArchiveLayout,
     BiharmonicFill,
     Dataset,
     DiffusionFill,
     Evaluation,
+    FolderLayout,
     Masks,
+    MiniatureImages,
+    MiniaturePretext,
     Params,
+    ReleasedTeacher,
     RNRecipe,
     SPLRecipe,
     Strict,
+    Supplied,
     Teacher,
     TrainedRecipe,
 )
@@ -27,8 +33,17 @@ T = TypeVar("T")
 Recipe = DiffusionFill | BiharmonicFill | SPLRecipe | RNRecipe
 
 
+class ImageSourceSettings(Strict):
+    """What decides the raw images of one dataset and their split."""
+
+    seed: int
+    name: str
+    source: MiniatureImages | Supplied
+    layout: ArchiveLayout | FolderLayout
+
+
 class DataSettings(Strict):
-    """What decides the raw and the prepared images of one dataset."""
+    """What decides the prepared images of one dataset."""
 
     seed: int
     name: str
@@ -49,6 +64,13 @@ class PairSettings(Strict):
     dataset: str
     image_size: int
     pairs: str
+
+
+class PretextSettings(Strict):
+    """What decides where the teacher comes from."""
+
+    seed: int
+    source: MiniaturePretext | ReleasedTeacher
 
 
 class TeacherSettings(Strict):
@@ -103,6 +125,12 @@ def data_settings(params: Params, dataset: str) -> DataSettings:
     return DataSettings(seed=params.seed, name=dataset, dataset=_pick("datasets", params.datasets, dataset))
 
 
+def image_source_settings(params: Params, dataset: str) -> ImageSourceSettings:
+    """Return the slice of one dataset's raw images."""
+    entry = _pick("datasets", params.datasets, dataset)
+    return ImageSourceSettings(seed=params.seed, name=dataset, source=entry.source, layout=entry.layout)
+
+
 def mask_settings(params: Params) -> MaskSettings:
     """Return the slice of the masks."""
     return MaskSettings(seed=params.seed, masks=params.masks)
@@ -112,6 +140,13 @@ def pair_settings(params: Params, dataset: str) -> PairSettings:
     """Return the slice of one dataset's image-mask pairs."""
     size = _pick("datasets", params.datasets, dataset).image_size
     return PairSettings(seed=params.seed, dataset=dataset, image_size=size, pairs=params.evaluation.pairs)
+
+
+def pretext_settings(params: Params) -> PretextSettings:
+    """Return the slice of what the teacher comes from."""
+    teacher = params.teacher
+    source = teacher if isinstance(teacher, ReleasedTeacher) else teacher.source
+    return PretextSettings(seed=params.seed, source=source)
 
 
 def teacher_settings(params: Params) -> TeacherSettings:

@@ -13,14 +13,18 @@ from spl.errors import DataError
 from spl.files import read_json, sha256
 from spl.records import differences
 
-STAGES = ("data", "masks", "teacher", "train", "evaluate")
+STAGES = ("masks", "data", "teacher", "train", "evaluate", "report")
 
 
 def stale_results(params: Params, stage: str) -> list[str]:
     """List the files of a stage to rebuild: those whose record has other settings or inputs.
 
-    Missing files are not listed: Snakemake builds them anyway.
+    Missing files are not listed: Snakemake builds them anyway. Tables and figures keep no record and take seconds,
+    so they are always listed.
     """
+    if stage == "report":
+        targets = ["results/table1.csv", *(f"results/figures/examples_{dataset}.png" for dataset in params.datasets)]
+        return [target for target in targets if Path(target).exists()]
     return [
         target
         for target, record, wanted, inputs in _results(params, stage)
@@ -33,17 +37,18 @@ def _results(params: Params, stage: str) -> Iterator[tuple[str, str, Strict, dic
     masks = "data/masks/masks.csv"
     if stage == "masks":
         yield "data/sources/masks.json", "data/sources/masks.json", settings.mask_settings(params), {}
-        yield masks, "data/masks/record.json", settings.mask_settings(params), {}
+        yield masks, "data/masks/record.json", settings.mask_settings(params), {"source": "data/sources/masks.json"}
     if stage == "teacher":
-        wanted = settings.teacher_settings(params)
-        yield "data/sources/teacher.json", "data/sources/teacher.json", wanted, {}
-        yield "results/teacher/run.json", "results/teacher/run.json", wanted, {}
+        source, run = "data/sources/teacher.json", "results/teacher/run.json"
+        yield source, source, settings.pretext_settings(params), {}
+        yield run, run, settings.teacher_settings(params), {"source": source}
     for dataset in params.datasets:
         images = f"data/prepared/{dataset}/manifest.csv"
         if stage == "data":
+            source = f"data/sources/images/{dataset}.json"
+            yield source, source, settings.image_source_settings(params, dataset), {}
             wanted = settings.data_settings(params, dataset)
-            yield f"data/sources/{dataset}.json", f"data/sources/{dataset}.json", wanted, {}
-            yield images, f"data/prepared/{dataset}/record.json", wanted, {}
+            yield images, f"data/prepared/{dataset}/record.json", wanted, {"source": source}
             pairs = f"data/pairs/{dataset}"
             yield (
                 f"{pairs}.csv",
@@ -69,7 +74,7 @@ def _results(params: Params, stage: str) -> Iterator[tuple[str, str, Strict, dic
 
 
 def _is_stale(target: str, record: str, wanted: Strict, inputs: dict[str, str]) -> bool:
-    if not (Path(target).exists() and Path(record).exists()):
+    if not Path(target).exists():
         return False
     try:
         current = {name: sha256(path) for name, path in inputs.items() if Path(path).exists()}

@@ -83,6 +83,36 @@ def test_overrides_change_single_values_of_one_dataset(raw_params, write_params)
     assert training.resolve("celeba").lr == training.lr
 
 
+def test_a_key_that_stands_twice_is_an_error(raw_params, write_params):
+    path = write_params(raw_params)
+    path.write_text(path.read_text() + "seed: 2\n")
+    with pytest.raises(ParamsError, match="seed stands twice"):
+        load_params(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "fault"),
+    [
+        ("methods.spl.training.prior_epochs", 99, "keeps the prior loss for 99 epochs"),
+        ("methods.spl.losses.delta", float("inf"), "finite number"),
+        ("masks.hole", "black", "drawn with white holes"),
+        ("masks.glob", "/pictures/*.png", "relative to the source's folder"),
+        ("methods.rn.training.per_dataset.nowhere", {"epochs": 3}, "no such dataset"),
+    ],
+)
+def test_contradictions_are_found_beside_other_faults(raw_params, write_params, path, value, fault):
+    node = raw_params
+    *parents, last = path.split(".")
+    for parent in parents:
+        node = node[parent]
+    node[last] = value
+    raw_params["methods"]["rn"]["typo"] = 1
+    with pytest.raises(ParamsError, match="2 fault") as caught:
+        load_params(write_params(raw_params))
+    assert fault in str(caught.value)
+    assert "methods.rn.typo: is not a known key" in str(caught.value)
+
+
 @pytest.mark.parametrize("content", ["", "[1, 2]", "seed: [", "seed: 1\n"])
 def test_files_that_are_no_experiment_are_refused(tmp_path, content):
     path = tmp_path / "params.yaml"

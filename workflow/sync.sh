@@ -13,7 +13,7 @@ if [[ ! -f dvc.lock ]]; then
     exit 1
 fi
 dvc pull
-if [[ -n "$(dvc status -q 2>&1 || echo changed)" ]]; then
+if ! dvc status -q; then
     echo "The files on disk are not those of dvc.lock, or params.yaml was changed:" >&2
     dvc status >&2
     echo "Restore params.yaml, or build what changed: dvc repro" >&2

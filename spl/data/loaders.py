@@ -4,18 +4,20 @@ Training data are a pure function of the sample number: which image, which mask 
 (seed, number) alone. So a resumed run, any number of workers and any number of GPUs see the same stream.
 """
 
+import signal
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from spl.data.images import read_rgb, resize_mask
 from spl.data.masks import read_mask
+from spl.data.tables import read_table
+from spl.errors import DataError
 
 
 def to_image(pixels: np.ndarray) -> Tensor:
@@ -26,6 +28,20 @@ def to_image(pixels: np.ndarray) -> Tensor:
 def to_mask(mask: np.ndarray) -> Tensor:
     """Turn (H, W) bool into a (1, H, W) float tensor in {0, 1}, 1 = hole."""
     return torch.from_numpy(np.ascontiguousarray(mask[None])).float()
+
+
+def read_prepared(path: str | Path, size: int) -> np.ndarray:
+    """Read a prepared image, (size, size, 3) uint8.
+
+    Raises: DataError if it has another size: it was prepared for other settings.
+    """
+    image = read_rgb(path)
+    if image.shape[:2] != (size, size):
+        raise DataError(
+            f"{path}: expected {size} x {size} pixels, got {image.shape[1]} x {image.shape[0]}. "
+            "Prepare the images again: snakemake --cores all data"
+        )
+    return image
 
 
 class SampleStream(Dataset):
@@ -59,9 +75,9 @@ class InpaintingStream(SampleStream):
     def __init__(
         self, manifest: Path, masks: Path, *, image_size: int, batch_size: int, flip: bool, seed: int, name: str
     ) -> None:
-        table = pd.read_csv(manifest, keep_default_na=False)
+        table = read_table(manifest)
         self._images = (manifest.parent / table.loc[table["split"] == "train", "file"]).astype(str).tolist()
-        table = pd.read_csv(masks, keep_default_na=False)
+        table = read_table(masks)
         self._masks = (masks.parent / table.loc[table["rejected"] == "", "file"]).astype(str).tolist()
         self._image_size, self._flip = image_size, flip
         super().__init__(len(self._images), batch_size=batch_size, seed=seed, name=name)
@@ -69,7 +85,7 @@ class InpaintingStream(SampleStream):
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         """Return image (3, H, W) in [0, 1] and mask (1, H, W), 1 = hole."""
         rng = self.rng(number)
-        image = read_rgb(self._images[self.index(number)])
+        image = read_prepared(self._images[self.index(number)], self._image_size)
         mask = resize_mask(read_mask(Path(self._masks[rng.integers(len(self._masks))]), "white"), self._image_size)
         if self._flip and rng.random() < 0.5:
             image, mask = image[:, ::-1], mask[:, ::-1]
@@ -94,14 +110,26 @@ class BatchNumbers:
 
 def stream_batches(stream: SampleStream, numbers: BatchNumbers, *, workers: int) -> DataLoader:
     """Load the batches with the given numbers, in order."""
-    return DataLoader(stream, batch_sampler=numbers, num_workers=workers, pin_memory=torch.cuda.is_available())
+    return DataLoader(
+        stream,
+        batch_sampler=numbers,
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_ignore_signals,
+    )
+
+
+def _ignore_signals(worker: int) -> None:
+    """Leave SIGTERM and SIGINT, which reach the whole process group, to the main process: it saves, then stops."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 class TestPairs(Dataset):
     """The published image-mask pairs of one dataset."""
 
     def __init__(self, pairs: Path, images: Path, masks: Path, *, image_size: int) -> None:
-        self.table = pd.read_csv(pairs, keep_default_na=False, dtype={"ratio_bin": str})
+        self.table = read_table(pairs)
         self._images, self._masks, self._image_size = images, masks, image_size
 
     def __len__(self) -> int:
@@ -111,4 +139,5 @@ class TestPairs(Dataset):
         """Return image (3, H, W) in [0, 1] and mask (1, H, W), 1 = hole."""
         row = self.table.iloc[i]
         mask = read_mask(self._masks / row["mask"], "white")
-        return to_image(read_rgb(self._images / row["image"])), to_mask(resize_mask(mask, self._image_size))
+        image = read_prepared(self._images / row["image"], self._image_size)
+        return to_image(image), to_mask(resize_mask(mask, self._image_size))

@@ -78,7 +78,7 @@ def group_masks(settings: MaskSettings, source: Path, folder: Path, *, workers: 
         write_record(
             temporary / "record.json",
             settings,
-            inputs={},
+            inputs={"source": sha256(source)},
             masks_per_bin=masks["ratio_bin"].value_counts().reindex(RATIO_BINS, fill_value=0).to_dict(),
             rejected={reason: int(n) for reason, n in masks["rejected"].value_counts().items() if reason},
             masks_sha256=sha256(temporary / "masks.csv"),

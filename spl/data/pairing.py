@@ -8,6 +8,7 @@ import pandas as pd
 
 from spl.data.images import resize_mask
 from spl.data.masks import RATIO_BINS, ratio_bin, read_mask
+from spl.data.tables import read_table
 from spl.errors import DataError
 from spl.files import atomic, sha256
 from spl.records import write_record
@@ -22,9 +23,9 @@ def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path, r
     the counts per bin and how many masks change their bin by resizing.
     Paper: section 4.3. Raises: DataError if there is no test image or no usable mask.
     """
-    manifest = pd.read_csv(images, keep_default_na=False)
+    manifest = read_table(images)
     tests = manifest[manifest["split"] == "test"].reset_index(drop=True)
-    table = pd.read_csv(masks, keep_default_na=False)
+    table = read_table(masks)
     usable = table[table["rejected"] == ""].reset_index(drop=True)
     if tests.empty or usable.empty:
         raise DataError(f"cannot pair {len(tests)} test images of {images} with {len(usable)} usable masks of {masks}")

@@ -38,7 +38,7 @@ def prepare_images(settings: DataSettings, source: Path, folder: Path, *, worker
         write_record(
             temporary / "record.json",
             settings,
-            inputs={},
+            inputs={"source": sha256(source)},
             images=manifest["split"].value_counts().to_dict(),
             manifest_sha256=sha256(temporary / "manifest.csv"),
         )

@@ -4,6 +4,7 @@ This is the only step in which the embedded default differs from real data. Each
 record under `data/sources/` that says where the files lie.
 """
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from spl.data.layouts import list_images
 from spl.errors import DataError
 from spl.files import read_json, replace_folder, sha256
 from spl.records import write_record
-from spl.settings import DataSettings, MaskSettings, TeacherSettings
+from spl.settings import ImageSourceSettings, MaskSettings, PretextSettings
 
-RAW = Path("data/raw")
+DRAWN = Path("data/raw/miniature")
+"""Where the miniature world is drawn: a folder of its own, so that drawing never touches what a person has placed."""
 
 TEACHER_HELP = (
     "Download Open_ImagesV6_TRresNet_L_448.pth (TResNet-L, Open Images, from the model zoo of Ben-Baruch et al. 2020) "
@@ -23,22 +25,23 @@ TEACHER_HELP = (
 )
 
 
-def fetch_images(settings: DataSettings, record: Path, *, workers: int) -> None:
+def fetch_images(settings: ImageSourceSettings, record: Path, *, workers: int) -> None:
     """Make one dataset's raw pictures available and record where they lie.
 
     Raises: DataError saying what to place where, if a person has to supply them.
     """
-    source, name = settings.dataset.source, settings.name
+    source, name = settings.source, settings.name
     if isinstance(source, MiniatureImages):
-        folder = RAW / name
+        folder = DRAWN / "images" / name
         _draw(folder, lambda path: world.draw_image_set(
             source.scene, path, seed=settings.seed, train=source.train, test=source.test, workers=workers
         ))  # fmt: skip
     else:
         folder = _supplied(source.path, f"the pictures of the dataset {name!r}", f"datasets.{name}.source.path")
-    images = list_images(folder, settings.dataset.layout, seed=settings.seed, name=name)
+    images = list_images(folder, settings.layout, seed=settings.seed, name=name)
     counts = {split: sum(image.split == split for image in images) for split in ("train", "test")}
-    write_record(record, settings, {}, folder=str(folder), images=counts)
+    files = [folder / image.path for image in images]
+    write_record(record, settings, {}, folder=str(folder), images=counts, fingerprint=_fingerprint(folder, files))
 
 
 def fetch_masks(settings: MaskSettings, record: Path, *, workers: int) -> None:
@@ -48,31 +51,31 @@ def fetch_masks(settings: MaskSettings, record: Path, *, workers: int) -> None:
     """
     source = settings.masks.source
     if isinstance(source, MiniatureMasks):
-        folder = RAW / "masks"
+        folder = DRAWN / "masks"
         _draw(folder, lambda path: world.draw_mask_set(
             path, seed=settings.seed, per_bin=source.per_bin, workers=workers
         ))  # fmt: skip
     else:
         folder = _supplied(source.path, "the irregular masks (Liu et al. 2018, test_mask.zip)", "masks.source.path")
-    count = sum(1 for _ in folder.glob(settings.masks.glob))
-    if not count:
+    files = sorted(folder.glob(settings.masks.glob))
+    if not files:
         raise DataError(f"{folder} has no file matching {settings.masks.glob}. Place the masks or change masks.glob.")
-    write_record(record, settings, {}, folder=str(folder), masks=count)
+    write_record(record, settings, {}, folder=str(folder), masks=len(files), fingerprint=_fingerprint(folder, files))
 
 
-def fetch_pretext(settings: TeacherSettings, record: Path, *, workers: int) -> None:
+def fetch_pretext(settings: PretextSettings, record: Path, *, workers: int) -> None:
     """Make the teacher's origin available: labelled pictures to train on, or released weights.
 
     Raises: DataError saying what to place where, if a person has to supply the weights.
     """
-    teacher = settings.teacher
-    if isinstance(teacher, ReleasedTeacher):
-        weights = Path(teacher.path)
+    source = settings.source
+    if isinstance(source, ReleasedTeacher):
+        weights = Path(source.path)
         if not weights.is_file():
             raise DataError(f"{weights} does not exist. {TEACHER_HELP}")
         write_record(record, settings, {}, weights=str(weights), sha256=sha256(weights))
         return
-    folder, source = RAW / "pretext", teacher.source
+    folder = DRAWN / "pretext"
     _draw(folder, lambda path: world.draw_pretext_set(
         path, seed=settings.seed, train=source.train, val=source.val, workers=workers
     ))  # fmt: skip
@@ -94,6 +97,20 @@ def _draw(folder: Path, draw: Callable[[Path], None]) -> None:
     """Draw into a temporary folder and put it in place when it is whole."""
     with replace_folder(folder) as temporary:
         draw(temporary)
+
+
+def _fingerprint(folder: Path, files: list[Path]) -> str:
+    """Hash the names and sizes of raw files: fetching again notices files that came, went or were replaced.
+
+    Raises: DataError if a listed file is missing.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        try:
+            digest.update(f"{file.relative_to(folder).as_posix()} {file.stat().st_size}\n".encode())
+        except FileNotFoundError:
+            raise DataError(f"{file} is listed but does not exist. Unpack the archive again.") from None
+    return digest.hexdigest()
 
 
 def _supplied(path: str, what: str, key: str) -> Path:

@@ -6,6 +6,7 @@ import torch
 
 from spl.config import BiharmonicFill, DiffusionFill
 from spl.data.loaders import TestPairs
+from spl.errors import RecordError
 from spl.evaluation.per_image import evaluate
 from spl.files import read_json, replace_folder, sha256
 from spl.models.build import Inpainter, as_inpainter, load_generator
@@ -31,6 +32,7 @@ def evaluate_method(
     Raises: RecordError if the weights were trained with other settings or on other data than the current ones.
     """
     inputs = {"images": sha256(images), "masks": sha256(masks), "pairs": sha256(pairs)}
+    _require_pairs_of(pairs, inputs)
     inpainter: Inpainter
     if isinstance(settings.run.recipe, DiffusionFill | BiharmonicFill):
         inpainter = classical_inpainter(settings.run.recipe)
@@ -38,8 +40,23 @@ def evaluate_method(
         record = weights / "run.json"
         require_current(record, settings.run, {name: inputs[name] for name in ("images", "masks")})
         inpainter = as_inpainter(load_generator(settings.run.recipe, weights, device))
-        inputs["weights"] = read_json(record)["weights_sha256"]
+        inputs["weights"] = sha256(weights / "weights.safetensors")
+        if inputs["weights"] != read_json(record)["weights_sha256"]:
+            raise RecordError(
+                f"{weights / 'weights.safetensors'} is not the file that {record} describes. Train again."
+            )
     test_pairs = TestPairs(pairs, images.parent, masks.parent, image_size=settings.run.image_size)
     with replace_folder(folder) as temporary:
         evaluate(inpainter, test_pairs, temporary, batch_size=settings.batch_size, device=device)
         write_record(temporary / "record.json", settings, inputs, device=str(device))
+
+
+def _require_pairs_of(pairs: Path, inputs: dict[str, str]) -> None:
+    """Refuse pairs that were drawn for other images or masks, or edited since."""
+    record = read_json(pairs.with_suffix(".json"))
+    wanted = record["inputs"] | {"pairs": record["pairs_sha256"]}
+    if changed := [name for name, digest in inputs.items() if wanted[name] != digest]:
+        raise RecordError(
+            f"{pairs} does not belong to the current {' and '.join(changed)}. "
+            f"Draw it again: snakemake --cores all --forcerun {pairs} -- {pairs}"
+        )

@@ -8,6 +8,7 @@ import pandas as pd
 
 from spl.config import Params
 from spl.data.masks import RATIO_BINS
+from spl.data.tables import read_table
 from spl.errors import DataError
 from spl.evaluation.statistics import Interval, bootstrap_mean, paired_difference
 from spl.settings import TableSettings
@@ -38,7 +39,7 @@ def read_evidence(folder: Path, settings: TableSettings) -> Evidence:
         pairs = None
         for method in settings.methods:
             path = folder / dataset / method / "per_image.csv"
-            table = pd.read_csv(path, dtype={"ratio_bin": str}, keep_default_na=False)
+            table = read_table(path)
             if pairs is not None and not table[["image", "mask"]].equals(pairs):
                 raise DataError(f"{path} has other image-mask pairs than {settings.methods[0]}. Evaluate it again.")
             pairs = table[["image", "mask"]]

@@ -2,16 +2,13 @@
 
 from pathlib import Path
 
-from spl.config import Params
+from spl.config import Dataset, Params
 from spl.evaluation.render import to_latex, to_markdown, to_metrics
 from spl.evaluation.table1 import build_table, cell_statuses, compare_methods, paper_table, read_evidence
 from spl.files import atomic, write_json, write_text
 from spl.settings import table_settings
 
-MINIATURE_NOTE = (
-    "The pictures are those of the embedded miniature world, not of the paper's datasets: the paper's rows are printed "
-    "for orientation, a gap to them means nothing."
-)
+PAPER_LAYOUTS = {"places2": "places365", "celeba": "celeba", "paris": "paris"}
 
 
 def write_table1(params: Params, evidence_folder: Path, out: Path) -> None:
@@ -39,5 +36,16 @@ def _note(params: Params) -> str:
     confidence = params.evaluation.bootstrap.confidence
     sizes = ", ".join(f"{name} {dataset.image_size} px" for name, dataset in params.datasets.items())
     note = f"Mean ± half of the {confidence:.0%} bootstrap interval over test images; {sizes}."
-    miniature = any(dataset.source.kind == "miniature" for dataset in params.datasets.values())
-    return f"{note} {MINIATURE_NOTE}" if miniature else note
+    other = [name for name, dataset in params.datasets.items() if not _is_papers(name, dataset)]
+    if not other:
+        return note
+    return (
+        f"{note} The pictures of {', '.join(other)} are not the paper's (another source, layout or size): its rows are "
+        "printed for orientation, a gap to them means nothing."
+    )
+
+
+def _is_papers(name: str, dataset: Dataset) -> bool:
+    """Tell whether a dataset is one of the paper's, at the paper's size."""
+    is_archive = dataset.source.kind == "supplied" and dataset.layout.kind == PAPER_LAYOUTS.get(name)
+    return is_archive and dataset.image_size == 256

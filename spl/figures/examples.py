@@ -8,6 +8,7 @@ import pandas as pd
 
 from spl.data.images import read_rgb, resize_mask
 from spl.data.masks import read_mask
+from spl.data.tables import read_table
 from spl.files import atomic
 from spl.labels import method_title
 from spl.settings import ExampleSettings
@@ -24,17 +25,17 @@ def choose_rows(pairs: pd.DataFrame, count: int) -> list[int]:
 
 
 def draw_examples(
-    settings: ExampleSettings, evidence: Path, pairs: Path, images: Path, masks: Path, picture: Path
+    settings: ExampleSettings, *, evidence: Path, pairs: Path, images: Path, masks: Path, picture: Path
 ) -> None:
     """Draw one row per example: the input with a white hole, every method with its PSNR, the ground truth."""
-    table = pd.read_csv(pairs, keep_default_na=False)
+    table = read_table(pairs)
     rows = choose_rows(table, min(settings.examples, len(table)))
-    results = {m: pd.read_csv(evidence / settings.dataset / m / "per_image.csv") for m in settings.methods}
+    results = {m: read_table(evidence / settings.dataset / m / "per_image.csv") for m in settings.methods}
     columns = ["Input", *(method_title(m) for m in settings.methods), "Ground truth"]
     figure, axes = plt.subplots(
         len(rows), len(columns), figsize=(1.35 * len(columns), 1.5 * len(rows)), squeeze=False, layout="constrained"
     )
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.03, wspace=0.01, hspace=0.01)
     for axis, title in zip(axes[0], columns, strict=True):
         axis.set_title(title, fontsize=9)
     for line, row in zip(axes, rows, strict=True):

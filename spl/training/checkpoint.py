@@ -1,14 +1,39 @@
 """The resume state of a run: one file, written whole, holding everything a step depends on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
-from spl.errors import CheckpointError
+from spl.errors import CheckpointError, TrainingError
 from spl.files import atomic
+from spl.training.distributed import World
 
 NAME = "state.pt"
+
+
+@contextmanager
+def claim(folder: Path, world: World) -> Iterator[None]:
+    """Hold a run's folder until its results are published.
+
+    Raises: TrainingError if another process trains the same run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock", timeout=0)
+    try:
+        if world.is_main:
+            lock.acquire()
+    except Timeout:
+        raise TrainingError(
+            f"{folder} is in use by another process that trains the same run. Stop that one first."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:

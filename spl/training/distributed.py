@@ -41,11 +41,6 @@ class World:
         dist.all_reduce(votes, op=dist.ReduceOp.MAX)
         return bool(votes)
 
-    def barrier(self) -> None:
-        """Wait for all processes."""
-        if self.size > 1:
-            dist.barrier()
-
 
 def unwrap(network: nn.Module) -> nn.Module:
     """Return the network inside a DistributedDataParallel wrapper, or the network itself."""

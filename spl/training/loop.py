@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from spl.config import Decay
@@ -80,35 +79,10 @@ def train(
 
     Keeps its state and `log.csv` under `folder` and resumes from them; hands the network that the run is for to
     `on_save` whenever the state is saved.
-    Raises: TrainingError if a loss is not finite, another process holds the run, or the batch cannot be shared
-    equally among the processes.
+    Raises: TrainingError if a loss is not finite, or the batch cannot be shared equally among the processes.
     """
     if plan.batch_size % world.size:
         raise TrainingError(f"a batch of {plan.batch_size} cannot be shared equally by {world.size} processes")
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock", timeout=0)
-    try:
-        if world.is_main:
-            lock.acquire()
-        return _train(method, stream, plan, folder, world, workers, should_stop, on_save)
-    except Timeout:
-        raise TrainingError(
-            f"{folder} is in use by another process that trains the same run. Stop that one first."
-        ) from None
-    finally:
-        lock.release()
-
-
-def _train(
-    method: Method,
-    stream: SampleStream,
-    plan: Plan,
-    folder: Path,
-    world: World,
-    workers: int,
-    should_stop: Callable[[int], bool],
-    on_save: Callable[[nn.Module], None],
-) -> Outcome | None:
     total_steps = plan.epochs * stream.steps_per_epoch
     trained = unwrap(method.networks[plan.product])
     ema = EMA(trained, plan.ema) if plan.ema else None
@@ -116,7 +90,10 @@ def _train(
     parts = _stateful(method, ema)
     log = TrainingLog(folder / "log.csv", active=world.is_main)
     parts["log"] = log
-    done, seconds = _resume(parts, load_state(folder, plan.settings, world.device))
+    state = load_state(folder, plan.settings, world.device)
+    if state is None and world.is_main:
+        (folder / NAME).unlink(missing_ok=True)  # of another experiment: it must not pass for this one's last good
+    done, seconds = _resume(parts, state)
     log.cut_back(done)
     progress = Progress(done, total_steps, plan.batch_size, active=world.is_main)
     base_lrs = {name: optimizer.defaults["lr"] for name, optimizer in method.optimizers.items()}
@@ -142,7 +119,7 @@ def _train(
         if ema:
             ema.update(trained, step)
         done = step + 1
-        log.add(done, losses)
+        log.add(losses)
         progress.advance(done, losses)
         if done % plan.log_every == 0 or done == total_steps:
             log.write(done, lr_factor=factor)

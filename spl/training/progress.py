@@ -39,7 +39,7 @@ class TrainingLog:
             kept = [row for row in rows if int(row.split(",")[0]) <= step]
             self._path.write_text("\n".join([header, *kept]) + "\n")
 
-    def add(self, step: int, losses: dict[str, float]) -> None:
+    def add(self, losses: dict[str, float]) -> None:
         """Take in the losses of one step."""
         self._count += 1
         for name, value in losses.items():

@@ -21,8 +21,9 @@ from spl.files import atomic, canonical_json, sha256
 from spl.models.build import as_inpainter, build_generator
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.rn import initialise_rn
-from spl.records import write_record
+from spl.records import require_current, write_record
 from spl.settings import RunSettings
+from spl.training.checkpoint import claim
 from spl.training.distributed import World
 from spl.training.loop import Method, Outcome, Plan, train
 from spl.training.methods.rn import RNLosses, RNMethod
@@ -56,6 +57,7 @@ def train_method(
     inputs = {"images": sha256(images), "masks": sha256(masks)}
     if run.teacher:
         inputs["teacher"] = sha256(teacher)
+        require_current(teacher.parent / "run.json", run.teacher, {})
     torch.manual_seed(run.seed)
     training = recipe.training
     stream = InpaintingStream(
@@ -79,16 +81,15 @@ def train_method(
     )
     state = CHECKPOINTS / run.dataset / run.method
     first = [torch.stack(items).to(world.device) for items in zip(*(stream[i] for i in range(SAMPLES)), strict=True)]
-    outcome = train(
-        method, stream, plan, state, world=world, workers=workers, should_stop=should_stop,
-        on_save=lambda generator: save_samples(generator, *first, state / "samples.png"),
-    )  # fmt: skip
-    if outcome is None:
-        return False
-    if world.is_main:
-        record = {"teacher_channels": teacher_channels, "processes": world.size, "device": world.device.type}
-        publish(outcome, run, inputs, state, folder, record)
-    return True
+    with claim(state, world):
+        outcome = train(
+            method, stream, plan, state, world=world, workers=workers, should_stop=should_stop,
+            on_save=lambda generator: save_samples(generator, *first, state / "samples.png"),
+        )  # fmt: skip
+        if outcome is not None and world.is_main:
+            record = {"teacher_channels": teacher_channels, "processes": world.size, "device": world.device.type}
+            publish(outcome, run, inputs, state, folder, record)
+    return outcome is not None
 
 
 def build_method(

@@ -18,6 +18,7 @@ from spl.records import write_record
 from spl.settings import TeacherSettings
 from spl.teachers.asl import mean_average_precision
 from spl.teachers.tresnet import TResNetTeacher, build_classifier, load_openimages_teacher
+from spl.training.checkpoint import claim
 from spl.training.distributed import World
 from spl.training.loop import Plan, train
 from spl.training.methods.teacher import TeacherMethod
@@ -34,21 +35,25 @@ def make_teacher(
     """
     teacher = settings.teacher
     if isinstance(teacher, ReleasedTeacher):
-        _publish(settings, _released(source), folder, origin=teacher.path)
+        _publish(settings, _released(source), source, folder, origin=teacher.path)
         return True
-    trained = _train(settings, teacher, raw_folder(source), world, should_stop)
-    if trained is None:
-        return False
-    network, facts = trained
-    _publish(settings, network, folder, **facts)
-    shutil.rmtree(CHECKPOINTS / "teacher")
-    return True
+    with claim(CHECKPOINTS / "teacher", world):
+        trained = _train(settings, teacher, raw_folder(source), world, should_stop)
+        if trained is None:
+            return False
+        network, facts = trained
+        _publish(settings, network, source, folder, **facts)
+        shutil.rmtree(CHECKPOINTS / "teacher")
+        return True
 
 
 def _released(source: Path) -> TResNetTeacher:
     record = read_json(source)
     if sha256(record["weights"]) != record["sha256"]:
-        raise RecordError(f"{record['weights']} has changed since it was recorded in {source}. Fetch it again.")
+        raise RecordError(
+            f"{record['weights']} has changed since it was recorded. Record it again: "
+            f"snakemake --cores all --force -- {source}"
+        )
     return load_openimages_teacher(record["weights"])
 
 
@@ -94,7 +99,8 @@ def _validate(network: nn.Module, pictures: PretextPictures, device: torch.devic
     return mean_average_precision(torch.stack(logits).cpu(), pictures.targets)
 
 
-def _publish(settings: TeacherSettings, network: TResNetTeacher, folder: Path, **facts: object) -> None:
+def _publish(settings: TeacherSettings, network: TResNetTeacher, source: Path, folder: Path, **facts: object) -> None:
     save_weights(network.state_dict(), folder / "weights.safetensors")
     digest = sha256(folder / "weights.safetensors")
-    write_record(folder / "run.json", settings, {}, weights_sha256=digest, **facts, versions=versions())
+    inputs = {"source": sha256(source)}
+    write_record(folder / "run.json", settings, inputs, weights_sha256=digest, **facts, versions=versions())

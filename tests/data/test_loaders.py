@@ -47,7 +47,7 @@ def test_processes_share_every_batch_without_overlap(start, steps, world_size):
 
 class Numbers(SampleStream):
     def __getitem__(self, number):
-        return torch.tensor(number), torch.tensor(self.rng(number).random())
+        return torch.tensor(number), torch.tensor(self.rng(number).random(), dtype=torch.float64)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

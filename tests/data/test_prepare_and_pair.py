@@ -12,9 +12,16 @@ from spl.data.prepare import prepare_images
 from spl.data.sources import fetch_images, fetch_masks
 from spl.errors import DataError
 from spl.files import read_json, sha256
-from spl.settings import DataSettings, MaskSettings, PairSettings
+from spl.settings import DataSettings, ImageSourceSettings, MaskSettings, PairSettings
 
 TEST_IMAGES = 12
+
+
+def source_settings(dataset):
+    """The part of a dataset's settings that decides its raw files."""
+    return ImageSourceSettings(
+        seed=dataset.seed, name=dataset.name, source=dataset.dataset.source, layout=dataset.dataset.layout
+    )
 
 
 def paris_settings(seed=1):
@@ -32,7 +39,7 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        fetch_images(paris_settings(), folder / "paris.json", workers=1)
+        fetch_images(source_settings(paris_settings()), folder / "paris.json", workers=1)
         prepare_images(paris_settings(), folder / "paris.json", folder / "prepared", workers=2)
         masks = MaskSettings(
             seed=1, masks=Masks(source={"kind": "miniature", "per_bin": 2}, glob="*/*.png", hole="white")
@@ -65,8 +72,8 @@ def test_preparation_does_not_depend_on_the_number_of_workers(world, tmp_path, m
 
 def test_an_unreadable_picture_is_named_and_nothing_is_half_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    fetch_images(paris_settings(), tmp_path / "paris.json", workers=1)
-    victim = next((tmp_path / "data/raw/paris/paris_train_original").iterdir())
+    fetch_images(source_settings(paris_settings()), tmp_path / "paris.json", workers=1)
+    victim = next((tmp_path / "data/raw/miniature/images/paris/paris_train_original").iterdir())
     victim.write_bytes(b"broken")
     with pytest.raises(DataError, match=victim.name):
         prepare_images(paris_settings(), tmp_path / "paris.json", tmp_path / "prepared", workers=2)
@@ -85,7 +92,7 @@ def test_a_folder_that_is_missing_says_what_to_place_where(tmp_path):
         ),
     )
     with pytest.raises(DataError, match="Place the pictures of the dataset 'paris' there"):
-        fetch_images(settings, tmp_path / "paris.json", workers=1)
+        fetch_images(source_settings(settings), tmp_path / "paris.json", workers=1)
 
 
 def test_every_test_image_gets_one_mask_and_both_are_hashed(world, tmp_path):
@@ -118,3 +125,31 @@ def test_the_record_counts_masks_that_change_their_bin_by_resizing(world, tmp_pa
     assert record["changed_bin_by_resizing"] == int((table["ratio_bin"] != table["network_ratio_bin"]).sum())
     assert sum(record["pairs_per_bin"].values()) == TEST_IMAGES
     assert np.abs(table["hole_ratio"] - table["network_hole_ratio"]).max() < 0.05
+
+
+def test_drawing_never_touches_what_a_person_has_placed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    placed = tmp_path / "data/raw/paris/paris_eval_gt/001_im.png"
+    placed.parent.mkdir(parents=True)
+    placed.write_text("precious")
+    fetch_images(source_settings(paris_settings()), tmp_path / "paris.json", workers=1)
+    assert placed.read_text() == "precious"
+
+
+def test_fetching_again_notices_replaced_files(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in "abc":
+        Image.new("RGB", (40, 40)).save(folder / f"{name}.png")
+    layout = {"kind": "folder", "glob": "*.png", "test_fraction": 0.3}
+    source = {"kind": "supplied", "path": str(folder)}
+    settings = ImageSourceSettings(seed=1, name="mine", source=source, layout=layout)
+
+    def fingerprint():
+        fetch_images(settings, tmp_path / "mine.json", workers=1)
+        return read_json(tmp_path / "mine.json")["fingerprint"]
+
+    first = fingerprint()
+    assert fingerprint() == first
+    Image.new("RGB", (41, 40), "red").save(folder / "b.png")
+    assert fingerprint() != first

@@ -1,8 +1,10 @@
-"""Two processes train like one: the same samples, the same gradients."""
+"""Whole processes: two train like one, and a terminated one loses nothing."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,26 @@ def test_torchrun_with_two_processes_equals_one(prepared):
     distance = torch.cat([(one[name] - two[name]).abs().flatten() for name in one])
     assert distance.max() <= 2.1 * steps * lr
     assert (distance < 1e-6).float().mean() > 0.95
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_sigterm_to_the_whole_group_saves_the_state_and_the_same_command_goes_on(prepared, workers):
+    raw = yaml.safe_load((prepared / "params.yaml").read_text())
+    raw["methods"]["rn"]["training"]["epochs"] = 150
+    (prepared / "params.yaml").write_text(yaml.safe_dump(raw))
+    train = (sys.executable, "-m", "spl", "train", "--dataset", "paris", "--method", "rn", "--device", "cpu")
+    command = (*train, "--workers", workers, "--out", "stopped")
+    process = subprocess.Popen(command, cwd=prepared, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    log = prepared / "checkpoints/paris/rn/log.csv"
+    deadline = time.monotonic() + 120
+    while not log.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGTERM)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 143, errors
+    assert "Traceback" not in errors
+    assert (prepared / "checkpoints/paris/rn/state.pt").exists()
+    run(prepared, *command)
+    run(prepared, *train, "--out", "straight")
+    one, two = (load_file(prepared / out / "weights.safetensors") for out in ("stopped", "straight"))
+    assert all(torch.equal(one[name], two[name]) for name in one)

@@ -15,7 +15,8 @@ from spl.data.prepare import prepare_images
 from spl.data.sources import fetch_images, fetch_masks
 from spl.errors import CheckpointError, TrainingError
 from spl.files import read_json
-from spl.settings import DataSettings, MaskSettings, run_settings
+from spl.settings import DataSettings, ImageSourceSettings, MaskSettings, run_settings
+from spl.training.checkpoint import claim
 from spl.training.distributed import World
 from spl.training.loop import Plan, train
 from spl.training.run import train_method
@@ -30,11 +31,12 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
     source = {"kind": "miniature", "scene": "paris", "train": 8, "test": 2}
     dataset = Dataset(source=source, layout={"kind": "paris"}, crop=None, image_size=32)
+    images = ImageSourceSettings(seed=1, name="paris", source=dataset.source, layout=dataset.layout)
     data = DataSettings(seed=1, name="paris", dataset=dataset)
     masks = MaskSettings(seed=1, masks=Masks(source={"kind": "miniature", "per_bin": 2}, glob="*/*.png", hole="white"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        fetch_images(data, folder / "paris.json", workers=1)
+        fetch_images(images, folder / "paris.json", workers=1)
         prepare_images(data, folder / "paris.json", folder / "images", workers=1)
         fetch_masks(masks, folder / "masks.json", workers=1)
         group_masks(masks, folder / "masks.json", folder / "masks", workers=1)
@@ -173,10 +175,17 @@ def test_the_log_holds_means_since_the_last_row(tmp_path):
 
 
 def test_a_second_process_is_kept_out(tmp_path):
-    from filelock import FileLock
+    with claim(tmp_path, CPU), pytest.raises(TrainingError, match="in use by another process"), claim(tmp_path, CPU):
+        pass
+    with claim(tmp_path, CPU):
+        pass
 
-    with FileLock(tmp_path / "lock"), pytest.raises(TrainingError, match="in use by another process"):
-        train(Scripted([1.0] * 6), CountingStream(6, batch_size=2, seed=0, name="x"), plan(), tmp_path, world=CPU)
+
+def test_a_state_of_another_experiment_does_not_pass_for_the_last_good_one(tmp_path):
+    stream = CountingStream(6, batch_size=2, seed=0, name="x")
+    train(Scripted([1.0] * 6), stream, plan(), tmp_path, world=CPU, should_stop=lambda step: step == 1)
+    with pytest.raises(TrainingError, match="no checkpoint was written before"):
+        train(Scripted([math.nan] * 6), stream, plan(settings='{"other":1}'), tmp_path, world=CPU)
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(tmp_path):

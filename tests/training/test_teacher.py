@@ -8,7 +8,7 @@ from spl.config import ReleasedTeacher, TrainedTeacher
 from spl.data.sources import fetch_pretext
 from spl.errors import DataError, RecordError
 from spl.files import read_json
-from spl.settings import TeacherSettings
+from spl.settings import PretextSettings, TeacherSettings
 from spl.teachers.build import load_teacher
 from spl.teachers.tresnet import TResNetTeacher
 from spl.training.distributed import World
@@ -19,6 +19,12 @@ CPU = World(0, 1, torch.device("cpu"))
 
 def released(path):
     return TeacherSettings(seed=1, teacher=ReleasedTeacher(kind="released", path=str(path)))
+
+
+def fetch(settings, record):
+    teacher = settings.teacher
+    source = teacher if isinstance(teacher, ReleasedTeacher) else teacher.source
+    fetch_pretext(PretextSettings(seed=settings.seed, source=source), record, workers=1)
 
 
 @pytest.fixture
@@ -35,7 +41,7 @@ def released_file(tmp_path):
 
 def test_the_released_file_becomes_a_frozen_teacher(released_file, tmp_path):
     settings = released(released_file)
-    fetch_pretext(settings, tmp_path / "source.json", workers=1)
+    fetch(settings, tmp_path / "source.json")
     assert make_teacher(settings, tmp_path / "source.json", tmp_path / "out", world=CPU, should_stop=lambda step: False)
     teacher = load_teacher(settings.teacher, tmp_path / "out/weights.safetensors").train()
     assert teacher.channels == 152
@@ -47,7 +53,7 @@ def test_the_released_file_becomes_a_frozen_teacher(released_file, tmp_path):
 
 def test_a_released_file_that_changed_after_it_was_recorded_is_refused(released_file, tmp_path):
     settings = released(released_file)
-    fetch_pretext(settings, tmp_path / "source.json", workers=1)
+    fetch(settings, tmp_path / "source.json")
     released_file.write_bytes(released_file.read_bytes() + b"x")
     with pytest.raises(RecordError, match="has changed since it was recorded"):
         make_teacher(settings, tmp_path / "source.json", tmp_path / "out", world=CPU, should_stop=lambda step: False)
@@ -55,7 +61,7 @@ def test_a_released_file_that_changed_after_it_was_recorded_is_refused(released_
 
 def test_a_missing_file_says_where_it_comes_from_and_where_it_goes(tmp_path):
     with pytest.raises(DataError, match=r"none\.pth does not exist. Download Open_ImagesV6") as caught:
-        fetch_pretext(released(tmp_path / "none.pth"), tmp_path / "source.json", workers=1)
+        fetch(released(tmp_path / "none.pth"), tmp_path / "source.json")
     assert "teacher.path" in str(caught.value)
 
 
@@ -73,7 +79,7 @@ def test_training_learns_the_labels_and_resumes(tmp_path, monkeypatch):
         }
     )
     settings = TeacherSettings(seed=1, teacher=teacher)
-    fetch_pretext(settings, tmp_path / "source.json", workers=1)
+    fetch(settings, tmp_path / "source.json")
     make = {"settings": settings, "source": tmp_path / "source.json", "world": CPU}
     assert make_teacher(**make, folder=tmp_path / "straight", should_stop=lambda step: False)
     assert not make_teacher(**make, folder=tmp_path / "resumed", should_stop=lambda step: step == 5)

@@ -62,6 +62,8 @@ class Clone:
 
     def dry_run(self, *arguments: str) -> dict[str, int]:
         """Return how many jobs of each rule `snakemake -n` plans."""
+        if "--" not in arguments:
+            arguments = ("--", *arguments)
         return planned_jobs(self.run("snakemake", "-n", "--quiet", "reason", *arguments))
 
     def set_params(self, change) -> None:

@@ -72,7 +72,8 @@ def test_pictures_to_look_at(built):
 
 def test_a_second_call_has_nothing_to_do(built):
     assert "Nothing to be done" in built.run("snakemake", "--cores", "2", "all")
-    assert "up to date" in built.run("dvc", "repro")
+    assert "Running stage" not in built.run("dvc", "repro")
+    assert "up to date" in built.run("dvc", "status")
 
 
 def test_dvc_shows_the_metrics(built):
@@ -162,13 +163,33 @@ def test_clone_pull_and_sync_leave_nothing_to_do(built, copy, tmp_path):
     assert not (second.folder / "results").exists()
     second.run("workflow/sync.sh")
     assert second.dry_run("all") == {}
-    assert "up to date" in second.run("dvc", "repro")
+    assert "Running stage" not in second.run("dvc", "repro")
     table = (second.folder / "results/table1.csv").read_bytes()
     assert table == (built.folder / "results/table1.csv").read_bytes()
 
 
-def test_a_parameter_change_of_an_experiment_retrains_what_it_touches(copy):
-    copy.run("dvc", "exp", "run", "-S", "methods.rn.training.lr=0.001")
-    for method, expected in (("rn", 0.001), ("spl", 0.002)):
-        record = json.loads((copy.folder / f"results/weights/paris/{method}/run.json").read_text())
-        assert record["settings"]["recipe"]["training"]["lr"] == expected
+@pytest.mark.parametrize("where", [(), ("--temp",)], ids=["in place", "in a temporary workspace"])
+def test_an_experiment_retrains_what_it_touches_and_nothing_else(copy, where):
+    copy.run("git", "add", "-f", "dvc.lock")
+    copy.commit("results")
+    before = read_tree(copy.folder / "results/weights")
+    copy.run("dvc", "exp", "run", "--name", "slower", *where, "-S", "methods.rn.training.lr=0.001")
+    if where:
+        copy.run("dvc", "exp", "apply", "slower")
+    after = read_tree(copy.folder / "results/weights")
+    changed = {path.split("/")[1] for path in before if path.endswith(".safetensors") and before[path] != after[path]}
+    assert changed == {"rn"}
+    record = json.loads(after["paris/rn/run.json"])
+    assert record["settings"]["recipe"]["training"]["lr"] == 0.001
+
+
+def read_tree(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_weights_that_are_not_those_of_the_record_are_refused(copy):
+    weights = copy.folder / "results/weights/paris/rn/weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    output = copy.run("python", "-m", "spl", "evaluate", "--dataset", "paris", "--method", "rn", ok=False)
+    assert "is not the file that" in output
+    assert "Traceback" not in output

@@ -9,6 +9,8 @@ from spl.settings import canonical
 
 # Commands read the parameter file, so what Snakemake knows must be what the file says. A file given by
 # --configfile comes first and stands alone; nothing is merged.
+if len(workflow.overwrite_configfiles) > 1:
+    raise WorkflowError("--configfile takes one complete file here; several are not merged")
 PARAMS = Path(workflow.configfiles[0])
 try:
     params = load_params(PARAMS)

@@ -2,7 +2,7 @@
 
 OUTPUTS:
 
-    data/sources/{dataset}.json             where the raw pictures lie
+    data/sources/images/{dataset}.json      where the raw pictures lie
     data/prepared/{dataset}/manifest.csv    every picture at the network's size, with its hash
 """
 
@@ -10,10 +10,10 @@ OUTPUTS:
 rule fetch_images:
     """Draw the miniature world, or find the pictures a person has supplied."""
     output:
-        record="data/sources/{dataset}.json",
+        record="data/sources/images/{dataset}.json",
     params:
         file=params_file,
-        settings=lambda w: canonical(settings.data_settings(params, w.dataset)),
+        settings=lambda w: canonical(settings.image_source_settings(params, w.dataset)),
     log:
         "logs/fetch_images/{dataset}.log",
     benchmark:
@@ -26,7 +26,7 @@ rule fetch_images:
 rule prepare_images:
     """Crop, resize and store every picture (the released resize convention)."""
     input:
-        source="data/sources/{dataset}.json",
+        source="data/sources/images/{dataset}.json",
     output:
         manifest="data/prepared/{dataset}/manifest.csv",
         record="data/prepared/{dataset}/record.json",

@@ -34,6 +34,8 @@ rule draw_examples:
     input:
         per_image=expand("results/eval/{{dataset}}/{method}/per_image.csv", method=METHODS),
         pairs="data/pairs/{dataset}.csv",
+        images="data/prepared/{dataset}/manifest.csv",
+        masks="data/masks/masks.csv",
     output:
         picture="results/figures/examples_{dataset}.png",
     params:
@@ -45,4 +47,4 @@ rule draw_examples:
         "benchmarks/results/draw_examples/{dataset}.tsv"
     shell:
         "python -m spl examples --params {params.file:q} --dataset {wildcards.dataset} --evidence results/eval"
-        " --pairs {input.pairs:q} --out {output.picture:q} 2> {log:q}"
+        " --pairs {input.pairs:q} --images {input.images:q} --masks {input.masks:q} --out {output.picture:q} 2> {log:q}"

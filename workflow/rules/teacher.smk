@@ -13,7 +13,7 @@ rule fetch_pretext:
         record="data/sources/teacher.json",
     params:
         file=params_file,
-        settings=canonical(settings.teacher_settings(params)),
+        settings=canonical(settings.pretext_settings(params)),
     log:
         "logs/fetch_pretext.log",
     benchmark:

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from spl.training.distributed import unwrap
 from spl.training.losses import Reduction, adversarial_loss, discriminator_loss
 
 Autocast = Callable[[], AbstractContextManager]
@@ -45,7 +46,7 @@ def fool(discriminator: nn.Module, output: Tensor, *, autocast: Autocast) -> Ten
 
     A DistributedDataParallel wrapper is left aside: it would wait for gradients that never come.
     """
-    bare = getattr(discriminator, "module", discriminator)
+    bare = unwrap(discriminator)
     bare.requires_grad_(False)
     try:
         with autocast():

@@ -1,0 +1,20 @@
+"""Reading the small CSV tables that steps hand to each other."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from spl.errors import DataError
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a CSV table; empty cells are empty strings and ratio bins are text.
+
+    Raises: DataError if the file is missing or no table.
+    """
+    try:
+        return pd.read_csv(path, keep_default_na=False, dtype={"ratio_bin": str, "network_ratio_bin": str})
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist. Build it first: snakemake --cores all -- {path}") from None
+    except (ValueError, pd.errors.ParserError) as error:
+        raise DataError(f"{path} is not a table ({error}). Delete it and run the workflow again.") from None
