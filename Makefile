@@ -16,7 +16,7 @@ check: $(STAMP)  ## formatting, lint, types
 	ruff format --check spl tests benchmarks
 	ruff check spl tests benchmarks
 	snakefmt --check Snakefile workflow
-	pyright spl
+	pyright
 	snakemake --lint
 
 schema: $(STAMP)  ## workflow/schemas/params.schema.json from spl/config.py

@@ -5,6 +5,7 @@ Past `load_params` travel the small frozen objects below, never a dict.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -189,7 +190,7 @@ class Training(Strict):
 
     @field_validator("per_dataset")
     @classmethod
-    def _decay_within_overridden_epochs(cls, overrides: dict[str, Any], info: ValidationInfo) -> Any:
+    def _decay_within_overridden_epochs(cls, overrides: Mapping[str, Any], info: ValidationInfo) -> Any:
         for dataset, override in overrides.items():
             try:
                 _check_decay(override.decay or info.data.get("decay"), override.epochs or info.data.get("epochs"))
@@ -214,7 +215,7 @@ class SPLTraining(Training):
     """SPL's recipe: the released code drops the prior loss late in training on Paris."""
 
     prior_epochs: Positive | None = Field(description="Epochs with the prior loss; null for all of them.")
-    per_dataset: dict[Name, SPLTrainingOverride]
+    per_dataset: dict[Name, SPLTrainingOverride]  # pyright: ignore[reportIncompatibleVariableOverride] (frozen)
 
     @field_validator("prior_epochs")
     @classmethod

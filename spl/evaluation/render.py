@@ -73,7 +73,7 @@ def _rows(table: pd.DataFrame, datasets: list[str]) -> list[tuple[str, str, list
 
 
 def _ours(cell: pd.Series, decimals: int) -> str:
-    if pd.isna(cell["ours"]) or math.isinf(cell["ours"]):
+    if pd.isna(cell["ours_low"]) or math.isinf(cell["ours"]):
         return _number(cell["ours"], decimals)
     half = (cell["ours_high"] - cell["ours_low"]) / 2
     return f"{cell['ours']:.{decimals}f} ± {half:.{decimals}f}"

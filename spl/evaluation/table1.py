@@ -120,6 +120,8 @@ def cell_statuses(params: Params) -> dict[tuple[str, str], str]:
 
 def _summarise(values: np.ndarray, settings: TableSettings, name: str) -> Interval:
     finite = values[np.isfinite(values)]
+    if finite.size == 1:  # resampling one image would claim certainty
+        return Interval(float(finite[0]), float("nan"), float("nan"))
     if finite.size:
         return bootstrap_mean(finite, settings.evaluation.bootstrap, seed=settings.seed, name=name)
     empty = float("inf") if values.size else float("nan")

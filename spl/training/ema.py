@@ -20,6 +20,6 @@ class EMA:
     def update(self, network: nn.Module, step: int) -> None:
         """Move the shadow towards `network` after `step` (counted from 0)."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.network.parameters()), list(network.parameters()), 1 - decay)
+        torch._foreach_lerp_(list(self.network.parameters()), list(network.parameters()), 1 - decay)  # pyright: ignore
         for shadow, buffer in zip(self.network.buffers(), network.buffers(), strict=True):
             shadow.copy_(buffer)

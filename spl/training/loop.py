@@ -32,9 +32,8 @@ class Method(Protocol):
     """All trained networks by name."""
     optimizers: dict[str, torch.optim.Optimizer]
 
-    def step(self, *batch: Tensor, step: int) -> dict[str, Tensor]:
-        """Make one optimiser step of every network and return the losses, detached scalars, by name."""
-        ...
+    step: Callable[..., dict[str, Tensor]]
+    """(tensors of a batch, step=) Make one step of every network; return the losses by name, detached scalars."""
 
 
 class Plan(NamedTuple):

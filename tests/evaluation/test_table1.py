@@ -103,6 +103,16 @@ def test_a_cell_without_images_says_so(evidence, paper):
     assert pd.isna(found["ours"])
 
 
+def test_one_image_has_a_value_but_no_interval(evidence, paper):
+    for method in METHODS:
+        evidence["paris", method] = evidence["paris", method].iloc[[0]]
+    table = build_table(evidence, SETTINGS, STATUSES, paper)
+    found = cell(table, "psnr", "spl", "paris", "all")
+    assert found["n_images"] == 1
+    assert found[["ours_low", "ours_high"]].isna().all()
+    assert f"| {found['ours']:.2f} |" in to_markdown(table, "A note.")
+
+
 def test_infinite_psnr_is_counted_not_averaged(evidence, paper):
     evidence["paris", "spl"].loc[0, "psnr"] = np.inf
     found = cell(build_table(evidence, SETTINGS, STATUSES, paper), "psnr", "spl", "paris", "all")

@@ -46,4 +46,6 @@ def params_file(wildcards, input):
 def run_files(wildcards):
     """Weights and run record of a trained method; nothing for a classical fill."""
     folder = f"results/weights/{wildcards.dataset}/{wildcards.method}"
-    return {"weights": f"{folder}/weights.safetensors", "run": f"{folder}/run.json"} if wildcards.method in TRAINED else {}
+    return (
+        {"weights": f"{folder}/weights.safetensors", "run": f"{folder}/run.json"} if wildcards.method in TRAINED else {}
+    )

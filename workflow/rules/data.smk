@@ -11,13 +11,13 @@ rule fetch_images:
     """Draw the miniature world, or find the pictures a person has supplied."""
     output:
         record="data/sources/images/{dataset}.json",
-    params:
-        file=params_file,
-        settings=lambda w: canonical(settings.image_source_settings(params, w.dataset)),
     log:
         "logs/fetch_images/{dataset}.log",
     benchmark:
         "benchmarks/results/fetch_images/{dataset}.tsv"
+    params:
+        file=params_file,
+        settings=lambda w: canonical(settings.image_source_settings(params, w.dataset)),
     shell:
         "python -m spl fetch images --params {params.file:q} --dataset {wildcards.dataset}"
         " --record {output.record:q} --workers {threads} 2> {log:q}"
@@ -30,13 +30,13 @@ rule prepare_images:
     output:
         manifest="data/prepared/{dataset}/manifest.csv",
         record="data/prepared/{dataset}/record.json",
-    params:
-        file=params_file,
-        settings=lambda w: canonical(settings.data_settings(params, w.dataset)),
     log:
         "logs/prepare_images/{dataset}.log",
     benchmark:
         "benchmarks/results/prepare_images/{dataset}.tsv"
+    params:
+        file=params_file,
+        settings=lambda w: canonical(settings.data_settings(params, w.dataset)),
     shell:
         "python -m spl prepare images --params {params.file:q} --dataset {wildcards.dataset}"
         " --source {input.source:q} --folder data/prepared/{wildcards.dataset} --workers {threads} 2> {log:q}"

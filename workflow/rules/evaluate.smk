@@ -17,15 +17,15 @@ rule evaluate_method:
     output:
         per_image="results/eval/{dataset}/{method}/per_image.csv",
         record="results/eval/{dataset}/{method}/record.json",
-    params:
-        file=params_file,
-        settings=lambda w: canonical(settings.evaluation_settings(params, w.dataset, w.method)),
     log:
         "logs/evaluate_method/{dataset}/{method}.log",
     benchmark:
         "benchmarks/results/evaluate_method/{dataset}/{method}.tsv"
     resources:
         gpu=lambda w: GPU if w.method in TRAINED else 0,
+    params:
+        file=params_file,
+        settings=lambda w: canonical(settings.evaluation_settings(params, w.dataset, w.method)),
     shell:
         "python -m spl evaluate --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --pairs {input.pairs:q} --images {input.images:q} --masks {input.masks:q}"

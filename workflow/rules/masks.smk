@@ -11,13 +11,13 @@ rule fetch_masks:
     """Draw the miniature world's masks, or find the masks a person has supplied."""
     output:
         record="data/sources/masks.json",
-    params:
-        file=params_file,
-        settings=canonical(settings.mask_settings(params)),
     log:
         "logs/fetch_masks.log",
     benchmark:
         "benchmarks/results/fetch_masks.tsv"
+    params:
+        file=params_file,
+        settings=canonical(settings.mask_settings(params)),
     shell:
         "python -m spl fetch masks --params {params.file:q} --record {output.record:q} --workers {threads} 2> {log:q}"
 
@@ -29,13 +29,13 @@ rule group_masks:
     output:
         masks="data/masks/masks.csv",
         record="data/masks/record.json",
-    params:
-        file=params_file,
-        settings=canonical(settings.mask_settings(params)),
     log:
         "logs/group_masks.log",
     benchmark:
         "benchmarks/results/group_masks.tsv"
+    params:
+        file=params_file,
+        settings=canonical(settings.mask_settings(params)),
     shell:
         "python -m spl prepare masks --params {params.file:q} --source {input.source:q} --folder data/masks"
         " --workers {threads} 2> {log:q}"
@@ -49,13 +49,13 @@ rule pair_masks:
     output:
         pairs="data/pairs/{dataset}.csv",
         record="data/pairs/{dataset}.json",
-    params:
-        file=params_file,
-        settings=lambda w: canonical(settings.pair_settings(params, w.dataset)),
     log:
         "logs/pair_masks/{dataset}.log",
     benchmark:
         "benchmarks/results/pair_masks/{dataset}.tsv"
+    params:
+        file=params_file,
+        settings=lambda w: canonical(settings.pair_settings(params, w.dataset)),
     shell:
         "python -m spl prepare pairs --params {params.file:q} --dataset {wildcards.dataset} --images {input.images:q}"
         " --masks {input.masks:q} --pairs {output.pairs:q} --record {output.record:q} 2> {log:q}"

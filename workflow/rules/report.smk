@@ -18,13 +18,13 @@ rule table1:
         latex="results/table1.tex",
         metrics="results/table1.json",
         comparisons="results/comparisons.csv",
-    params:
-        file=params_file,
-        settings=canonical(settings.table_settings(params)),
     log:
         "logs/table1.log",
     benchmark:
         "benchmarks/results/table1.tsv"
+    params:
+        file=params_file,
+        settings=canonical(settings.table_settings(params)),
     shell:
         "python -m spl table1 --params {params.file:q} --evidence results/eval --out results 2> {log:q}"
 
@@ -38,13 +38,13 @@ rule draw_examples:
         masks="data/masks/masks.csv",
     output:
         picture="results/figures/examples_{dataset}.png",
-    params:
-        file=params_file,
-        settings=lambda w: canonical(settings.example_settings(params, w.dataset)),
     log:
         "logs/draw_examples/{dataset}.log",
     benchmark:
         "benchmarks/results/draw_examples/{dataset}.tsv"
+    params:
+        file=params_file,
+        settings=lambda w: canonical(settings.example_settings(params, w.dataset)),
     shell:
         "python -m spl examples --params {params.file:q} --dataset {wildcards.dataset} --evidence results/eval"
         " --pairs {input.pairs:q} --images {input.images:q} --masks {input.masks:q} --out {output.picture:q} 2> {log:q}"

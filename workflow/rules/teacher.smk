@@ -11,13 +11,13 @@ rule fetch_pretext:
     """Draw the labelled pretext set, or find the released weights a person has supplied."""
     output:
         record="data/sources/teacher.json",
-    params:
-        file=params_file,
-        settings=canonical(settings.pretext_settings(params)),
     log:
         "logs/fetch_pretext.log",
     benchmark:
         "benchmarks/results/fetch_pretext.tsv"
+    params:
+        file=params_file,
+        settings=canonical(settings.pretext_settings(params)),
     shell:
         "python -m spl fetch pretext --params {params.file:q} --record {output.record:q} --workers {threads} 2> {log:q}"
 
@@ -29,9 +29,6 @@ rule train_teacher:
     output:
         weights="results/teacher/weights.safetensors",
         run="results/teacher/run.json",
-    params:
-        file=params_file,
-        settings=canonical(settings.teacher_settings(params)),
     log:
         "logs/train_teacher.log",
     benchmark:
@@ -39,6 +36,9 @@ rule train_teacher:
     priority: 2  # most trainings wait for it
     resources:
         gpu=GPU,
+    params:
+        file=params_file,
+        settings=canonical(settings.teacher_settings(params)),
     shell:
         "python -m spl train-teacher --params {params.file:q} --source {input.source:q} --out results/teacher 2> {log:q}"
 

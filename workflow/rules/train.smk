@@ -24,18 +24,18 @@ rule train_method:
         run="results/weights/{dataset}/{method}/run.json",
         log="results/weights/{dataset}/{method}/log.csv",
         samples="results/weights/{dataset}/{method}/samples.png",
-    wildcard_constraints:
-        method="|".join(TRAINED) or "none",
-    params:
-        file=params_file,
-        settings=lambda w: canonical(settings.run_settings(params, w.dataset, w.method)),
     log:
         "logs/train_method/{dataset}/{method}.log",
     benchmark:
         "benchmarks/results/train_method/{dataset}/{method}.tsv"
+    wildcard_constraints:
+        method="|".join(TRAINED) or "none",
     priority: 1  # the long jobs first, so that the short ones fill the gaps
     resources:
         gpu=GPU,
+    params:
+        file=params_file,
+        settings=lambda w: canonical(settings.run_settings(params, w.dataset, w.method)),
     shell:
         "python -m spl train --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --images {input.images:q} --masks {input.masks:q} --teacher results/teacher/weights.safetensors"
