@@ -65,7 +65,7 @@ def test_torchrun_with_two_processes_equals_one(prepared):
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_sigterm_to_the_whole_group_saves_the_state_and_the_same_command_goes_on(prepared, workers):
     raw = yaml.safe_load((prepared / "params.yaml").read_text())
-    raw["methods"]["rn"]["training"]["epochs"] = 150
+    raw["methods"]["rn"]["training"]["epochs"] = 60
     (prepared / "params.yaml").write_text(yaml.safe_dump(raw))
     train = (sys.executable, "-m", "spl", "train", "--dataset", "paris", "--method", "rn", "--device", "cpu")
     command = (*train, "--workers", workers, "--out", "stopped")
