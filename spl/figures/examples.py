@@ -52,5 +52,5 @@ def draw_examples(
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
     with atomic(picture) as temporary:
-        figure.savefig(temporary, dpi=200)
+        figure.savefig(temporary, dpi=200, bbox_inches="tight", pad_inches=0.03)
     plt.close(figure)
