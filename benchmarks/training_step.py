@@ -8,7 +8,8 @@ import time
 
 import torch
 
-from spl.config import SPLRecipe, load_params
+from spl.config import SPLRecipe
+from spl.params import load_params
 from spl.settings import run_settings
 from spl.teachers.tresnet import TResNetTeacher
 from spl.training.distributed import World, pick_device

@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from spl import settings as slices
-from spl.config import json_schema, load_params
 from spl.errors import SPLError
+from spl.params import json_schema, load_params
 
 app = typer.Typer(
     help="Reproduce SPL (IJCAI 2021). The workflow calls these commands: snakemake --cores all results/table1.csv",

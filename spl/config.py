@@ -1,18 +1,13 @@
-"""The shape of `params.yaml`: every scientific value, validated once at the door.
+"""The shape of `params.yaml`: every scientific value, as small frozen objects.
 
-Scientific values have no defaults here, so `params.yaml` is the complete record of an experiment.
-Past `load_params` travel the small frozen objects below, never a dict.
+Scientific values have no defaults here, so `params.yaml` is the complete record of an experiment. `spl.params`
+reads the file; past that door travel the objects below, never a dict.
 """
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
-
-from spl.errors import ParamsError
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0, lt=1, description="Learning rate; write 0.0001 or 1.0e-4, never 1e-4.")]
@@ -396,96 +391,3 @@ class Params(Strict):
     def trained_methods(self) -> list[str]:
         """Names of the methods that have weights."""
         return [name for name, method in self.methods.items() if isinstance(method, TrainedRecipe)]
-
-
-def load_params(path: str | Path) -> Params:
-    """Read and validate a parameter file.
-
-    Raises: ParamsError listing every fault with its dotted path.
-    """
-    try:
-        raw = yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeyLoader)
-    except FileNotFoundError:
-        raise ParamsError(f"{path} does not exist. Copy a preset: cp presets/demo.yaml params.yaml") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path} is not valid YAML: {error}") from None
-    faults = _unknown_overrides(raw)
-    params = None
-    try:
-        # JSON mode: lists may become tuples, but strings never become numbers.
-        params = Params.model_validate_json(json.dumps(raw, default=str))
-    except ValidationError as error:
-        faults = [_describe(fault) for fault in error.errors()] + faults
-    if params is None or faults:
-        listed = "\n".join(f"  {fault}" for fault in faults)
-        raise ParamsError(f"{path} has {len(faults)} fault(s):\n{listed}")
-    return params
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML lets the last of two equal keys win in silence; here it is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            raise yaml.constructor.ConstructorError(None, None, f"{', '.join(twice)} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _unknown_overrides(raw: Any) -> list[str]:
-    """Find overrides for datasets that do not exist, whatever else may be wrong with the file."""
-
-    def entry(value: Any, key: str) -> dict[str, Any]:
-        found = value.get(key) if isinstance(value, dict) else None
-        return found if isinstance(found, dict) else {}
-
-    datasets = entry(raw, "datasets")
-    return [
-        f"methods.{method}.training.per_dataset.{dataset}: no such dataset; `datasets` has {', '.join(datasets)}"
-        for method, recipe in entry(raw, "methods").items()
-        for dataset in entry(entry(recipe, "training"), "per_dataset")
-        if dataset not in datasets
-    ]
-
-
-def _dotted(location: tuple[int | str, ...]) -> str:
-    """Join a pydantic location, leaving out the tags of unions that the user never wrote."""
-    tags = {"miniature", "supplied", "folder", "trained", "released", "step", "linear", "exponential", "constant"}
-    parts = [str(part) for i, part in enumerate(location) if not _is_tag(location, i, tags)]
-    return ".".join(parts) or "(top level)"
-
-
-def _is_tag(location: tuple[int | str, ...], i: int, tags: set[str]) -> bool:
-    """Tell whether part `i` is the tag that pydantic inserts after a discriminated field."""
-    previous = location[i - 1] if i else None
-    if location[0] == "methods" and i == 2:  # methods.<name>.<recipe>
-        return True
-    if previous == "layout":
-        return i + 1 < len(location) or location[i] in tags
-    return previous in {"source", "decay", "teacher"} and location[i] in tags
-
-
-def _describe(fault: Any) -> str:
-    """Say where the fault is, what was expected and what came."""
-    path, kind = _dotted(fault["loc"]), fault["type"]
-    if kind == "missing":
-        return f"{path}: is missing"
-    if kind == "extra_forbidden":
-        return f"{path}: is not a known key"
-    if kind == "value_error":
-        return f"{path}: {fault['ctx']['error']}"
-    if kind.startswith("union_tag"):
-        key, context = fault["ctx"]["discriminator"].strip("'"), fault["ctx"]
-        expected = (
-            f"must be one of {context['expected_tags']}, got {context['tag']!r}" if "tag" in context else "is missing"
-        )
-        return f"{path}.{key}: {expected}"
-    text = fault["msg"][0].lower() + fault["msg"][1:]
-    hint = " (YAML reads 1e-4 as text: write 0.0001 or 1.0e-4)" if kind.startswith("float") else ""
-    return f"{path}: {text}, got {fault['input']!r}{hint}"
-
-
-def json_schema() -> str:
-    """Return the JSON Schema of `params.yaml` that editors use."""
-    schema = Params.model_json_schema()
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"

@@ -5,8 +5,8 @@ import copy
 import pytest
 import yaml
 
-from spl.config import json_schema, load_params
 from spl.errors import ParamsError
+from spl.params import json_schema, load_params
 
 
 def test_params_yaml_is_the_demo_preset(repository):

@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
-from spl.config import load_params
 from spl.errors import ParamsError
+from spl.params import load_params
 from spl.settings import (
     canonical,
     data_settings,

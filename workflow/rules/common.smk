@@ -3,7 +3,7 @@
 import shutil
 
 from spl import settings
-from spl.config import load_params
+from spl.params import load_params
 from spl.errors import ParamsError
 from spl.settings import canonical
 
