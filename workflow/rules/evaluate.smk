@@ -1,4 +1,4 @@
-"""Per-image evidence on the published pairs.
+"""Per-image evidence on the fixed pairs.
 
 OUTPUTS:
 
