@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from spl.checkpoints import load_weights
+from spl.weights.fit import load_weights
 from spl.config import RNRecipe, SPLRecipe
 from spl.files import read_json
 from spl.models.rn import build_rn

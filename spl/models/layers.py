@@ -11,14 +11,11 @@ from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm, Statistic
 
 Gamma = Literal["gamma", "one_plus_gamma"]
 
-STRIDE = 4
-"""The image encoder halves twice, so height and width must be multiples of four."""
 
-
-def check_inputs(image: Tensor, mask: Tensor) -> None:
+def check_inputs(image: Tensor, mask: Tensor, *, multiple_of: int) -> None:
     """Stop before a convolution fails with a puzzling message.
 
-    Raises: DataError unless image is (B, 3, H, W), mask (B, 1, H, W), H and W multiples of 4.
+    Raises: DataError unless image is (B, 3, H, W), mask (B, 1, H, W), H and W multiples of `multiple_of`.
     """
     expected = (image.shape[0], 1, *image.shape[2:])
     if image.ndim != 4 or image.shape[1] != 3 or mask.shape != expected:
@@ -26,9 +23,9 @@ def check_inputs(image: Tensor, mask: Tensor) -> None:
             "Expected image (B, 3, H, W) and mask (B, 1, H, W), "
             f"got image {tuple(image.shape)} and mask {tuple(mask.shape)}."
         )
-    if image.shape[2] % STRIDE or image.shape[3] % STRIDE:
+    if image.shape[2] % multiple_of or image.shape[3] % multiple_of:
         raise DataError(
-            f"Expected height and width to be multiples of {STRIDE}, got {image.shape[2]} x {image.shape[3]}. "
+            f"Expected height and width to be multiples of {multiple_of}, got {image.shape[2]} x {image.shape[3]}. "
             "Resize or crop the pictures."
         )
 

@@ -41,7 +41,7 @@ class RN(nn.Module):
         Returns: output (B, 3, H, W) in [0, 1], not composited.
         Raises: DataError if a shape is wrong.
         """
-        check_inputs(image, mask)
+        check_inputs(image, mask, multiple_of=4)
         features = self.image_encoder(mask_out(image, mask, fill=1.0), mask)  # (B, 4w, H/4, W/4)
         return self.upsampling(self.blocks(features))  # (B, 3, H, W)
 

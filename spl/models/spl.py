@@ -127,7 +127,7 @@ class SPL(nn.Module):
         Returns: output (B, 3, H, W) in [0, 1], not composited; adapted_prior (B, d, H/4, W/4).
         Raises: DataError if a shape is wrong.
         """
-        check_inputs(image, mask)
+        check_inputs(image, mask, multiple_of=4)
         masked_image = mask_out(image, mask, fill=1.0)  # white, as in the released code
         features = self.image_encoder(masked_image, mask)  # (B, 4w, H/4, W/4)
         large_masked_image = F.interpolate(masked_image, scale_factor=2, mode="nearest")

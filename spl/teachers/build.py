@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from spl.checkpoints import load_weights
+from spl.weights.fit import load_weights
 from spl.config import ReleasedTeacher, TrainedTeacher
 from spl.teachers.tresnet import TResNetTeacher
 

@@ -8,7 +8,7 @@ import torch
 from timm.models.tresnet import TResNet
 from torch import Tensor, nn
 
-from spl.checkpoints import load_released_tresnet
+from spl.weights.layouts.tresnet import load_released_tresnet
 from spl.errors import DataError
 
 TRUNK = 4

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from spl.checkpoints import save_weights
+from spl.weights.files import save_weights
 from spl.compositing import composite, mask_out
 from spl.config import RNRecipe, SPLRecipe, TrainedRecipe
 from spl.data.loaders import InpaintingStream

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from spl.checkpoints import save_weights
+from spl.weights.files import save_weights
 from spl.config import ReleasedTeacher, TrainedTeacher
 from spl.data.pretext import PretextPictures, PretextStream
 from spl.data.sources import raw_folder

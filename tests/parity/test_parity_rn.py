@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from spl.checkpoints import load_released_rn
+from spl.weights.layouts.rn import fill_released_rn
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.rn import build_rn
 
@@ -17,7 +17,7 @@ def fixture(read_fixture):
 def networks(fixture):
     generator, discriminator = build_rn().eval(), PatchDiscriminator().eval()
     state = fixture.released_state(generator="generator", discriminator="discriminator")
-    load_released_rn(state, generator=generator, discriminator=discriminator)
+    fill_released_rn(state, generator=generator, discriminator=discriminator)
     return generator, discriminator
 
 

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from spl.checkpoints import DISCRIMINATOR_RULES, SPL_RULES, load_released_spl, released_names
+from spl.weights.fit import released_names
+from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES
+from spl.weights.layouts.spl import SPL_RULES, fill_released_spl
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.spl import build_released_spl
 from spl.training.methods.spl import SPLLosses, SPLMethod
@@ -56,7 +58,7 @@ def run(fixture, read_fixture, dtype, steps):
     generator, discriminator = build_released_spl(), PatchDiscriminator()
     weights = read_fixture(fixture.description["state"])
     state = weights.released_state(generator="generator", discriminator="discriminator")
-    load_released_spl(state, generator=generator, discriminator=discriminator)
+    fill_released_spl(state, generator=generator, discriminator=discriminator)
     generator.to(dtype).train()
     discriminator.to(dtype).train()
     method = build_method(fixture, generator, discriminator, dtype)

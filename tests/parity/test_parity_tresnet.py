@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from spl.checkpoints import load_released_tresnet
+from spl.weights.layouts.tresnet import fill_tresnet
 from spl.teachers.tresnet import TResNetTeacher, load_openimages_teacher
 
 
@@ -15,7 +15,7 @@ def fixture(read_fixture):
 @pytest.fixture(scope="module")
 def teacher(fixture):
     teacher = TResNetTeacher.build(layers=(4, 5), width_factor=1.2)
-    load_released_tresnet(fixture.states["miil"], teacher)
+    fill_tresnet(teacher, fixture.states["miil"], source="the fixture")
     return teacher
 
 

@@ -3,7 +3,9 @@ import copy
 import pytest
 import torch
 
-from spl.checkpoints import TRESNET_RULES, load_released_tresnet, load_weights, released_names, save_weights
+from spl.weights.files import save_weights
+from spl.weights.fit import load_weights, released_names
+from spl.weights.layouts.tresnet import TRESNET_RULES, fill_tresnet, load_released_tresnet
 from spl.errors import CheckpointError, DataError
 from spl.teachers.tresnet import TResNetTeacher, build_classifier
 
@@ -94,4 +96,4 @@ def test_released_file_without_one_trunk_key(teacher):
     state = released_state(teacher)
     del state["body.layer2.0.conv1.0.1.bias"]
     with pytest.raises(CheckpointError, match=r"1 missing: body\.layer2\.0\.conv1\.0\.1\.bias"):
-        load_released_tresnet(state, TResNetTeacher.build(**SIZES))
+        fill_tresnet(TResNetTeacher.build(**SIZES), state, source="the state")

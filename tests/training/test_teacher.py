@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from spl.checkpoints import TRESNET_RULES, released_names
+from spl.weights.fit import released_names
+from spl.weights.layouts.tresnet import TRESNET_RULES
 from spl.config import ReleasedTeacher, TrainedTeacher
 from spl.data.sources import fetch_pretext
 from spl.errors import DataError, RecordError

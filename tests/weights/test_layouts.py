@@ -4,22 +4,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from spl.checkpoints import (
-    DISCRIMINATOR_RULES,
-    RN_RULES,
-    SPL_RULES,
-    describe,
-    load_released_rn,
-    load_released_spl,
-    load_weights,
-    read_state,
-    released_names,
-    save_weights,
-)
 from spl.errors import CheckpointError
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
+from spl.weights.files import read_state, save_weights
+from spl.weights.fit import describe, load_weights, released_names
+from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES
+from spl.weights.layouts.rn import RN_RULES, fill_released_rn
+from spl.weights.layouts.spl import SPL_RULES, fill_released_spl
 
 SMALL = {
     "semantic_body": "dense",
@@ -82,14 +75,14 @@ def test_key_lists_are_the_published_ones(network, repository):
 def test_released_spl_round_trip(released, generator, discriminator, tmp_path):
     torch.save(released, tmp_path / "Ours_celeba.pt")
     other, critic = build_spl(**SMALL), PatchDiscriminator(width=8)
-    load_released_spl(tmp_path / "Ours_celeba.pt", generator=other, discriminator=critic)
+    fill_released_spl(read_state(tmp_path / "Ours_celeba.pt"), generator=other, discriminator=critic)
     assert equal(other, generator)
     assert equal(critic, discriminator)
 
 
 def test_plain_generator_state_dict(generator):
     other = build_spl(**SMALL)
-    load_released_spl(in_their_keys(generator, SPL_RULES), generator=other)
+    fill_released_spl(in_their_keys(generator, SPL_RULES), generator=other)
     assert equal(other, generator)
 
 
@@ -97,7 +90,7 @@ def test_released_rn_round_trip(discriminator):
     generator, other, critic = build_rn(width=8, blocks=2), build_rn(width=8, blocks=2), PatchDiscriminator(width=8)
     state = in_their_keys(generator, RN_RULES, "generator.module.")
     state |= in_their_keys(discriminator, DISCRIMINATOR_RULES, "discriminator.module.")
-    load_released_rn(state, generator=other, discriminator=critic)
+    fill_released_rn(state, generator=other, discriminator=critic)
     assert equal(other, generator)
     assert equal(critic, discriminator)
 
@@ -107,13 +100,14 @@ def test_half_matching_file_lists_everything_and_changes_nothing(released, gener
         del released[f"generator.module.rdbs.0.layers.{i}.conv.bias"]
     released["generator.module.extra"] = torch.zeros(1)
     released["generator.module.gff.1.bias"] = torch.zeros(3)
-    torch.save(released, tmp_path / "half.pt")
+    path = tmp_path / "half.pt"
+    torch.save(released, path)
     other = build_spl(**SMALL)
     before = {name: tensor.clone() for name, tensor in other.state_dict().items()}
     with pytest.raises(CheckpointError) as caught:
-        load_released_spl(tmp_path / "half.pt", generator=other)
+        fill_released_spl(read_state(path), source=str(path), generator=other)
     message = str(caught.value)
-    assert str(tmp_path / "half.pt") in message
+    assert str(path) in message
     assert "6 missing: rdbs.0.layers.0.conv.bias" in message
     assert "and 1 more" in message
     assert "1 unexpected: extra" in message
@@ -123,22 +117,22 @@ def test_half_matching_file_lists_everything_and_changes_nothing(released, gener
 
 def test_unknown_part_is_refused(released, generator):
     with pytest.raises(CheckpointError, match="1 unexpected: optimizer"):
-        load_released_spl(released | {"optimizer.state": torch.zeros(1)}, generator=generator)
+        fill_released_spl(released | {"optimizer.state": torch.zeros(1)}, generator=generator)
 
 
 def test_contradicting_copies_are_refused(released, discriminator):
     key = "discriminator.module.features.0.weight_orig"
     released[key] = released[key] + 1
     with pytest.raises(CheckpointError, match="contradicts itself"):
-        load_released_spl(released, discriminator=discriminator)
+        fill_released_spl(released, discriminator=discriminator)
 
 
 def test_wrong_layout_says_what_it_looks_like(generator):
     rn = in_their_keys(build_rn(width=8, blocks=2), RN_RULES, "generator.module.")
     with pytest.raises(CheckpointError, match=r"expected the released SPL layout .* look like the released RN"):
-        load_released_spl(rn, generator=generator)
+        fill_released_spl(rn, generator=generator)
     with pytest.raises(CheckpointError, match="look like this project's SPL"):
-        load_released_spl(generator.state_dict(), generator=generator)
+        fill_released_spl(generator.state_dict(), generator=generator)
 
 
 @pytest.mark.parametrize(

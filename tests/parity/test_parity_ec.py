@@ -1,0 +1,80 @@
+import pytest
+import torch
+
+from spl.models.discriminator import PatchDiscriminator
+from spl.models.ec import EdgeConnect, EdgeGenerator, InpaintGenerator, canny_edges, canny_edges_of, gray
+from spl.weights.fit import fill, released_names
+from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES
+from spl.weights.layouts.ec import EC_RULES
+
+
+@pytest.fixture(scope="module")
+def fixture(read_fixture):
+    return read_fixture("ec")
+
+
+def filled(network, state, rules):
+    fill(network, state, source="the fixture", layout="the released", names=released_names(network, rules))
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def edge_generator(fixture):
+    return filled(EdgeGenerator(), fixture.states["edge_generator"], EC_RULES)
+
+
+@pytest.fixture(scope="module")
+def inpaint_generator(fixture):
+    return filled(InpaintGenerator(), fixture.states["inpaint_generator"], EC_RULES)
+
+
+def luma(fixture):
+    return torch.from_numpy(fixture.arrays["in/gray"])
+
+
+def canny(fixture):
+    return torch.from_numpy(fixture.arrays["in/canny"]).float()
+
+
+def test_gray_and_its_edges(fixture):
+    torch.testing.assert_close(gray(fixture.image()), luma(fixture), atol=2e-7, rtol=0)
+    for valid in (1 - fixture.mask(), (1 - fixture.mask()).bool()):
+        assert torch.equal(canny_edges(gray(fixture.image()), valid), canny(fixture))
+        assert torch.equal(canny_edges(luma(fixture), valid), canny(fixture))
+
+
+def test_edges_of_a_file_are_those_of_its_tensor(fixture):
+    for picture, edges in zip(fixture.arrays["in/image"], canny_edges(gray(fixture.image())), strict=True):
+        assert torch.equal(torch.from_numpy(canny_edges_of(picture.transpose(1, 2, 0))).float(), edges[0])
+
+
+@torch.no_grad()
+def test_edges_and_images(fixture, edge_generator, inpaint_generator):
+    image, mask = fixture.image(), fixture.mask()
+    edge = edge_generator(luma(fixture), canny(fixture), mask)
+    merged = edge * mask + canny(fixture) * (1 - mask)
+    outputs = {
+        "edge": edge,
+        "image": inpaint_generator(image, mask, edge),
+        "image_with_merged_edges": inpaint_generator(image, mask, merged),
+    }
+    fixture.check(outputs)
+
+
+@torch.no_grad()
+def test_from_picture_and_mask_alone(fixture, edge_generator, inpaint_generator):
+    network = EdgeConnect(edge_generator=edge_generator, inpaint_generator=inpaint_generator)
+    fixture.check({"image": network(fixture.image(), fixture.mask())})
+
+
+@torch.no_grad()
+def test_discriminators(fixture):
+    judged = {"edge": torch.cat([luma(fixture), canny(fixture)], dim=1), "inpaint": fixture.image()}
+    outputs = {}
+    for name, pictures in judged.items():
+        state = dict(fixture.states[f"{name}_discriminator"])
+        for part in ("weight_orig", "weight_u", "weight_v"):  # the released first layer is registered twice
+            assert torch.equal(state.pop(f"features.0.{part}"), state[f"conv1.0.{part}"])
+        discriminator = filled(PatchDiscriminator(channels=pictures.shape[1]), state, DISCRIMINATOR_RULES)
+        outputs[f"disc_{name}"] = discriminator(pictures)[0]
+    fixture.check(outputs)
