@@ -8,16 +8,17 @@ import time
 
 import torch
 
-from spl.config import SPLRecipe
 from spl.params import load_params
-from spl.settings import run_settings
+from spl.recipes import ECRecipe
+from spl.settings import RunSettings, run_settings
 from spl.teachers.tresnet import TResNetTeacher
+from spl.training.build import Surroundings, build_method
 from spl.training.distributed import World, pick_device
-from spl.training.run import build_method
+from spl.training.perception import load_perception
 
 
 def main() -> None:
-    """Time every trained method of the first dataset."""
+    """Time every method with a network on the first dataset."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--params", default="params.yaml")
     parser.add_argument("--device")
@@ -27,33 +28,45 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     params, device = load_params(arguments.params), pick_device(arguments.device)
     dataset = next(iter(params.datasets))
-    for name in params.trained_methods:
+    for name in params.network_methods:
         run = run_settings(params, dataset, name)
         print(f"{name:14} {measure(run, device, arguments.steps)}")
 
 
-def measure(run, device: torch.device, steps: int) -> str:
+def measure(run: RunSettings, device: torch.device, steps: int) -> str:
     """Return seconds per step and images per second as text."""
     recipe, size = run.recipe, run.image_size
-    teacher = None
-    if isinstance(recipe, SPLRecipe) and run.teacher:
-        sizes = run.teacher.teacher
-        trained = sizes.kind == "trained"
-        teacher = TResNetTeacher.build(
-            layers=sizes.layers[:2] if trained else (4, 5), width_factor=sizes.width if trained else 1.2
-        ).to(device)
-    channels = teacher.channels if teacher else 1
-    method = build_method(recipe, teacher, channels, 1, World(0, 1, device))
+    teacher = build_teacher(run).to(device) if run.teacher else None
+    around = Surroundings(
+        world=World(0, 1, device),
+        image_size=size,
+        steps_per_epoch=steps,  # EdgeConnect's first stage lasts at least an epoch
+        seed=0,
+        teacher=teacher,
+        perceive=load_perception(run, teacher, device),
+    )
+    method = build_method(recipe, around)
     image = torch.rand(recipe.training.batch_size, 3, size, size, device=device)
     mask = (torch.rand(recipe.training.batch_size, 1, size, size, device=device) < 0.3).float()
+    batch = [image, mask]
+    if run.structure or isinstance(recipe, ECRecipe):
+        batch.append(mask if isinstance(recipe, ECRecipe) else image)
     for step in range(2):
-        method.step(image, mask, step=step)
+        method.step(*batch, step=step)
     began = time.perf_counter()
     for step in range(steps):
-        losses = method.step(image, mask, step=step)
+        losses = method.step(*batch, step=step)
     float(losses["total"])  # wait for the GPU
     seconds = (time.perf_counter() - began) / steps
     return f"{seconds:.3f} s/step, {len(image) / seconds:.1f} images/s at {size} px, batch {len(image)}, {device}"
+
+
+def build_teacher(run: RunSettings) -> TResNetTeacher:
+    """Build the teacher of a run's size with fresh weights: speed does not depend on them."""
+    sizes = run.teacher.teacher
+    if sizes.kind == "trained":
+        return TResNetTeacher.build(layers=sizes.layers[:2], width_factor=sizes.width)
+    return TResNetTeacher.build(layers=(4, 5), width_factor=1.2)
 
 
 if __name__ == "__main__":

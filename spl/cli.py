@@ -25,7 +25,9 @@ app = typer.Typer(
 fetch = typer.Typer(help="Draw the miniature world, or find files that a person has supplied.", no_args_is_help=True)
 prepare = typer.Typer(help="Turn raw files into prepared images, grouped masks and fixed pairs.", no_args_is_help=True)
 app.add_typer(fetch, name="fetch")
+weights_app = typer.Typer(help="Look at weight files, and convert what authors have released.", no_args_is_help=True)
 app.add_typer(prepare, name="prepare")
+app.add_typer(weights_app, name="weights")
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The experiment.")]
 DatasetName = Annotated[str, typer.Option("--dataset", help="A name under `datasets`.")]
@@ -101,6 +103,21 @@ def prepare_pairs(
     pairing.pair_masks(slices.pair_settings(load_params(params), dataset), images, masks, pairs, record)
 
 
+@prepare.command("structure")
+def prepare_structure(
+    dataset: DatasetName,
+    images: Images,
+    folder: Folder,
+    params: ParamsFile = PARAMS,
+    workers: Workers = 1,
+) -> None:
+    """Smooth one dataset's training pictures by relative total variation, for MFE."""
+    from spl.data import structure
+
+    settings = slices.structure_settings(load_params(params), dataset)
+    structure.smooth_images(settings, images, folder, workers=workers)
+
+
 @app.command("train-teacher")
 def train_teacher(
     source: Source = Path("data/sources/teacher.json"),
@@ -125,30 +142,33 @@ def train(
     images: Annotated[Path | None, typer.Option(help="Manifest of prepared images.")] = None,
     masks: Masks = MASKS,
     teacher: Annotated[Path, typer.Option(help="The teacher's weights, for methods that need one.")] = TEACHER,
+    structure: Annotated[Path | None, typer.Option(help="Folder of smoothed pictures, for MFE.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for weights, run record, log and samples.")] = None,
     params: ParamsFile = PARAMS,
     workers: Workers = 0,
     device: Device = None,
 ) -> None:
-    """Train one method on one dataset; a run that was stopped resumes.
+    """Train one method on one dataset, or convert the released weights that params.yaml names for it.
 
-    On several GPUs: torchrun --nproc-per-node 2 -m spl train --dataset paris --method spl
+    A run that was stopped resumes. On several GPUs:
+
+    torchrun --nproc-per-node 2 -m spl train --dataset paris --method spl
     """
-    from spl.training.distributed import join_world
-    from spl.training.run import train_method
-
     run = slices.run_settings(load_params(params), dataset, method)
+    folder = out or Path(f"results/weights/{dataset}/{method}")
+    if run.released:
+        from spl.weights.convert import convert_released
+
+        convert_released(run, folder)
+        return
+    from spl.training.distributed import join_world
+    from spl.training.run import Sources, train_method
+
+    images = images or Path(f"data/prepared/{dataset}/manifest.csv")
+    sources = Sources(images, masks, teacher, structure or images.parent / "structure")
     with join_world(device) as world:
-        finished = train_method(
-            run,
-            images=images or Path(f"data/prepared/{dataset}/manifest.csv"),
-            masks=masks,
-            teacher=teacher,
-            folder=out or Path(f"results/weights/{dataset}/{method}"),
-            world=world,
-            workers=workers,
-            should_stop=_stop_on_signal(),
-        )
+        stop = _stop_on_signal()
+        finished = train_method(run, sources, folder=folder, world=world, workers=workers, should_stop=stop)
     if not finished:
         raise typer.Exit(143)
 
@@ -238,6 +258,38 @@ def inpaint(
     where = pick_device(device)
     inpainter, image_size = load_inpainter(weights, where)
     fill_picture(inpainter, image_size, image, mask, out, hole=hole, device=where)
+
+
+@weights_app.command("inspect")
+def inspect_weights(file: Annotated[Path, typer.Argument(help="A weight file, released or of this project.")]) -> None:
+    """Tell what a weight file is and whether it fits; the exit status is 1 if it does not.
+
+    Example: spl weights inspect checkpoint_paris.pth
+    """
+    from spl.weights.inspect import inspect_weights as look
+
+    found = look(file)
+    print(found.report)
+    if not found.fits:
+        raise typer.Exit(1)
+
+
+@weights_app.command("convert")
+def convert_weights(
+    source: Annotated[Path, typer.Argument(help="The released file, or the folder of a checkpoint of several.")],
+    dataset: DatasetName,
+    method: MethodName,
+    out: Annotated[Path, typer.Option(help="Folder for weights.safetensors and run.json; it is replaced.")],
+    params: ParamsFile = PARAMS,
+) -> None:
+    """Convert released weights to safetensors, with a record of their origin that `spl inpaint` reads, too.
+
+    Example: spl weights convert checkpoint_paris.pth --dataset paris --method rfr --params presets/paper.yaml
+    --out weights/rfr
+    """
+    from spl.weights.convert import convert_released
+
+    convert_released(slices.released_run(load_params(params), dataset, method, source), out)
 
 
 @app.command()

@@ -1,25 +1,15 @@
 """The shape of `params.yaml`: every scientific value, as small frozen objects.
 
 Scientific values have no defaults here, so `params.yaml` is the complete record of an experiment. `spl.params`
-reads the file; past that door travel the objects below, never a dict.
+reads the file; past that door travel the objects below and those of `spl.recipes`, never a dict.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-Positive = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(gt=0, lt=1, description="Learning rate; write 0.0001 or 1.0e-4, never 1e-4.")]
-Weight = Annotated[float, Field(ge=0)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-
-
-class Strict(BaseModel):
-    """Base of every settings object: unknown keys are errors, values cannot change, types are not coerced."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
+from spl.recipes import Decay, Method, NetworkMethod, check_decay
+from spl.strict import Name, Positive, Rate, Strict, Weight
 
 # Data --------------------------------------------------------------------------------------------
 
@@ -112,115 +102,6 @@ class Masks(Strict):
         return self
 
 
-# Training ----------------------------------------------------------------------------------------
-
-
-class ConstantDecay(Strict):
-    """The learning rate stays as it is."""
-
-    kind: Literal["constant"]
-
-
-class StepDecay(Strict):
-    """Multiply the learning rate by `factor` once `after_epoch` epochs are done (paper section 4.1)."""
-
-    kind: Literal["step"]
-    after_epoch: Positive
-    factor: Annotated[float, Field(gt=0, lt=1)]
-
-
-class ExponentialDecay(Strict):
-    """RN's rule: epochs 1 and 2 at the base rate, then times `factor` for every further epoch."""
-
-    kind: Literal["exponential"]
-    factor: Annotated[float, Field(gt=0, lt=1)]
-
-
-class LinearDecay(Strict):
-    """Constant up to the fraction `start` of all steps, then linearly down to zero."""
-
-    kind: Literal["linear"]
-    start: Annotated[float, Field(ge=0, lt=1)]
-
-
-Decay = Annotated[ConstantDecay | StepDecay | ExponentialDecay | LinearDecay, Field(discriminator="kind")]
-
-
-def _check_decay(decay: Any, epochs: int | None) -> None:
-    if isinstance(decay, StepDecay) and epochs is not None and decay.after_epoch >= epochs:
-        raise ValueError(f"decays after epoch {decay.after_epoch}, but training ends after epoch {epochs}")
-
-
-class TrainingOverride(Strict):
-    """Single values that differ for one dataset; absent values keep the method's."""
-
-    batch_size: Positive | None = None
-    epochs: Positive | None = None
-    lr: Rate | None = None
-    lr_discriminator: Rate | None = None
-    decay: Decay | None = None
-
-
-class Training(Strict):
-    """How one method is trained, with overrides per dataset."""
-
-    batch_size: Positive = Field(description="Images per optimiser step, summed over all GPUs.")
-    epochs: Positive
-    lr: Rate
-    lr_discriminator: Rate
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
-    decay: Decay
-    ema: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        description="Decay of the exponential moving average that is evaluated; null evaluates the last weights."
-    )
-    flip: bool = Field(description="Flip image and mask together, half of the time.")
-    precision: Literal["fp32", "bf16"]
-    per_dataset: dict[Name, TrainingOverride]
-
-    @field_validator("decay")
-    @classmethod
-    def _decay_within_epochs(cls, decay: Any, info: ValidationInfo) -> Any:
-        _check_decay(decay, info.data.get("epochs"))
-        return decay
-
-    @field_validator("per_dataset")
-    @classmethod
-    def _decay_within_overridden_epochs(cls, overrides: Mapping[str, Any], info: ValidationInfo) -> Any:
-        for dataset, override in overrides.items():
-            try:
-                _check_decay(override.decay or info.data.get("decay"), override.epochs or info.data.get("epochs"))
-            except ValueError as error:
-                raise ValueError(f"{dataset}: {error}") from None
-        return overrides
-
-    def resolve(self, dataset: str) -> Self:
-        """Return the recipe for one dataset: overrides applied, none left."""
-        override = self.per_dataset.get(dataset)
-        changes = {} if override is None else {name: value for name, value in override if value is not None}
-        return self.model_copy(update={**changes, "per_dataset": {}})
-
-
-class SPLTrainingOverride(TrainingOverride):
-    """Overrides of SPL's recipe."""
-
-    prior_epochs: Positive | None = None
-
-
-class SPLTraining(Training):
-    """SPL's recipe: the released code drops the prior loss late in training on Paris."""
-
-    prior_epochs: Positive | None = Field(description="Epochs with the prior loss; null for all of them.")
-    per_dataset: dict[Name, SPLTrainingOverride]  # pyright: ignore[reportIncompatibleVariableOverride] (frozen)
-
-    @field_validator("prior_epochs")
-    @classmethod
-    def _prior_within_epochs(cls, prior_epochs: int | None, info: ValidationInfo) -> Any:
-        epochs = info.data.get("epochs")
-        if prior_epochs is not None and epochs is not None and prior_epochs > epochs:
-            raise ValueError(f"keeps the prior loss for {prior_epochs} epochs, but training ends after epoch {epochs}")
-        return prior_epochs
-
-
 # Teacher -----------------------------------------------------------------------------------------
 
 
@@ -251,7 +132,7 @@ class TeacherTraining(Strict):
     @field_validator("decay")
     @classmethod
     def _decay_within_epochs(cls, decay: Any, info: ValidationInfo) -> Any:
-        _check_decay(decay, info.data.get("epochs"))
+        check_decay(decay, info.data.get("epochs"))
         return decay
 
 
@@ -277,77 +158,32 @@ class ReleasedTeacher(Strict):
 Teacher = Annotated[TrainedTeacher | ReleasedTeacher, Field(discriminator="kind")]
 
 
-# Methods -----------------------------------------------------------------------------------------
+# Perceptual losses and structure ---------------------------------------------------------------
 
 
-class DiffusionFill(Strict):
-    """OpenCV's classical fills (Telea 2004; Bertalmio et al. 2001)."""
+class TeacherPerception(Strict):
+    """Perceptual and style losses compare features of the frozen pretext network: what is at hand offline."""
 
-    recipe: Literal["telea", "navier_stokes"]
-    radius: Positive = Field(description="Neighbourhood of a filled pixel, in pixels.")
-
-
-class BiharmonicFill(Strict):
-    """scikit-image's biharmonic fill (Damelin and Hoang 2018)."""
-
-    recipe: Literal["biharmonic"]
+    kind: Literal["teacher"]
 
 
-class SPLModel(Strict):
-    """Sizes and variants of the SPL network (paper sections 3.2 and 3.3)."""
+class VGGPerception(Strict):
+    """Perceptual and style losses compare features of torchvision's ImageNet VGGs, as the papers do."""
 
-    semantic_learner: Literal["residual", "dense"] = Field(description="residual: the paper; dense: the released code.")
-    semantic_blocks: Positive = Field(description="Residual blocks (paper: 5) or dense blocks (released: 16).")
-    spade: Literal["gamma", "one_plus_gamma"] = Field(description="Eq. 7 as printed, or as in the released code.")
-    spade_blocks: Positive
-    width: Positive = Field(description="Channels of the first layer; 64 in the paper.")
+    kind: Literal["vgg"]
+    folder: str = Field(description="Folder with vgg16-397923af.pth and vgg19-dcbb9e9d.pth.")
 
 
-class SPLLossWeights(Strict):
-    """Eqs. 5, 9, 11 and 12."""
-
-    lambda_img: Weight
-    lambda_adv: Weight
-    lambda_prior: Weight
-    alpha: Weight = Field(description="Extra weight of the hole in the prior loss (Eq. 5).")
-    delta: Weight = Field(description="Extra weight of the hole in the image loss (Eq. 9).")
-    discriminator: Literal["sum", "mean"] = Field(description="Sum (Eq. 11) or mean (released code) of the two terms.")
+Perception = Annotated[TeacherPerception | VGGPerception, Field(discriminator="kind")]
 
 
-class SPLRecipe(Strict):
-    """SPL and its variants."""
+class Smoothing(Strict):
+    """Relative total variation (Xu et al. 2012), for the structure pictures that MFE learns from."""
 
-    recipe: Literal["spl"]
-    model: SPLModel
-    losses: SPLLossWeights
-    training: SPLTraining
-
-
-class RNModel(Strict):
-    """Sizes of the region normalisation network (Yu et al. 2020)."""
-
-    blocks: Positive
-    width: Positive = Field(description="Channels of the first layer; 64 in the paper.")
-
-
-class RNLossWeights(Strict):
-    """Weights of RN's generator loss."""
-
-    lambda_img: Weight
-    lambda_adv: Weight
-
-
-class RNRecipe(Strict):
-    """Region normalisation (Yu et al. 2020)."""
-
-    recipe: Literal["rn"]
-    model: RNModel
-    losses: RNLossWeights
-    training: Training
-
-
-TrainedRecipe = SPLRecipe | RNRecipe
-Method = Annotated[DiffusionFill | BiharmonicFill | SPLRecipe | RNRecipe, Field(discriminator="recipe")]
+    strength: Annotated[float, Field(gt=0, description="Lambda of the paper.")]
+    scale: Annotated[float, Field(gt=0, description="Sigma of the paper: the size of texture, in pixels.")]
+    sharpness: Annotated[float, Field(gt=0, description="Epsilon_s of the paper.")]
+    iterations: Positive
 
 
 # Evaluation and figures --------------------------------------------------------------------------
@@ -383,11 +219,27 @@ class Params(Strict):
     datasets: dict[Name, Dataset] = Field(min_length=1)
     masks: Masks
     teacher: Teacher
+    perception: Perception
+    structure: Smoothing
     methods: dict[Name, Method] = Field(min_length=1)
     evaluation: Evaluation
     figures: Figures
 
+    @model_validator(mode="after")
+    def _networks_take_the_image_sizes(self) -> "Params":
+        faults = [
+            f"methods.{name} takes image sizes that are multiples of {method.multiple_of(dataset.image_size)}, "
+            f"but datasets.{key}.image_size is {dataset.image_size}"
+            for name, method in self.methods.items()
+            if isinstance(method, NetworkMethod)
+            for key, dataset in self.datasets.items()
+            if dataset.image_size % method.multiple_of(dataset.image_size)
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
     @property
-    def trained_methods(self) -> list[str]:
+    def network_methods(self) -> list[str]:
         """Names of the methods that have weights."""
-        return [name for name, method in self.methods.items() if isinstance(method, TrainedRecipe)]
+        return [name for name, method in self.methods.items() if isinstance(method, NetworkMethod)]

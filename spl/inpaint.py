@@ -21,7 +21,8 @@ from spl.settings import RunSettings
 def load_inpainter(weights: Path, device: torch.device) -> tuple[Inpainter, int]:
     """Load a finished run: how to fill, and the side of the square pictures it was trained on."""
     run = RunSettings.model_validate(read_json(weights / "run.json")["settings"], strict=False)
-    return as_inpainter(load_generator(run.recipe, weights, device)), run.image_size
+    generator = load_generator(run.recipe, weights, image_size=run.image_size, device=device)
+    return as_inpainter(generator), run.image_size
 
 
 @torch.no_grad()

@@ -4,9 +4,12 @@ _METHODS = {
     "telea": "Telea",
     "navier_stokes": "Navier–Stokes",
     "biharmonic": "biharmonic",
+    "mfe": "MFE",
+    "rfr": "RFR",
     "rn": "RN",
     "spl": "SPL",
     "spl_released": "SPL (released)",
+    "ec": "EdgeConnect",
 }
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import spl
-from spl.config import Strict
 from spl.errors import RecordError
 from spl.files import read_json, write_json
+from spl.strict import Strict
 
 
 def write_record(path: str | Path, settings: Strict, inputs: dict[str, str], **results: Any) -> None:

@@ -5,32 +5,35 @@ writes the same slice into its record, and the stale check compares the two. No 
 imports this module.
 """
 
+from pathlib import Path
 from typing import TypeVar
 
 from spl.config import (
     ArchiveLayout,
-    BiharmonicFill,
     Dataset,
-    DiffusionFill,
     Evaluation,
     FolderLayout,
     Masks,
     MiniatureImages,
     MiniaturePretext,
     Params,
+    Perception,
     ReleasedTeacher,
-    RNRecipe,
-    SPLRecipe,
-    Strict,
+    Smoothing,
     Supplied,
     Teacher,
-    TrainedRecipe,
+    TeacherPerception,
+    VGGPerception,
 )
 from spl.errors import ParamsError
 from spl.files import canonical_json
+from spl.recipes import ECRecipe, MFERecipe, NetworkMethod, Recipe, ReleasedWeights, RFRRecipe, SPLRecipe
+from spl.strict import Strict
 
 T = TypeVar("T")
-Recipe = DiffusionFill | BiharmonicFill | SPLRecipe | RNRecipe
+
+VGG_FILES = {"vgg16": "vgg16-397923af.pth", "vgg19": "vgg19-dcbb9e9d.pth"}
+"""torchvision's names; they end in the start of the file's sha256."""
 
 
 class ImageSourceSettings(Strict):
@@ -66,6 +69,14 @@ class PairSettings(Strict):
     pairs: str
 
 
+class StructureSettings(Strict):
+    """What decides the smoothed training images of one dataset."""
+
+    dataset: str
+    image_size: int
+    smoothing: Smoothing
+
+
 class PretextSettings(Strict):
     """What decides where the teacher comes from."""
 
@@ -81,14 +92,20 @@ class TeacherSettings(Strict):
 
 
 class RunSettings(Strict):
-    """One training run: a method on a dataset, overrides resolved."""
+    """A method on a dataset, overrides resolved: what a training run depends on, or released weights stand for.
+
+    The last three name what a recipe learns from beside image and mask; they are absent where it does not.
+    """
 
     seed: int
     dataset: str
     image_size: int
     method: str
     recipe: Recipe
+    released: ReleasedWeights | None
     teacher: TeacherSettings | None
+    perception: Perception | None
+    structure: StructureSettings | None
 
 
 class EvaluationSettings(Strict):
@@ -142,6 +159,12 @@ def pair_settings(params: Params, dataset: str) -> PairSettings:
     return PairSettings(seed=params.seed, dataset=dataset, image_size=size, pairs=params.evaluation.pairs)
 
 
+def structure_settings(params: Params, dataset: str) -> StructureSettings:
+    """Return the slice of one dataset's smoothed training images."""
+    size = _pick("datasets", params.datasets, dataset).image_size
+    return StructureSettings(dataset=dataset, image_size=size, smoothing=params.structure)
+
+
 def pretext_settings(params: Params) -> PretextSettings:
     """Return the slice of what the teacher comes from."""
     teacher = params.teacher
@@ -160,17 +183,43 @@ def run_settings(params: Params, dataset: str, method: str) -> RunSettings:
     Raises: ParamsError if the dataset or the method is not in `params.yaml`.
     """
     image_size = _pick("datasets", params.datasets, dataset).image_size
-    recipe = _pick("methods", params.methods, method)
-    if isinstance(recipe, TrainedRecipe):
-        recipe = recipe.model_copy(update={"training": recipe.training.resolve(dataset)})
+    recipe, released = _pick("methods", params.methods, method), None
+    if isinstance(recipe, NetworkMethod):
+        released = recipe.weights.get(dataset)
+        recipe = recipe.model_copy(update={"training": recipe.training.resolve(dataset), "weights": {}})
+    trained = released is None
+    perception = params.perception if trained and isinstance(recipe, RFRRecipe | MFERecipe | ECRecipe) else None
+    prior = trained and isinstance(recipe, SPLRecipe) and recipe.losses.lambda_prior > 0
     return RunSettings(
         seed=params.seed,
         dataset=dataset,
         image_size=image_size,
         method=method,
         recipe=recipe,
-        teacher=teacher_settings(params) if needs_teacher(recipe) else None,
+        released=released,
+        teacher=teacher_settings(params) if prior or isinstance(perception, TeacherPerception) else None,
+        perception=perception,
+        structure=structure_settings(params, dataset) if trained and isinstance(recipe, MFERecipe) else None,
     )
+
+
+def vgg_file(run: RunSettings) -> str | None:
+    """Return the torchvision file that a run's perceptual losses need, if any."""
+    if not isinstance(run.perception, VGGPerception):
+        return None
+    return f"{run.perception.folder}/{VGG_FILES['vgg19' if isinstance(run.recipe, ECRecipe) else 'vgg16']}"
+
+
+def released_run(params: Params, dataset: str, method: str, path: Path) -> RunSettings:
+    """Return the slice of a run whose weights are those at `path`, whatever `params.yaml` says about it.
+
+    Raises: ParamsError if the dataset or the method is not in `params.yaml`, or the method has no weights.
+    """
+    run = run_settings(params, dataset, method)
+    if not isinstance(run.recipe, NetworkMethod):
+        raise ParamsError(f"methods.{method} has no weights; those that have: {', '.join(params.network_methods)}")
+    released = ReleasedWeights(source="released", path=str(path))
+    return run.model_copy(update={"released": released, "teacher": None, "perception": None, "structure": None})
 
 
 def evaluation_settings(params: Params, dataset: str, method: str) -> EvaluationSettings:
@@ -188,11 +237,6 @@ def table_settings(params: Params) -> TableSettings:
 def example_settings(params: Params, dataset: str) -> ExampleSettings:
     """Return the slice of one dataset's example picture."""
     return ExampleSettings(dataset=dataset, methods=tuple(params.methods), examples=params.figures.examples)
-
-
-def needs_teacher(recipe: Recipe) -> bool:
-    """Tell whether a recipe learns from teacher features."""
-    return isinstance(recipe, SPLRecipe) and recipe.losses.lambda_prior > 0
 
 
 def _pick(section: str, entries: dict[str, T], name: str) -> T:

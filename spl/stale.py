@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spl import settings
-from spl.config import Params, Strict
+from spl.config import Params
 from spl.errors import DataError
 from spl.files import read_json, sha256
 from spl.records import differences
+from spl.strict import Strict
+from spl.weights.releases import released_files
 
 STAGES = ("masks", "data", "teacher", "train", "evaluate", "report")
 
@@ -56,21 +58,34 @@ def _results(params: Params, stage: str) -> Iterator[tuple[str, str, Strict, dic
                 settings.pair_settings(params, dataset),
                 {"images": images, "masks": masks},
             )
+            structure = f"data/prepared/{dataset}/structure/record.json"
+            yield structure, structure, settings.structure_settings(params, dataset), {"images": images}
         for method in params.methods:
             run = f"results/weights/{dataset}/{method}/run.json"
-            if stage == "train" and method in params.trained_methods:
+            if stage == "train" and method in params.network_methods:
                 wanted = settings.run_settings(params, dataset, method)
-                inputs = {"images": images, "masks": masks}
-                if wanted.teacher:
-                    inputs["teacher"] = "results/teacher/weights.safetensors"
-                yield run, run, wanted, inputs
+                yield run, run, wanted, _run_inputs(wanted, images, masks)
             if stage == "evaluate":
                 folder = f"results/eval/{dataset}/{method}"
                 inputs = {"images": images, "masks": masks, "pairs": f"data/pairs/{dataset}.csv"}
-                if method in params.trained_methods:
+                if method in params.network_methods:
                     inputs["weights"] = f"results/weights/{dataset}/{method}/weights.safetensors"
                 wanted = settings.evaluation_settings(params, dataset, method)
                 yield f"{folder}/per_image.csv", f"{folder}/record.json", wanted, inputs
+
+
+def _run_inputs(run: settings.RunSettings, images: str, masks: str) -> dict[str, str]:
+    """Return the input files of a run by the names in its record."""
+    if run.released:
+        return {file.name: str(file) for file in released_files(run.recipe.recipe, run.released.path)}
+    inputs = {"images": images, "masks": masks}
+    if run.teacher:
+        inputs["teacher"] = "results/teacher/weights.safetensors"
+    if vgg := settings.vgg_file(run):
+        inputs["vgg"] = vgg
+    if run.structure:
+        inputs["structure"] = f"data/prepared/{run.dataset}/structure/record.json"
+    return inputs
 
 
 def _is_stale(target: str, record: str, wanted: Strict, inputs: dict[str, str]) -> bool:

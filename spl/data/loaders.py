@@ -6,7 +6,7 @@ Training data are a pure function of the sample number: which image, which mask 
 
 import signal
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -69,27 +69,45 @@ class SampleStream(Dataset):
         return np.random.default_rng([*self._seed, 1 << 32, number])
 
 
+Companion = Callable[[str, np.ndarray], np.ndarray]
+"""(file in the manifest, image (H, W, 3) uint8) -> what a method sees beside it, (H, W, 3) uint8 or (H, W) bool."""
+
+
 class InpaintingStream(SampleStream):
-    """Training images, each with a mask drawn uniformly from the whole mask set (released code)."""
+    """Training images, each with a mask drawn uniformly from the whole mask set (released code).
+
+    Which images, masks and flips come when does not depend on the method: a companion is added to the same samples.
+    """
 
     def __init__(
-        self, manifest: Path, masks: Path, *, image_size: int, batch_size: int, flip: bool, seed: int, name: str
+        self,
+        manifest: Path,
+        masks: Path,
+        *,
+        image_size: int,
+        batch_size: int,
+        flip: bool,
+        seed: int,
+        name: str,
+        companion: Companion | None = None,
     ) -> None:
         table = read_table(manifest)
-        self._images = (manifest.parent / table.loc[table["split"] == "train", "file"]).astype(str).tolist()
+        self._folder, self._files = manifest.parent, table.loc[table["split"] == "train", "file"].tolist()
         table = read_table(masks)
         self._masks = (masks.parent / table.loc[table["rejected"] == "", "file"]).astype(str).tolist()
-        self._image_size, self._flip = image_size, flip
-        super().__init__(len(self._images), batch_size=batch_size, seed=seed, name=name)
+        self._image_size, self._flip, self._companion = image_size, flip, companion
+        super().__init__(len(self._files), batch_size=batch_size, seed=seed, name=name)
 
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return image (3, H, W) in [0, 1] and mask (1, H, W), 1 = hole."""
+    def __getitem__(self, number: int) -> tuple[Tensor, ...]:
+        """Return image (3, H, W) in [0, 1], mask (1, H, W), 1 = hole, and the companion in [0, 1], if there is one."""
         rng = self.rng(number)
-        image = read_prepared(self._images[self.index(number)], self._image_size)
+        file = self._files[self.index(number)]
+        image = read_prepared(self._folder / file, self._image_size)
         mask = resize_mask(read_mask(Path(self._masks[rng.integers(len(self._masks))]), "white"), self._image_size)
+        sample = [image, mask] + ([self._companion(file, image)] if self._companion else [])
         if self._flip and rng.random() < 0.5:
-            image, mask = image[:, ::-1], mask[:, ::-1]
-        return to_image(image), to_mask(mask)
+            sample = [part[:, ::-1] for part in sample]
+        return tuple(to_image(part) if part.ndim == 3 else to_mask(part) for part in sample)
 
 
 class BatchNumbers:

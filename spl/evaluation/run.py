@@ -4,13 +4,13 @@ from pathlib import Path
 
 import torch
 
-from spl.config import BiharmonicFill, DiffusionFill
 from spl.data.loaders import TestPairs
 from spl.errors import RecordError
 from spl.evaluation.per_image import evaluate
 from spl.files import read_json, replace_folder, sha256
 from spl.models.build import Inpainter, as_inpainter, load_generator
 from spl.models.classical import classical_inpainter
+from spl.recipes import BiharmonicFill, DiffusionFill
 from spl.records import require_current, write_record
 from spl.settings import EvaluationSettings
 
@@ -34,18 +34,20 @@ def evaluate_method(
     inputs = {"images": sha256(images), "masks": sha256(masks), "pairs": sha256(pairs)}
     _require_pairs_of(pairs, inputs)
     inpainter: Inpainter
-    if isinstance(settings.run.recipe, DiffusionFill | BiharmonicFill):
-        inpainter = classical_inpainter(settings.run.recipe)
+    run = settings.run
+    if isinstance(run.recipe, DiffusionFill | BiharmonicFill):
+        inpainter = classical_inpainter(run.recipe)
     else:
         record = weights / "run.json"
-        require_current(record, settings.run, {name: inputs[name] for name in ("images", "masks")})
-        inpainter = as_inpainter(load_generator(settings.run.recipe, weights, device))
+        learnt_from = () if run.released else ("images", "masks")
+        require_current(record, run, {name: inputs[name] for name in learnt_from})
+        inpainter = as_inpainter(load_generator(run.recipe, weights, image_size=run.image_size, device=device))
         inputs["weights"] = sha256(weights / "weights.safetensors")
         if inputs["weights"] != read_json(record)["weights_sha256"]:
             raise RecordError(
                 f"{weights / 'weights.safetensors'} is not the file that {record} describes. Train again."
             )
-    test_pairs = TestPairs(pairs, images.parent, masks.parent, image_size=settings.run.image_size)
+    test_pairs = TestPairs(pairs, images.parent, masks.parent, image_size=run.image_size)
     with replace_folder(folder) as temporary:
         evaluate(inpainter, test_pairs, temporary, batch_size=settings.batch_size, device=device)
         write_record(temporary / "record.json", settings, inputs, device=str(device))

@@ -11,6 +11,7 @@ from spl.data.masks import RATIO_BINS
 from spl.data.tables import read_table
 from spl.errors import DataError
 from spl.evaluation.statistics import Interval, bootstrap_mean, paired_difference
+from spl.recipes import NetworkMethod, Recipe
 from spl.settings import TableSettings
 
 METRICS = ("ssim", "psnr", "mae")
@@ -111,11 +112,17 @@ def compare_methods(evidence: Evidence, settings: TableSettings, references: lis
 def cell_statuses(params: Params) -> dict[tuple[str, str], str]:
     """Say for every (dataset, method) what stands behind its cells."""
     return {
-        (dataset, method): ("trained here" if method in params.trained_methods else "classical fill")
+        (dataset, method): _origin(params.methods[method], dataset)
         + (" on the miniature world" if params.datasets[dataset].source.kind == "miniature" else "")
         for dataset in params.datasets
         for method in params.methods
     }
+
+
+def _origin(recipe: Recipe, dataset: str) -> str:
+    if not isinstance(recipe, NetworkMethod):
+        return "classical fill"
+    return "released weights" if dataset in recipe.weights else "trained here"
 
 
 def _summarise(values: np.ndarray, settings: TableSettings, name: str) -> Interval:

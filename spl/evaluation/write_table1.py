@@ -6,6 +6,7 @@ from spl.config import Dataset, Params
 from spl.evaluation.render import to_latex, to_markdown, to_metrics
 from spl.evaluation.table1 import build_table, cell_statuses, compare_methods, paper_table, read_evidence
 from spl.files import atomic, write_json, write_text
+from spl.recipes import SPLRecipe
 from spl.settings import table_settings
 
 PAPER_LAYOUTS = {"places2": "places365", "celeba": "celeba", "paris": "paris"}
@@ -19,8 +20,7 @@ def write_table1(params: Params, evidence_folder: Path, out: Path) -> None:
     settings = table_settings(params)
     evidence = read_evidence(evidence_folder, settings)
     table = build_table(evidence, settings, cell_statuses(params), paper_table())
-    references = [method for method in settings.methods if method not in params.trained_methods]
-    references += [method for method in ("rn",) if method in params.trained_methods]
+    references = [name for name, recipe in params.methods.items() if not isinstance(recipe, SPLRecipe)]
     comparisons = compare_methods(evidence, settings, references)
     note = _note(params)
     with atomic(out / "table1.csv") as temporary:

@@ -6,34 +6,54 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from spl.weights.fit import load_weights
-from spl.config import RNRecipe, SPLRecipe
 from spl.files import read_json
+from spl.models.ec import build_ec
+from spl.models.mfe import build_mfe
+from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
+from spl.recipes import ECRecipe, MFERecipe, NetworkMethod, RFRRecipe, RNRecipe, SPLRecipe
+from spl.weights.fit import load_weights
 
 Inpainter = Callable[[Tensor, Tensor], Tensor]
-"""image (B, 3, H, W) in [0, 1], mask (B, 1, H, W), 1 = hole -> output (B, 3, H, W) in [0, 1], not composited."""
+"""image (B, 3, H, W) in [0, 1], mask (B, 1, H, W), 1 = hole -> output (B, 3, H, W), to be clamped and composited."""
 
 
-def build_generator(recipe: SPLRecipe | RNRecipe, *, teacher_channels: int) -> nn.Module:
-    """Build a recipe's generator with fresh weights."""
-    if isinstance(recipe, RNRecipe):
-        return build_rn(width=recipe.model.width, blocks=recipe.model.blocks)
-    model = recipe.model
-    return build_spl(
-        semantic_body=model.semantic_learner,
-        semantic_blocks=model.semantic_blocks,
-        gamma=model.spade,
-        spade_blocks=model.spade_blocks,
-        width=model.width,
-        teacher_channels=teacher_channels,
-    )
+def build_generator(recipe: NetworkMethod, *, image_size: int, teacher_channels: int) -> nn.Module:
+    """Build a recipe's generator with fresh weights.
+
+    All are called with (image, mask) as an `Inpainter` is; each turns them into its own conventions in its `forward`.
+    """
+    match recipe:
+        case SPLRecipe(model=model):
+            return build_spl(
+                semantic_body=model.semantic_learner,
+                semantic_blocks=model.semantic_blocks,
+                gamma=model.spade,
+                spade_blocks=model.spade_blocks,
+                width=model.width,
+                teacher_channels=teacher_channels,
+            )
+        case RNRecipe(model=model):
+            return build_rn(width=model.width, blocks=model.blocks)
+        case RFRRecipe(model=model):
+            return build_rfr(width=model.width, kernel=model.kernel, rounds=model.rounds)
+        case MFERecipe(model=model):
+            return build_mfe(
+                image_size=image_size,
+                width=model.width,
+                blocks=model.blocks,
+                feature_mask=model.feature_mask,
+                mask_convs=model.mask_convs,
+            )
+        case ECRecipe(model=model):
+            return build_ec(width=model.width, blocks=model.blocks)
 
 
-def load_generator(recipe: SPLRecipe | RNRecipe, folder: Path, device: torch.device) -> nn.Module:
+def load_generator(recipe: NetworkMethod, folder: Path, *, image_size: int, device: torch.device) -> nn.Module:
     """Build a recipe's generator with the weights of a finished run (weights.safetensors, run.json)."""
-    generator = build_generator(recipe, teacher_channels=read_json(folder / "run.json")["teacher_channels"])
+    channels = read_json(folder / "run.json")["teacher_channels"]
+    generator = build_generator(recipe, image_size=image_size, teacher_channels=channels)
     load_weights(generator, folder / "weights.safetensors")
     return generator.to(device)
 

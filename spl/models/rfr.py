@@ -120,7 +120,7 @@ class FeatureReasoning(nn.Module):
         self.decoder2 = enlarge(12 * w, 4 * w)
         self.decoder1 = enlarge(6 * w, w)
 
-    def forward(self, x: Tensor, valid: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
+    def forward(self, x: Tensor, valid: Tensor, memory: Memory | None) -> tuple[Tensor, Memory | None]:
         """Shapes: x (B, w, H, W); valid (B, 1, H, W); returns (B, w, H, W); H and W multiples of 8."""
         h = []
         for layer in self.encoder:

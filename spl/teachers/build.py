@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from spl.weights.fit import load_weights
 from spl.config import ReleasedTeacher, TrainedTeacher
 from spl.teachers.tresnet import TResNetTeacher
+from spl.weights.fit import load_weights
 
 
 def load_teacher(settings: TrainedTeacher | ReleasedTeacher, weights: Path) -> TResNetTeacher:

@@ -8,8 +8,8 @@ import torch
 from timm.models.tresnet import TResNet
 from torch import Tensor, nn
 
-from spl.weights.layouts.tresnet import load_released_tresnet
 from spl.errors import DataError
+from spl.weights.layouts.tresnet import load_released_tresnet
 
 TRUNK = 4
 """Stages kept of a TResNet's body: space-to-depth, conv1, layer1, layer2."""
@@ -62,9 +62,20 @@ class TResNetTeacher(nn.Module):
 
         Raises: DataError if a size is not a multiple of 8.
         """
+        return self.stages(image)[-1]
+
+    def stages(self, image: Tensor) -> list[Tensor]:
+        """Return the maps after the first convolution (H/4), layer1 (H/4) and layer2 (H/8); gradients reach the image.
+
+        Raises: DataError if a size is not a multiple of 8.
+        """
         if image.shape[2] % 8 or image.shape[3] % 8:
             raise DataError(f"The teacher expects sizes that are multiples of 8, got {tuple(image.shape[2:])}.")
-        return self.trunk(image)
+        maps, x = [], self.trunk[0](image)  # space to depth
+        for stage in self.trunk[1:]:
+            x = stage(x)
+            maps.append(x)
+        return maps
 
 
 def load_openimages_teacher(path: str | Path) -> TResNetTeacher:

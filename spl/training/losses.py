@@ -1,4 +1,4 @@
-"""The losses of SPL and RN, with the paper's letters. Every one is a mean over elements and returns a scalar."""
+"""Losses on pixels and probabilities. Every one is a mean over elements and returns a scalar."""
 
 from typing import Literal
 
@@ -62,3 +62,19 @@ def discriminator_loss(loss_real: Tensor, loss_fake: Tensor, *, reduction: Reduc
     """Join the discriminator's two terms: `sum` as in Eq. 11, or `mean` as in the released code."""
     total = loss_real + loss_fake
     return total if reduction == "sum" else total / 2
+
+
+def relativistic_loss(*, better: Tensor, worse: Tensor) -> Tensor:
+    """Relativistic average least squares: `better` logits should lie 1 above the mean of `worse`, and vice versa.
+
+    Shapes: (B, 1, h, w) each; returns (). Paper: MFE's adversarial loss, after Jolicoeur-Martineau 2019. The
+    discriminator calls images better, the generator its output.
+    """
+    with torch.autocast(better.device.type, enabled=False):
+        better, worse = better.float(), worse.float()
+        return ((better - worse.mean() - 1).square().mean() + (worse - better.mean() + 1).square().mean()) / 2
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """Mean absolute difference of neighbours, along rows plus along columns. Shapes: image (B, C, H, W); returns ()."""
+    return image.diff(dim=2).abs().mean() + image.diff(dim=3).abs().mean()

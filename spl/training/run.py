@@ -2,45 +2,66 @@
 
 import shutil
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from spl.weights.files import save_weights
 from spl.compositing import composite, mask_out
-from spl.config import RNRecipe, SPLRecipe, TrainedRecipe
-from spl.data.loaders import InpaintingStream
+from spl.data.loaders import Companion, InpaintingStream, read_prepared
 from spl.evaluation.metrics import quantise
 from spl.files import atomic, canonical_json, sha256
-from spl.models.build import as_inpainter, build_generator
-from spl.models.discriminator import PatchDiscriminator
-from spl.models.rn import initialise_rn
+from spl.models.build import as_inpainter
+from spl.models.ec import canny_edges_of
+from spl.recipes import ECRecipe, NetworkMethod
 from spl.records import require_current, write_record
-from spl.settings import RunSettings
+from spl.settings import RunSettings, vgg_file
+from spl.teachers.build import load_teacher
+from spl.teachers.tresnet import TResNetTeacher
+from spl.training.build import Surroundings, build_method
 from spl.training.checkpoint import claim
 from spl.training.distributed import World
-from spl.training.loop import Method, Outcome, Plan, train
-from spl.training.methods.rn import RNLosses, RNMethod
-from spl.training.methods.spl import SPLLosses, SPLMethod
+from spl.training.loop import Outcome, Plan, train
+from spl.training.perception import load_perception
 from spl.versions import versions
+from spl.weights.files import save_weights
 
 CHECKPOINTS = Path("checkpoints")
 SAMPLES = 6
 """Training samples shown in samples.png."""
 
 
+class Sources(NamedTuple):
+    """The files a run reads; which of the last three depends on its settings."""
+
+    images: Path
+    """Manifest of prepared images."""
+    masks: Path
+    """Table of masks."""
+    teacher: Path
+    """Weights of the pretext network."""
+    structure: Path
+    """Folder of smoothed training images."""
+
+    def digests(self, run: RunSettings) -> dict[str, str]:
+        """Return the hash of every file that decides the run, by name."""
+        files = {"images": self.images, "masks": self.masks}
+        if run.teacher:
+            files["teacher"] = self.teacher
+        if run.structure:
+            files["structure"] = self.structure / "record.json"
+        if vgg := vgg_file(run):
+            files["vgg"] = Path(vgg)
+        return {name: sha256(file) for name, file in files.items()}
+
+
 def train_method(
     run: RunSettings,
+    sources: Sources,
     *,
-    images: Path,
-    masks: Path,
-    teacher: Path,
     folder: Path,
     world: World,
     workers: int,
@@ -48,29 +69,34 @@ def train_method(
 ) -> bool:
     """Train one method on one dataset and publish weights.safetensors, run.json, log.csv and samples.png.
 
-    Reads the manifest of prepared `images`, the table of `masks` and, where the recipe needs it, the `teacher`'s
-    weights. Resumes from checkpoints/<dataset>/<method>, which is removed at the end.
+    Resumes from checkpoints/<dataset>/<method>, which is removed at the end.
     Returns: whether training came to its end.
     """
     recipe = run.recipe
-    assert isinstance(recipe, TrainedRecipe)
-    inputs = {"images": sha256(images), "masks": sha256(masks)}
-    if run.teacher:
-        inputs["teacher"] = sha256(teacher)
-        require_current(teacher.parent / "run.json", run.teacher, {})
+    assert isinstance(recipe, NetworkMethod)
+    inputs = sources.digests(run)
+    teacher = _load_teacher(run, sources, world.device)
     torch.manual_seed(run.seed)
     training = recipe.training
     stream = InpaintingStream(
-        images, masks, image_size=run.image_size, batch_size=training.batch_size, flip=training.flip,
-        seed=run.seed, name=run.dataset,
-    )  # fmt: skip
-    frozen, teacher_channels = None, 1
-    if run.teacher:
-        from spl.teachers.build import load_teacher  # here, since timm takes seconds to import
-
-        frozen = load_teacher(run.teacher.teacher, teacher).to(world.device)
-        teacher_channels = frozen.channels
-    method = build_method(recipe, frozen, teacher_channels, stream.steps_per_epoch, world)
+        sources.images,
+        sources.masks,
+        image_size=run.image_size,
+        batch_size=training.batch_size,
+        flip=training.flip,
+        seed=run.seed,
+        name=run.dataset,
+        companion=_companion(run, sources),
+    )
+    around = Surroundings(
+        world=world,
+        image_size=run.image_size,
+        steps_per_epoch=stream.steps_per_epoch,
+        seed=run.seed,
+        teacher=teacher,
+        perceive=load_perception(run, teacher, world.device),
+    )
+    method = build_method(recipe, around)
     plan = Plan(
         settings=canonical_json({"settings": run.model_dump(mode="json"), "inputs": inputs}),
         product="generator",
@@ -80,53 +106,40 @@ def train_method(
         ema=training.ema,
     )
     state = CHECKPOINTS / run.dataset / run.method
-    images_shown, masks_shown = zip(*(stream[i] for i in range(SAMPLES)), strict=True)
-    shown = torch.stack(images_shown).to(world.device), torch.stack(masks_shown).to(world.device)
+    image, mask = (tensor.to(world.device) for tensor in sample_batch(stream))
     with claim(state, world):
         outcome = train(
             method, stream, plan, state, world=world, workers=workers, should_stop=should_stop,
-            on_save=lambda generator: save_samples(generator, *shown, state / "samples.png"),
+            on_save=lambda generator: save_samples(generator, image, mask, state / "samples.png"),
         )  # fmt: skip
         if outcome is not None and world.is_main:
-            record = {"teacher_channels": teacher_channels, "processes": world.size, "device": world.device.type}
+            record = {"teacher_channels": around.teacher_channels, "processes": world.size, "device": world.device.type}
             publish(outcome, run, inputs, state, folder, record)
     return outcome is not None
 
 
-def build_method(
-    recipe: SPLRecipe | RNRecipe, teacher: nn.Module | None, teacher_channels: int, steps_per_epoch: int, world: World
-) -> Method:
-    """Build networks, optimizers and the step of a recipe, on this process's device."""
-    training = recipe.training
-    generator = build_generator(recipe, teacher_channels=teacher_channels)
-    discriminator = PatchDiscriminator(width=recipe.model.width)
-    if isinstance(recipe, RNRecipe):
-        initialise_rn(discriminator)
-    for network in (generator, discriminator):
-        network.to(world.device).to(memory_format=torch.channels_last).train()  # a fifth faster, on CPUs too
-    adam = partial(torch.optim.Adam, betas=training.betas, fused=True)
-    shared: dict[str, Any] = {
-        "generator": world.distribute(generator),
-        "discriminator": world.distribute(discriminator),
-        "optimizers": {
-            "generator": adam(generator.parameters(), lr=training.lr),
-            "discriminator": adam(discriminator.parameters(), lr=training.lr_discriminator),
-        },
-        "autocast": _autocast(training.precision, world.device),
-    }
-    if isinstance(recipe, RNRecipe):
-        return RNMethod(losses=RNLosses(recipe.losses.lambda_img, recipe.losses.lambda_adv), **shared)
-    losses = SPLLosses(
-        lambda_img=recipe.losses.lambda_img,
-        lambda_adv=recipe.losses.lambda_adv,
-        lambda_prior=recipe.losses.lambda_prior,
-        alpha=recipe.losses.alpha,
-        delta=recipe.losses.delta,
-        discriminator_reduction=recipe.losses.discriminator,
-    )
-    prior_epochs = recipe.training.prior_epochs
-    prior_steps = None if prior_epochs is None else prior_epochs * steps_per_epoch
-    return SPLMethod(teacher=teacher, losses=losses, prior_steps=prior_steps, **shared)
+def _load_teacher(run: RunSettings, sources: Sources, device: torch.device) -> TResNetTeacher | None:
+    """Load the pretext network if the run learns from it, and if it is the one that the settings describe."""
+    if run.teacher is None:
+        return None
+    require_current(sources.teacher.parent / "run.json", run.teacher, {})
+    return load_teacher(run.teacher.teacher, sources.teacher).to(device)
+
+
+def _companion(run: RunSettings, sources: Sources) -> Companion | None:
+    """Return what a method sees beside image and mask: MFE the smoothed image, EdgeConnect the edges."""
+    if run.structure:
+        require_current(sources.structure / "record.json", run.structure, {"images": sha256(sources.images)})
+        return lambda file, image: read_prepared(sources.structure / file, run.image_size)
+    if isinstance(run.recipe, ECRecipe):
+        return lambda file, image: canny_edges_of(image)
+    return None
+
+
+def sample_batch(stream: InpaintingStream) -> tuple[Tensor, Tensor]:
+    """Return image and mask of the first training samples."""
+    samples = [stream[i] for i in range(SAMPLES)]
+    return torch.stack([sample[0] for sample in samples]), torch.stack([sample[1] for sample in samples])
 
 
 def publish(
@@ -164,7 +177,3 @@ def save_samples(generator: nn.Module, image: Tensor, mask: Tensor, path: Path) 
     grid = grid.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (4 (H + 2), B (W + 2), 3)
     with atomic(path) as temporary:
         Image.fromarray(grid.cpu().numpy()).save(temporary)
-
-
-def _autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager]:
-    return partial(torch.autocast, device.type, torch.bfloat16) if precision == "bf16" else nullcontext

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from spl.weights.files import save_weights
 from spl.config import ReleasedTeacher, TrainedTeacher
 from spl.data.pretext import PretextPictures, PretextStream
 from spl.data.sources import raw_folder
@@ -24,6 +23,7 @@ from spl.training.loop import Plan, train
 from spl.training.methods.teacher import TeacherMethod
 from spl.training.run import CHECKPOINTS
 from spl.versions import versions
+from spl.weights.files import save_weights
 
 
 def make_teacher(

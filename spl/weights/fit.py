@@ -102,8 +102,21 @@ def fill(
     """
     own = network.state_dict()
     names = names or {name: name for name in own}
-    expected = {names[name]: tensor for name, tensor in own.items()}
-    problems = [
+    if problems := misfits(network, state, names):
+        raise CheckpointError(
+            f"{source} does not fit: expected {layout} layout for {type(network).__name__} ({len(own)} keys), "
+            f"got {len(state)} keys that look like {describe(state)}.\n" + "\n".join(problems) + hint
+        )
+    network.load_state_dict({name: state[names[name]] for name in own})
+
+
+def misfits(network: nn.Module, state: State, names: Mapping[str, str]) -> list[str]:
+    """List what keeps a state from filling a network exactly, one line for each kind of fault.
+
+    `names` has the state's key of every parameter and buffer. Works on the meta device, too.
+    """
+    expected = {names[name]: tensor for name, tensor in network.state_dict().items()}
+    lines = [
         listing("missing", [key for key in expected if key not in state]),
         listing("unexpected", [key for key in state if key not in expected]),
         listing(
@@ -115,12 +128,7 @@ def fill(
             ],
         ),
     ]
-    if any(problems):
-        raise CheckpointError(
-            f"{source} does not fit: expected {layout} layout for {type(network).__name__} ({len(expected)} keys), "
-            f"got {len(state)} keys that look like {describe(state)}.\n" + "\n".join(filter(None, problems)) + hint
-        )
-    network.load_state_dict({name: state[names[name]] for name in own})
+    return [line for line in lines if line]
 
 
 def listing(what: str, keys: list[str]) -> str:

@@ -3,9 +3,12 @@ import torch
 
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.ec import EdgeConnect, EdgeGenerator, InpaintGenerator, canny_edges, canny_edges_of, gray
-from spl.weights.fit import fill, released_names
-from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES
+from spl.weights.fit import fill_released
+from spl.weights.layouts.discriminator import fill_discriminator
 from spl.weights.layouts.ec import EC_RULES
+from spl.weights.releases import RELEASES
+
+SOURCE = {"source": "the fixture", "release": RELEASES["ec"]}
 
 
 @pytest.fixture(scope="module")
@@ -13,19 +16,18 @@ def fixture(read_fixture):
     return read_fixture("ec")
 
 
-def filled(network, state, rules):
-    fill(network, state, source="the fixture", layout="the released", names=released_names(network, rules))
-    return network.eval()
-
-
 @pytest.fixture(scope="module")
 def edge_generator(fixture):
-    return filled(EdgeGenerator(), fixture.states["edge_generator"], EC_RULES)
+    generator = EdgeGenerator().eval()
+    fill_released(generator, fixture.states["edge_generator"], EC_RULES, **SOURCE)
+    return generator
 
 
 @pytest.fixture(scope="module")
 def inpaint_generator(fixture):
-    return filled(InpaintGenerator(), fixture.states["inpaint_generator"], EC_RULES)
+    generator = InpaintGenerator().eval()
+    fill_released(generator, fixture.states["inpaint_generator"], EC_RULES, **SOURCE)
+    return generator
 
 
 def luma(fixture):
@@ -72,9 +74,7 @@ def test_discriminators(fixture):
     judged = {"edge": torch.cat([luma(fixture), canny(fixture)], dim=1), "inpaint": fixture.image()}
     outputs = {}
     for name, pictures in judged.items():
-        state = dict(fixture.states[f"{name}_discriminator"])
-        for part in ("weight_orig", "weight_u", "weight_v"):  # the released first layer is registered twice
-            assert torch.equal(state.pop(f"features.0.{part}"), state[f"conv1.0.{part}"])
-        discriminator = filled(PatchDiscriminator(channels=pictures.shape[1]), state, DISCRIMINATOR_RULES)
+        discriminator = PatchDiscriminator(channels=pictures.shape[1]).eval()
+        fill_discriminator(discriminator, fixture.states[f"{name}_discriminator"], **SOURCE)
         outputs[f"disc_{name}"] = discriminator(pictures)[0]
     fixture.check(outputs)

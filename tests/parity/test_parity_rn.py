@@ -3,9 +3,9 @@ import copy
 import pytest
 import torch
 
-from spl.weights.layouts.rn import fill_released_rn
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.rn import build_rn
+from spl.weights.layouts.rn import fill_released_rn
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from spl.models.discriminator import PatchDiscriminator
+from spl.models.spl import build_released_spl
 from spl.weights.fit import released_names
 from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES
 from spl.weights.layouts.spl import fill_released_spl
-from spl.models.discriminator import PatchDiscriminator
-from spl.models.spl import build_released_spl
 
 
 @pytest.fixture(scope="module")

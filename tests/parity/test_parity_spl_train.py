@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from spl.models.discriminator import PatchDiscriminator
+from spl.models.spl import build_released_spl
+from spl.recipes import SPLLossWeights
+from spl.training.methods.spl import SPLMethod
 from spl.weights.fit import released_names
 from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES
 from spl.weights.layouts.spl import SPL_RULES, fill_released_spl
-from spl.models.discriminator import PatchDiscriminator
-from spl.models.spl import build_released_spl
-from spl.training.methods.spl import SPLLosses, SPLMethod
 
 LOSSES = {
     "discriminator_real": "discriminator_real",
@@ -92,13 +93,13 @@ def build_method(fixture, generator, discriminator, dtype):
             )
             for name, network in (("generator", generator), ("discriminator", discriminator))
         },
-        losses=SPLLosses(
+        losses=SPLLossWeights(
             lambda_img=configuration["l1_weight"],
             lambda_adv=configuration["adversarial_weight"],
             lambda_prior=configuration["prior_weight"],
             alpha=configuration["prior_hole_extra"],
             delta=configuration["l1_hole_extra"],
-            discriminator_reduction="mean",
+            discriminator="mean",
         ),
     )
 

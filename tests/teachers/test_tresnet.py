@@ -3,11 +3,11 @@ import copy
 import pytest
 import torch
 
+from spl.errors import CheckpointError, DataError
+from spl.teachers.tresnet import TResNetTeacher, build_classifier
 from spl.weights.files import save_weights
 from spl.weights.fit import load_weights, released_names
 from spl.weights.layouts.tresnet import TRESNET_RULES, fill_tresnet, load_released_tresnet
-from spl.errors import CheckpointError, DataError
-from spl.teachers.tresnet import TResNetTeacher, build_classifier
 
 SIZES = {"layers": (1, 2), "width_factor": 0.25}
 

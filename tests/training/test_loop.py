@@ -8,13 +8,14 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from spl.config import ConstantDecay, Dataset, LinearDecay, Masks, Params
+from spl.config import Dataset, Masks, Params
 from spl.data.loaders import SampleStream
 from spl.data.masks import group_masks
 from spl.data.prepare import prepare_images
 from spl.data.sources import fetch_images, fetch_masks
 from spl.errors import CheckpointError, TrainingError
 from spl.files import read_json
+from spl.recipes import ConstantDecay, LinearDecay
 from spl.settings import DataSettings, ImageSourceSettings, MaskSettings, run_settings
 from spl.training.checkpoint import claim
 from spl.training.distributed import World

@@ -10,10 +10,11 @@ from torch.nn.parallel import DistributedDataParallel
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
-from spl.training.methods.rn import RNLosses, RNMethod
-from spl.training.methods.spl import SPLLosses, SPLMethod
+from spl.recipes import RNLossWeights, SPLLossWeights
+from spl.training.methods.rn import RNMethod
+from spl.training.methods.spl import SPLMethod
 
-LOSSES = SPLLosses(lambda_img=10, lambda_adv=1, lambda_prior=1, alpha=3, delta=5, discriminator_reduction="sum")
+LOSSES = SPLLossWeights(lambda_img=10, lambda_adv=1, lambda_prior=1, alpha=3, delta=5, discriminator="sum")
 
 
 def fake_teacher(large_image):
@@ -39,7 +40,7 @@ def build(recipe, wrap=lambda network: network, teacher=fake_teacher, autocast=n
         "autocast": autocast,
     }
     if recipe == "rn":
-        return RNMethod(losses=RNLosses(lambda_img=1, lambda_adv=0.1), **shared)
+        return RNMethod(losses=RNLossWeights(lambda_img=1, lambda_adv=0.1), **shared)
     return SPLMethod(**{"teacher": teacher, "losses": LOSSES} | shared | options)
 
 
@@ -94,7 +95,7 @@ def test_a_step_makes_three_power_iterations_and_leaves_the_generator_gradient_t
     output = output[0] if recipe == "spl" else output
     from spl.training.methods.adversarial import fool
 
-    fool(discriminator, output, autocast=nullcontext).backward()
+    fool(discriminator, output, autocast=nullcontext)[0].backward()
     assert all(torch.equal(p.grad, g) for p, g in zip(discriminator.parameters(), gradients, strict=True))
     assert all(torch.equal(p, b) for p, b in zip(discriminator.parameters(), before, strict=True))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spl.config import ConstantDecay, ExponentialDecay, LinearDecay, StepDecay
+from spl.recipes import ConstantDecay, ExponentialDecay, LinearDecay, StepDecay
 from spl.training.schedule import lr_factor
 
 

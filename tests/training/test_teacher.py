@@ -3,8 +3,6 @@
 import pytest
 import torch
 
-from spl.weights.fit import released_names
-from spl.weights.layouts.tresnet import TRESNET_RULES
 from spl.config import ReleasedTeacher, TrainedTeacher
 from spl.data.sources import fetch_pretext
 from spl.errors import DataError, RecordError
@@ -14,6 +12,8 @@ from spl.teachers.build import load_teacher
 from spl.teachers.tresnet import TResNetTeacher
 from spl.training.distributed import World
 from spl.training.teacher import make_teacher
+from spl.weights.fit import released_names
+from spl.weights.layouts.tresnet import TRESNET_RULES
 
 CPU = World(0, 1, torch.device("cpu"))
 

@@ -6,6 +6,7 @@ from spl import settings
 from spl.params import load_params
 from spl.errors import ParamsError
 from spl.settings import canonical
+from spl.weights.releases import released_files
 
 # Commands read the parameter file, so what Snakemake knows must be what the file says. A file given by
 # --configfile comes first and stands alone; nothing is merged.
@@ -21,14 +22,19 @@ if workflow.config_settings.config:
 
 DATASETS = list(params.datasets)
 METHODS = list(params.methods)
-TRAINED = params.trained_methods
+NETWORKS = params.network_methods
 
 # A training asks for a GPU only where there is one; the profile says how many may be used.
 GPU = 1 if shutil.which("nvidia-smi") else 0
 
-WEIGHTS = expand("results/weights/{dataset}/{method}/weights.safetensors", dataset=DATASETS, method=TRAINED)
+WEIGHTS = expand("results/weights/{dataset}/{method}/weights.safetensors", dataset=DATASETS, method=NETWORKS)
 PER_IMAGE = expand("results/eval/{dataset}/{method}/per_image.csv", dataset=DATASETS, method=METHODS)
 PREPARED = expand("data/prepared/{dataset}/manifest.csv", dataset=DATASETS)
+STRUCTURE = [
+    f"data/prepared/{d}/structure/record.json"
+    for d in DATASETS
+    if any(settings.run_settings(params, d, m).structure for m in METHODS)
+]
 PAIRS = expand("data/pairs/{dataset}.csv", dataset=DATASETS)
 EXAMPLES = expand("results/figures/examples_{dataset}.png", dataset=DATASETS)
 
@@ -43,9 +49,30 @@ def params_file(wildcards, input):
     return str(PARAMS)
 
 
+def run_sources(wildcards):
+    """What a run is made from: data, and what its method learns from beside them; or the released files."""
+    run = settings.run_settings(params, wildcards.dataset, wildcards.method)
+    if run.released:
+        return {"released": released_files(run.recipe.recipe, run.released.path)}
+    prepared = f"data/prepared/{wildcards.dataset}"
+    sources = {"images": f"{prepared}/manifest.csv", "masks": "data/masks/masks.csv"}
+    if run.teacher:
+        sources["teacher"] = "results/teacher/weights.safetensors"
+    if run.structure:
+        sources["structure"] = f"{prepared}/structure/record.json"
+    if vgg := settings.vgg_file(run):
+        sources["vgg"] = vgg
+    return sources
+
+
+def is_trained(wildcards):
+    """Whether a run is trained here."""
+    return settings.run_settings(params, wildcards.dataset, wildcards.method).released is None
+
+
 def run_files(wildcards):
-    """Weights and run record of a trained method; nothing for a classical fill."""
+    """Weights and run record of a method with a network; nothing for a classical fill."""
+    if wildcards.method not in NETWORKS:
+        return {}
     folder = f"results/weights/{wildcards.dataset}/{wildcards.method}"
-    return (
-        {"weights": f"{folder}/weights.safetensors", "run": f"{folder}/run.json"} if wildcards.method in TRAINED else {}
-    )
+    return {"weights": f"{folder}/weights.safetensors", "run": f"{folder}/run.json"}

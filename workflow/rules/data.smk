@@ -4,6 +4,7 @@ OUTPUTS:
 
     data/sources/images/{dataset}.json      where the raw pictures lie
     data/prepared/{dataset}/manifest.csv    every picture at the network's size, with its hash
+    data/prepared/{dataset}/structure/      smoothed training pictures, only where a method learns from them
 """
 
 
@@ -42,8 +43,27 @@ rule prepare_images:
         " --source {input.source:q} --folder data/prepared/{wildcards.dataset} --workers {threads} 2> {log:q}"
 
 
+rule smooth_images:
+    """Smooth the training pictures by relative total variation: the structure that MFE learns."""
+    input:
+        images="data/prepared/{dataset}/manifest.csv",
+    output:
+        record="data/prepared/{dataset}/structure/record.json",
+    log:
+        "logs/smooth_images/{dataset}.log",
+    benchmark:
+        "benchmarks/results/smooth_images/{dataset}.tsv"
+    params:
+        file=params_file,
+        settings=lambda w: canonical(settings.structure_settings(params, w.dataset)),
+    shell:
+        "python -m spl prepare structure --params {params.file:q} --dataset {wildcards.dataset}"
+        " --images {input.images:q} --folder data/prepared/{wildcards.dataset}/structure --workers {threads} 2> {log:q}"
+
+
 rule data:
     """Target: all prepared images and pairs."""
     input:
         PREPARED,
+        STRUCTURE,
         PAIRS,

@@ -22,7 +22,7 @@ rule evaluate_method:
     benchmark:
         "benchmarks/results/evaluate_method/{dataset}/{method}.tsv"
     resources:
-        gpu=lambda w: GPU if w.method in TRAINED else 0,
+        gpu=lambda w: GPU if w.method in NETWORKS else 0,
     params:
         file=params_file,
         settings=lambda w: canonical(settings.evaluation_settings(params, w.dataset, w.method)),

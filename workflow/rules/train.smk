@@ -1,4 +1,4 @@
-"""One training run per dataset and method.
+"""One run per dataset and method.
 
 OUTPUTS:
 
@@ -7,42 +7,38 @@ OUTPUTS:
     results/weights/{dataset}/{method}/log.csv        losses over time
     results/weights/{dataset}/{method}/samples.png    input, output, composited, image of a training batch
 
-Resume state lives undeclared under checkpoints/, so that stopping Snakemake loses nothing.
+Released weights have no log and no samples, so these two are not declared. Resume state lives undeclared under
+checkpoints/, so that stopping Snakemake loses nothing.
 """
 
 
 rule train_method:
-    """Train one method on one dataset; resumes by itself."""
+    """Train one method on one dataset, resuming by itself; or convert its released weights."""
     input:
-        images="data/prepared/{dataset}/manifest.csv",
-        masks="data/masks/masks.csv",
-        teacher=lambda w: (
-            ["results/teacher/weights.safetensors"] if settings.needs_teacher(params.methods[w.method]) else []
-        ),
+        unpack(run_sources),
     output:
         weights="results/weights/{dataset}/{method}/weights.safetensors",
         run="results/weights/{dataset}/{method}/run.json",
-        log="results/weights/{dataset}/{method}/log.csv",
-        samples="results/weights/{dataset}/{method}/samples.png",
     log:
         "logs/train_method/{dataset}/{method}.log",
     benchmark:
         "benchmarks/results/train_method/{dataset}/{method}.tsv"
     wildcard_constraints:
-        method="|".join(TRAINED) or "none",
+        method="|".join(NETWORKS) or "none",
     priority: 1  # the long jobs first, so that the short ones fill the gaps
     resources:
-        gpu=GPU,
+        gpu=lambda w: GPU if is_trained(w) else 0,
     params:
         file=params_file,
         settings=lambda w: canonical(settings.run_settings(params, w.dataset, w.method)),
     shell:
         "python -m spl train --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
-        " --images {input.images:q} --masks {input.masks:q} --teacher results/teacher/weights.safetensors"
+        " --images data/prepared/{wildcards.dataset}/manifest.csv --masks data/masks/masks.csv"
+        " --teacher results/teacher/weights.safetensors --structure data/prepared/{wildcards.dataset}/structure"
         " --out results/weights/{wildcards.dataset}/{wildcards.method} --workers $(({threads} - 1)) 2> {log:q}"
 
 
 rule weights:
-    """Target: the weights of every trained method."""
+    """Target: the weights of every method that has some."""
     input:
         WEIGHTS,

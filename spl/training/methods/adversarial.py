@@ -1,15 +1,11 @@
 """The half of a training step that methods with one patch discriminator share."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from spl.training.distributed import unwrap
 from spl.training.losses import Reduction, adversarial_loss, discriminator_loss
-
-Autocast = Callable[[], AbstractContextManager]
+from spl.training.precision import Autocast
 
 
 def step_discriminator(
@@ -41,8 +37,8 @@ def step_discriminator(
     }
 
 
-def fool(discriminator: nn.Module, output: Tensor, *, autocast: Autocast) -> Tensor:
-    """Return the generator's adversarial loss -log D(output); the discriminator gets no gradient from it.
+def fool(discriminator: nn.Module, output: Tensor, *, autocast: Autocast) -> tuple[Tensor, list[Tensor]]:
+    """Return the generator's adversarial loss -log D(output) and D's feature maps; D itself gets no gradient.
 
     A DistributedDataParallel wrapper is left aside: it would wait for gradients that never come.
     """
@@ -50,7 +46,7 @@ def fool(discriminator: nn.Module, output: Tensor, *, autocast: Autocast) -> Ten
     bare.requires_grad_(False)
     try:
         with autocast():
-            probabilities, _ = bare(output)
+            probabilities, maps = bare(output)
     finally:
         bare.requires_grad_(True)
-    return adversarial_loss(probabilities, real=True)
+    return adversarial_loss(probabilities, real=True), maps

@@ -1,21 +1,14 @@
 """One training step of RN, in the order of its released loop."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from spl.recipes import RNLossWeights
 from spl.training.losses import hole_normalised_l1
-from spl.training.methods.adversarial import Autocast, fool, step_discriminator
-
-
-@dataclass(frozen=True)
-class RNLosses:
-    """Weights of the generator's losses (published: 1 and 0.1)."""
-
-    lambda_img: float
-    lambda_adv: float
+from spl.training.methods.adversarial import fool, step_discriminator
+from spl.training.precision import Autocast
 
 
 class RNMethod:
@@ -30,7 +23,7 @@ class RNMethod:
         generator: nn.Module,
         discriminator: nn.Module,
         optimizers: dict[str, Optimizer],
-        losses: RNLosses,
+        losses: RNLossWeights,
         autocast: Autocast = nullcontext,
     ) -> None:
         self.networks = {"generator": generator, "discriminator": discriminator}
@@ -56,7 +49,7 @@ class RNMethod:
         )
 
         loss_img = hole_normalised_l1(output, image, mask)
-        loss_adv = fool(discriminator, output, autocast=self.autocast)
+        loss_adv, _ = fool(discriminator, output, autocast=self.autocast)
         total = self.losses.lambda_img * loss_img + self.losses.lambda_adv * loss_adv
         self.optimizers["generator"].zero_grad()
         total.backward()

@@ -2,27 +2,16 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spl.training.losses import Reduction, image_loss, prior_loss
-from spl.training.methods.adversarial import Autocast, fool, step_discriminator
-
-
-@dataclass(frozen=True)
-class SPLLosses:
-    """Weights of the losses, in the paper's letters (Eqs. 5, 9, 11 and 12)."""
-
-    lambda_img: float
-    lambda_adv: float
-    lambda_prior: float
-    alpha: float
-    delta: float
-    discriminator_reduction: Reduction
+from spl.recipes import SPLLossWeights
+from spl.training.losses import image_loss, prior_loss
+from spl.training.methods.adversarial import fool, step_discriminator
+from spl.training.precision import Autocast
 
 
 class SPLMethod:
@@ -36,7 +25,7 @@ class SPLMethod:
             spectral norms update their vectors in every forward pass, in all processes alike.
         teacher: image (B, 3, 2H, 2W) in [0, 1] -> features (B, d, H/4, W/4); `None` trains without prior ("w/o S").
         optimizers: one under `generator` and one under `discriminator`.
-        losses: weights of the losses.
+        losses: weights of the losses, in the paper's letters (Eqs. 5, 9, 11 and 12).
         prior_steps: steps after which the prior loss counts no more (the released Paris recipe ends with ten epochs
             without it); `None` keeps it to the end.
         autocast: makes the context of the forward passes. For bfloat16: gradients are not scaled, as float16 needs.
@@ -49,7 +38,7 @@ class SPLMethod:
         discriminator: nn.Module,
         teacher: Callable[[Tensor], Tensor] | None,
         optimizers: dict[str, Optimizer],
-        losses: SPLLosses,
+        losses: SPLLossWeights,
         prior_steps: int | None = None,
         autocast: Autocast = nullcontext,
     ) -> None:
@@ -73,12 +62,12 @@ class SPLMethod:
             self.optimizers["discriminator"],
             image,
             output,
-            reduction=self.losses.discriminator_reduction,
+            reduction=self.losses.discriminator,
             autocast=self.autocast,
         )
 
         loss_img = image_loss(output, image, mask, delta=self.losses.delta)
-        loss_adv = fool(discriminator, output, autocast=self.autocast)
+        loss_adv, _ = fool(discriminator, output, autocast=self.autocast)
         target = self._teacher_features(image, adapted_prior)
         loss_prior = prior_loss(adapted_prior, target, mask, alpha=self.losses.alpha)
         lambda_prior = self.losses.lambda_prior if self.prior_steps is None or step < self.prior_steps else 0.0

@@ -20,7 +20,11 @@ RN_RULES: Rules = (
 
 
 def fill_released_rn(
-    state: State, *, source: str = "the state dict", generator: nn.Module | None = None, discriminator: nn.Module | None = None
+    state: State,
+    *,
+    source: str = "the state dict",
+    generator: nn.Module | None = None,
+    discriminator: nn.Module | None = None,
 ) -> None:
     """Fill networks from the content of a released RN file, or from a plain generator state dict.
 

@@ -5,8 +5,8 @@ from torch import nn
 from spl.weights.files import State
 from spl.weights.fit import Rules, fill_released
 from spl.weights.layouts.discriminator import fill_discriminator
-from spl.weights.layouts.tresnet import fill_tresnet
 from spl.weights.layouts.training_module import GENERATOR_RULES, split_parts
+from spl.weights.layouts.tresnet import fill_tresnet
 from spl.weights.releases import RELEASES
 
 SPL_RULES: Rules = (

@@ -1,0 +1,214 @@
+"""EC: EdgeConnect (Nazeri et al., ICCV Workshops 2019), compared in Figure 5: edges first, then the picture.
+
+Released code: knazeri/edge-connect@3142579. The two generators have one shape; that of the edges is spectrally
+normalised. Both discriminators are `PatchDiscriminator`: `channels=2` for gray picture and edges, 3 for pictures.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from skimage.feature import canny
+from torch import Tensor, nn
+
+from spl.compositing import mask_out
+from spl.models.layers import check_inputs
+from spl.models.region_norm import instance_norm
+from spl.models.spectral_norm import SpectralNormConv2d, SpectralNormConvTranspose2d
+
+LUMA = (0.2125, 0.7154, 0.0721)
+"""Weights of red, green and blue in the gray picture, as in scikit-image."""
+
+SIGMA = 2.0
+"""Standard deviation of Canny's Gaussian, in pixels."""
+
+# --- Gray pictures and their edges ------------------------------------------------------------------------------------
+
+
+def gray(image: Tensor) -> Tensor:
+    """Return the luma of pictures. Shape: (B, 3, H, W) to (B, 1, H, W), in the image's range."""
+    red, green, blue = (image[:, i : i + 1] * weight for i, weight in enumerate(LUMA))
+    return red + green + blue
+
+
+def canny_edges(luma: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Find the edges of gray pictures, one by one and on the CPU; no gradient passes.
+
+    Args:
+        luma: (B, 1, H, W) in [0, 1].
+        valid: (B, 1, H, W) in {0, 1}, 1 = look here; the rest neither has edges nor influences any. All if not given.
+
+    Returns: (B, 1, H, W) in {0, 1}, with the dtype and on the device of `luma`.
+    """
+    pictures = luma[:, 0].detach().double().cpu().numpy()
+    regions = [None] * len(luma) if valid is None else (valid[:, 0] > 0.5).cpu().numpy()
+    edges = [canny(picture, SIGMA, mask=region) for picture, region in zip(pictures, regions, strict=True)]
+    return torch.from_numpy(np.stack(edges))[:, None].to(luma)
+
+
+def canny_edges_of(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Find the edges of a whole colour picture, for data loaders. Shape: RGB (H, W, 3) in 0..255 to (H, W)."""
+    return canny(image / 255 @ np.array(LUMA), SIGMA)
+
+
+# --- Generators -------------------------------------------------------------------------------------------------------
+
+
+def conv(
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    *,
+    spectral: bool,
+    stride: int = 1,
+    padding: int,
+    dilation: int = 1,
+    reflect: bool = False,
+    bias: bool = True,
+) -> nn.Module:
+    """Build a convolution, spectrally normalised or plain."""
+    if spectral:
+        return SpectralNormConv2d(
+            inputs, outputs, kernel, stride=stride, padding=padding, dilation=dilation, reflect=reflect, bias=bias
+        )
+    mode = "reflect" if reflect else "zeros"
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=bias, padding_mode=mode)
+
+
+def growing_conv(inputs: int, outputs: int, *, spectral: bool) -> nn.Module:
+    """Build a transposed convolution that doubles height and width."""
+    if spectral:
+        return SpectralNormConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+    return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+
+
+class DilatedResidualBlock(nn.Module):
+    """x + IN(conv(ReLU(IN(conv(x))))), the first convolution dilated by two; no bias where spectrally normalised."""
+
+    def __init__(self, channels: int, *, spectral: bool) -> None:
+        super().__init__()
+        sizes = (channels, channels, 3)
+        self.conv1 = conv(*sizes, spectral=spectral, padding=2, dilation=2, reflect=True, bias=not spectral)
+        self.conv2 = conv(*sizes, spectral=spectral, padding=1, reflect=True, bias=not spectral)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: x (B, C, H, W); returns the same."""
+        y = F.relu(instance_norm(self.conv1(x)))
+        return x + instance_norm(self.conv2(y))
+
+
+class EncoderDecoder(nn.Module):
+    """Halve twice, dilated residual blocks, double twice: the body of both generators, without a last activation.
+
+    With `spectral` every convolution but the last is spectrally normalised.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, width: int, blocks: int, spectral: bool) -> None:
+        super().__init__()
+        self.conv1 = conv(inputs, width, 7, spectral=spectral, padding=3, reflect=True)
+        self.conv2 = conv(width, 2 * width, 4, spectral=spectral, stride=2, padding=1)
+        self.conv3 = conv(2 * width, 4 * width, 4, spectral=spectral, stride=2, padding=1)
+        self.blocks = nn.Sequential(*(DilatedResidualBlock(4 * width, spectral=spectral) for _ in range(blocks)))
+        self.up1 = growing_conv(4 * width, 2 * width, spectral=spectral)
+        self.up2 = growing_conv(2 * width, width, spectral=spectral)
+        self.last_conv = conv(width, outputs, 7, spectral=False, padding=3, reflect=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: x (B, inputs, H, W), H and W multiples of 4; returns (B, outputs, H, W)."""
+        x = F.relu(instance_norm(self.conv1(x)))  # (B, w, H, W)
+        x = F.relu(instance_norm(self.conv2(x)))  # (B, 2w, H/2, W/2)
+        x = F.relu(instance_norm(self.conv3(x)))  # (B, 4w, H/4, W/4)
+        x = self.blocks(x)  # (B, 4w, H/4, W/4)
+        x = F.relu(instance_norm(self.up1(x)))  # (B, 2w, H/2, W/2)
+        x = F.relu(instance_norm(self.up2(x)))  # (B, w, H, W)
+        return self.last_conv(x)  # (B, outputs, H, W)
+
+
+class EdgeGenerator(nn.Module):
+    """G1 (EC section 3.1): the edges of the whole picture, from the picture and the edges around the hole.
+
+    The published sizes, width 64 and 8 blocks, give 10,761,089 parameters.
+    """
+
+    def __init__(self, *, width: int = 64, blocks: int = 8) -> None:
+        super().__init__()
+        self.body = EncoderDecoder(3, 1, width=width, blocks=blocks, spectral=True)
+
+    def forward(self, gray: Tensor, edge: Tensor, mask: Tensor) -> Tensor:
+        """Predict edges; what `gray` and `edge` hold in the hole is never looked at.
+
+        Shapes: gray (B, 1, H, W) in [0, 1]; edge (B, 1, H, W) in {0, 1}; mask (B, 1, H, W), 1 = hole.
+        Returns: the probability of an edge (B, 1, H, W), in the hole and around it.
+        """
+        hidden = torch.cat([mask_out(gray, mask, fill=1.0), mask_out(edge, mask, fill=0.0), mask], dim=1)
+        return torch.sigmoid(self.body(hidden))  # (B, 1, H, W)
+
+
+class InpaintGenerator(nn.Module):
+    """G2 (EC section 3.2): the picture, from what is around the hole and the edges of the whole.
+
+    The published sizes, width 64 and 8 blocks, give 10,774,595 parameters.
+    """
+
+    def __init__(self, *, width: int = 64, blocks: int = 8) -> None:
+        super().__init__()
+        self.body = EncoderDecoder(4, 3, width=width, blocks=blocks, spectral=False)
+
+    def forward(self, image: Tensor, mask: Tensor, edge: Tensor) -> Tensor:
+        """Fill the hole of `image`, whose content is never looked at; `edge` is used as it is, in the hole too.
+
+        Shapes: image (B, 3, H, W) in [0, 1]; mask (B, 1, H, W), 1 = hole; edge (B, 1, H, W) in [0, 1].
+        Returns: output (B, 3, H, W) in [0, 1], not composited.
+        """
+        hidden = torch.cat([mask_out(image, mask, fill=1.0), edge], dim=1)  # (B, 4, H, W)
+        return (torch.tanh(self.body(hidden)) + 1) / 2  # (B, 3, H, W)
+
+
+# --- The method -------------------------------------------------------------------------------------------------------
+
+
+class EdgeConnect(nn.Module):
+    """Both generators in a row, as at test time."""
+
+    def __init__(self, *, edge_generator: nn.Module, inpaint_generator: nn.Module) -> None:
+        super().__init__()
+        self.edge_generator = edge_generator
+        self.inpaint_generator = inpaint_generator
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Fill the hole of `image`; what `image` holds there is never looked at.
+
+        The predicted edges are used everywhere, as in the released code: those found around the hole do not replace
+        them there.
+
+        Shapes: image (B, 3, H, W) in [0, 1]; mask (B, 1, H, W) in {0, 1}, 1 = hole; H and W multiples of 4.
+        Returns: output (B, 3, H, W) in [0, 1], not composited.
+        Raises: DataError if a shape is wrong.
+        """
+        check_inputs(image, mask, multiple_of=4)
+        luma = gray(image)  # (B, 1, H, W)
+        edge = self.edge_generator(luma, canny_edges(luma, valid=1 - mask), mask)  # (B, 1, H, W)
+        return self.inpaint_generator(image, mask, edge)  # (B, 3, H, W)
+
+
+@torch.no_grad()
+def initialise_ec(module: nn.Module) -> None:
+    """Initialise like the original: weights normal with standard deviation 0.02, biases zero.
+
+    Reaches the weights behind spectral normalisation; applies to EC's discriminators as well, which have no biases.
+    """
+    for name, parameter in module.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        else:
+            nn.init.normal_(parameter, std=0.02)
+
+
+def build_ec(*, width: int = 64, blocks: int = 8) -> EdgeConnect:
+    """Compose both generators, initialised like the original; the defaults give the published 21,535,684 parameters."""
+    network = EdgeConnect(
+        edge_generator=EdgeGenerator(width=width, blocks=blocks),
+        inpaint_generator=InpaintGenerator(width=width, blocks=blocks),
+    )
+    initialise_ec(network)
+    return network

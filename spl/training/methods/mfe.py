@@ -1,0 +1,126 @@
+"""One training step of MFE: two relativistic critics, and auxiliary pictures of structure and texture."""
+
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from spl.recipes import MFELossWeights
+from spl.training.distributed import unwrap
+from spl.training.losses import relativistic_loss
+from spl.training.perception import Perceive, perceptual_loss, style_loss
+from spl.training.precision import Autocast
+
+CRITICS = ("global_discriminator", "local_discriminator")
+
+
+class MFEMethod:
+    """Train discriminators and generator in turn (Liu et al. 2020, section 3.4).
+
+    Pictures are in [-1, 1] inside a step, since the losses are weighted for that.
+
+    Args:
+        generator: (image, mask) -> (output, structure_head, texture_head).
+        discriminators: for whole pictures and for crops of a quarter of their side.
+        optimizers: one under `generator`, one for both discriminators under `discriminators`.
+        losses: weights of the losses.
+        perceive: what perceptual and style losses compare.
+        seed: of the crops.
+        autocast: makes the context of the forward passes.
+    """
+
+    def __init__(
+        self,
+        *,
+        generator: nn.Module,
+        discriminators: dict[str, nn.Module],
+        optimizers: dict[str, Optimizer],
+        losses: MFELossWeights,
+        perceive: Perceive,
+        seed: int,
+        autocast: Autocast = nullcontext,
+    ) -> None:
+        self.networks = {"generator": generator, **{name: discriminators[name] for name in CRITICS}}
+        self.optimizers = optimizers
+        self.losses = losses
+        self.perceive = perceive
+        self.seed = seed
+        self.autocast = autocast
+
+    def step(self, image: Tensor, mask: Tensor, structure: Tensor, *, step: int) -> dict[str, Tensor]:
+        """Update the discriminators, then the generator, and return all losses, detached.
+
+        Shapes: image and structure (B, 3, H, W) in [0, 1], the latter smoothed; mask (B, 1, H, W), 1 = hole. The
+        local crop is a function of `step`.
+        """
+        with self.autocast():
+            output, structure_head, texture_head = self.networks["generator"](image, mask)
+        signed, signed_output = 2 * image - 1, 2 * output - 1
+        views = self._views(signed, signed_output, step)
+        discriminator_losses = self._step_discriminators(views)
+
+        loss_adv = torch.stack([self._fool(name, *views[name]) for name in CRITICS]).sum()
+        with self.autocast():
+            seen = self.perceive(output)
+            with torch.no_grad():
+                truth = self.perceive(image)
+        losses = {
+            "loss_img": (signed_output - signed).abs().mean(),
+            "loss_adv": loss_adv,
+            "loss_perceptual": perceptual_loss(seen.perceptual, truth.perceptual),
+            "loss_style": style_loss(seen.style, truth.style),
+            "loss_auxiliary": auxiliary_loss(structure_head, texture_head, 2 * structure - 1, signed),
+        }
+        total = (
+            self.losses.lambda_img * losses["loss_img"]
+            + self.losses.lambda_adv * losses["loss_adv"]
+            + self.losses.lambda_perceptual * losses["loss_perceptual"]
+            + self.losses.lambda_style * losses["loss_style"]
+            + self.losses.lambda_auxiliary * losses["loss_auxiliary"]
+        )
+        self.optimizers["generator"].zero_grad()
+        total.backward()
+        self.optimizers["generator"].step()
+        return discriminator_losses | {name: loss.detach() for name, loss in (losses | {"total": total}).items()}
+
+    def _views(self, image: Tensor, output: Tensor, step: int) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return what each discriminator sees of image and output: everything, or the same random crop of both."""
+        size = image.shape[-1]
+        crop = max(size // 4, 32)  # the smallest that five halvings leave something of
+        y, x = np.random.default_rng([self.seed, step]).integers(0, max(size - crop, 1), 2)
+        window = (..., slice(y, y + crop), slice(x, x + crop))
+        return dict(zip(CRITICS, ((image, output), (image[window], output[window])), strict=True))
+
+    def _step_discriminators(self, views: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+        losses = {}
+        for name, (image, output) in views.items():
+            with self.autocast():
+                real, fake = self.networks[name](image), self.networks[name](output.detach())
+            losses[name] = relativistic_loss(better=real, worse=fake)
+        self.optimizers["discriminators"].zero_grad()
+        torch.stack(list(losses.values())).sum().backward()
+        self.optimizers["discriminators"].step()
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _fool(self, name: str, image: Tensor, output: Tensor) -> Tensor:
+        """Return a discriminator's part of the generator's loss; the discriminator gets no gradient from it."""
+        discriminator = unwrap(self.networks[name])
+        discriminator.requires_grad_(False)
+        try:
+            with self.autocast():
+                return relativistic_loss(better=discriminator(output), worse=discriminator(image))
+        finally:
+            discriminator.requires_grad_(True)
+
+
+def auxiliary_loss(structure_head: Tensor, texture_head: Tensor, structure: Tensor, image: Tensor) -> Tensor:
+    """Compare the pictures that the equalised features make with the smoothed image and with the image.
+
+    Shapes: heads (B, 3, h, w); structure, image (B, 3, H, W), shrunk here bilinearly; all in [-1, 1]; returns ().
+    """
+    size = structure_head.shape[2:]
+    targets = [F.interpolate(target, size, mode="bilinear", align_corners=False) for target in (structure, image)]
+    return (structure_head - targets[0]).abs().mean() + (texture_head - targets[1]).abs().mean()

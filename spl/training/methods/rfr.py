@@ -1,0 +1,86 @@
+"""One training step of RFR: no discriminator, but perceptual, style and smoothness losses."""
+
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from spl.compositing import composite
+from spl.recipes import RFRLossWeights
+from spl.training.losses import total_variation
+from spl.training.perception import Perceive, perceptual_loss, style_loss
+from spl.training.precision import Autocast
+
+
+class RFRMethod:
+    """Train the generator (Li et al. 2020, section 3.5).
+
+    Args:
+        generator: (image, mask) -> output; may be wrapped by DistributedDataParallel.
+        optimizer: of the generator.
+        losses: weights of the losses.
+        perceive: what perceptual and style losses compare.
+        norm_steps: steps after which batch norms keep their running statistics (the released fine-tuning); `None`
+            never freezes them.
+        autocast: makes the context of the forward passes.
+    """
+
+    def __init__(
+        self,
+        *,
+        generator: nn.Module,
+        optimizer: Optimizer,
+        losses: RFRLossWeights,
+        perceive: Perceive,
+        norm_steps: int | None = None,
+        autocast: Autocast = nullcontext,
+    ) -> None:
+        self.networks = {"generator": generator}
+        self.optimizers = {"generator": optimizer}
+        self.losses = losses
+        self.perceive = perceive
+        self.norm_steps = norm_steps
+        self.autocast = autocast
+
+    def step(self, image: Tensor, mask: Tensor, *, step: int) -> dict[str, Tensor]:
+        """Update the generator and return all losses, detached.
+
+        Shapes: image (B, 3, H, W) in [0, 1]; mask (B, 1, H, W), 1 = hole. `step` counts from 0.
+        """
+        generator = self.networks["generator"]
+        if self.norm_steps is not None and step >= self.norm_steps:
+            freeze_norms(generator)
+        with self.autocast():
+            output = generator(image, mask)  # (B, 3, H, W), not bounded
+            composited = composite(output, image, mask)
+            seen, seen_composited = self.perceive(output), self.perceive(composited)
+            with torch.no_grad():
+                truth = self.perceive(image)
+        difference = (output - image).abs()
+        losses = {
+            "loss_valid": (difference * (1 - mask)).mean(),
+            "loss_hole": (difference * mask).mean(),
+            "loss_perceptual": perceptual_loss(seen.perceptual, truth.perceptual)
+            + perceptual_loss(seen_composited.perceptual, truth.perceptual),
+            "loss_style": style_loss(seen.style, truth.style) + style_loss(seen_composited.style, truth.style),
+            "loss_tv": total_variation(composited * mask),
+        }
+        total = (
+            self.losses.lambda_valid * losses["loss_valid"]
+            + self.losses.lambda_hole * losses["loss_hole"]
+            + self.losses.lambda_perceptual * losses["loss_perceptual"]
+            + self.losses.lambda_style * losses["loss_style"]
+            + self.losses.lambda_tv * losses["loss_tv"]
+        )
+        self.optimizers["generator"].zero_grad()
+        total.backward()
+        self.optimizers["generator"].step()
+        return {name: loss.detach() for name, loss in (losses | {"total": total}).items()}
+
+
+def freeze_norms(network: nn.Module) -> None:
+    """Make batch norms use their running statistics; their scales and shifts are still trained."""
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eval()

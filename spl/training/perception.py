@@ -1,0 +1,164 @@
+"""Networks whose features the perceptual and style losses compare, and these losses.
+
+The papers use VGG trained on ImageNet. Offline, the frozen pretext network takes its place; `params.yaml` says which
+(`perception`), and so does every run record.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from spl.errors import CheckpointError
+from spl.files import sha256
+from spl.settings import RunSettings, vgg_file
+from spl.teachers.tresnet import TResNetTeacher
+from spl.weights.files import read_state
+from spl.weights.fit import fill
+
+AGAIN = "relu5_1_again"
+"""MFE's "relu5_2": pool 4, convolution 5_1 and ReLU, applied a second time to what they made."""
+
+
+class Features(NamedTuple):
+    """Feature maps of one batch, (B, C, h, w) each."""
+
+    perceptual: list[Tensor]
+    style: list[Tensor]
+
+
+Perceive = Callable[[Tensor], Features]
+"""image (B, 3, H, W) in [0, 1] -> features; gradients reach the image."""
+
+
+class VGGLayers(NamedTuple):
+    """What a method reads from which VGG."""
+
+    network: Literal["vgg16", "vgg19"]
+    perceptual: Sequence[str]
+    style: Sequence[str]
+    signed: bool = False
+    """Whether the network is shown [-1, 1]; no method normalises by ImageNet's mean and standard deviation."""
+
+
+FIRST_OF_EVERY_BLOCK = [f"relu{block}_1" for block in range(1, 6)]
+VGG_LAYERS = {
+    "rfr": VGGLayers("vgg16", ["pool1", "pool2", "pool3"], ["pool1", "pool2", "pool3"]),
+    "mfe": VGGLayers("vgg16", FIRST_OF_EVERY_BLOCK, ["relu2_2", "relu3_3", "relu4_3", AGAIN], signed=True),
+    "ec": VGGLayers("vgg19", FIRST_OF_EVERY_BLOCK, ["relu2_2", "relu3_4", "relu4_4", "relu5_2"]),
+}
+"""By recipe, as released."""
+
+
+class VGGFeatures(nn.Module):
+    """A frozen VGG, read at named layers: relu<block>_<convolution> and pool<block>, both counted from 1."""
+
+    def __init__(self, trunk: nn.Sequential, layers: VGGLayers) -> None:
+        super().__init__()
+        self.wanted = layers
+        self.trunk = trunk.eval().requires_grad_(False)
+        for layer in trunk:
+            if isinstance(layer, nn.ReLU):
+                layer.inplace = False  # features are kept
+        self.names = _vgg_names(trunk)
+
+    def forward(self, image: Tensor) -> Features:
+        """Shapes: image (B, 3, H, W) in [0, 1]."""
+        wanted = {*self.wanted.perceptual, *self.wanted.style}
+        x, found = image * 2 - 1 if self.wanted.signed else image, {}
+        for name, layer in zip(self.names, self.trunk, strict=True):
+            x = found[name] = layer(x)
+            if name == "relu5_1" and AGAIN in wanted:
+                found[AGAIN] = self._again(x)
+            if wanted <= found.keys():
+                break
+        return Features([found[name] for name in self.wanted.perceptual], [found[name] for name in self.wanted.style])
+
+    def _again(self, x: Tensor) -> Tensor:
+        start, stop = self.names.index("pool4"), self.names.index("relu5_1")
+        return self.trunk[start : stop + 1](x)
+
+
+def _vgg_names(trunk: nn.Sequential) -> list[str]:
+    """Name every layer of torchvision's `features` by its block and number."""
+    names, block, number = [], 1, 0
+    for layer in trunk:
+        if isinstance(layer, nn.Conv2d):
+            number += 1
+            names.append(f"conv{block}_{number}")
+        elif isinstance(layer, nn.ReLU):
+            names.append(f"relu{block}_{number}")
+        else:
+            names.append(f"pool{block}")
+            block, number = block + 1, 0
+    return names
+
+
+def teacher_features(teacher: TResNetTeacher) -> Perceive:
+    """Read the pretext network after its first convolution and after both stages, for perceptual and style loss."""
+
+    def perceive(image: Tensor) -> Features:
+        maps = teacher.stages(image)
+        return Features(maps, maps)
+
+    return perceive
+
+
+def load_perception(run: RunSettings, teacher: TResNetTeacher | None, device: torch.device) -> Perceive | None:
+    """Return what a run's perceptual and style losses look through; None if it has no such losses.
+
+    Raises: CheckpointError if the VGG file is missing, damaged, or not torchvision's.
+    """
+    if run.perception is None:
+        return None
+    if path := vgg_file(run):
+        layers = VGG_LAYERS[run.recipe.recipe]
+        return VGGFeatures(load_vgg(Path(path), layers.network), layers).to(device)
+    assert teacher is not None
+    return teacher_features(teacher)
+
+
+def load_vgg(path: Path, network: Literal["vgg16", "vgg19"]) -> nn.Sequential:
+    """Read the convolutional part of torchvision's VGG.
+
+    Raises: CheckpointError if the file is missing, damaged, or its hash is not the one in its name.
+    """
+    trunk = getattr(torchvision.models, network)(weights=None).features
+    state = read_state(path)
+    expected = path.stem.rpartition("-")[2]
+    if not (found := sha256(path)).startswith(expected):
+        raise CheckpointError(
+            f"{path}: expected torchvision's file, whose sha256 starts with {expected}, got {found[:8]}. Fetch it "
+            f"again: https://download.pytorch.org/models/{path.name}"
+        )
+    convolutions = {
+        key.removeprefix("features."): tensor for key, tensor in state.items() if key.startswith("features.")
+    }
+    fill(trunk, convolutions, source=str(path), layout=f"torchvision's {network}")
+    return trunk
+
+
+# --- Losses -----------------------------------------------------------------------------------------------------------
+
+
+def perceptual_loss(output: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
+    """Sum the mean absolute differences of feature maps, (B, C, h, w) each; returns ().
+
+    Paper: Johnson et al. 2016 with L1, as RFR, MFE and EdgeConnect have it.
+    """
+    return torch.stack([(ours - theirs).abs().mean() for ours, theirs in zip(output, image, strict=True)]).sum()
+
+
+def style_loss(output: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
+    """Sum the mean absolute differences of Gram matrices over feature maps, (B, C, h, w) each; returns ()."""
+    return perceptual_loss([gram_matrix(ours) for ours in output], [gram_matrix(theirs) for theirs in image])
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """Correlate channels. Shapes: features (B, C, h, w); returns (B, C, C), divided by C h w."""
+    with torch.autocast(features.device.type, enabled=False):
+        flat = features.to(torch.promote_types(features.dtype, torch.float32)).flatten(2)
+        return flat @ flat.mT / (flat.shape[1] * flat.shape[2])

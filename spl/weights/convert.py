@@ -1,0 +1,39 @@
+"""Released weights as a run of this project: safetensors, and a record that says where they come from."""
+
+from pathlib import Path
+
+from spl.files import replace_folder, sha256
+from spl.models.build import build_generator
+from spl.recipes import NetworkMethod
+from spl.records import write_record
+from spl.settings import RunSettings
+from spl.versions import versions
+from spl.weights.files import save_weights
+from spl.weights.released import load_released
+from spl.weights.releases import RELEASES
+
+TEACHER_CHANNELS = 152
+"""Of the released SPL: TResNet-L."""
+
+
+def convert_released(run: RunSettings, folder: Path) -> None:
+    """Write the released weights of a run as weights.safetensors and run.json; nothing else stays in `folder`.
+
+    Raises: CheckpointError if a file is missing or unsafe, or does not fit the recipe's network exactly.
+    """
+    recipe = run.recipe
+    assert isinstance(recipe, NetworkMethod)
+    assert run.released is not None
+    generator = build_generator(recipe, image_size=run.image_size, teacher_channels=TEACHER_CHANNELS)
+    origin = load_released(recipe.recipe, Path(run.released.path), generator)
+    with replace_folder(folder) as temporary:
+        save_weights(generator.state_dict(), temporary / "weights.safetensors")
+        write_record(
+            temporary / "run.json",
+            run,
+            origin,
+            weights_sha256=sha256(temporary / "weights.safetensors"),
+            teacher_channels=TEACHER_CHANNELS,
+            documented=RELEASES[recipe.recipe].documented,
+            versions=versions(),
+        )

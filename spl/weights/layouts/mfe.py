@@ -1,0 +1,55 @@
+"""The released MFE files, one for each of the three parts of the generator; published size only."""
+
+from torch import nn
+
+from spl.weights.files import State
+from spl.weights.fit import Rules, fill_released, without_module
+from spl.weights.releases import RELEASES
+
+ENCODER_RULES: Rules = (
+    (r"^blocks\.(\d)\.conv1\.", r"middle.\1.conv_block.1."),
+    (r"^blocks\.(\d)\.conv2\.", r"middle.\1.conv_block.5."),
+    (r"^convs\.0\.", "Encoder_1.model.0."),
+    *((rf"^convs\.{i}\.", f"Encoder_{i + 1}.model.1.") for i in range(1, 6)),
+    *((rf"^norms\.{i}\.", f"Encoder_{i + 2}.model.2.") for i in range(4)),
+)
+EQUALISATION_RULES: Rules = (
+    *((rf"^stacks\.{i}\.units\.", f"pc_block.cov_{2 * i + 3}.") for i in range(3)),
+    (r"^(pc_block\.cov_.*)\.conv\.", r"\1.conv.input_conv."),
+    (r"^(pc_block\.cov_.*)\.mask_conv\.", r"\1.conv.mask_conv."),
+    (r"^(pc_block\.cov_.*)\.norm\.", r"\1.bn."),
+    *((rf"^texture_to_grid\.{i}\.", f"pc_block.down_{2 ** (7 - i)}.model.") for i in range(3)),
+    *((rf"^structure_from_grid\.{i}\.", f"pc_block.down_{2 ** (4 - i)}.model.") for i in range(3)),
+    *((rf"^(pc_block\.down_\d+\.model)\.{i}\.conv\.", rf"\1.{3 * i}.") for i in reversed(range(3))),
+    *((rf"^texture_from_grid\.{i}\.", f"pc_block.up_{2 ** (7 - i)}.") for i in range(3)),
+    (r"^structure_to_grid\.", "pc_block.up."),
+    (r"^gather\.conv\.", "pc_block.down.model.0."),
+    (r"^fuse\.conv\.", "pc_block.fuse.model.0."),
+    (r"^equalise\.squeeze\.", "pc_block.base.model.0.fc.0."),
+    (r"^equalise\.excite\.", "pc_block.base.model.0.fc.2."),
+    (r"^equalise\.merge\.conv\.", "pc_block.base.down.0."),
+    (r"^head\.", "loss.0.down_model.0."),
+)
+DECODER_RULES: Rules = (
+    *((rf"^convs\.{i}\.", f"Decoder_{i + 1}.model.1.") for i in range(6)),
+    *((rf"^norms\.{i}\.", f"Decoder_{i + 1}.model.2.") for i in range(5)),
+)
+DISCRIMINATOR_RULES: Rules = tuple((rf"^convs\.{i}\.", f"model.{2 * i}.") for i in range(5))
+
+
+def fill_released_mfe(
+    generator: nn.Module, encoder: State, decoder: State, equalisation: State, *, source: str = "the state dicts"
+) -> None:
+    """Fill a generator from the contents of EN.pkl, DE.pkl and MEDEF.pkl.
+
+    Raises: CheckpointError naming the part that does not fit.
+    """
+    parts = {
+        "encoder": (encoder, ENCODER_RULES),
+        "decoder": (decoder, DECODER_RULES),
+        "equalisation": (equalisation, EQUALISATION_RULES),
+    }
+    for name, (state, rules) in parts.items():
+        state = {without_module(key): tensor for key, tensor in state.items()}
+        part = generator.get_submodule(name)
+        fill_released(part, state, rules, source=f"{source} ({name})", release=RELEASES["mfe"])

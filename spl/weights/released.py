@@ -1,0 +1,44 @@
+"""From the files that the authors of a method released to a folder that everything else here can use."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import nn
+
+from spl.errors import CheckpointError
+from spl.files import sha256
+from spl.weights.files import State, read_state
+from spl.weights.layouts.ec import fill_released_ec
+from spl.weights.layouts.mfe import fill_released_mfe
+from spl.weights.layouts.rfr import fill_released_rfr
+from spl.weights.layouts.rn import fill_released_rn
+from spl.weights.layouts.spl import fill_released_spl
+from spl.weights.releases import RELEASES, released_files
+
+Fill = Callable[[nn.Module, list[State], str], None]
+"""(generator, content of each file in the order of `RELEASES`, name for messages)"""
+
+FILL: dict[str, Fill] = {
+    "spl": lambda generator, states, source: fill_released_spl(*states, source=source, generator=generator),
+    "rn": lambda generator, states, source: fill_released_rn(*states, source=source, generator=generator),
+    "rfr": lambda generator, states, source: fill_released_rfr(generator, *states, source=source),
+    "mfe": lambda generator, states, source: fill_released_mfe(generator, *states, source=source),
+    "ec": lambda generator, states, source: fill_released_ec(generator, *states, source=source),
+}
+"""By recipe."""
+
+
+def load_released(recipe: str, path: Path, generator: nn.Module) -> dict[str, str]:
+    """Fill a recipe's generator from the authors' file, or from the folder of their files; return each file's sha256.
+
+    Raises: CheckpointError if a file is missing, unreadable, wants to run code or does not fit exactly.
+    """
+    files = released_files(recipe, path)
+    if missing := [file for file in files if not file.is_file()]:
+        release = RELEASES[recipe]
+        raise CheckpointError(
+            f"{', '.join(map(str, missing))} not found: expected {release.layout} weights, documented at "
+            f"{release.documented}."
+        )
+    FILL[recipe](generator, [read_state(file) for file in files], str(path))
+    return {file.name: sha256(file) for file in files}
