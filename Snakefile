@@ -23,4 +23,5 @@ rule all:
     input:
         table1="results/table1.md",  # PSNR, SSIM, MAE by dataset, method, mask ratio
         comparisons="results/comparisons.csv",  # paired differences with intervals
+        cost="results/cost.csv",  # parameters, multiplications, seconds, memory by method
         examples=EXAMPLES,  # input, each method, ground truth

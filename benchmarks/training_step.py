@@ -11,7 +11,7 @@ import torch
 from spl.params import load_params
 from spl.recipes import ECRecipe
 from spl.settings import RunSettings, run_settings
-from spl.teachers.tresnet import TResNetTeacher
+from spl.teachers.build import build_teacher
 from spl.training.build import Surroundings, build_method
 from spl.training.distributed import World, pick_device
 from spl.training.perception import load_perception
@@ -36,7 +36,7 @@ def main() -> None:
 def measure(run: RunSettings, device: torch.device, steps: int) -> str:
     """Return seconds per step and images per second as text."""
     recipe, size = run.recipe, run.image_size
-    teacher = build_teacher(run).to(device) if run.teacher else None
+    teacher = build_teacher(run.teacher.teacher).to(device) if run.teacher else None
     around = Surroundings(
         world=World(0, 1, device),
         image_size=size,
@@ -59,14 +59,6 @@ def measure(run: RunSettings, device: torch.device, steps: int) -> str:
     float(losses["total"])  # wait for the GPU
     seconds = (time.perf_counter() - began) / steps
     return f"{seconds:.3f} s/step, {len(image) / seconds:.1f} images/s at {size} px, batch {len(image)}, {device}"
-
-
-def build_teacher(run: RunSettings) -> TResNetTeacher:
-    """Build the teacher of a run's size with fresh weights: speed does not depend on them."""
-    sizes = run.teacher.teacher
-    if sizes.kind == "trained":
-        return TResNetTeacher.build(layers=sizes.layers[:2], width_factor=sizes.width)
-    return TResNetTeacher.build(layers=(4, 5), width_factor=1.2)
 
 
 if __name__ == "__main__":

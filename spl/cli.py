@@ -215,6 +215,19 @@ def table1(
 
 
 @app.command()
+def cost(
+    out: Annotated[Path, typer.Option(help="The table to write.")] = Path("results/cost.csv"),
+    params: ParamsFile = PARAMS,
+    device: Device = None,
+) -> None:
+    """Measure parameters, multiplications, seconds per image and peak memory of every method."""
+    from spl.evaluation.cost import write_costs
+    from spl.training.distributed import pick_device
+
+    write_costs(slices.cost_settings(load_params(params)), out, device=pick_device(device))
+
+
+@app.command()
 def examples(
     dataset: DatasetName,
     out: Annotated[Path, typer.Option(help="The picture to write.")],
@@ -279,7 +292,7 @@ def convert_weights(
     source: Annotated[Path, typer.Argument(help="The released file, or the folder of a checkpoint of several.")],
     dataset: DatasetName,
     method: MethodName,
-    out: Annotated[Path, typer.Option(help="Folder for weights.safetensors and run.json; it is replaced.")],
+    out: Annotated[Path, typer.Option(help="Folder for weights.safetensors and run.json; a run there is replaced.")],
     params: ParamsFile = PARAMS,
 ) -> None:
     """Convert released weights to safetensors, with a record of their origin that `spl inpaint` reads, too.
@@ -289,6 +302,8 @@ def convert_weights(
     """
     from spl.weights.convert import convert_released
 
+    if out.is_dir() and any(out.iterdir()) and not (out / "run.json").exists():
+        raise typer.BadParameter(f"{out} holds other files than a run's; name a new folder", param_hint="--out")
     convert_released(slices.released_run(load_params(params), dataset, method, source), out)
 
 

@@ -13,14 +13,18 @@ from spl.data.loaders import to_image, to_mask
 from spl.data.masks import read_mask
 from spl.errors import DataError
 from spl.evaluation.metrics import quantise
-from spl.files import atomic, read_json
+from spl.files import atomic
 from spl.models.build import Inpainter, as_inpainter, load_generator
+from spl.records import read_settings
 from spl.settings import RunSettings
 
 
 def load_inpainter(weights: Path, device: torch.device) -> tuple[Inpainter, int]:
-    """Load a finished run: how to fill, and the side of the square pictures it was trained on."""
-    run = RunSettings.model_validate(read_json(weights / "run.json")["settings"], strict=False)
+    """Load a finished run: how to fill, and the side of the square pictures it was trained on.
+
+    Raises: DataError if there is no run, RecordError if it is none of this version.
+    """
+    run = read_settings(weights / "run.json", RunSettings)
     generator = load_generator(run.recipe, weights, image_size=run.image_size, device=device)
     return as_inpainter(generator), run.image_size
 

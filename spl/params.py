@@ -46,19 +46,23 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
 
 def _unknown_overrides(raw: Any) -> list[str]:
-    """Find overrides for datasets that do not exist, whatever else may be wrong with the file."""
+    """Find overrides and weights for datasets that do not exist, whatever else may be wrong with the file."""
 
     def entry(value: Any, key: str) -> dict[str, Any]:
         found = value.get(key) if isinstance(value, dict) else None
         return found if isinstance(found, dict) else {}
 
     datasets = entry(raw, "datasets")
-    return [
-        f"methods.{method}.training.per_dataset.{dataset}: no such dataset; `datasets` has {', '.join(datasets)}"
-        for method, recipe in entry(raw, "methods").items()
-        for dataset in entry(entry(recipe, "training"), "per_dataset")
-        if dataset not in datasets
-    ]
+    faults = []
+    for method, recipe in entry(raw, "methods").items():
+        overrides = {"training.per_dataset": entry(entry(recipe, "training"), "per_dataset")}
+        for where, named in (overrides | {"weights": entry(recipe, "weights")}).items():
+            faults += [
+                f"methods.{method}.{where}.{dataset}: no such dataset; `datasets` has {', '.join(datasets)}"
+                for dataset in named
+                if dataset not in datasets
+            ]
+    return faults
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:

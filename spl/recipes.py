@@ -317,9 +317,6 @@ class MFEModel(Strict):
     feature_mask: Literal["all_valid", "nearest"] = Field(
         description="What the partial convolutions see: everything as known (last released code), or the shrunk mask."
     )
-    mask_convs: Literal["ones", "normal"] = Field(
-        description="Fixed mask convolutions: ones (paper), or normal, as the released initialiser leaves them."
-    )
 
 
 class MFELossWeights(Strict):

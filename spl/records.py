@@ -5,18 +5,36 @@ settings. A record does: `spl stale` lists results whose record disagrees, and l
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 import spl
 from spl.errors import RecordError
 from spl.files import read_json, write_json
 from spl.strict import Strict
 
+T = TypeVar("T", bound=Strict)
+
 
 def write_record(path: str | Path, settings: Strict, inputs: dict[str, str], **results: Any) -> None:
     """Write a record: resolved settings, hashes of the inputs by name, results worth keeping."""
     record = {"settings": settings.model_dump(mode="json"), "inputs": inputs, "spl_version": spl.__version__}
     write_json(path, record | results)
+
+
+def read_settings(path: str | Path, kind: type[T]) -> T:
+    """Return the settings that a record holds.
+
+    Raises: RecordError if they are not of that kind, perhaps because another version wrote them.
+    """
+    try:
+        return kind.model_validate(read_json(path)["settings"], strict=False)
+    except (ValidationError, KeyError, TypeError):
+        raise RecordError(
+            f"{path} is not a record that this version (spl {spl.__version__}) can read. "
+            f"Make it again: snakemake --cores all --forcerun {path} -- {path}"
+        ) from None
 
 
 def differences(path: str | Path, settings: Strict, inputs: dict[str, str]) -> list[str]:

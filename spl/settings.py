@@ -115,6 +115,12 @@ class EvaluationSettings(Strict):
     batch_size: int
 
 
+class CostSettings(Strict):
+    """What decides the table of costs: every method once for every image size."""
+
+    runs: tuple[RunSettings, ...]
+
+
 class TableSettings(Strict):
     """What decides Table 1 beside the per-image evidence."""
 
@@ -225,6 +231,22 @@ def released_run(params: Params, dataset: str, method: str, path: Path) -> RunSe
 def evaluation_settings(params: Params, dataset: str, method: str) -> EvaluationSettings:
     """Return the slice of one evaluation."""
     return EvaluationSettings(run=run_settings(params, dataset, method), batch_size=params.evaluation.batch_size)
+
+
+def cost_settings(params: Params) -> CostSettings:
+    """Return the slice of the table of costs."""
+    datasets = {dataset.image_size: name for name, dataset in reversed(params.datasets.items())}
+    runs = [run_settings(params, dataset, method) for dataset in datasets.values() for method in params.methods]
+    return CostSettings(runs=tuple(runs))
+
+
+def canonical_cost(settings: CostSettings) -> str:
+    """Return the part of the cost slice that costs depend on, as canonical JSON: sizes, not how they are trained."""
+    training = {"training", "losses", "weights"}
+    run = {"seed", "dataset", "released", "perception", "structure"}
+    left_out = {"recipe": training, "teacher": {"seed": True, "teacher": {"training", "loss", "source", "path"}}}
+    excluded = {"runs": {"__all__": dict.fromkeys(run, True) | left_out}}
+    return canonical_json(settings.model_dump(mode="json", exclude=excluded))
 
 
 def table_settings(params: Params) -> TableSettings:

@@ -25,7 +25,8 @@ def stale_results(params: Params, stage: str) -> list[str]:
     so they are always listed.
     """
     if stage == "report":
-        targets = ["results/table1.csv", *(f"results/figures/examples_{dataset}.png" for dataset in params.datasets)]
+        pictures = (f"results/figures/examples_{dataset}.png" for dataset in params.datasets)
+        targets = ["results/table1.csv", "results/cost.csv", *pictures]
         return [target for target in targets if Path(target).exists()]
     return [
         target

@@ -1,12 +1,16 @@
 """params.yaml is validated once, completely, with the path of every fault."""
 
 import copy
+from contextlib import nullcontext
 
 import pytest
 import yaml
 
-from spl.errors import ParamsError
+from spl.errors import DataError, ParamsError
+from spl.models.mfe import levels_per_side
 from spl.params import json_schema, load_params
+
+RELEASED = {"source": "released", "path": "weights.pth"}
 
 
 def test_params_yaml_is_the_demo_preset(repository):
@@ -34,6 +38,41 @@ def test_paper_preset_holds_the_papers_values(repository):
         assert (training.epochs, training.decay.after_epoch, training.decay.factor) == (epochs, decay_after, 0.1)
         assert (training.lr, training.betas, training.batch_size) == (1e-4, (0.0, 0.9), 8)
     assert {dataset.image_size for dataset in params.datasets.values()} == {256}
+
+
+def test_paper_preset_holds_the_values_of_the_compared_methods(repository):
+    """As released; docs/deviations.md says what is ours."""
+    methods = load_params(repository / "presets/paper.yaml").methods
+    assert methods["rfr"].losses.model_dump() == {
+        "lambda_valid": 1, "lambda_hole": 6, "lambda_perceptual": 0.05, "lambda_style": 120, "lambda_tv": 0.1,
+    }  # fmt: skip
+    assert methods["mfe"].losses.model_dump() == {
+        "lambda_img": 1, "lambda_adv": 0.2, "lambda_perceptual": 0.2, "lambda_style": 250, "lambda_auxiliary": 3,
+    }  # fmt: skip
+    assert methods["ec"].losses.model_dump() == {
+        "lambda_edge_adv": 1, "lambda_feature_matching": 10,
+        "lambda_img": 1, "lambda_adv": 0.1, "lambda_perceptual": 0.1, "lambda_style": 250,
+    }  # fmt: skip
+    sizes = {name: methods[name].model.model_dump() for name in ("rfr", "mfe", "ec")}
+    assert sizes["rfr"] == {"width": 64, "kernel": 7, "rounds": 6}
+    assert sizes["mfe"].items() >= {"width": 64, "blocks": 4, "feature_mask": "all_valid"}.items()
+    assert sizes["ec"] == {"width": 64, "blocks": 8}
+    training = {name: methods[name].training for name in ("rfr", "mfe", "ec")}
+    assert {n: (t.batch_size, t.lr, t.betas) for n, t in training.items()} == {
+        "rfr": (6, 2e-4, (0.9, 0.999)), "mfe": (1, 2e-4, (0.5, 0.999)), "ec": (8, 1e-4, (0.0, 0.9)),
+    }  # fmt: skip
+    assert {n: training[n].lr_discriminator for n in ("mfe", "ec")} == {"mfe": 2e-4, "ec": 1e-5}
+    for dataset in ("places2", "celeba", "paris"):  # fine-tuned with frozen norms at 5e-5
+        resolved = training["rfr"].resolve(dataset)
+        assert resolved.decay.after_epoch == resolved.norm_epochs
+        assert resolved.lr * resolved.decay.factor == 5e-5
+
+
+def test_paper_preset_evaluates_released_weights_where_they_exist(repository):
+    params = load_params(repository / "presets/paper.yaml")
+    released = {name: set(params.methods[name].weights) for name in ("rn", "rfr", "mfe", "ec")}
+    everywhere = {"places2", "celeba", "paris"}
+    assert released == {"rn": {"places2"}, "rfr": {"celeba", "paris"}, "mfe": everywhere, "ec": everywhere}
 
 
 def test_every_planted_fault_is_reported_at_once_with_its_path(raw_params, write_params):
@@ -75,6 +114,153 @@ def test_an_override_for_an_unknown_dataset_is_an_error(raw_params, write_params
         load_params(write_params(raw_params))
 
 
+def test_weights_for_an_unknown_dataset_are_an_error(raw_params, write_params):
+    for method in ("rfr", "rn"):
+        raw_params["methods"][method]["weights"] = {"pariss": RELEASED, "paris": RELEASED}
+    with pytest.raises(ParamsError, match="2 fault") as caught:
+        load_params(write_params(raw_params))
+    assert "methods.rfr.weights.pariss: no such dataset; `datasets` has places2, celeba, paris" in str(caught.value)
+    assert "methods.rn.weights.pariss: no such dataset" in str(caught.value)
+
+
+def test_classical_fills_have_no_weights(raw_params, write_params):
+    raw_params["methods"]["telea"]["weights"] = {"paris": RELEASED}
+    with pytest.raises(ParamsError, match=r"methods\.telea\.weights: is not a known key"):
+        load_params(write_params(raw_params))
+
+
+@pytest.mark.parametrize(
+    ("model", "fits"),
+    [
+        ({"semantic_learner": "dense", "spade": "one_plus_gamma"}, True),
+        ({"semantic_learner": "dense", "spade": "gamma"}, False),
+        ({"semantic_learner": "residual", "spade": "one_plus_gamma"}, False),
+    ],
+)
+def test_released_weights_of_spl_need_the_network_of_the_released_code(raw_params, write_params, model, fits):
+    raw_params["methods"]["spl"]["model"] |= model
+    load_params(write_params(raw_params))
+    raw_params["methods"]["spl"]["weights"] = {"paris": RELEASED}
+    if fits:
+        assert load_params(write_params(raw_params)).methods["spl"].weights["paris"].path == "weights.pth"
+    else:
+        with pytest.raises(ParamsError, match=r"methods\.spl: released weights are of the released code's network"):
+            load_params(write_params(raw_params))
+
+
+# --- Image sizes ------------------------------------------------------------------------------------------------------
+
+
+def fault(method, dataset, size, multiple):
+    return (
+        f"methods.{method} takes image sizes that are multiples of {multiple}, "
+        f"but datasets.{dataset}.image_size is {size}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "faults"),
+    [
+        ({"paris": 40}, [fault("rfr", "paris", 40, 16)]),  # 40 = 4 * 10 suits MFE, which has one level there
+        ({"celeba": 72}, [fault("mfe", "celeba", 72, 16), fault("rfr", "celeba", 72, 16)]),
+        ({"paris": 272}, [fault("mfe", "paris", 272, 64)]),
+        ({"places2": 56, "paris": 88}, [fault("rfr", "places2", 56, 16), fault("mfe", "paris", 88, 16)]),
+        ({"places2": 32, "celeba": 48, "paris": 256}, []),
+    ],
+)
+def test_sizes_that_a_network_cannot_take_name_method_and_dataset(raw_params, write_params, sizes, faults):
+    for dataset, size in sizes.items():
+        raw_params["datasets"][dataset]["image_size"] = size
+    if not faults:
+        load_params(write_params(raw_params))
+        return
+    with pytest.raises(ParamsError) as caught:
+        load_params(write_params(raw_params))
+    for line in faults:
+        assert line in str(caught.value)
+
+
+def test_a_method_that_is_left_out_asks_for_no_size(raw_params, write_params):
+    raw_params["datasets"]["paris"]["image_size"] = 72
+    for method in ("rfr", "mfe"):
+        del raw_params["methods"][method]
+    load_params(write_params(raw_params))
+
+
+def test_the_sizes_of_mfe_are_those_its_network_takes(demo_params):
+    for size in range(32, 1100, 8):
+        fits = size % demo_params.methods["mfe"].multiple_of(size) == 0
+        with nullcontext() if fits else pytest.raises(DataError):
+            levels_per_side(size)
+
+
+# --- Stages within epochs ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({}, None),
+        ({"edge_epochs": 19}, None),
+        ({"edge_epochs": 20}, "methods.ec.training: edge_epochs and canny_epochs take 20 + 10 of 30 epochs"),
+        ({"canny_epochs": 25}, "methods.ec.training: edge_epochs and canny_epochs take 10 + 25 of 30 epochs"),
+        (
+            {"per_dataset": {"paris": {"epochs": 20}}},
+            "per_dataset.paris: edge_epochs and canny_epochs take 10 + 10 of 20",
+        ),
+        ({"per_dataset": {"paris": {"epochs": 21}}}, None),
+        ({"per_dataset": {"paris": {"epochs": 11, "canny_epochs": 0}}}, None),
+        (
+            {"per_dataset": {"paris": {"edge_epochs": 40}}},
+            "per_dataset.paris: edge_epochs and canny_epochs take 40 + 10",
+        ),
+    ],
+)
+def test_edgeconnect_keeps_an_epoch_for_its_last_stage(raw_params, write_params, repository, change, fault):
+    ec = yaml.safe_load((repository / "presets/paper.yaml").read_text())["methods"]["ec"]
+    ec["training"] |= {"epochs": 30, "edge_epochs": 10, "canny_epochs": 10} | change
+    raw_params["methods"]["ec"] = ec
+    check(write_params(raw_params), fault)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"norm_epochs": None}, None),
+        ({"norm_epochs": 4}, None),
+        ({"norm_epochs": 5}, "methods.rfr.training: norm_epochs is 5, but training ends after epoch 4"),
+        ({"norm_epochs": 3, "per_dataset": {"paris": {"epochs": 2}}}, "per_dataset.paris: norm_epochs is 3"),
+        ({"norm_epochs": 3, "per_dataset": {"paris": {"epochs": 2, "norm_epochs": 1}}}, None),
+        ({"per_dataset": {"paris": {"norm_epochs": 5}}}, "per_dataset.paris: norm_epochs is 5"),
+    ],
+)
+def test_rfr_freezes_its_norms_within_its_epochs(raw_params, write_params, change, fault):
+    raw_params["methods"]["rfr"]["training"] |= {"epochs": 4, "per_dataset": {}} | change
+    check(write_params(raw_params), fault)
+
+
+def check(path, fault):
+    """Load a file that has this fault and no other, or none."""
+    if fault is None:
+        load_params(path)
+        return
+    with pytest.raises(ParamsError, match="1 fault") as caught:
+        load_params(path)
+    assert fault in str(caught.value)
+
+
+# --- Overrides and files ----------------------------------------------------------------------------------------------
+
+
+def test_an_override_of_zero_is_not_taken_for_none(raw_params, write_params, repository):
+    ec = yaml.safe_load((repository / "presets/paper.yaml").read_text())["methods"]["ec"]
+    ec["training"]["per_dataset"] = {"paris": {"canny_epochs": 0}}
+    raw_params["methods"]["ec"] = ec
+    training = load_params(write_params(raw_params)).methods["ec"].training
+    assert training.resolve("paris").canny_epochs == 0
+    assert training.resolve("celeba").canny_epochs == ec["training"]["canny_epochs"] > 0
+
+
 def test_overrides_change_single_values_of_one_dataset(raw_params, write_params):
     raw_params["methods"]["spl"]["training"]["per_dataset"] = {"paris": {"lr": 0.0005}}
     training = load_params(write_params(raw_params)).methods["spl"].training
@@ -98,6 +284,14 @@ def test_a_key_that_stands_twice_is_an_error(raw_params, write_params):
         ("masks.hole", "black", "drawn with white holes"),
         ("masks.glob", "/pictures/*.png", "relative to the source's folder"),
         ("methods.rn.training.per_dataset.nowhere", {"epochs": 3}, "no such dataset"),
+        ("methods.rn.weights", {"nowhere": RELEASED}, "methods.rn.weights.nowhere: no such dataset"),
+        ("methods.spl.weights", {"paris": RELEASED}, "methods.spl: released weights are of"),
+        ("methods.rfr.weights", {"paris": RELEASED | {"path": 3}}, "methods.rfr.weights.paris.path: "),
+        ("methods.rfr.training.norm_epochs", 99, "methods.rfr.training: norm_epochs is 99"),
+        ("methods.rfr.model.kernel", 3, "methods.rfr.model.kernel: "),
+        ("methods.mfe.model.width", 12, "methods.mfe.model.width: "),
+        ("structure.strength", 0, "structure.strength: "),
+        ("perception.kind", "vgg11", "perception.kind: "),
     ],
 )
 def test_contradictions_are_found_beside_other_faults(raw_params, write_params, path, value, fault):

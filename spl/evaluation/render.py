@@ -10,6 +10,9 @@ from spl.labels import method_title
 METRIC_TITLES = {"ssim": "SSIM ↑", "psnr": "PSNR ↑", "mae": "MAE ↓"}
 DECIMALS = {"ssim": 3, "psnr": 2, "mae": 4}
 PAPER_TITLES = {"spl": "Ours", "rn": "RN", "rfr": "RFR", "mfe": "MFE"}
+RELEASED_MARK = "†"
+"""Behind cells of released weights."""
+
 RATIO_TITLES = {"20-40": "20–40 %", "40-60": "40–60 %", "all": "all"}
 
 
@@ -73,10 +76,11 @@ def _rows(table: pd.DataFrame, datasets: list[str]) -> list[tuple[str, str, list
 
 
 def _ours(cell: pd.Series, decimals: int) -> str:
+    mark = RELEASED_MARK if cell["status"].startswith("released") else ""
     if pd.isna(cell["ours_low"]) or math.isinf(cell["ours"]):
-        return _number(cell["ours"], decimals)
+        return _number(cell["ours"], decimals) + mark
     half = (cell["ours_high"] - cell["ours_low"]) / 2
-    return f"{cell['ours']:.{decimals}f} ± {half:.{decimals}f}"
+    return f"{cell['ours']:.{decimals}f} ± {half:.{decimals}f}{mark}"
 
 
 def _number(value: float, decimals: int) -> str:
@@ -92,5 +96,6 @@ def _escape(text: str) -> str:
         "↓": r"$\downarrow$",
         "∞": r"$\infty$",
         "–": "--",
+        "†": r"$^\dagger$",
     }
     return "".join(marks.get(letter, letter) for letter in text)

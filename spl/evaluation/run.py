@@ -45,7 +45,8 @@ def evaluate_method(
         inputs["weights"] = sha256(weights / "weights.safetensors")
         if inputs["weights"] != read_json(record)["weights_sha256"]:
             raise RecordError(
-                f"{weights / 'weights.safetensors'} is not the file that {record} describes. Train again."
+                f"{weights / 'weights.safetensors'} is not the file that {record} describes. "
+                f"Make it again: snakemake --cores all --forcerun {record} -- {record}"
             )
     test_pairs = TestPairs(pairs, images.parent, masks.parent, image_size=run.image_size)
     with replace_folder(folder) as temporary:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from spl.config import Dataset, Params
-from spl.evaluation.render import to_latex, to_markdown, to_metrics
+from spl.evaluation.render import RELEASED_MARK, to_latex, to_markdown, to_metrics
 from spl.evaluation.table1 import build_table, cell_statuses, compare_methods, paper_table, read_evidence
 from spl.files import atomic, write_json, write_text
-from spl.recipes import SPLRecipe
+from spl.recipes import NetworkMethod, SPLRecipe
 from spl.settings import table_settings
 
 PAPER_LAYOUTS = {"places2": "places365", "celeba": "celeba", "paris": "paris"}
@@ -36,6 +36,8 @@ def _note(params: Params) -> str:
     confidence = params.evaluation.bootstrap.confidence
     sizes = ", ".join(f"{name} {dataset.image_size} px" for name, dataset in params.datasets.items())
     note = f"Mean ± half of the {confidence:.0%} bootstrap interval over test images; {sizes}."
+    if any(isinstance(recipe, NetworkMethod) and recipe.weights for recipe in params.methods.values()):
+        note += f" {RELEASED_MARK} the authors' released weights; the other networks were trained here."
     other = [name for name, dataset in params.datasets.items() if not _is_papers(name, dataset)]
     if not other:
         return note

@@ -44,7 +44,6 @@ def build_generator(recipe: NetworkMethod, *, image_size: int, teacher_channels:
                 width=model.width,
                 blocks=model.blocks,
                 feature_mask=model.feature_mask,
-                mask_convs=model.mask_convs,
             )
         case ECRecipe(model=model):
             return build_ec(width=model.width, blocks=model.blocks)

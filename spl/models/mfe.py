@@ -28,7 +28,6 @@ from spl.models.mfe_layers import (
 from spl.models.spectral_norm import SpectralNormConv2d
 
 FeatureMask = Literal["all_valid", "nearest"]
-MaskConvs = Literal["ones", "normal"]
 
 FILL = (123 / 255, 104 / 255, 117 / 255)
 """The colour that hides the hole, red, green, blue in [0, 1]."""
@@ -161,17 +160,13 @@ class MFE(nn.Module):
 
 
 @torch.no_grad()
-def initialise_mfe(module: nn.Module, *, mask_convs: MaskConvs = "normal") -> None:
+def initialise_mfe(module: nn.Module) -> None:
     """Initialise like the original: weights N(0, 0.02), biases zero, scales of the norms one. For the critics as well.
 
-    Args:
-        module: what to initialise.
-        mask_convs: `ones` as the paper has them, or `normal`, as the released initialiser leaves them.
+    The frozen mask convolutions get random weights, too: the paper has ones there, the released initialiser does not.
     """
     for name, parameter in module.named_parameters():
-        if name.endswith("mask_conv.weight") and mask_convs == "ones":
-            nn.init.ones_(parameter)
-        elif parameter.ndim > 1:
+        if parameter.ndim > 1:
             nn.init.normal_(parameter, std=0.02)
         else:
             nn.init.constant_(parameter, 0 if name.endswith("bias") else 1)
@@ -183,7 +178,6 @@ def build_mfe(
     width: int = 64,
     blocks: int = 4,
     feature_mask: FeatureMask = "all_valid",
-    mask_convs: MaskConvs = "normal",
 ) -> MFE:
     """Compose an MFE generator, initialised like the original; the defaults give its 130,316,070 parameters.
 
@@ -192,7 +186,6 @@ def build_mfe(
         width: channels of the first convolution.
         blocks: residual blocks at the deepest level.
         feature_mask: which features count as valid, see `MFEEqualisation.valid_map`.
-        mask_convs: initial weights of the frozen mask convolutions, see `initialise_mfe`.
 
     Raises: DataError if no depth fits the image size.
     """
@@ -204,7 +197,7 @@ def build_mfe(
         decoder=MFEDecoder(levels=levels, width=width),
         image_size=image_size,
     )
-    initialise_mfe(generator, mask_convs=mask_convs)
+    initialise_mfe(generator)
     return generator
 
 

@@ -7,11 +7,15 @@ from spl.teachers.tresnet import TResNetTeacher
 from spl.weights.fit import load_weights
 
 
+def build_teacher(settings: TrainedTeacher | ReleasedTeacher) -> TResNetTeacher:
+    """Build the teacher that the settings describe with fresh weights."""
+    if isinstance(settings, ReleasedTeacher):
+        return TResNetTeacher.build(layers=(4, 5), width_factor=1.2)
+    return TResNetTeacher.build(layers=settings.layers[:2], width_factor=settings.width)
+
+
 def load_teacher(settings: TrainedTeacher | ReleasedTeacher, weights: Path) -> TResNetTeacher:
     """Build the teacher that the settings describe with the weights that `spl train-teacher` has written."""
-    if isinstance(settings, ReleasedTeacher):
-        teacher = TResNetTeacher.build(layers=(4, 5), width_factor=1.2)
-    else:
-        teacher = TResNetTeacher.build(layers=settings.layers[:2], width_factor=settings.width)
+    teacher = build_teacher(settings)
     load_weights(teacher, weights)
     return teacher

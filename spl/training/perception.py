@@ -121,12 +121,24 @@ def load_perception(run: RunSettings, teacher: TResNetTeacher | None, device: to
     return teacher_features(teacher)
 
 
+def require_vgg(path: Path) -> Path:
+    """Return the path of a VGG file if it is there.
+
+    Raises: CheckpointError saying where to get it, and what does without it.
+    """
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path} does not exist: perceptual losses need torchvision's file. Fetch "
+            f"https://download.pytorch.org/models/{path.name}, or set perception: {{kind: teacher}} in params.yaml."
+        )
+    return path
+
+
 def load_vgg(path: Path, network: Literal["vgg16", "vgg19"]) -> nn.Sequential:
     """Read the convolutional part of torchvision's VGG.
 
     Raises: CheckpointError if the file is missing, damaged, or its hash is not the one in its name.
     """
-    trunk = getattr(torchvision.models, network)(weights=None).features
     state = read_state(path)
     expected = path.stem.rpartition("-")[2]
     if not (found := sha256(path)).startswith(expected):
@@ -137,6 +149,9 @@ def load_vgg(path: Path, network: Literal["vgg16", "vgg19"]) -> nn.Sequential:
     convolutions = {
         key.removeprefix("features."): tensor for key, tensor in state.items() if key.startswith("features.")
     }
+    with torch.device("meta"):  # random weights would take a second, and change what is drawn after them
+        trunk = getattr(torchvision.models, network)(weights=None).features
+    trunk.to_empty(device="cpu")
     fill(trunk, convolutions, source=str(path), layout=f"torchvision's {network}")
     return trunk
 
@@ -149,7 +164,9 @@ def perceptual_loss(output: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor
 
     Paper: Johnson et al. 2016 with L1, as RFR, MFE and EdgeConnect have it.
     """
-    return torch.stack([(ours - theirs).abs().mean() for ours, theirs in zip(output, image, strict=True)]).sum()
+    differences = [(ours - theirs).abs() for ours, theirs in zip(output, image, strict=True)]
+    # In full precision under autocast too, like every other loss.
+    return torch.stack([x.mean(dtype=torch.promote_types(x.dtype, torch.float32)) for x in differences]).sum()
 
 
 def style_loss(output: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:

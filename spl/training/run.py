@@ -25,7 +25,7 @@ from spl.training.build import Surroundings, build_method
 from spl.training.checkpoint import claim
 from spl.training.distributed import World
 from spl.training.loop import Outcome, Plan, train
-from spl.training.perception import load_perception
+from spl.training.perception import load_perception, require_vgg
 from spl.versions import versions
 from spl.weights.files import save_weights
 
@@ -54,7 +54,7 @@ class Sources(NamedTuple):
         if run.structure:
             files["structure"] = self.structure / "record.json"
         if vgg := vgg_file(run):
-            files["vgg"] = Path(vgg)
+            files["vgg"] = require_vgg(Path(vgg))
         return {name: sha256(file) for name, file in files.items()}
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from spl.errors import CheckpointError
 from spl.files import replace_folder, sha256
 from spl.models.build import build_generator
 from spl.recipes import NetworkMethod
@@ -10,7 +11,7 @@ from spl.settings import RunSettings
 from spl.versions import versions
 from spl.weights.files import save_weights
 from spl.weights.released import load_released
-from spl.weights.releases import RELEASES
+from spl.weights.releases import RELEASES, released_files
 
 TEACHER_CHANNELS = 152
 """Of the released SPL: TResNet-L."""
@@ -19,11 +20,15 @@ TEACHER_CHANNELS = 152
 def convert_released(run: RunSettings, folder: Path) -> None:
     """Write the released weights of a run as weights.safetensors and run.json; nothing else stays in `folder`.
 
-    Raises: CheckpointError if a file is missing or unsafe, or does not fit the recipe's network exactly.
+    Raises: CheckpointError if a file is missing or unsafe, does not fit the recipe's network exactly, or lies in
+        `folder` itself.
     """
     recipe = run.recipe
     assert isinstance(recipe, NetworkMethod)
     assert run.released is not None
+    for file in released_files(recipe.recipe, run.released.path):
+        if file.resolve().is_relative_to(folder.resolve()):
+            raise CheckpointError(f"{file} lies in {folder}, which is to be replaced. Name another folder.")
     generator = build_generator(recipe, image_size=run.image_size, teacher_channels=TEACHER_CHANNELS)
     origin = load_released(recipe.recipe, Path(run.released.path), generator)
     with replace_folder(folder) as temporary:

@@ -1,8 +1,10 @@
 """Reading and writing weight files. Nothing is ever unpickled but tensors, so a file cannot run code."""
 
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeGuard
 
 import torch
 from safetensors import SafetensorError
@@ -14,7 +16,7 @@ from spl.files import atomic
 
 State = Mapping[str, Tensor]
 
-WRAPPERS = ("model", "generator", "net")
+WRAPPERS = ("model", "generator", "discriminator", "net")
 """Entries under which released files keep a state dict: TResNet; RFR and EdgeConnect; MFE's training script."""
 
 SHOWN = 5
@@ -26,6 +28,7 @@ def save_weights(weights: State, path: str | Path) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with atomic(path) as temporary:
         save_file(tensors, temporary)
+        temporary.chmod(0o644)  # the library writes files that only their owner can read
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
@@ -40,30 +43,54 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     for entry in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(entry), Mapping):
             content = content[entry]
-    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+    if not _is_state(content):
         raise CheckpointError(f"{path} holds no weights: expected a dictionary of tensors, got {_kind(content)}.")
     return dict(content)
+
+
+def _is_state(content: object) -> TypeGuard[State]:
+    return (
+        isinstance(content, Mapping)
+        and bool(content)
+        and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items())
+    )
 
 
 def _read_safetensors(path: Path) -> State:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged, or not a safetensors file ({error}). Fetch it again.") from None
+        problem = _web_page(path) or f"is damaged, or not a safetensors file ({error})"
+        raise CheckpointError(f"{path} {problem}. Fetch it again.") from None
 
 
 def _read_torch(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).strip().splitlines()[0]
+        if page := _web_page(path):
+            raise CheckpointError(f"{path} {page}. Fetch it again.") from None
         raise CheckpointError(
-            f"{path} was refused: it holds more than tensors, and reading that could run code ({reason}). "
-            "Nothing was run. Expected a plain state dict."
+            f"{path} was refused: it is damaged, or it holds more than tensors, and reading that could run code "
+            f"({_cause(error)}). Nothing was run. Expected a plain state dict."
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CheckpointError(f"{path} is damaged, or not a PyTorch file ({reason}). Fetch it again.") from None
+        problem = _web_page(path) or f"is damaged, or not a PyTorch file ({reason})"
+        raise CheckpointError(f"{path} {problem}. Fetch it again.") from None
+
+
+def _web_page(path: Path) -> str:
+    """Say so if a download has brought a page instead of the file; empty if it has not."""
+    with path.open("rb") as file:
+        start = file.read(1024).lstrip()
+    return "is a web page, not a weight file: perhaps the download asked for something" if start[:1] == b"<" else ""
+
+
+def _cause(error: pickle.UnpicklingError) -> str:
+    """Return what PyTorch stumbled over, without its advice on how to load the file all the same."""
+    found = re.search(r"(GLOBAL|operand) \S+", str(error))
+    return found[0] if found else type(error).__name__
 
 
 def _kind(content: object) -> str:

@@ -15,7 +15,10 @@ from spl.models.mfe import build_mfe
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
-from spl.settings import RunSettings
+from spl.recipes import NetworkMethod
+from spl.records import read_settings
+from spl.settings import RunSettings, TeacherSettings
+from spl.teachers.build import build_teacher
 from spl.weights.files import State, read_state
 from spl.weights.fit import Rules, describe, misfits, released_names, without_module
 from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES
@@ -28,9 +31,9 @@ from spl.weights.releases import RELEASES
 
 
 class Published(NamedTuple):
-    """A network in its published size, and how its authors call its parameters."""
+    """A network in its published sizes, and how its authors call its parameters."""
 
-    build: Callable[[], nn.Module]
+    builds: tuple[Callable[[], nn.Module], ...]
     rules: Rules
     recipe: str | None
     """The recipe whose `weights` take the file."""
@@ -38,18 +41,18 @@ class Published(NamedTuple):
 
 PUBLISHED = {
     "the released SPL": Published(
-        lambda: build_spl(semantic_body="dense", semantic_blocks=16, gamma="one_plus_gamma"), SPL_RULES, "spl"
+        (lambda: build_spl(semantic_body="dense", semantic_blocks=16, gamma="one_plus_gamma"),), SPL_RULES, "spl"
     ),
-    "the released RN": Published(build_rn, RN_RULES, "rn"),
+    "the released RN": Published((build_rn,), RN_RULES, "rn"),
     "the released patch discriminator of SPL, RN and EdgeConnect": Published(
-        PatchDiscriminator, DISCRIMINATOR_RULES, None
+        (PatchDiscriminator, lambda: PatchDiscriminator(channels=2)), DISCRIMINATOR_RULES, None
     ),
-    "the released RFR": Published(build_rfr, RFR_RULES, "rfr"),
-    "the released MFE encoder (EN)": Published(lambda: build_mfe().encoder, ENCODER_RULES, "mfe"),
-    "the released MFE decoder (DE)": Published(lambda: build_mfe().decoder, DECODER_RULES, "mfe"),
-    "the released MFE equalisation (MEDFE)": Published(lambda: build_mfe().equalisation, EQUALISATION_RULES, "mfe"),
-    "the released EdgeConnect edge generator": Published(EdgeGenerator, EC_RULES, "ec"),
-    "the released EdgeConnect inpainting generator": Published(InpaintGenerator, EC_RULES, "ec"),
+    "the released RFR": Published((build_rfr, lambda: build_rfr(kernel=5)), RFR_RULES, "rfr"),
+    "the released MFE encoder (EN)": Published((lambda: build_mfe().encoder,), ENCODER_RULES, "mfe"),
+    "the released MFE decoder (DE)": Published((lambda: build_mfe().decoder,), DECODER_RULES, "mfe"),
+    "the released MFE equalisation (MEDFE)": Published((lambda: build_mfe().equalisation,), EQUALISATION_RULES, "mfe"),
+    "the released EdgeConnect edge generator": Published((EdgeGenerator,), EC_RULES, "ec"),
+    "the released EdgeConnect inpainting generator": Published((InpaintGenerator,), EC_RULES, "ec"),
 }
 """By the name that `describe` gives."""
 
@@ -65,6 +68,7 @@ def inspect_weights(path: Path) -> Inspection:
     """Tell a weight file's layout and whether it fills the published network, or the network of the run beside it.
 
     Raises: CheckpointError if the file is missing, damaged, wants to run code, or holds no weights.
+        RecordError if the record beside the file is not that of a run.
     """
     state = {without_module(key): tensor for key, tensor in read_state(path).items()}
     layout = describe(state)
@@ -78,9 +82,12 @@ def inspect_weights(path: Path) -> Inspection:
     if layout in PUBLISHED:
         published = PUBLISHED[layout]
         with torch.device("meta"):
-            network = published.build()
-        problems = misfits(network, _network_part(state), released_names(network, published.rules))
-        facts["fits"] = f"{'no' if problems else 'yes'}, the published {type(network).__name__}"
+            networks = [build() for build in published.builds]
+        found = [
+            misfits(network, _network_part(state), released_names(network, published.rules)) for network in networks
+        ]
+        problems = min(found, key=len)  # the first, where all have equally many kinds of faults
+        facts["fits"] = f"{'no' if problems else 'yes'}, the published {type(networks[0]).__name__}"
         if published.recipe:
             release = RELEASES[published.recipe]
             facts["documented"] = release.documented
@@ -89,18 +96,25 @@ def inspect_weights(path: Path) -> Inspection:
                 "{source: released, path: " + where + "}"
             )
     elif (record := path.with_name("run.json")).is_file():
-        content = read_json(record)
-        run = RunSettings.model_validate(content["settings"], strict=False)
-        with torch.device("meta"):
-            network = build_generator(
-                run.recipe, image_size=run.image_size, teacher_channels=content["teacher_channels"]
-            )
-        problems = misfits(network, state, {name: name for name in network.state_dict()})
-        facts["fits"] = f"{'no' if problems else 'yes'}, the {run.method} of {record}"
+        name, network = _network_of(record, layout)
+        problems = misfits(network, state, {key: key for key in network.state_dict()})
+        facts["fits"] = f"{'no' if problems else 'yes'}, the {name} of {record}"
     else:
         facts["fits"] = "unknown"
     lines = [f"{name:12}{value}" for name, value in facts.items()]
     return Inspection(not problems, "\n".join(lines + problems))
+
+
+def _network_of(record: Path, layout: str) -> tuple[str, nn.Module]:
+    """Return what a run made, whose weights look like `layout`, and its network without values."""
+    settings = read_settings(record, TeacherSettings if "teacher" in layout else RunSettings)
+    with torch.device("meta"):
+        if isinstance(settings, TeacherSettings):
+            return "teacher", build_teacher(settings.teacher)
+        assert isinstance(settings.recipe, NetworkMethod)
+        channels = read_json(record)["teacher_channels"]
+        network = build_generator(settings.recipe, image_size=settings.image_size, teacher_channels=channels)
+        return settings.method, network
 
 
 def _network_part(state: State) -> State:

@@ -37,8 +37,8 @@ def load_released(recipe: str, path: Path, generator: nn.Module) -> dict[str, st
     if missing := [file for file in files if not file.is_file()]:
         release = RELEASES[recipe]
         raise CheckpointError(
-            f"{', '.join(map(str, missing))} not found: expected {release.layout} weights, documented at "
-            f"{release.documented}."
+            f"{', '.join(map(str, missing))} not found: expected the weights of {release.layout}, documented at "
+            f"{release.documented}. Place them there, or remove the entry under `weights` in params.yaml to train."
         )
     FILL[recipe](generator, [read_state(file) for file in files], str(path))
     return {file.name: sha256(file) for file in files}

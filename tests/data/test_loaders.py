@@ -5,8 +5,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from spl.data.loaders import BatchNumbers, SampleStream, stream_batches, to_image, to_mask
+from spl.data.loaders import BatchNumbers, InpaintingStream, SampleStream, stream_batches, to_image, to_mask
+from spl.errors import DataError
 
 
 @given(count=st.integers(1, 50), batch_size=st.integers(1, 9), epoch=st.integers(0, 5))
@@ -66,3 +68,104 @@ def test_tensors_have_the_agreed_ranges():
     mask = to_mask(np.eye(4, dtype=bool))
     assert mask.shape == (1, 4, 4)
     assert set(mask.unique().tolist()) == {0.0, 1.0}
+
+
+# --- Images, masks and what a method sees beside them -----------------------------------------------------------------
+
+SIZE = 32
+IMAGES = [f"train/{i}.png" for i in range(6)]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Six training images, one test image and five masks, one of them rejected, with their tables."""
+    folder = tmp_path_factory.mktemp("prepared")
+    rng = np.random.default_rng(0)
+    (folder / "train").mkdir()
+    for file in [*IMAGES, "test.png"]:
+        Image.fromarray(rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)).save(folder / file)
+    rows = [*(f"{file},train" for file in IMAGES), "test.png,test"]
+    (folder / "manifest.csv").write_text("\n".join(["file,split", *rows]) + "\n")
+    for i in range(5):
+        Image.fromarray((rng.random((SIZE, SIZE)) < 0.3).astype(np.uint8) * 255).save(folder / f"mask{i}.png")
+    rows = [f"mask{i}.png,{'too large' if i == 3 else ''}" for i in range(5)]
+    (folder / "masks.csv").write_text("\n".join(["file,rejected", *rows]) + "\n")
+    return folder
+
+
+def stream(folder, *, flip=True, companion=None, image_size=SIZE):
+    return InpaintingStream(
+        folder / "manifest.csv", folder / "masks.csv", image_size=image_size, batch_size=2, flip=flip, seed=1, name="x",
+        companion=companion,
+    )  # fmt: skip
+
+
+def red(file, image):
+    """A mask-like companion: where the image is rather red."""
+    return image[:, :, 0] > 127
+
+
+def inverted(file, image):
+    """A picture-like companion."""
+    return 255 - image
+
+
+@pytest.mark.parametrize("companion", [red, inverted])
+@pytest.mark.parametrize("flip", [True, False])
+def test_a_companion_changes_neither_images_nor_masks_nor_flips(prepared, companion, flip):
+    alone, accompanied = stream(prepared, flip=flip), stream(prepared, flip=flip, companion=companion)
+    for number in range(30):
+        image, mask = alone[number]
+        image_too, mask_too, _ = accompanied[number]
+        assert torch.equal(image, image_too)
+        assert torch.equal(mask, mask_too)
+
+
+def test_the_companion_is_flipped_with_image_and_mask(prepared):
+    straight, flipped = stream(prepared, flip=False, companion=red), stream(prepared, flip=True, companion=red)
+    mirrored = 0
+    for number in range(60):
+        image, mask, companion = flipped[number]
+        assert companion.shape == mask.shape == (1, SIZE, SIZE)
+        assert torch.equal(companion[0], (image[0] * 255 > 127).float())
+        as_they_are = straight[number]
+        if torch.equal(image, as_they_are[0]):
+            assert torch.equal(mask, as_they_are[1])
+        else:
+            mirrored += 1
+            for ours, theirs in zip(flipped[number], as_they_are, strict=True):
+                assert torch.equal(ours, theirs.flip(2))
+    assert 15 < mirrored < 45
+
+
+def test_a_companion_is_a_picture_or_a_map(prepared):
+    for companion, shape, values in ((inverted, (3, SIZE, SIZE), 256), (red, (1, SIZE, SIZE), 2)):
+        found = stream(prepared, companion=companion)[0][2]
+        assert found.shape == shape
+        assert found.dtype == torch.float32
+        assert 0 <= found.min() < found.max() <= 1
+        assert len(found.unique()) <= values
+    image, _, picture = stream(prepared, companion=inverted)[0]
+    torch.testing.assert_close(picture, 1 - image)
+
+
+def test_a_companion_is_asked_by_the_name_in_the_manifest_and_sees_the_image_as_stored(prepared):
+    asked = []
+    shown = stream(prepared, companion=lambda file, image: asked.append((file, image.copy())) or image)
+    for number in range(6):
+        shown[number]
+    assert {file for file, _ in asked} == set(IMAGES)  # an epoch: every training image, no test image
+    for file, image in asked:
+        assert np.array_equal(image, np.array(Image.open(prepared / file)))
+
+
+def test_rejected_masks_are_never_drawn(prepared):
+    masks = [to_mask(np.array(Image.open(prepared / f"mask{i}.png")) > 127) for i in range(5)]
+    shown = stream(prepared, flip=False)
+    drawn = {next(i for i, mask in enumerate(masks) if torch.equal(mask, shown[n][1])) for n in range(60)}
+    assert drawn == {0, 1, 2, 4}
+
+
+def test_an_image_of_another_size_is_refused_by_name(prepared):
+    with pytest.raises(DataError, match=r"\.png: expected 48 x 48 pixels, got 32 x 32"):
+        stream(prepared, image_size=48)[0]

@@ -12,7 +12,11 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from tests.conftest import REPOSITORY
 from tests.workflow.conftest import shrink
+
+SPL = (sys.executable, "-m", "spl")
+TRAIN_RN = ("train", "--dataset", "paris", "--method", "rn", "--device", "cpu")
 
 
 def run(folder: Path, *command: str) -> None:
@@ -21,38 +25,36 @@ def run(folder: Path, *command: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.fixture
-def prepared(raw_params, tmp_path):
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
     """Prepared images and masks, by the commands a person would type."""
-    raw = shrink(raw_params)
+    folder = tmp_path_factory.mktemp("prepared")
+    raw = shrink(yaml.safe_load((REPOSITORY / "presets/demo.yaml").read_text()))
     # RN's statistics pool over the batch of one process, so only SPL can be equal; without a teacher it is quicker.
     raw["methods"]["spl"]["losses"]["lambda_prior"] = 0.0
     raw["methods"]["spl"]["training"] |= {"epochs": 1, "ema": None, "lr": 0.0001}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
-    spl = (sys.executable, "-m", "spl")
-    run(tmp_path, *spl, "fetch", "images", "--dataset", "paris", "--record", "paris.json")
-    run(
-        tmp_path,
-        *spl,
-        "prepare",
-        "images",
-        "--dataset",
-        "paris",
-        "--source",
-        "paris.json",
-        "--folder",
-        "data/prepared/paris",
-    )
-    run(tmp_path, *spl, "fetch", "masks", "--record", "masks.json")
-    run(tmp_path, *spl, "prepare", "masks", "--source", "masks.json", "--folder", "data/masks")
-    return tmp_path
+    raw["methods"]["rn"]["training"]["epochs"] = 60  # long enough to be stopped on the way
+    (folder / "params.yaml").write_text(yaml.safe_dump(raw))
+    images = ("--source", "paris.json", "--folder", "data/prepared/paris")
+    run(folder, *SPL, "fetch", "images", "--dataset", "paris", "--record", "paris.json")
+    run(folder, *SPL, "prepare", "images", "--dataset", "paris", *images)
+    run(folder, *SPL, "fetch", "masks", "--record", "masks.json")
+    run(folder, *SPL, "prepare", "masks", "--source", "masks.json", "--folder", "data/masks")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def straight(prepared):
+    """Weights of RN's uninterrupted run."""
+    run(prepared, *SPL, *TRAIN_RN, "--out", "straight")
+    return load_file(prepared / "straight/weights.safetensors")
 
 
 def test_torchrun_with_two_processes_equals_one(prepared):
-    train = ("-m", "spl", "train", "--dataset", "paris", "--method", "spl", "--device", "cpu")
-    run(prepared, sys.executable, *train, "--out", "one")
+    train = ("train", "--dataset", "paris", "--method", "spl", "--device", "cpu")
+    run(prepared, *SPL, *train, "--out", "one")
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    run(prepared, *torchrun, *train, "--out", "two")
+    run(prepared, *torchrun, "-m", "spl", *train, "--out", "two")
     one, two = (load_file(prepared / out / "weights.safetensors") for out in ("one", "two"))
     # Adam with beta1 = 0 moves a weight by lr times the sign of its gradient, so where a gradient is nearly zero the
     # order of a sum decides; everything else agrees.
@@ -63,12 +65,8 @@ def test_torchrun_with_two_processes_equals_one(prepared):
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_sigterm_to_the_whole_group_saves_the_state_and_the_same_command_goes_on(prepared, workers):
-    raw = yaml.safe_load((prepared / "params.yaml").read_text())
-    raw["methods"]["rn"]["training"]["epochs"] = 60
-    (prepared / "params.yaml").write_text(yaml.safe_dump(raw))
-    train = (sys.executable, "-m", "spl", "train", "--dataset", "paris", "--method", "rn", "--device", "cpu")
-    command = (*train, "--workers", workers, "--out", "stopped")
+def test_sigterm_to_the_whole_group_saves_the_state_and_the_same_command_goes_on(prepared, straight, workers):
+    command = (*SPL, *TRAIN_RN, "--workers", workers, "--out", f"stopped_{workers}")
     process = subprocess.Popen(command, cwd=prepared, start_new_session=True, stderr=subprocess.PIPE, text=True)
     log = prepared / "checkpoints/paris/rn/log.csv"
     deadline = time.monotonic() + 120
@@ -80,6 +78,5 @@ def test_sigterm_to_the_whole_group_saves_the_state_and_the_same_command_goes_on
     assert "Traceback" not in errors
     assert (prepared / "checkpoints/paris/rn/state.pt").exists()
     run(prepared, *command)
-    run(prepared, *train, "--out", "straight")
-    one, two = (load_file(prepared / out / "weights.safetensors") for out in ("stopped", "straight"))
-    assert all(torch.equal(one[name], two[name]) for name in one)
+    resumed = load_file(prepared / f"stopped_{workers}/weights.safetensors")
+    assert all(torch.equal(straight[name], resumed[name]) for name in straight)

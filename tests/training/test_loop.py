@@ -8,58 +8,72 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from spl.config import Dataset, Masks, Params
+from spl.config import Params
 from spl.data.loaders import SampleStream
 from spl.data.masks import group_masks
 from spl.data.prepare import prepare_images
-from spl.data.sources import fetch_images, fetch_masks
-from spl.errors import CheckpointError, TrainingError
+from spl.data.sources import fetch_images, fetch_masks, fetch_pretext
+from spl.data.structure import smooth_images
+from spl.errors import CheckpointError, RecordError, TrainingError
 from spl.files import read_json
 from spl.recipes import ConstantDecay, LinearDecay
-from spl.settings import DataSettings, ImageSourceSettings, MaskSettings, run_settings
+from spl.settings import (
+    data_settings,
+    image_source_settings,
+    mask_settings,
+    pretext_settings,
+    run_settings,
+    structure_settings,
+    teacher_settings,
+)
 from spl.training.checkpoint import claim
 from spl.training.distributed import World
 from spl.training.loop import Plan, train
-from spl.training.run import train_method
-from tests.workflow.conftest import shrink
+from spl.training.run import Sources, train_method
+from spl.training.teacher import make_teacher
+from tests.training.conftest import tiny_params
 
 CPU = World(0, 1, torch.device("cpu"))
+METHODS = ["spl", "rn", "rfr", "mfe", "ec"]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    """Prepared images and masks at 32 x 32."""
+def sources(tmp_path_factory):
+    """All that a run reads, made as the workflow makes it."""
     folder = tmp_path_factory.mktemp("world")
-    source = {"kind": "miniature", "scene": "paris", "train": 8, "test": 2}
-    dataset = Dataset(source=source, layout={"kind": "paris"}, crop=None, image_size=32)
-    images = ImageSourceSettings(seed=1, name="paris", source=dataset.source, layout=dataset.layout)
-    data = DataSettings(seed=1, name="paris", dataset=dataset)
-    masks = MaskSettings(seed=1, masks=Masks(source={"kind": "miniature", "per_bin": 2}, glob="*/*.png", hole="white"))
+    params = Params.model_validate(tiny_params(), strict=False)
+    teacher = teacher_settings(params)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        fetch_images(images, folder / "paris.json", workers=1)
-        prepare_images(data, folder / "paris.json", folder / "images", workers=1)
-        fetch_masks(masks, folder / "masks.json", workers=1)
-        group_masks(masks, folder / "masks.json", folder / "masks", workers=1)
-    return folder
+        fetch_images(image_source_settings(params, "paris"), folder / "paris.json", workers=1)
+        prepare_images(data_settings(params, "paris"), folder / "paris.json", folder / "images", workers=1)
+        smooth_images(
+            structure_settings(params, "paris"), folder / "images/manifest.csv", folder / "structure", workers=1
+        )
+        fetch_masks(mask_settings(params), folder / "masks.json", workers=1)
+        group_masks(mask_settings(params), folder / "masks.json", folder / "masks", workers=1)
+        fetch_pretext(pretext_settings(params), folder / "pretext.json", workers=1)
+        make_teacher(teacher, folder / "pretext.json", folder / "teacher", world=CPU, should_stop=lambda step: False)
+    return Sources(
+        images=folder / "images/manifest.csv",
+        masks=folder / "masks/masks.csv",
+        teacher=folder / "teacher/weights.safetensors",
+        structure=folder / "structure",
+    )
 
 
 @pytest.fixture
-def run_method(world, raw_params, tmp_path, monkeypatch):
-    """A function that trains a tiny method, without a teacher, up to a step; returns whether it finished."""
+def run_method(sources, tmp_path, monkeypatch):
+    """A function that trains a tiny method up to a step; returns whether it finished."""
     monkeypatch.chdir(tmp_path)
-    raw = shrink(raw_params)
 
-    def run(method, out, *, stop_at=None, workers=0, **training):
+    def run(method, out, *, stop_at=None, workers=0, change=lambda raw: None, **training):
+        raw = tiny_params()
         raw["methods"][method]["training"] |= training
-        if method == "spl":
-            raw["methods"]["spl"]["losses"]["lambda_prior"] = 0.0
-        settings = run_settings(Params.model_validate(raw, strict=False), "paris", method)
+        change(raw)
         return train_method(
-            settings,
-            images=world / "images/manifest.csv",
-            masks=world / "masks/masks.csv",
-            teacher=world / "none",
+            run_settings(Params.model_validate(raw, strict=False), "paris", method),
+            sources,
             folder=tmp_path / out,
             world=CPU,
             workers=workers,
@@ -69,34 +83,58 @@ def run_method(world, raw_params, tmp_path, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("method", ["spl", "rn"])
-@pytest.mark.parametrize("ema", [None, 0.9])
-def test_resuming_at_any_step_equals_the_straight_run(run_method, tmp_path, method, ema):
-    assert run_method(method, "straight", epochs=2, ema=ema)  # 4 steps, learning rate decays from the middle
-    for stop_at in (1, 3):
-        out = f"resumed_{stop_at}"
-        assert not run_method(method, out, epochs=2, ema=ema, stop_at=stop_at)
-        assert not (tmp_path / out / "weights.safetensors").exists()
-        assert run_method(method, out, epochs=2, ema=ema)
-        straight, resumed = (load_file(tmp_path / name / "weights.safetensors") for name in ("straight", out))
-        assert straight.keys() == resumed.keys()
-        assert all(torch.equal(straight[name], resumed[name]) for name in straight)
-        assert (tmp_path / "straight/log.csv").read_text() == (tmp_path / out / "log.csv").read_text()
+def weights(folder):
+    return load_file(folder / "weights.safetensors")
 
 
-def test_workers_do_not_change_the_result(run_method, tmp_path):
-    run_method("rn", "alone", workers=0)
-    run_method("rn", "helped", workers=2)
-    one, two = (load_file(tmp_path / out / "weights.safetensors") for out in ("alone", "helped"))
+def assert_equal(one, two):
+    assert one.keys() == two.keys()
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+# --- Resuming ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("spl", {"ema": None, "prior_epochs": 1}),
+        ("spl", {"ema": 0.9}),
+        ("rn", {"ema": None}),
+        ("rn", {"ema": 0.9}),
+        ("rfr", {"ema": None}),
+        ("rfr", {"ema": 0.9, "norm_epochs": 1}),  # the norms are frozen from step 2 on
+        ("mfe", {"ema": None}),
+        ("mfe", {"ema": 0.9}),
+        ("ec", {"ema": None, "canny_epochs": 0}),
+        ("ec", {"ema": 0.9}),  # stages end after steps 2 and 4
+    ],
+)
+def test_resuming_at_any_step_equals_the_straight_run(run_method, tmp_path, method, options):
+    """6 steps; the learning rate decays from the middle."""
+    assert run_method(method, "straight", epochs=3, **options)
+    for stop_at in (1, 3, 4, 5):
+        assert not run_method(method, "resumed", epochs=3, stop_at=stop_at, **options)
+        assert not (tmp_path / "resumed/weights.safetensors").exists()
+        assert torch.load(tmp_path / f"checkpoints/paris/{method}/state.pt", weights_only=True)["step"] == stop_at
+    assert run_method(method, "resumed", epochs=3, **options)
+    assert_equal(weights(tmp_path / "straight"), weights(tmp_path / "resumed"))
+    assert (tmp_path / "straight/log.csv").read_text() == (tmp_path / "resumed/log.csv").read_text()
+    assert not (tmp_path / "checkpoints/paris" / method).exists()
+
+
+@pytest.mark.parametrize("method", ["rn", "mfe", "ec"])  # without, with a picture and with edges beside image and mask
+def test_workers_do_not_change_the_result(run_method, tmp_path, method):
+    run_method(method, "alone", workers=0)
+    run_method(method, "helped", workers=2)
+    assert_equal(weights(tmp_path / "alone"), weights(tmp_path / "helped"))
 
 
 def test_a_state_of_other_settings_is_not_resumed(run_method, tmp_path):
     run_method("rn", "out", stop_at=3, lr=0.001)
     run_method("rn", "out", lr=0.003)
     run_method("rn", "straight", lr=0.003)
-    one, two = (load_file(tmp_path / out / "weights.safetensors") for out in ("out", "straight"))
-    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert_equal(weights(tmp_path / "out"), weights(tmp_path / "straight"))
 
 
 def test_a_damaged_state_is_an_error_not_a_fresh_start(run_method, tmp_path):
@@ -106,11 +144,85 @@ def test_a_damaged_state_is_an_error_not_a_fresh_start(run_method, tmp_path):
         run_method("rn", "out")
 
 
-def test_losses_fall(run_method, tmp_path):
-    run_method("spl", "out", epochs=30, lr=0.002)
+# --- Learning ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "falling"),
+    [
+        ("spl", ["loss_img"]),
+        ("rn", ["loss_img"]),
+        ("rfr", ["loss_valid", "loss_hole", "loss_perceptual"]),
+        ("mfe", ["loss_img", "loss_perceptual", "loss_auxiliary"]),
+    ],
+)
+def test_losses_fall(run_method, tmp_path, method, falling):
+    run_method(method, "out", epochs=15)
     log = pd.read_csv(tmp_path / "out/log.csv")
-    assert log["loss_img"].iloc[-1] < 0.9 * log["loss_img"].iloc[0]
-    assert read_json(tmp_path / "out/run.json")["steps"] == 60
+    for name in falling:
+        assert log[name].iloc[-1] < 0.9 * log[name].iloc[0], name
+    assert read_json(tmp_path / "out/run.json")["steps"] == 30
+
+
+def test_losses_of_edgeconnect_fall_and_those_of_resting_networks_are_logged_as_zero(run_method, tmp_path):
+    run_method("ec", "out", epochs=20, edge_epochs=5, canny_epochs=10)
+    log = pd.read_csv(tmp_path / "out/log.csv")
+    edges = ["edge_discriminator", "loss_edge_adv", "loss_matching"]
+    pictures = ["inpaint_discriminator", "loss_img", "loss_adv", "loss_perceptual", "loss_style"]
+    assert log["step"].tolist() == [10, 20, 30, 40]
+    assert (log.loc[0, edges] > 0).all()
+    assert (log.loc[0, pictures] == 0).all()
+    assert (log.loc[1:, edges] == 0).all(axis=None)
+    assert (log.loc[1:, pictures] > 0).all(axis=None)
+    assert (log["total"] > 0).all()
+    assert (log.loc[3, ["loss_img", "loss_perceptual"]] < 0.9 * log.loc[1, ["loss_img", "loss_perceptual"]]).all()
+
+
+# --- What a run is made from ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "inputs"),
+    [
+        ("rn", {"images", "masks"}),
+        ("spl", {"images", "masks", "teacher"}),
+        ("rfr", {"images", "masks", "teacher"}),
+        ("mfe", {"images", "masks", "teacher", "structure"}),
+        ("ec", {"images", "masks", "teacher"}),
+    ],
+)
+def test_the_record_names_the_files_that_the_method_reads(run_method, tmp_path, method, inputs):
+    run_method(method, "out")
+    record = read_json(tmp_path / "out/run.json")
+    assert record["inputs"].keys() == inputs
+    assert record["settings"]["method"] == method
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "weights.safetensors", "run.json", "log.csv", "samples.png",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "methods"),
+    [("structure", {"strength": 0.01}, {"mfe"}), ("teacher", {"width": 0.25}, {"spl", "rfr", "mfe", "ec"})],
+)
+def test_what_was_made_under_other_settings_is_refused(run_method, tmp_path, section, value, methods):
+    (key,) = value
+    for method in METHODS:
+        if method in methods:
+            with pytest.raises(RecordError, match=rf"{key}: was"):
+                run_method(method, "out", change=lambda raw: raw[section].update(value))
+        else:
+            assert not run_method(method, "out", stop_at=1, change=lambda raw: raw[section].update(value))
+
+
+@pytest.mark.parametrize("method", ["rfr", "mfe", "ec"])
+def test_without_the_vgg_that_the_settings_ask_for_nothing_is_trained(run_method, tmp_path, method):
+    with pytest.raises(CheckpointError, match=r"vgg1[69]-\w+\.pth does not exist: perceptual losses need"):
+        run_method(method, "out", change=lambda raw: raw.update(perception={"kind": "vgg", "folder": "none"}))
+    assert not (tmp_path / "checkpoints").exists()
+
+
+# --- The loop alone ---------------------------------------------------------------------------------------------------
 
 
 class CountingStream(SampleStream):

@@ -9,6 +9,8 @@ from spl.training.losses import (
     hole_normalised_l1,
     image_loss,
     prior_loss,
+    relativistic_loss,
+    total_variation,
 )
 
 
@@ -62,3 +64,46 @@ def test_adversarial_loss_is_in_full_precision_under_autocast():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = adversarial_loss(torch.full((4,), 0.5, dtype=torch.bfloat16), real=True)
     assert loss.dtype == torch.float32
+
+
+def test_relativistic_loss_measures_each_side_against_the_mean_of_the_other():
+    better, worse = torch.randn(2, 4, 1, 2, 3, generator=torch.Generator().manual_seed(0))
+    r, f = better.numpy(), worse.numpy()
+    expected = (np.mean((r - f.mean() - 1) ** 2) + np.mean((f - r.mean() + 1) ** 2)) / 2
+    assert relativistic_loss(better=better, worse=worse).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_relativistic_loss_is_least_where_better_lies_one_above_worse():
+    worse = torch.full((4, 1, 2, 3), 0.3)
+    losses = [relativistic_loss(better=worse + margin, worse=worse).item() for margin in (-1, 0, 0.5, 1, 1.5)]
+    assert losses == pytest.approx([4, 1, 0.25, 0, 0.25], abs=1e-6)
+
+
+def test_the_gradient_of_the_relativistic_loss_raises_better_and_lowers_worse():
+    better, worse = torch.zeros(2, 4, 1, 2, 3).unbind()
+    better.requires_grad_()
+    worse.requires_grad_()
+    relativistic_loss(better=better, worse=worse).backward()
+    assert (better.grad < 0).all()
+    assert (worse.grad > 0).all()
+
+
+def test_relativistic_loss_is_in_full_precision_under_autocast():
+    better, worse = torch.randn(2, 4, 1, 2, 3, generator=torch.Generator().manual_seed(0)).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = relativistic_loss(better=better, worse=worse)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, relativistic_loss(better=better.float(), worse=worse.float()))
+
+
+def test_total_variation(batch):
+    image = batch[1].numpy()
+    rows = np.mean(np.abs(image[:, :, 1:] - image[:, :, :-1]))
+    columns = np.mean(np.abs(image[..., 1:] - image[..., :-1]))
+    assert total_variation(batch[1]).item() == pytest.approx(rows + columns, rel=1e-6)
+
+
+def test_total_variation_of_a_ramp_and_of_a_plain_picture():
+    ramp = torch.arange(12.0).expand(2, 3, 8, 12)  # rises by 1 from column to column
+    assert total_variation(ramp).item() == 1
+    assert total_variation(torch.ones(2, 3, 8, 12)).item() == 0

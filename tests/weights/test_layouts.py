@@ -1,215 +1,366 @@
-import pickle
-from pathlib import Path
+"""The authors' layouts: their published keys, round trips, and what is said about files that do not fit."""
+
+import re
+from functools import partial
+from itertools import permutations
 
 import pytest
 import torch
 
 from spl.errors import CheckpointError
 from spl.models.discriminator import PatchDiscriminator
+from spl.models.ec import EdgeGenerator, InpaintGenerator
+from spl.models.mfe import MFEDiscriminator, build_mfe
+from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
-from spl.models.spl import build_spl
-from spl.weights.files import read_state, save_weights
-from spl.weights.fit import describe, load_weights, released_names
-from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES
+from spl.models.spl import build_released_spl
+from spl.weights.files import save_weights
+from spl.weights.fit import SIGNATURES, describe, load_weights, released_names
+from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES, fill_discriminator
+from spl.weights.layouts.ec import EC_RULES
+from spl.weights.layouts.mfe import DECODER_RULES, ENCODER_RULES, EQUALISATION_RULES
+from spl.weights.layouts.mfe import DISCRIMINATOR_RULES as MFE_DISCRIMINATOR_RULES
+from spl.weights.layouts.rfr import RFR_RULES
 from spl.weights.layouts.rn import RN_RULES, fill_released_rn
 from spl.weights.layouts.spl import SPL_RULES, fill_released_spl
+from spl.weights.released import FILL, load_released
+from spl.weights.releases import RELEASES, released_files
+from tests.weights.fabricate import (
+    FILES,
+    RECIPES,
+    Trap,
+    adam_state,
+    contents,
+    discriminator_state,
+    equal,
+    in_our_keys,
+    in_their_keys,
+    release,
+    save,
+    small,
+    states_of,
+    wrapped,
+)
 
-SMALL = {
-    "semantic_body": "dense",
-    "semantic_blocks": 2,
-    "gamma": "one_plus_gamma",
-    "width": 8,
-    "teacher_channels": 4,
-    "spade_blocks": 2,
+# The published keys ---------------------------------------------------------------------------------
+
+GRAY_AND_EDGES = 2
+
+PUBLISHED = [
+    ("spl", "generator", build_released_spl, SPL_RULES),
+    ("spl", "discriminator", PatchDiscriminator, DISCRIMINATOR_RULES),
+    ("rn", "generator", build_rn, RN_RULES),
+    ("rn", "discriminator", PatchDiscriminator, DISCRIMINATOR_RULES),
+    ("rfr", "generator", build_rfr, RFR_RULES),
+    ("rfr", "generator_smaller_hole", partial(build_rfr, kernel=5), RFR_RULES),
+    ("mfe", "EN", lambda: build_mfe().encoder, ENCODER_RULES),
+    ("mfe", "DE", lambda: build_mfe().decoder, DECODER_RULES),
+    ("mfe", "MEDFE", lambda: build_mfe().equalisation, EQUALISATION_RULES),
+    ("mfe", "D", MFEDiscriminator, MFE_DISCRIMINATOR_RULES),
+    ("ec", "edge_generator", EdgeGenerator, EC_RULES),
+    ("ec", "inpaint_generator", InpaintGenerator, EC_RULES),
+    ("ec", "edge_discriminator", partial(PatchDiscriminator, channels=GRAY_AND_EDGES), DISCRIMINATOR_RULES),
+    ("ec", "inpaint_discriminator", PatchDiscriminator, DISCRIMINATOR_RULES),
+]
+
+LAYOUTS = {
+    ("spl", "generator"): "the released SPL",
+    ("rn", "generator"): "the released RN",
+    ("rfr", "generator"): "the released RFR",
+    ("rfr", "generator_smaller_hole"): "the released RFR",
+    ("mfe", "EN"): "the released MFE encoder (EN)",
+    ("mfe", "DE"): "the released MFE decoder (DE)",
+    ("mfe", "MEDFE"): "the released MFE equalisation (MEDFE)",
+    ("ec", "edge_generator"): "the released EdgeConnect edge generator",
+    ("ec", "inpaint_generator"): "the released EdgeConnect inpainting generator",
+} | {
+    (method, network): "the released patch discriminator of SPL, RN and EdgeConnect"
+    for method, network, build, rules in PUBLISHED
+    if "discriminator" in network
 }
 
 
-def in_their_keys(network, rules, prefix=""):
-    names = released_names(network, rules)
-    return {prefix + names[name]: tensor.clone() for name, tensor in network.state_dict().items()}
+@pytest.fixture(scope="module")
+def published_keys(repository):
+    """A function: method, network -> {key: shape} as published; skips by name where the list is absent."""
+
+    def read(method, network):
+        path = repository.parent / "shared" / "spec" / f"keys_{method}.txt"
+        if not path.is_file():
+            pytest.skip(f"no {path}")
+        sections = {section.split(" ")[0]: section.splitlines()[1:] for section in path.read_text().split("## ")[1:]}
+        lines = [line.split("\t") for line in sections[network] if line]
+        return {key: tuple(map(int, re.findall(r"\d+", shape))) for key, shape in lines}
+
+    return read
 
 
-def equal(first, second):
-    pairs = zip(first.state_dict().items(), second.state_dict().items(), strict=True)
-    return all(name == other and torch.equal(a, b) for (name, a), (other, b) in pairs)
-
-
-@pytest.fixture
-def generator():
-    return build_spl(**SMALL)
-
-
-@pytest.fixture
-def discriminator():
-    return PatchDiscriminator(width=8)
-
-
-@pytest.fixture
-def released(generator, discriminator):
-    """A file's content as the authors save it: wrapped names, the first layer twice, two constants."""
-    critic = in_their_keys(discriminator, DISCRIMINATOR_RULES, "discriminator.module.")
-    copies = {key.replace("conv1.0", "features.0"): tensor for key, tensor in critic.items() if ".conv1." in key}
-    constants = {"adversarial_loss.real_label": torch.tensor(1.0), "adversarial_loss.fake_label": torch.tensor(0.0)}
-    return in_their_keys(generator, SPL_RULES, "generator.module.") | critic | copies | constants
-
-
-@pytest.mark.parametrize("network", ["spl", "rn"])
-def test_key_lists_are_the_published_ones(network, repository):
-    listed = repository.parent / "shared" / "spec" / f"keys_{network}.txt"
-    if not listed.is_file():
-        pytest.skip(f"no {listed}")
-    sections = listed.read_text().split("## ")[1:]
-    keys = {section.split(" ")[0]: {line.split("\t")[0] for line in section.splitlines()[1:]} for section in sections}
+@pytest.mark.parametrize(("method", "network", "build", "rules"), PUBLISHED, ids=[f"{m}-{n}" for m, n, *_ in PUBLISHED])
+def test_keys_and_shapes_are_the_published_ones(published_keys, method, network, build, rules):
+    expected = published_keys(method, network)
+    if "discriminator" in network:  # the first layer's second name
+        assert {key: expected.get(key.replace("features.0", "conv1.0")) for key in expected if "features" in key} == {
+            key: shape for key, shape in expected.items() if "features" in key
+        }
+        expected = {key: shape for key, shape in expected.items() if not key.startswith("features.")}
     with torch.device("meta"):
-        generator = (
-            build_spl(semantic_body="dense", semantic_blocks=16, gamma="one_plus_gamma")
-            if network == "spl"
-            else build_rn()
-        )
-    rules = SPL_RULES if network == "spl" else RN_RULES
-    assert set(released_names(generator, rules).values()) == keys["generator"]
-    critic = {key for key in keys["discriminator"] if not key.startswith("features.")}
-    assert set(released_names(PatchDiscriminator(), DISCRIMINATOR_RULES).values()) == critic
+        ours = build()
+    shapes = {name: tuple(tensor.shape) for name, tensor in ours.state_dict().items()}
+    names = released_names(ours, rules)
+    assert len(set(names.values())) == len(names)
+    assert {names[name]: shape for name, shape in shapes.items()} == expected
 
 
-def test_released_spl_round_trip(released, generator, discriminator, tmp_path):
-    torch.save(released, tmp_path / "Ours_celeba.pt")
-    other, critic = build_spl(**SMALL), PatchDiscriminator(width=8)
-    fill_released_spl(read_state(tmp_path / "Ours_celeba.pt"), generator=other, discriminator=critic)
-    assert equal(other, generator)
-    assert equal(critic, discriminator)
+@pytest.mark.parametrize(("method", "network"), LAYOUTS, ids=["-".join(pair) for pair in LAYOUTS])
+def test_published_keys_are_recognised(published_keys, method, network):
+    assert describe(published_keys(method, network)) == LAYOUTS[method, network]
 
 
-def test_plain_generator_state_dict(generator):
-    other = build_spl(**SMALL)
-    fill_released_spl(in_their_keys(generator, SPL_RULES), generator=other)
-    assert equal(other, generator)
-
-
-def test_released_rn_round_trip(discriminator):
-    generator, other, critic = build_rn(width=8, blocks=2), build_rn(width=8, blocks=2), PatchDiscriminator(width=8)
-    state = in_their_keys(generator, RN_RULES, "generator.module.")
-    state |= in_their_keys(discriminator, DISCRIMINATOR_RULES, "discriminator.module.")
-    fill_released_rn(state, generator=other, discriminator=critic)
-    assert equal(other, generator)
-    assert equal(critic, discriminator)
-
-
-def test_half_matching_file_lists_everything_and_changes_nothing(released, generator, tmp_path):
-    for i in range(6):
-        del released[f"generator.module.rdbs.0.layers.{i}.conv.bias"]
-    released["generator.module.extra"] = torch.zeros(1)
-    released["generator.module.gff.1.bias"] = torch.zeros(3)
-    path = tmp_path / "half.pt"
-    torch.save(released, path)
-    other = build_spl(**SMALL)
-    before = {name: tensor.clone() for name, tensor in other.state_dict().items()}
-    with pytest.raises(CheckpointError) as caught:
-        fill_released_spl(read_state(path), source=str(path), generator=other)
-    message = str(caught.value)
-    assert str(path) in message
-    assert "6 missing: rdbs.0.layers.0.conv.bias" in message
-    assert "and 1 more" in message
-    assert "1 unexpected: extra" in message
-    assert "gff.1.bias (3,) instead of (32,)" in message
-    assert all(torch.equal(tensor, before[name]) for name, tensor in other.state_dict().items())
-
-
-def test_unknown_part_is_refused(released, generator):
-    with pytest.raises(CheckpointError, match="1 unexpected: optimizer"):
-        fill_released_spl(released | {"optimizer.state": torch.zeros(1)}, generator=generator)
-
-
-def test_contradicting_copies_are_refused(released, discriminator):
-    key = "discriminator.module.features.0.weight_orig"
-    released[key] = released[key] + 1
-    with pytest.raises(CheckpointError, match="contradicts itself"):
-        fill_released_spl(released, discriminator=discriminator)
-
-
-def test_wrong_layout_says_what_it_looks_like(generator):
-    rn = in_their_keys(build_rn(width=8, blocks=2), RN_RULES, "generator.module.")
-    with pytest.raises(CheckpointError, match=r"expected the released SPL layout .* look like the released RN"):
-        fill_released_spl(rn, generator=generator)
-    with pytest.raises(CheckpointError, match="look like this project's SPL"):
-        fill_released_spl(generator.state_dict(), generator=generator)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_our_own_keys_are_recognised(tmp_path, recipe):
+    titles = {"spl": "SPL", "rn": "RN", "rfr": "RFR", "mfe": "MFE", "ec": "EdgeConnect"}
+    assert describe(small(recipe, tmp_path).state_dict()) == f"this project's {titles[recipe]}"
 
 
 @pytest.mark.parametrize(
     ("key", "name"),
     [
         ("generator.module.encoder_conv1_sm.weight", "the released SPL"),
-        ("Pconv1.weight", "the released RFR"),
+        ("generator.module.middle.0.conv_block.2.sa.conv1.weight", "the released RN"),
+        ("module.Pconv1.weight", "the released RFR"),
         ("body.conv1.0.weight", "a TResNet in its authors' layout"),
+        ("body.conv1.conv.weight", "a TResNet in timm's layout"),
         ("whatever", "nothing known here"),
     ],
 )
-def test_layouts_are_recognised(key, name):
+def test_layouts_are_recognised_by_a_key(key, name):
     assert describe([key]) == name
 
 
-def test_own_file_round_trip_and_misfit(generator, tmp_path):
-    path = tmp_path / "weights.safetensors"
-    save_weights(generator.state_dict(), path)
-    other = build_spl(**SMALL)
-    load_weights(other, path)
+def test_every_release_can_be_filled_and_recognised():
+    assert RELEASES.keys() == FILL.keys() == set(RECIPES)
+    names = [name for name, pattern in SIGNATURES]
+    assert len(set(names)) == len(names)
+    assert all(any(name.startswith(release.layout) for name in names) for release in RELEASES.values())
+    assert all(release.documented.startswith("https://github.com/") for release in RELEASES.values())
+
+
+def test_the_files_of_a_checkpoint():
+    assert [file.as_posix() for file in released_files("rfr", "w/paris.pth")] == ["w/paris.pth"]
+    assert [file.name for file in released_files("mfe", "w")] == ["EN.pkl", "DE.pkl", "MEDEF.pkl"]
+    assert [file.as_posix() for file in released_files("ec", "w")] == [
+        "w/EdgeModel_gen.pth",
+        "w/InpaintingModel_gen.pth",
+    ]
+
+
+# Round trips ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("legacy", [True, False], ids=["legacy", "zip"])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_released_files_round_trip(tmp_path, recipe, legacy):
+    generator, other = small(recipe, tmp_path), small(recipe, tmp_path, seed=1)
+    assert not equal(other, generator)
+    path = release(recipe, generator, tmp_path / "files", legacy=legacy)
+    hashes = load_released(recipe, path, other)
     assert equal(other, generator)
-    assert list(tmp_path.iterdir()) == [path]
+    assert sorted(hashes) == sorted(FILES[recipe].values())
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_files_of_networks_under_dataparallel_round_trip(tmp_path, recipe):
+    generator, other = small(recipe, tmp_path), small(recipe, tmp_path, seed=1)
+    states = wrapped(states_of(recipe, generator))
+    files = contents(recipe, states)
+    if recipe in ("spl", "rn"):  # a plain generator state dict, so wrapped
+        files = {FILES[recipe]["generator"]: states["generator"]}
+    load_released(recipe, save(recipe, files, tmp_path / "files"), other)
+    assert equal(other, generator)
+
+
+def test_mfe_files_of_the_training_script_round_trip(tmp_path):
+    generator, other = small("mfe", tmp_path), small("mfe", tmp_path, seed=1)
+    files = {
+        name: {"net": content, "optimize": adam_state()}
+        for name, content in contents("mfe", states_of("mfe", generator)).items()
+    }
+    load_released("mfe", save("mfe", files, tmp_path / "files"), other)
+    assert equal(other, generator)
+
+
+def test_a_released_file_may_hold_the_teacher(tmp_path):
+    generator, other = small("spl", tmp_path), small("spl", tmp_path, seed=1)
+    files = contents("spl", states_of("spl", generator))
+    next(iter(files.values()))["tresnet_xL_hold.body.conv1.0.weight"] = torch.zeros(4, 48, 3, 3)
+    load_released("spl", save("spl", files, tmp_path / "files"), other)
+    assert equal(other, generator)
+
+
+@pytest.mark.parametrize(("recipe", "fill_released"), [("spl", fill_released_spl), ("rn", fill_released_rn)])
+def test_the_discriminator_comes_with_the_generator(tmp_path, recipe, fill_released):
+    generator, other = small(recipe, tmp_path), small(recipe, tmp_path, seed=1)
+    discriminator, critic = PatchDiscriminator(width=4), PatchDiscriminator(width=4)
+    states = states_of(recipe, generator) | {"discriminator": in_their_keys(discriminator, DISCRIMINATOR_RULES)}
+    (content,) = contents(recipe, states).values()
+    fill_released(content, generator=other, discriminator=critic)
+    assert equal(other, generator)
+    assert equal(critic, discriminator)
+
+
+def test_the_discriminators_first_layer_stands_twice():
+    state = discriminator_state()
+    discriminator = PatchDiscriminator(width=4)
+    fill_discriminator(discriminator, state, source="x.pth", release=RELEASES["ec"])
+    assert in_their_keys(discriminator, DISCRIMINATOR_RULES).keys() == {k for k in state if "features" not in k}
+    key = "features.0.weight_orig"
+    for wrong in ({key: state[key] + 1}, {"features.0.bias": torch.zeros(4)}):
+        with pytest.raises(CheckpointError, match=r"x\.pth contradicts itself: features\.0\."):
+            fill_discriminator(discriminator, state | wrong, source="x.pth", release=RELEASES["ec"])
+
+
+def test_own_file_round_trip_and_misfit(tmp_path):
+    generator, other = small("spl", tmp_path), small("spl", tmp_path, seed=1)
+    save_weights(generator.state_dict(), tmp_path / "weights.safetensors")
+    load_weights(other, tmp_path / "weights.safetensors")
+    assert equal(other, generator)
     with pytest.raises(CheckpointError, match="missing"):
-        load_weights(build_spl(**SMALL | {"spade_blocks": 3}), path)
+        load_weights(small("spl", tmp_path, spade_blocks=2), tmp_path / "weights.safetensors")
 
 
-class WritesAFile:
-    """A pickle that would run code where it is loaded carelessly."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
+# Files that do not fit ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("legacy", [False, True])
-def test_a_file_that_holds_code_is_refused_and_runs_nothing(tmp_path, legacy):
-    trap = tmp_path / "the code ran"
-    content = {"generator.module.encoder_conv1.weight": WritesAFile(trap)}
-    if legacy:
-        (tmp_path / "evil.pt").write_bytes(pickle.dumps(content))
+def refusal(recipe, path, generator):
+    """The message of the one error that loading gives; it says where the right file is documented."""
+    with pytest.raises(CheckpointError) as caught:
+        load_released(recipe, path, generator)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_half_matching_file_lists_everything_and_changes_nothing(tmp_path, recipe):
+    generator = small(recipe, tmp_path, seed=1)
+    before = in_our_keys(generator)
+    states = states_of(recipe, small(recipe, tmp_path))
+    network, state = next(iter(states.items()))
+    weights = [key for key, tensor in state.items() if tensor.ndim == 4]
+    for key in weights[:2]:
+        del state[key]
+    state["left.over"] = torch.zeros(1)
+    state[weights[2]] = torch.zeros(3)
+    shape = tuple(states_of(recipe, generator)[network][weights[2]].shape)
+    path = save(recipe, contents(recipe, states), tmp_path / "files")
+    message = refusal(recipe, path, generator)
+    assert str(path) in message
+    assert f"expected {RELEASES[recipe].layout} layout" in message
+    assert f"2 missing: {weights[0]}, {weights[1]}" in message
+    assert "1 unexpected: left.over" in message
+    assert f"1 of another shape: {weights[2]} (3,) instead of {shape}" in message
+    assert RELEASES[recipe].documented in message
+    after = in_our_keys(generator)
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_long_lists_are_cut(tmp_path):
+    states = states_of("spl", small("spl", tmp_path))
+    for i in range(6):
+        del states["generator"][f"rdbs.0.layers.{i}.conv.bias"]
+    path = save("spl", contents("spl", states), tmp_path / "files")
+    message = refusal("spl", path, small("spl", tmp_path))
+    assert "6 missing: rdbs.0.layers.0.conv.bias, " in message
+    assert "and 1 more" in message
+    assert "rdbs.0.layers.5" not in message
+
+
+@pytest.mark.parametrize(("recipe", "change"), [
+    ("spl", {"width": 8}), ("rn", {"width": 8}), ("rfr", {"width": 16}), ("mfe", {"width": 16}), ("ec", {"width": 8}),
+])  # fmt: skip
+def test_another_width_lists_shapes_and_hints_at_the_published_sizes(tmp_path, recipe, change):
+    path = release(recipe, small(recipe, tmp_path), tmp_path / "files")
+    message = refusal(recipe, path, small(recipe, tmp_path, **change))
+    assert "of another shape: " in message
+    assert re.search(r"\(\d+, .*\) instead of \(\d+, .*\)", message)
+    assert "missing" not in message
+    assert "The released weights fit the published sizes (presets/paper.yaml)" in message
+    assert RELEASES[recipe].documented in message
+
+
+@pytest.mark.parametrize(("recipe", "theirs"), permutations(RECIPES, 2))
+def test_files_of_another_method_are_called_by_their_name(tmp_path, recipe, theirs):
+    files = list(contents(theirs, states_of(theirs, small(theirs, tmp_path))).values())
+    path = save(recipe, {name: files[0] for name in FILES[recipe].values()}, tmp_path / "files")
+    message = refusal(recipe, path, small(recipe, tmp_path))
+    assert f"expected {RELEASES[recipe].layout} layout" in message
+    assert f"that look like {RELEASES[theirs].layout}" in message
+    assert f"documented at {RELEASES[recipe].documented}" in message
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_our_own_files_are_not_released_ones(tmp_path, recipe):
+    generator = small(recipe, tmp_path)
+    path = save(recipe, {name: generator.state_dict() for name in FILES[recipe].values()}, tmp_path / "files")
+    assert "that look like this project's" in refusal(recipe, path, generator)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "first", "second", "message"),
+    [
+        ("mfe", "EN.pkl", "DE.pkl", r"\(encoder\) does not fit: .*\n?.* look like the released MFE decoder \(DE\)"),
+        ("mfe", "DE.pkl", "MEDEF.pkl", r"\(decoder\) does not fit: .* look like the released MFE equalisation"),
+        (
+            "ec", "EdgeModel_gen.pth", "InpaintingModel_gen.pth",
+            r"\(edge_generator\) does not fit: .* look like the released EdgeConnect inpainting generator",
+        ),
+    ],
+)  # fmt: skip
+def test_two_files_in_the_wrong_place(tmp_path, recipe, first, second, message):
+    generator = small(recipe, tmp_path)
+    folder = release(recipe, generator, tmp_path / "files")
+    (folder / first).rename(folder / "aside")
+    (folder / second).rename(folder / first)
+    (folder / "aside").rename(folder / second)
+    assert re.search(message, refusal(recipe, folder, generator))
+
+
+def test_unknown_parts_are_refused(tmp_path):
+    (content,) = contents("spl", states_of("spl", small("spl", tmp_path))).values()
+    with pytest.raises(CheckpointError, match="1 unexpected: optimizer"):
+        fill_released_spl(content | {"optimizer.state": torch.zeros(1)}, generator=small("spl", tmp_path))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_missing_files_are_named_with_where_they_are_documented(tmp_path, recipe):
+    generator = small(recipe, tmp_path)
+    path = release(recipe, generator, tmp_path / "files")
+    *kept, gone = sorted((tmp_path / "files").iterdir())
+    gone.unlink()
+    message = refusal(recipe, path, generator)
+    assert f"{gone} not found" in message
+    assert f"documented at {RELEASES[recipe].documented}" in message
+    assert not any(str(file) in message for file in kept)
+    for file in kept:
+        file.unlink()
+    assert all(str(tmp_path / "files" / name) in refusal(recipe, path, generator) for name in FILES[recipe].values())
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("fault", ["truncated", "a web page", "code", "hidden code"])
+def test_an_unreadable_file_is_named_and_nothing_runs(tmp_path, recipe, fault):
+    generator, other = small(recipe, tmp_path), small(recipe, tmp_path, seed=1)
+    before = in_our_keys(other)
+    path = release(recipe, generator, tmp_path / "files")
+    marker, file = tmp_path / "the code ran", max((tmp_path / "files").iterdir())  # the last that is read
+    if fault == "truncated":
+        file.write_bytes(file.read_bytes()[:1000])
+    elif fault == "a web page":
+        file.write_text("<html>quota exceeded</html>")
     else:
-        torch.save(content, tmp_path / "evil.pt")
-    with pytest.raises(CheckpointError, match=r"evil\.pt was refused"):
-        read_state(tmp_path / "evil.pt")
-    assert not trap.exists()
-
-
-def test_environment_cannot_switch_safety_off(tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
-    test_a_file_that_holds_code_is_refused_and_runs_nothing(tmp_path, legacy=False)
-
-
-@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-@pytest.mark.parametrize("kept", [0, 10, 2000])
-def test_truncated_file(generator, tmp_path, suffix, kept):
-    path = tmp_path / f"weights{suffix}"
-    if suffix == ".pt":
-        torch.save(generator.state_dict(), path)
-    else:
-        save_weights(generator.state_dict(), path)
-    path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(CheckpointError, match="weights"):
-        read_state(path)
-
-
-@pytest.mark.parametrize("content", [b"<html>quota exceeded</html>", b"\x89PNG\r\n"])
-def test_something_else_entirely(tmp_path, content):
-    (tmp_path / "weights.pth").write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"weights\.pth"):
-        read_state(tmp_path / "weights.pth")
-
-
-def test_missing_file_and_no_weights(tmp_path):
-    with pytest.raises(CheckpointError, match="does not exist"):
-        read_state(tmp_path / "nothing.pt")
-    torch.save({"epoch": 3}, tmp_path / "note.pt")
-    with pytest.raises(CheckpointError, match="holds no weights: expected a dictionary of tensors"):
-        read_state(tmp_path / "note.pt")
+        content = torch.load(file, weights_only=True)
+        place = "optimizer_G" if fault == "hidden code" else next(iter(content))
+        torch.save(content | {place: Trap(marker)}, file)
+    message = refusal(recipe, path, other)
+    assert str(file) in message
+    assert {"truncated": "is damaged", "a web page": "is a web page"}.get(fault, "was refused") in message
+    assert not marker.exists()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in other.state_dict().items())

@@ -24,11 +24,15 @@ def shrink(raw: dict) -> dict:
     raw["teacher"]["training"] |= {"batch_size": 4, "epochs": 1}
     for name in ("navier_stokes", "biharmonic"):
         raw["methods"].pop(name)
-    for method in ("rn", "spl"):
-        raw["methods"][method]["model"]["width"] = 4
+    models = {
+        "rn": {"width": 4, "blocks": 1},
+        "spl": {"width": 4, "semantic_blocks": 1, "spade_blocks": 1},
+        "rfr": {"width": 8, "rounds": 2},
+        "mfe": {"width": 8, "blocks": 1},
+    }
+    for method, model in models.items():
+        raw["methods"][method]["model"] |= model
         raw["methods"][method]["training"] |= {"batch_size": 4, "epochs": 2, "per_dataset": {}}
-    raw["methods"]["rn"]["model"]["blocks"] = 1
-    raw["methods"]["spl"]["model"] |= {"semantic_blocks": 1, "spade_blocks": 1}
     raw["evaluation"]["bootstrap"]["samples"] = 100
     raw["figures"]["examples"] = 2
     return raw

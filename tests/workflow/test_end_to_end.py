@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.workflow.conftest import Clone
 
-DATASETS, METHODS = ("places2", "paris"), ("telea", "rn", "spl")
+DATASETS, METHODS = ("places2", "paris"), ("telea", "mfe", "rfr", "rn", "spl")
 
 
 def test_table1_has_every_cell(built):
@@ -20,7 +20,7 @@ def test_table1_has_every_cell(built):
     assert (table["ours_low"] <= table["ours"]).all()
     assert (table["ours"] <= table["ours_high"]).all()
     assert set(table["status"]) == {"trained here on the miniature world", "classical fill on the miniature world"}
-    assert table.loc[table["method"] == "spl", "paper"].notna().all()
+    assert table.loc[table["method"].isin(["mfe", "rfr", "rn", "spl"]), "paper"].notna().all()
     assert table.loc[table["method"] == "telea", "paper"].isna().all()
 
 
@@ -60,9 +60,24 @@ def test_every_trained_run_documents_itself(built):
     assert record["settings"]["teacher"]["teacher"]["kind"] == "trained"
     assert (record["steps"], record["images_seen"]) == (4, 16)
     assert set(record["inputs"]) == {"images", "masks", "teacher"}
+    mfe = json.loads((built.folder / "results/weights/paris/mfe/run.json").read_text())
+    assert set(mfe["inputs"]) == {"images", "masks", "teacher", "structure"}
+    assert mfe["settings"]["perception"] == {"kind": "teacher"}
     assert len(pd.read_csv(folder / "log.csv")) >= 1
     assert Image.open(folder / "samples.png").size[0] > 32
     assert not (built.folder / "checkpoints/paris/spl").exists()
+
+
+def test_every_network_saw_the_same_number_of_pictures(built):
+    records = [json.loads(path.read_text()) for path in (built.folder / "results/weights").rglob("run.json")]
+    assert len(records) == len(DATASETS) * 4
+    assert {record["images_seen"] for record in records} == {16}
+
+
+def test_what_every_method_costs(built):
+    table = pd.read_csv(built.folder / "results/cost.csv")
+    assert list(table["method"]) == list(METHODS)
+    assert (table[["seconds_per_image", "peak_memory_mib"]] > 0).all(axis=None)
 
 
 def test_pictures_to_look_at(built):

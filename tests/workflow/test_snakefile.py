@@ -15,9 +15,10 @@ def fresh(tmp_path_factory):
 
 def test_the_demo_plans_every_step(fresh):
     jobs = fresh.dry_run("all")
-    assert jobs["train_method"] == 6
-    assert jobs["evaluate_method"] == 15
+    assert jobs["train_method"] == 12
+    assert jobs["evaluate_method"] == 21
     assert jobs["train_teacher"] == 1
+    assert jobs["smooth_images"] == 3
 
 
 def test_table1_can_be_asked_for_by_name(fresh):
@@ -26,9 +27,10 @@ def test_table1_can_be_asked_for_by_name(fresh):
 
 def test_the_paper_preset_shows_its_whole_graph_without_any_data(fresh):
     jobs = fresh.dry_run("--configfile", "presets/paper.yaml", "--", "all")
-    assert jobs["train_method"] == 9
-    assert jobs["evaluate_method"] == 18
+    assert jobs["train_method"] == 18
+    assert jobs["evaluate_method"] == 27
     assert jobs["fetch_images"] == 3
+    assert "smooth_images" not in jobs  # MFE's weights are released for all three sets
 
 
 def test_a_fetch_that_a_person_has_to_do_fails_when_run_and_says_so(fresh):

@@ -6,7 +6,6 @@ from spl import settings
 from spl.params import load_params
 from spl.errors import ParamsError
 from spl.settings import canonical
-from spl.weights.releases import released_files
 
 # Commands read the parameter file, so what Snakemake knows must be what the file says. A file given by
 # --configfile comes first and stands alone; nothing is merged.
@@ -50,18 +49,20 @@ def params_file(wildcards, input):
 
 
 def run_sources(wildcards):
-    """What a run is made from: data, and what its method learns from beside them; or the released files."""
+    """What a run is made from: data, and what its method learns from beside them.
+
+    Files that a person supplies (released weights, VGG) are no inputs, as raw pictures are none: the graph can be
+    seen without them, the job says where to get them, and results outlive them. Run records know their hashes.
+    """
     run = settings.run_settings(params, wildcards.dataset, wildcards.method)
     if run.released:
-        return {"released": released_files(run.recipe.recipe, run.released.path)}
+        return {}
     prepared = f"data/prepared/{wildcards.dataset}"
     sources = {"images": f"{prepared}/manifest.csv", "masks": "data/masks/masks.csv"}
     if run.teacher:
         sources["teacher"] = "results/teacher/weights.safetensors"
     if run.structure:
         sources["structure"] = f"{prepared}/structure/record.json"
-    if vgg := settings.vgg_file(run):
-        sources["vgg"] = vgg
     return sources
 
 

@@ -4,6 +4,7 @@ OUTPUTS:
 
     results/table1.{csv,md,tex,json}             ours, the paper's, the gap, the interval
     results/comparisons.csv                      paired differences between methods
+    results/cost.csv                             parameters, multiplications, seconds, memory
     results/figures/examples_{dataset}.png       input, each method, ground truth
 """
 
@@ -27,6 +28,24 @@ rule table1:
         settings=canonical(settings.table_settings(params)),
     shell:
         "python -m spl table1 --params {params.file:q} --evidence results/eval --out results 2> {log:q}"
+
+
+rule measure_cost:
+    """Measure what filling a picture costs by every method; alone on the machine, since it takes the time."""
+    output:
+        table="results/cost.csv",
+    log:
+        "logs/measure_cost.log",
+    benchmark:
+        "benchmarks/results/measure_cost.tsv"
+    threads: workflow.cores
+    resources:
+        gpu=GPU,
+    params:
+        file=params_file,
+        settings=settings.canonical_cost(settings.cost_settings(params)),
+    shell:
+        "python -m spl cost --params {params.file:q} --out {output.table:q} 2> {log:q}"
 
 
 rule draw_examples:

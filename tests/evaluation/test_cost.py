@@ -1,0 +1,66 @@
+"""The table of costs: counted operations are the published ones, and every method has a row."""
+
+import pandas as pd
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from spl.evaluation.cost import COLUMNS, measure_cost, write_costs
+from spl.models.ec import InpaintGenerator
+from spl.models.rfr import build_rfr
+from spl.models.rn import build_rn
+from spl.models.spl import build_spl
+from spl.params import load_params
+from spl.settings import cost_settings
+
+CPU = torch.device("cpu")
+
+
+def convolutions(network, *channels):
+    """Billions of multiplications in the convolutions of one forward at 256 x 256, counted on a sixteenth of it."""
+    inputs = [torch.zeros(1, count, 64, 64) for count in channels]
+    operations = FlopCounterMode(display=False)
+    with operations, torch.no_grad():
+        network(*inputs)
+    return 16 * operations.get_flop_counts()["Global"][torch.ops.aten.convolution] / 2e9
+
+
+@pytest.mark.parametrize(
+    ("build", "channels", "gmacs"),
+    [
+        (lambda: build_spl(semantic_body="dense", semantic_blocks=16, gamma="one_plus_gamma"), (3, 1), 211),
+        (build_rn, (3, 1), 54),
+        (build_rfr, (3, 1), 121),
+        (InpaintGenerator, (3, 1, 1), 49),
+    ],
+    ids=["spl", "rn", "rfr", "ec"],
+)
+def test_published_operations(build, channels, gmacs):
+    assert convolutions(build(), *channels) == pytest.approx(gmacs, abs=1)
+
+
+def test_every_method_once_for_every_image_size(raw_params, write_params, tmp_path):
+    raw_params["datasets"]["paris"]["image_size"] = 32
+    raw_params["methods"] = {name: raw_params["methods"][name] for name in ("telea", "rn", "spl")}
+    settings = cost_settings(load_params(write_params(raw_params)))
+    write_costs(settings, tmp_path / "cost.csv", device=CPU)
+    table = pd.read_csv(tmp_path / "cost.csv")
+    assert list(table.columns) == COLUMNS
+    assert {tuple(row) for row in table[["method", "image_size"]].itertuples(index=False)} == {
+        (method, size) for method in ("telea", "rn", "spl") for size in (32, 64)
+    }
+    assert (table["seconds_per_image"] > 0).all()
+    assert (table["peak_memory_mib"] > 0).all()
+    networks = table[table["method"] != "telea"].set_index(["method", "image_size"])
+    assert networks["gmacs"].notna().all()
+    assert networks.loc[("rn", 64), "gmacs"] == pytest.approx(4 * networks.loc[("rn", 32), "gmacs"], rel=0.05)
+    assert networks.loc[("rn", 64), "parameters"] == networks.loc[("rn", 32), "parameters"]
+
+
+def test_a_row_counts_the_parameters_of_the_recipe(demo_params):
+    run = cost_settings(demo_params).runs[-2]
+    assert run.method == "rn"
+    expected = sum(
+        p.numel() for p in build_rn(width=run.recipe.model.width, blocks=run.recipe.model.blocks).parameters()
+    )
+    assert measure_cost(run, "cpu")["parameters"] == expected

@@ -1,0 +1,70 @@
+"""The numbers of a recipe arrive in its networks, its optimizers and its step."""
+
+import pytest
+import torch
+
+from spl.config import Params
+from spl.settings import run_settings
+from spl.training.build import Surroundings, build_method
+from spl.training.distributed import World
+from spl.training.methods.ec import Stages
+from tests.training.conftest import fake_perceive, tiny_params
+
+METHODS = ["spl", "rn", "rfr", "mfe", "ec"]
+
+
+def build(method, **training):
+    raw = tiny_params()
+    raw["methods"][method]["training"] |= {"lr": 0.003, "betas": [0.25, 0.75], "epochs": 9} | training
+    recipe = run_settings(Params.model_validate(raw, strict=False), "paris", method).recipe
+    around = Surroundings(
+        world=World(0, 1, torch.device("cpu")),
+        image_size=48,
+        steps_per_epoch=7,
+        seed=3,
+        teacher=None,
+        perceive=fake_perceive,
+    )
+    return build_method(recipe, around)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_trained_weight_belongs_to_one_optimizer_with_the_rate_of_its_kind(method):
+    options = {} if method == "rfr" else {"lr_discriminator": 0.0005}
+    built = build(method, **options)
+    owner = {}
+    for name, optimizer in built.optimizers.items():
+        (group,) = optimizer.param_groups
+        assert group["lr"] == optimizer.defaults["lr"] == (0.0005 if "discriminator" in name else 0.003)
+        assert group["betas"] == (0.25, 0.75)
+        for parameter in group["params"]:
+            assert id(parameter) not in owner
+            owner[id(parameter)] = name
+    for name, network in built.networks.items():
+        for key, parameter in network.named_parameters():
+            assert parameter.requires_grad != key.endswith("mask_conv.weight")  # MFE's are fixed
+            assert (id(parameter) in owner) == parameter.requires_grad
+            if parameter.requires_grad:
+                assert ("discriminator" in owner[id(parameter)]) == (name != "generator")
+    assert len(owner) == sum(p.requires_grad for network in built.networks.values() for p in network.parameters())
+    assert all(network.training for network in built.networks.values())
+
+
+def test_epochs_become_steps():
+    assert build("spl", prior_epochs=2).prior_steps == 14
+    assert build("spl", prior_epochs=None).prior_steps is None
+    assert build("rfr", norm_epochs=2).norm_steps == 14
+    assert build("rfr", norm_epochs=None).norm_steps is None
+    assert build("ec", edge_epochs=2, canny_epochs=3).stages == Stages(edge=14, canny=35)
+    assert build("ec", edge_epochs=2, canny_epochs=0).stages == Stages(edge=14, canny=14)
+
+
+def test_the_crops_of_mfe_follow_the_seed_of_the_experiment():
+    assert build("mfe").seed == 3
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_precision_is_that_of_the_forward_passes(method):
+    for precision, expected in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        with build(method, precision=precision).autocast():
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == expected

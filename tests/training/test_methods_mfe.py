@@ -1,0 +1,178 @@
+"""MFE's step: relativistic critics of whole pictures and of crops, auxiliary pictures, the range of the losses."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from spl.recipes import MFELossWeights
+from spl.training.methods.mfe import CRITICS, MFEMethod, auxiliary_loss
+from spl.training.perception import Features
+
+LOSSES = MFELossWeights(lambda_img=1, lambda_adv=1, lambda_perceptual=1, lambda_style=1, lambda_auxiliary=1)
+
+
+class Brightening(nn.Module):
+    """A generator that adds one number to the picture."""
+
+    def __init__(self, shift):
+        super().__init__()
+        self.shift = nn.Parameter(torch.tensor(shift))
+
+    def forward(self, image, mask):
+        output = image + self.shift
+        small = F.avg_pool2d(2 * output - 1, 4)
+        return output, small, small
+
+
+class Brightness(nn.Module):
+    """A critic that finds bright pictures real; it keeps what it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+        self.seen = []
+
+    def forward(self, image):
+        self.seen.append(image.detach())
+        return self.scale * image.mean((1, 2, 3), keepdim=True)
+
+
+def stub_method(shift=0.1, *, seed=1, perceive=lambda image: Features([image], [image])):
+    generator, critics = Brightening(shift), nn.ModuleDict({name: Brightness() for name in CRITICS})
+    optimizers = {
+        "generator": torch.optim.SGD(generator.parameters(), lr=0.0),
+        "discriminators": torch.optim.SGD(critics.parameters(), lr=0.0),
+    }
+    return MFEMethod(
+        generator=generator,
+        discriminators=dict(critics.items()),
+        optimizers=optimizers,
+        losses=LOSSES,
+        perceive=perceive,
+        seed=seed,
+    )
+
+
+def batch(size, seed=0):
+    """Two pictures in which no two places look alike."""
+    image = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(seed)) * 0.8
+    mask = torch.zeros(2, 1, size, size)
+    mask[..., size // 4 : size // 2, size // 4 : size // 2] = 1
+    return image, mask, F.avg_pool2d(image, 4).repeat_interleave(4, 2).repeat_interleave(4, 3)
+
+
+def find(crop, picture):
+    """Return (y, x) of a crop in the picture it was cut from."""
+    size = crop.shape[-1]
+    corners = (
+        picture[0, 0, : picture.shape[2] - size + 1, : picture.shape[3] - size + 1] == crop[0, 0, 0, 0]
+    ).nonzero()
+    places = [(y, x) for y, x in corners.tolist() if torch.equal(picture[..., y : y + size, x : x + size], crop)]
+    assert len(places) == 1
+    return places[0]
+
+
+def look(method, pictures, step):
+    """Make one step and return what each critic saw: image and output, twice."""
+    for name in CRITICS:
+        method.networks[name].seen.clear()
+    method.step(*pictures, step=step)
+    return [method.networks[name].seen for name in CRITICS]
+
+
+@pytest.mark.parametrize(("size", "crop"), [(256, 64), (64, 32), (48, 32), (32, 32)])
+def test_the_local_critic_sees_the_same_crop_of_image_and_output_a_quarter_as_wide(size, crop):
+    whole, local = look(stub_method(), batch(size), step=3)
+    image, output = whole[:2]
+    torch.testing.assert_close(image, 2 * batch(size)[0] - 1)
+    torch.testing.assert_close(output, image + 0.2)
+    assert all(picture.shape == (2, 3, crop, crop) for picture in local)
+    y, x = find(local[0], image)
+    assert find(local[1], output) == (y, x)
+    for seen in (whole, local):  # once for the critic's loss, once for the generator's: output before image
+        assert torch.equal(seen[2], seen[1])
+        assert torch.equal(seen[3], seen[0])
+        assert len(seen) == 4
+
+
+def test_the_crop_follows_step_and_seed_alone():
+    def places(method, *, pictures_seed=0):
+        pictures = batch(64, seed=pictures_seed)
+        return [find(local[0], whole[0]) for whole, local in (look(method, pictures, step) for step in range(20))]
+
+    method = stub_method()
+    first = places(method)
+    assert places(method) == first == places(stub_method(-0.1), pictures_seed=9)
+    assert places(stub_method(seed=2)) != first
+    assert len(set(first)) > 15
+    assert all(0 <= offset <= 64 - 32 for place in first for offset in place)
+    assert min(map(min, first)) < 8 < 24 < max(map(max, first))
+
+
+def test_a_convincing_output_lowers_the_loss_of_the_generator_and_raises_that_of_the_critics():
+    bright, equal, dark = (stub_method(shift).step(*batch(64), step=0) for shift in (0.2, 0.0, -0.2))
+    assert bright["loss_adv"] < equal["loss_adv"] < dark["loss_adv"]
+    for name in CRITICS:
+        assert bright[name] > equal[name] > dark[name]
+        assert equal[name] == pytest.approx(1, rel=0.2)  # indistinguishable: ((0 - 1)**2 + (0 + 1)**2) / 2
+    torch.testing.assert_close(equal["loss_adv"], equal[CRITICS[0]] + equal[CRITICS[1]])
+
+
+def test_losses_on_pixels_are_of_the_range_from_minus_1_to_1_while_features_are_of_0_to_1():
+    seen = []
+
+    def perceive(image):
+        seen.append(image.detach())
+        return Features([image], [image])
+
+    pictures = batch(64)
+    losses = stub_method(0.1, perceive=perceive).step(*pictures, step=0)
+    assert losses["loss_img"].item() == pytest.approx(0.2, rel=1e-5)
+    assert losses["loss_perceptual"].item() == pytest.approx(0.1, rel=1e-5)
+    torch.testing.assert_close(seen[0], pictures[0] + 0.1)
+    torch.testing.assert_close(seen[1], pictures[0])
+
+
+def test_auxiliary_pictures_are_compared_each_with_its_own_shrunk_target():
+    heads = torch.rand(2, 2, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    structure, image = torch.rand(2, 2, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+    def shrunk(picture):  # by two, where bilinear is the mean of four pixels
+        return picture.numpy().reshape(2, 3, 8, 2, 8, 2).mean(axis=(3, 5))
+
+    expected = np.abs(heads[0].numpy() - shrunk(structure)).mean() + np.abs(heads[1].numpy() - shrunk(image)).mean()
+    assert auxiliary_loss(*heads, structure, image).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_step_gives_the_heads_to_the_auxiliary_loss_in_their_order(build, batches):
+    image, _, structure = batches["mfe"]
+    method, heads = build("mfe"), []
+    method.networks["generator"].register_forward_hook(lambda network, inputs, outputs: heads.extend(outputs[1:]))
+    losses = method.step(*batches["mfe"], step=0)
+    expected = auxiliary_loss(*heads, 2 * structure - 1, 2 * image - 1).detach()
+    torch.testing.assert_close(losses["loss_auxiliary"], expected)
+    assert losses["loss_auxiliary"] != auxiliary_loss(*heads[::-1], 2 * structure - 1, 2 * image - 1)
+
+
+def test_frozen_mask_convolutions_stay_as_they_are(build, batches):
+    method = build("mfe")
+    convs = {n: p for n, p in method.networks["generator"].named_parameters() if n.endswith("mask_conv.weight")}
+    before = {name: weight.clone() for name, weight in convs.items()}
+    method.step(*batches["mfe"], step=0)
+    assert before
+    assert all(torch.equal(weight, before[name]) for name, weight in convs.items())
+
+
+def test_perceptual_and_style_loss_take_each_its_own_maps():
+    """The stand-in brightens by 0.1: the maps differ by that, and Gram matrices of constant maps by a known number."""
+
+    def perceive(image):
+        return Features([image, 3 * image], [torch.ones_like(image[:, :1]) * (image.mean() > 0.45) * 2])
+
+    image = torch.full((2, 3, 32, 32), 0.4)
+    mask = torch.zeros(2, 1, 32, 32)
+    losses = stub_method(0.1, perceive=perceive).step(image, mask, image, step=0)
+    assert losses["loss_perceptual"].item() == pytest.approx(0.1 + 0.3, rel=1e-5)
+    assert losses["loss_style"].item() == pytest.approx(2 * 2, rel=1e-5)  # one channel: the mean of 2 * 2

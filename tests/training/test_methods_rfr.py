@@ -1,0 +1,80 @@
+"""RFR's step: what its losses compare, and the batch norms that are frozen for fine-tuning."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from spl.training.methods.rfr import freeze_norms
+
+
+def norms(network):
+    return [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+
+
+def gram(x):
+    flat = x.reshape(*x.shape[:2], -1)
+    return flat @ flat.transpose(0, 2, 1) / (flat.shape[1] * flat.shape[2])
+
+
+def test_losses_compare_output_and_composite_with_the_image(build, batches):
+    image, mask = batches["rfr"]
+    method, outputs = build("rfr"), []
+    method.networks["generator"].register_forward_hook(lambda network, inputs, output: outputs.append(output.detach()))
+    losses = method.step(image, mask, step=0)
+
+    output = outputs[0]
+    composited = torch.where(mask > 0, output, image)
+    seen, seen_composited, truth = (
+        [[x.numpy() for x in maps] for maps in method.perceive(picture)] for picture in (output, composited, image)
+    )
+    hole, difference = mask.numpy().repeat(3, 1), np.abs(output.numpy() - image.numpy())
+    filled = composited.numpy() * hole
+    expected = {
+        "loss_valid": np.where(hole > 0, 0, difference).mean(),
+        "loss_hole": np.where(hole > 0, difference, 0).mean(),
+        "loss_perceptual": sum(
+            np.abs(ours - theirs).mean()
+            for maps in (seen, seen_composited)
+            for ours, theirs in zip(maps[0], truth[0], strict=True)
+        ),
+        "loss_style": sum(
+            np.abs(gram(ours) - gram(theirs)).mean()
+            for maps in (seen, seen_composited)
+            for ours, theirs in zip(maps[1], truth[1], strict=True)
+        ),
+        "loss_tv": np.abs(np.diff(filled, axis=2)).mean() + np.abs(np.diff(filled, axis=3)).mean(),
+    }
+    assert {name: losses[name].item() for name in expected} == pytest.approx(expected, rel=1e-5)
+
+
+def test_norms_keep_their_statistics_after_norm_steps_while_their_weights_are_trained(build, batches):
+    method = build("rfr", norm_steps=2)
+    generator, statistics, weights = method.networks["generator"], [], []
+    for step in range(4):
+        generator.train()  # as after the loop has drawn its samples
+        before = [
+            (norm.running_mean.clone(), norm.running_var.clone(), norm.weight.clone()) for norm in norms(generator)
+        ]
+        method.step(*batches["rfr"], step=step)
+        for norm, (mean, var, weight) in zip(norms(generator), before, strict=True):
+            statistics.append((step, torch.equal(norm.running_mean, mean) and torch.equal(norm.running_var, var)))
+            weights.append(torch.equal(norm.weight, weight))
+    assert set(statistics) == {(0, False), (1, False), (2, True), (3, True)}
+    assert not any(weights)
+
+
+def test_without_norm_steps_the_norms_always_follow_the_batch(build, batches):
+    method = build("rfr", norm_steps=None)
+    method.step(*batches["rfr"], step=10**6)
+    assert all(norm.training for norm in norms(method.networks["generator"]))
+
+
+def test_frozen_norms_treat_every_picture_alone(build, batches):
+    image, mask = batches["rfr"]
+    generator = build("rfr").networks["generator"].train()
+    with torch.no_grad():
+        assert (generator(image, mask)[:1] - generator(image[:1], mask[:1])).abs().max() > 1e-3
+        freeze_norms(generator)
+        torch.testing.assert_close(generator(image, mask)[:1], generator(image[:1], mask[:1]))
+    assert generator.training

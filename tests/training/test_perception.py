@@ -1,0 +1,330 @@
+"""What perceptual and style losses look through, against torchvision's own layers and NumPy."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from spl.config import TeacherPerception, VGGPerception
+from spl.errors import CheckpointError
+from spl.files import sha256
+from spl.settings import RunSettings, run_settings
+from spl.teachers.tresnet import TResNetTeacher
+from spl.training.perception import (
+    AGAIN,
+    VGG_LAYERS,
+    VGGFeatures,
+    VGGLayers,
+    gram_matrix,
+    load_perception,
+    load_vgg,
+    perceptual_loss,
+    style_loss,
+    teacher_features,
+)
+
+CPU = torch.device("cpu")
+
+# Index of every layer in torchvision's `features`, counted by hand from its configurations D and E.
+VGG16 = {
+    "relu1_1": 1, "relu1_2": 3, "pool1": 4,
+    "relu2_1": 6, "relu2_2": 8, "pool2": 9,
+    "relu3_1": 11, "relu3_2": 13, "relu3_3": 15, "pool3": 16,
+    "relu4_1": 18, "relu4_2": 20, "relu4_3": 22, "pool4": 23,
+    "relu5_1": 25, "relu5_2": 27, "relu5_3": 29, "pool5": 30,
+}  # fmt: skip
+VGG19 = {
+    "relu1_1": 1, "relu1_2": 3, "pool1": 4,
+    "relu2_1": 6, "relu2_2": 8, "pool2": 9,
+    "relu3_1": 11, "relu3_2": 13, "relu3_3": 15, "relu3_4": 17, "pool3": 18,
+    "relu4_1": 20, "relu4_2": 22, "relu4_3": 24, "relu4_4": 26, "pool4": 27,
+    "relu5_1": 29, "relu5_2": 31, "relu5_3": 33, "relu5_4": 35, "pool5": 36,
+}  # fmt: skip
+INDICES = {"vgg16": VGG16, "vgg19": VGG19}
+CONFIGURATION = {"vgg16": "D", "vgg19": "E"}
+
+
+def trunk(network: str) -> nn.Sequential:
+    """torchvision's `features` without its large classifier, in evaluation mode and with activations in place."""
+    torch.manual_seed(0)
+    layers = torchvision.models.vgg.make_layers(torchvision.models.vgg.cfgs[CONFIGURATION[network]])
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight)
+    return layers.eval()
+
+
+def picture():
+    return torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def outputs(layers, x):
+    """Run layer after layer, and copy every output before the next one may change it in place."""
+    x, found = x.clone(), []
+    for layer in layers:
+        x = layer(x)
+        found.append(x.clone())
+    return found
+
+
+@pytest.fixture(scope="module")
+def trunks():
+    return {network: trunk(network) for network in INDICES}
+
+
+@pytest.fixture(scope="module")
+def expected(trunks):
+    """Outputs of torchvision's layers by network and range, computed before anything of ours touches them."""
+    return {
+        (network, signed): outputs(layers, 2 * picture() - 1 if signed else picture())
+        for network, layers in trunks.items()
+        for signed in (False, True)
+    }
+
+
+@pytest.fixture
+def image():
+    return picture()
+
+
+# --- VGG --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("network", ["vgg16", "vgg19"])
+def test_every_named_layer_is_torchvisions(network, trunks, expected, image):
+    indices = dict(INDICES[network])
+    indices |= {name.replace("relu", "conv"): i - 1 for name, i in indices.items() if name.startswith("relu")}
+    found = VGGFeatures(trunks[network], VGGLayers(network, list(indices), [])).forward(image)
+    assert found.style == []
+    for index, ours in zip(indices.values(), found.perceptual, strict=True):
+        torch.testing.assert_close(ours, expected[network, False][index])
+
+
+@pytest.mark.parametrize(("recipe", "signed"), [("rfr", False), ("mfe", True), ("ec", False)])
+def test_each_method_reads_its_layers_of_its_network_in_its_range(recipe, signed, trunks, expected, image):
+    perceptual, style = {
+        "rfr": (["pool1", "pool2", "pool3"], ["pool1", "pool2", "pool3"]),
+        "mfe": (["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"], ["relu2_2", "relu3_3", "relu4_3", None]),
+        "ec": (
+            ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"],
+            ["relu2_2", "relu3_4", "relu4_4", "relu5_2"],
+        ),
+    }[recipe]
+    network = {"rfr": "vgg16", "mfe": "vgg16", "ec": "vgg19"}[recipe]
+    assert VGG_LAYERS[recipe].network == network
+    found = VGGFeatures(trunks[network], VGG_LAYERS[recipe]).forward(image)
+    assert len(found.perceptual) == len(perceptual)
+    assert len(found.style) == len(style)
+    for maps, names in ((found.perceptual, perceptual), (found.style, style)):
+        for ours, name in zip(maps, names, strict=True):
+            if name:  # the other one is below
+                torch.testing.assert_close(ours, expected[network, signed][INDICES[network][name]])
+
+
+def test_the_last_style_layer_of_mfe_applies_pool_convolution_and_relu_again(trunks, image):
+    found = VGGFeatures(trunks["vgg16"], VGGLayers("vgg16", ["relu5_1"], [AGAIN])).forward(image)
+    with torch.no_grad():
+        once = trunks["vgg16"][:26](image)
+        pooled = nn.functional.max_pool2d(once, 2)
+        again = nn.functional.conv2d(pooled, trunks["vgg16"][24].weight, trunks["vgg16"][24].bias, padding=1).relu()
+    torch.testing.assert_close(found.perceptual[0], once)
+    torch.testing.assert_close(found.style[0], again)
+    assert found.style[0].shape == (2, 512, 1, 1)
+
+
+def test_layers_after_the_last_wanted_one_are_not_run(trunks, image):
+    calls = []
+    handle = trunks["vgg16"][5].register_forward_hook(lambda *args: calls.append(1))  # behind pool1
+    VGGFeatures(trunks["vgg16"], VGGLayers("vgg16", ["relu1_2"], ["pool1"])).forward(image)
+    handle.remove()
+    assert not calls
+
+
+def test_gradients_reach_the_image_through_a_frozen_network(trunks, image):
+    perceive = VGGFeatures(trunks["vgg16"], VGG_LAYERS["mfe"])
+    image.requires_grad_()
+    features = perceive(image)
+    (sum(x.sum() for x in features.perceptual) + sum(x.sum() for x in features.style)).backward()
+    assert image.grad.abs().sum() > 0
+    assert all(not parameter.requires_grad and parameter.grad is None for parameter in perceive.parameters())
+
+
+# --- The file of VGG --------------------------------------------------------------------------------------------------
+
+
+def write_vgg(folder, layers, *, name=None):
+    """Write torchvision's layout, a piece of classifier included, under the name that its hash asks for."""
+    folder.mkdir(exist_ok=True)
+    state = {f"features.{key}": tensor for key, tensor in layers.state_dict().items()}
+    torch.save(state | {"classifier.0.bias": torch.zeros(4)}, folder / "vgg.pth")
+    path = folder / (name or f"vgg16-{sha256(folder / 'vgg.pth')[:8]}.pth")
+    (folder / "vgg.pth").rename(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def vgg_path(trunks, tmp_path_factory):
+    """A file with random weights that passes for torchvision's."""
+    return write_vgg(tmp_path_factory.mktemp("vgg"), trunks["vgg16"])
+
+
+def test_a_right_file_gives_its_convolutions_and_draws_no_random_numbers(vgg_path, expected, image):
+    before = torch.get_rng_state()
+    found = load_vgg(vgg_path, "vgg16")
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.testing.assert_close(outputs(found, image), expected["vgg16", False])
+
+
+def test_a_file_whose_hash_is_not_the_one_in_its_name_is_refused(vgg_path, tmp_path):
+    path = tmp_path / "vgg16-397923af.pth"
+    shutil.copy(vgg_path, path)
+    with pytest.raises(CheckpointError) as caught:
+        load_vgg(path, "vgg16")
+    message = str(caught.value)
+    assert message.startswith(f"{path}: expected torchvision's file, whose sha256 starts with 397923af, got ")
+    assert message.endswith("Fetch it again: https://download.pytorch.org/models/vgg16-397923af.pth")
+    assert "\n" not in message
+
+
+def test_a_file_of_another_network_is_refused(trunks, tmp_path):
+    path = write_vgg(tmp_path / "vgg19", trunks["vgg19"])
+    with pytest.raises(CheckpointError, match="expected torchvision's vgg16 layout"):
+        load_vgg(path, "vgg16")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"vgg16-397923af\.pth does not exist"):
+        load_vgg(tmp_path / "vgg16-397923af.pth", "vgg16")
+
+
+class Malicious:
+    """Unpickled by a careless reader, it makes a folder."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+def test_a_file_that_wants_to_run_code_is_refused_and_runs_nothing(tmp_path):
+    torch.save({"features.0.weight": Malicious(tmp_path / "run")}, tmp_path / "vgg.pth")
+    path = tmp_path / f"vgg16-{sha256(tmp_path / 'vgg.pth')[:8]}.pth"
+    (tmp_path / "vgg.pth").rename(path)
+    with pytest.raises(CheckpointError, match="Nothing was run"):
+        load_vgg(path, "vgg16")
+    assert not (tmp_path / "run").exists()
+
+
+# --- The teacher in place of VGG --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def teacher():
+    torch.manual_seed(0)
+    return TResNetTeacher.build(layers=(1, 1), width_factor=0.25)
+
+
+def test_the_teacher_gives_three_maps_through_which_gradients_reach_the_image(teacher, image):
+    features = teacher_features(teacher)(image.requires_grad_())
+    assert [tuple(x.shape) for x in features.perceptual] == [(2, 16, 8, 8), (2, 16, 8, 8), (2, 32, 4, 4)]
+    assert all(ours is theirs for ours, theirs in zip(features.perceptual, features.style, strict=True))
+    for x in features.perceptual:
+        (gradient,) = torch.autograd.grad(x.sum(), image, retain_graph=True)
+        assert gradient.abs().sum() > 0
+    assert not any(parameter.requires_grad for parameter in teacher.parameters())
+    torch.testing.assert_close(features.perceptual[-1].detach(), teacher(image.detach()))
+
+
+# --- Which of them a run uses -----------------------------------------------------------------------------------------
+
+
+def test_methods_without_perceptual_losses_load_nothing(demo_params):
+    for method in ("spl", "rn"):
+        assert load_perception(run_settings(demo_params, "paris", method), None, CPU) is None
+
+
+def test_the_demo_looks_through_its_teacher(demo_params, teacher, image):
+    run = run_settings(demo_params, "paris", "rfr")
+    assert isinstance(run.perception, TeacherPerception)
+    perceive = load_perception(run, teacher, CPU)
+    torch.testing.assert_close(perceive(image), teacher_features(teacher)(image))
+
+
+def test_vgg_is_loaded_from_the_folder_that_the_settings_name(demo_params, vgg_path, image, monkeypatch):
+    monkeypatch.setattr("spl.settings.VGG_FILES", {"vgg16": vgg_path.name, "vgg19": "none.pth"})
+    run = run_settings(demo_params, "paris", "mfe")
+    run = run.model_copy(update={"perception": VGGPerception(kind="vgg", folder=str(vgg_path.parent))})
+    assert isinstance(run, RunSettings)
+    features = load_perception(run, None, CPU)(image)
+    assert [x.shape[1] for x in features.perceptual] == [64, 128, 256, 512, 512]
+    assert [x.shape[1] for x in features.style] == [128, 256, 512, 512]
+
+
+# --- Losses -----------------------------------------------------------------------------------------------------------
+
+
+def maps(seed):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(2, 4, 6, 5, generator=generator), torch.randn(2, 3, 2, 2, generator=generator)]
+
+
+def numpy_gram(x):
+    """Entry by entry."""
+    batch, channels, height, width = x.shape
+    gram = np.zeros((batch, channels, channels))
+    for b in range(batch):
+        for i in range(channels):
+            for j in range(channels):
+                gram[b, i, j] = np.sum(x[b, i] * x[b, j]) / (channels * height * width)
+    return gram
+
+
+def test_gram_matrix():
+    for x in maps(0):
+        np.testing.assert_allclose(gram_matrix(x).numpy(), numpy_gram(x.numpy()), rtol=1e-5, atol=1e-6)
+
+
+def test_perceptual_and_style_loss():
+    ours, theirs = maps(0), maps(1)
+    pairs = [(a.numpy(), b.numpy()) for a, b in zip(ours, theirs, strict=True)]
+    perceptual = sum(np.mean(np.abs(a - b)) for a, b in pairs)
+    style = sum(np.mean(np.abs(numpy_gram(a) - numpy_gram(b))) for a, b in pairs)
+    assert perceptual_loss(ours, theirs).item() == pytest.approx(perceptual, rel=1e-5)
+    assert style_loss(ours, theirs).item() == pytest.approx(style, rel=1e-5)
+
+
+def test_losses_of_equal_pictures_are_zero(trunks, image):
+    perceive = VGGFeatures(trunks["vgg16"], VGG_LAYERS["mfe"])
+    ours, theirs, other = perceive(image), perceive(image.clone()), perceive(image.flip(0))
+    assert perceptual_loss(ours.perceptual, theirs.perceptual) == 0
+    assert style_loss(ours.style, theirs.style) == 0
+    assert perceptual_loss(ours.perceptual, other.perceptual) > 0
+    assert style_loss(ours.style, other.style) > 0
+
+
+def test_style_forgets_where_things_are():
+    ours = maps(0)
+    moved = [x.roll((1, 2), dims=(2, 3)) for x in ours]
+    assert perceptual_loss(ours, moved) > 0.5
+    torch.testing.assert_close(style_loss(ours, moved), torch.zeros(()), atol=1e-6, rtol=0)
+
+
+def test_losses_are_in_full_precision_under_autocast(bfloat16):
+    ours, theirs = ([x.bfloat16() for x in maps(seed)] for seed in (0, 1))
+    with bfloat16():
+        losses = perceptual_loss(ours, theirs), style_loss(ours, theirs)
+    exact = [[x.float() for x in each] for each in (ours, theirs)]
+    torch.testing.assert_close(losses[0], perceptual_loss(*exact), rtol=1e-3, atol=0)
+    torch.testing.assert_close(losses[1], style_loss(*exact))
+    assert all(loss.dtype == torch.float32 for loss in losses)
+
+
+def test_maps_of_different_numbers_are_an_error():
+    with pytest.raises(ValueError):
+        perceptual_loss(maps(0), maps(1)[:1])

@@ -1,0 +1,136 @@
+"""Released weights become runs of this project: whole folders, with their origin, that everything else can read."""
+
+import pytest
+import torch
+
+from spl.errors import CheckpointError, ParamsError
+from spl.files import read_json, sha256
+from spl.inpaint import load_inpainter
+from spl.models.build import as_inpainter, load_generator
+from spl.settings import RunSettings, released_run
+from spl.weights.convert import convert_released
+from spl.weights.releases import RELEASES
+from tests.weights.fabricate import (
+    FILES,
+    IMAGE_SIZE,
+    RECIPES,
+    equal,
+    method,
+    release,
+    run_of,
+    small,
+    write_params,
+)
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def picture():
+    generator = torch.Generator().manual_seed(3)
+    image = torch.rand(2, 3, 8, 8, generator=generator).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    mask = torch.zeros(2, 1, IMAGE_SIZE, IMAGE_SIZE)
+    mask[0, :, 10:40, 20:50] = 1
+    mask[1, :, 30:, :] = 1
+    return image, mask
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_converted_run_is_the_released_network(tmp_path, recipe, picture):
+    generator = small(recipe, tmp_path)
+    run = run_of(recipe, release(recipe, generator, tmp_path / "files"), tmp_path)
+    convert_released(run, tmp_path / "run")
+    assert sorted(file.name for file in (tmp_path / "run").iterdir()) == ["run.json", "weights.safetensors"]
+    other = load_generator(run.recipe, tmp_path / "run", image_size=run.image_size, device=CPU)
+    assert equal(other, generator)
+    with torch.no_grad():
+        expected = as_inpainter(generator)(*picture)
+        assert torch.equal(as_inpainter(other)(*picture), expected)
+        inpainter, image_size = load_inpainter(tmp_path / "run", CPU)
+        assert torch.equal(inpainter(*picture), expected)
+    assert image_size == IMAGE_SIZE
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_record_tells_the_origin(tmp_path, recipe):
+    path = release(recipe, small(recipe, tmp_path), tmp_path / "files")
+    run = run_of(recipe, path, tmp_path)
+    convert_released(run, tmp_path / "run")
+    record = read_json(tmp_path / "run" / "run.json")
+    assert record["inputs"] == {name: sha256(tmp_path / "files" / name) for name in FILES[recipe].values()}
+    assert record["weights_sha256"] == sha256(tmp_path / "run" / "weights.safetensors")
+    assert record["documented"] == RELEASES[recipe].documented
+    assert record["settings"]["released"] == {"source": "released", "path": str(path)}
+    assert RunSettings.model_validate(record["settings"], strict=False) == run
+    assert record["versions"]
+
+
+def test_the_same_file_gives_the_same_bytes(tmp_path):
+    run = run_of("rfr", release("rfr", small("rfr", tmp_path), tmp_path / "files"), tmp_path)
+    convert_released(run, tmp_path / "first")
+    convert_released(run, tmp_path / "second")
+    for name in ("weights.safetensors", "run.json"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_whatever_was_in_the_folder_is_replaced(tmp_path):
+    run = run_of("rn", release("rn", small("rn", tmp_path), tmp_path / "files"), tmp_path)
+    (tmp_path / "run").mkdir()
+    for name in ("weights.safetensors", "run.json", "log.csv", "samples.png"):
+        (tmp_path / "run" / name).write_text("of a run that was trained")
+    convert_released(run, tmp_path / "run")
+    assert sorted(file.name for file in (tmp_path / "run").iterdir()) == ["run.json", "weights.safetensors"]
+    assert read_json(tmp_path / "run" / "run.json")["settings"]["released"]
+
+
+def break_writing(monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("spl.weights.convert.write_record", full)
+
+
+@pytest.mark.parametrize("fault", ["missing", "a web page", "a misfit", "a full disk"])
+@pytest.mark.parametrize("recipe", ["rn", "mfe"])
+def test_a_failure_leaves_what_was_there(tmp_path, monkeypatch, recipe, fault):
+    path = release(recipe, small(recipe, tmp_path), tmp_path / "files")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "kept").write_text("of an earlier run")
+    run = run_of(recipe, path, tmp_path, **({"blocks": 2} if fault == "a misfit" else {}))
+    file = max((tmp_path / "files").iterdir())
+    if fault == "missing":
+        file.unlink()
+    elif fault == "a web page":
+        file.write_text("<html>")
+    elif fault == "a full disk":
+        break_writing(monkeypatch)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(OSError if fault == "a full disk" else CheckpointError):
+        convert_released(run, tmp_path / "run")
+    assert sorted(tmp_path.iterdir()) == before
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize("recipe", ["rfr", "ec"])
+def test_the_released_files_are_never_replaced_by_what_is_made_of_them(tmp_path, recipe):
+    path = release(recipe, small(recipe, tmp_path), tmp_path / "files")
+    run = run_of(recipe, path, tmp_path)
+    for folder in (tmp_path / "files", tmp_path, tmp_path / "run" / ".." / "files"):
+        with pytest.raises(CheckpointError, match="which is to be replaced"):
+            convert_released(run, folder)
+    assert {file.name for file in (tmp_path / "files").iterdir()} == set(FILES[recipe].values())
+
+
+def test_mfe_at_another_image_size_has_another_depth(tmp_path):
+    path = release("mfe", small("mfe", tmp_path), tmp_path / "files")
+    params = write_params(tmp_path / "params.yaml", {"mfe": method("mfe")}, image_size=32)
+    with pytest.raises(CheckpointError, match=r"\(encoder\) does not fit(.|\n)*unexpected(.|\n)*published sizes"):
+        convert_released(released_run(params, "paris", "mfe", path), tmp_path / "run")
+
+
+def test_only_methods_with_networks_take_weights(tmp_path):
+    params = write_params(tmp_path / "params.yaml", {"telea": {"recipe": "telea", "radius": 3}, "rn": method("rn")})
+    with pytest.raises(ParamsError, match=r"methods\.telea has no weights; those that have: rn"):
+        released_run(params, "paris", "telea", tmp_path)
+    with pytest.raises(ParamsError, match="'pariss'; it has paris"):
+        released_run(params, "pariss", "rn", tmp_path)

@@ -1,0 +1,313 @@
+"""Released weights, fabricated in their authors' layouts, go through the real pipeline to Table 1."""
+
+import contextlib
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from spl import cli
+from spl.compositing import composite
+from spl.data import loaders
+from spl.errors import RecordError
+from spl.evaluation.metrics import quantise
+from spl.evaluation.run import evaluate_method
+from spl.files import read_json, sha256
+from spl.models.build import as_inpainter, load_generator
+from spl.params import load_params
+from spl.settings import evaluation_settings, run_settings
+from spl.stale import stale_results
+from tests.parity.conftest import Fixture
+from tests.weights.fabricate import (
+    FILES,
+    IMAGE_SIZE,
+    PUBLISHED_MODELS,
+    RECIPES,
+    contents,
+    method,
+    release,
+    save,
+    small,
+    write_params,
+)
+from tests.workflow.conftest import REPOSITORY, Clone, planned_jobs
+
+CPU = torch.device("cpu")
+METHODS = {"spl_released" if recipe == "spl" else recipe: recipe for recipe in RECIPES}
+"""Method in params.yaml: recipe."""
+
+BUILT = ("rn", "ec")
+"""What Snakemake builds, one file and a folder of two; the same commands make the rest without it, which is faster."""
+
+TEST_IMAGES = 4
+
+# Small networks, from their files to Table 1 --------------------------------------------------------
+
+
+class World:
+    """A folder with fabricated released files, and parameter files for some and for all of the methods."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clone = Clone(folder, folder / ".cache")
+        self.clone.env["CUDA_VISIBLE_DEVICES"] = ""  # the numbers are compared with this process's
+        self.generators = {name: small(recipe, folder) for name, recipe in METHODS.items()}
+        self.methods = {"telea": {"recipe": "telea", "radius": 3}}
+        for name, generator in self.generators.items():
+            path = release(METHODS[name], generator, folder / "released" / name)
+            self.methods[name] = method(METHODS[name], paris=path.relative_to(folder))
+        self.write("params.yaml", ("telea", *BUILT))
+        self.params = self.write("all.yaml", self.methods)
+
+    def write(self, file, names, **changes):
+        """Write a parameter file of some methods; `changes` replace methods."""
+        return write_params(
+            self.folder / file, {name: self.methods[name] for name in names} | changes, test=TEST_IMAGES
+        )
+
+    def snakemake(self, *arguments, target="results/table1.csv", params="params.yaml"):
+        where = ("--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "profiles" / "default"))
+        return self.clone.run("snakemake", *where, "--configfile", params, *arguments, "--", target)
+
+    def planned(self, **options):
+        return planned_jobs(self.snakemake("-n", "--quiet", "reason", **options))
+
+    def evidence(self, name):
+        return pd.read_csv(self.folder / "results/eval/paris" / name / "per_image.csv")
+
+    def evaluate(self, name, out, *, batch_size=4, weights=None):
+        """Evaluate again, into another folder."""
+        settings = evaluation_settings(self.params, "paris", name).model_copy(update={"batch_size": batch_size})
+        data = self.folder / "data"
+        evaluate_method(
+            settings,
+            pairs=data / "pairs/paris.csv",
+            images=data / "prepared/paris/manifest.csv",
+            masks=data / "masks/masks.csv",
+            weights=weights or self.folder / "results/weights/paris" / name,
+            folder=out,
+            device=CPU,
+        )
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    world = World(tmp_path_factory.mktemp("released"))
+    world.jobs = world.planned()
+    world.snakemake("--cores", "2")
+    with contextlib.chdir(world.folder):
+        build([name for name in METHODS if name not in BUILT], Path("all.yaml"))
+        cli.table1(out=Path("all"), params=Path("all.yaml"))
+    return world
+
+
+def build(names, params):
+    """Convert and evaluate, as the rules do."""
+    for name in names:
+        cli.train("paris", name, params=params)
+        cli.evaluate("paris", name, params=params, device="cpu")
+
+
+@pytest.fixture
+def inside(world, monkeypatch):
+    """The same world as the working folder."""
+    monkeypatch.chdir(world.folder)
+    return world
+
+
+def pictures(folder):
+    return {path.name: np.asarray(Image.open(path)).astype(int) for path in (folder / "composited").iterdir()}
+
+
+def test_nothing_is_trained_and_nothing_is_made_to_learn_from(world):
+    assert world.jobs == {
+        "fetch_images": 1, "prepare_images": 1, "fetch_masks": 1, "group_masks": 1, "pair_masks": 1,
+        "train_method": len(BUILT), "evaluate_method": len(BUILT) + 1, "table1": 1,
+    }  # fmt: skip
+    assert not (world.folder / "results/teacher").exists()
+    assert not (world.folder / "checkpoints").exists()
+    for name in METHODS:
+        files = {file.name for file in (world.folder / "results/weights/paris" / name).iterdir()}
+        assert files == {"weights.safetensors", "run.json"}
+
+
+def test_a_method_that_is_trained_needs_its_teacher_beside_released_ones(world):
+    world.write("trained.yaml", BUILT, spl=method("spl"), mfe_trained=method("mfe"))
+    jobs = world.planned(params="trained.yaml", target="weights")
+    assert jobs == {"fetch_pretext": 1, "train_teacher": 1, "smooth_images": 1, "train_method": 2, "weights": 1}
+
+
+@pytest.mark.parametrize(("folder", "names"), [("results", BUILT), ("all", tuple(METHODS))])
+def test_table1_says_what_stands_behind_each_cell(world, folder, names):
+    table = pd.read_csv(world.folder / folder / "table1.csv")
+    whole = table.query("mask_ratio == 'all'")
+    assert set(whole["method"]) == {"telea", *names}
+    assert whole["ours"].notna().all()
+    assert (whole["n_images"] == TEST_IMAGES).all()
+    released = whole["method"] != "telea"
+    assert set(whole.loc[released, "status"]) == {"released weights on the miniature world"}
+    assert set(whole.loc[~released, "status"]) == {"classical fill on the miniature world"}
+    assert "the authors' released weights" in (world.folder / folder / "table1.md").read_text()
+
+
+def test_every_method_is_measured_on_the_same_pairs(world):
+    pairs = pd.read_csv(world.folder / "data/pairs/paris.csv")
+    assert len(pairs) == TEST_IMAGES
+    for name in ("telea", *METHODS):
+        assert world.evidence(name)[["image", "mask", "hole_ratio", "ratio_bin"]].equals(
+            pairs[["image", "mask", "hole_ratio", "ratio_bin"]]
+        )
+        record = read_json(world.folder / "results/eval/paris" / name / "record.json")
+        assert record["inputs"]["pairs"] == sha256(world.folder / "data/pairs/paris.csv")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_pictures_are_those_of_the_released_network(world, name):
+    run = world.folder / "results/weights/paris" / name
+    record = read_json(run / "run.json")
+    files = {file.name: sha256(file) for file in (world.folder / "released" / name).iterdir()}
+    assert record["inputs"] == files
+    data = world.folder / "data"
+    pairs = loaders.TestPairs(data / "pairs/paris.csv", data / "prepared/paris", data / "masks", image_size=IMAGE_SIZE)
+    image, mask = (torch.stack(parts) for parts in zip(*pairs, strict=True))
+    with torch.no_grad():
+        output = as_inpainter(world.generators[name])(image, mask)
+    expected = quantise(composite(output.clamp(0, 1), image, mask)).permute(0, 2, 3, 1).int()
+    seen = pictures(world.folder / "results/eval/paris" / name)
+    for file, picture in zip(pairs.table["image"], expected.numpy(), strict=True):
+        assert np.abs(seen[Path(file).name] - picture).max() <= 1
+
+
+def evidence_of(folder):
+    return pd.read_csv(folder / "per_image.csv")
+
+
+def test_rn_depends_on_the_declared_batch(world, tmp_path):
+    for batch_size in (4, 2, 1):
+        world.evaluate("rn", tmp_path / str(batch_size), batch_size=batch_size)
+    whole, halves, singles = (evidence_of(tmp_path / name)["psnr"] for name in ("4", "2", "1"))
+    assert whole.equals(world.evidence("rn")["psnr"])  # the same batch gives the same numbers
+    assert (whole != halves).any()
+    assert (whole != singles).any()
+    assert (halves != singles).any()
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "rn"])
+def test_no_other_method_depends_on_the_batch(world, tmp_path, name):
+    world.evaluate(name, tmp_path / "singles", batch_size=1)
+    singles, whole = evidence_of(tmp_path / "singles"), world.evidence(name)
+    for metric, tolerance in {"psnr": 0.01, "ssim": 1e-4, "mae": 1e-4}.items():
+        np.testing.assert_allclose(singles[metric], whole[metric], atol=tolerance)
+
+
+def test_the_declared_batch_is_part_of_the_evidence(inside):
+    evaluation = inside.params.evaluation.model_copy(update={"batch_size": 2})
+    changed = inside.params.model_copy(update={"evaluation": evaluation})
+    assert stale_results(inside.params, "evaluate") == []
+    expected = [f"results/eval/paris/{name}/per_image.csv" for name in ("telea", *METHODS)]
+    assert stale_results(changed, "evaluate") == expected
+
+
+@pytest.mark.parametrize("name", ["rn", "ec"])
+def test_weights_that_the_record_does_not_describe_are_refused(world, tmp_path, name):
+    weights = tmp_path / "weights"
+    shutil.copytree(world.folder / "results/weights/paris" / name, weights)
+    file, record = weights / "weights.safetensors", weights / "run.json"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(RecordError, match="is not the file that"):
+        world.evaluate(name, tmp_path / "out", weights=weights)
+    record.write_text(record.read_text().replace("released/", "elsewhere/"))
+    with pytest.raises(RecordError, match=r"released\.path: was 'elsewhere/"):
+        world.evaluate(name, tmp_path / "out", weights=weights)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_released_file_that_changes_is_noticed(inside):
+    params = load_params("params.yaml")
+    assert inside.planned() == {}
+    assert stale_results(params, "train") == []
+    folder = inside.folder / "released" / "ec"
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    release("ec", small("ec", inside.folder / "released", seed=1), folder)
+    assert stale_results(params, "train") == ["results/weights/paris/ec/run.json"]
+    for path in before:
+        path.unlink()
+    assert inside.planned() == {}  # what was converted outlives its source
+    for path, content in before.items():
+        path.write_bytes(content)
+    assert stale_results(params, "train") == []
+
+
+# Published sizes, with weights whose outputs the authors' networks have computed ----------------------
+
+PARITY = Path(os.environ.get("SPL_PARITY_DIR", REPOSITORY.parent / "shared" / "parity"))
+SIZES = {"rn": 64, "rfr": 64, "ec": 64, "spl": 64, "mfe": 256}
+"""MFE's published depth takes 256 pixels and no others."""
+
+
+def parity_fixture(recipe):
+    for file in (PARITY / "formula_weights.py", PARITY / f"{recipe}.json"):
+        if not file.is_file():
+            pytest.skip(f"no {file} (set SPL_PARITY_DIR)")
+    spec = importlib.util.spec_from_file_location("formula_weights", PARITY / "formula_weights.py")
+    formula_weights = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(formula_weights)
+    return Fixture(*formula_weights.load(PARITY, recipe))
+
+
+@pytest.fixture
+def room(tmp_path, monkeypatch):
+    """A working folder that is emptied again: MFE's files alone take half a gigabyte, and as much again converted."""
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    for folder in tmp_path.iterdir():
+        if folder.is_dir():
+            shutil.rmtree(folder)
+
+
+def draw(params):
+    """Make one test picture and its mask, as the rules do."""
+    source, images, masks = Path("data/sources"), Path("data/prepared/paris"), Path("data/masks")
+    cli.fetch_images("paris", source / "images/paris.json", params)
+    cli.fetch_masks(source / "masks.json", params)
+    cli.prepare_images("paris", source / "images/paris.json", images, params)
+    cli.prepare_masks(source / "masks.json", masks, params)
+    pairs = Path("data/pairs")
+    cli.prepare_pairs("paris", images / "manifest.csv", pairs / "paris.csv", pairs / "paris.json", params=params)
+
+
+@torch.no_grad()
+def check_outputs(recipe, fixture, generator):
+    """Compare what the converted run makes of the fixture's picture with what the authors' network made of it."""
+    image, mask = fixture.image(), fixture.mask("hole" if recipe == "rfr" else "mask")
+
+    def compute(dtype):
+        output = as_inpainter(generator.to(dtype))(image.to(dtype), mask.to(dtype))
+        return {"image": 2 * output - 1 if recipe == "mfe" else output}  # the authors' range there
+
+    fixture.check_regions(compute)
+
+
+@pytest.mark.parametrize("recipe", SIZES)
+def test_published_weights_go_from_their_files_to_a_table(room, recipe):
+    fixture = parity_fixture(recipe)
+    path = save(recipe, contents(recipe, fixture.states), room / "released")
+    methods = {"telea": {"recipe": "telea", "radius": 3}, recipe: method(recipe, models=PUBLISHED_MODELS, paris=path)}
+    params = room / "params.yaml"
+    write_params(params, methods, image_size=SIZES[recipe])
+    draw(params)
+    cli.evaluate("paris", "telea", params=params)
+    build([recipe], params)
+    cli.table1(out=Path("results"), params=params)
+    table = pd.read_csv("results/table1.csv").query("mask_ratio == 'all'").set_index(["method", "metric"])
+    assert table.loc[recipe, "status"].eq("released weights on the miniature world").all()
+    assert np.isfinite(table["ours"]).all()
+    weights = Path("results/weights/paris") / recipe
+    settings = run_settings(load_params(params), "paris", recipe)
+    check_outputs(recipe, fixture, load_generator(settings.recipe, weights, image_size=SIZES[recipe], device=CPU))
