@@ -67,7 +67,18 @@ def _unknown_overrides(raw: Any) -> list[str]:
 
 def _dotted(location: tuple[int | str, ...]) -> str:
     """Join a pydantic location, leaving out the tags of unions that the user never wrote."""
-    tags = {"miniature", "supplied", "folder", "trained", "released", "step", "linear", "exponential", "constant"}
+    tags = {
+        "miniature",
+        "supplied",
+        "folder",
+        "trained",
+        "released",
+        "vgg",
+        "step",
+        "linear",
+        "exponential",
+        "constant",
+    }
     parts = [str(part) for i, part in enumerate(location) if not _is_tag(location, i, tags)]
     return ".".join(parts) or "(top level)"
 
@@ -79,7 +90,7 @@ def _is_tag(location: tuple[int | str, ...], i: int, tags: set[str]) -> bool:
         return True
     if previous == "layout":
         return i + 1 < len(location) or location[i] in tags
-    return previous in {"source", "decay", "teacher"} and location[i] in tags
+    return previous in {"source", "decay", "teacher", "perception"} and location[i] in tags
 
 
 def _describe(fault: Any) -> str:

@@ -123,13 +123,14 @@ class SPLTraining(AdversarialTraining):
     prior_epochs: Positive | None = Field(description="Epochs with the prior loss; null for all of them.")
     per_dataset: dict[Name, SPLTrainingOverride]  # pyright: ignore[reportIncompatibleVariableOverride] (frozen)
 
-    @field_validator("prior_epochs")
-    @classmethod
-    def _prior_within_epochs(cls, prior_epochs: int | None, info: ValidationInfo) -> Any:
-        epochs = info.data.get("epochs")
-        if prior_epochs is not None and epochs is not None and prior_epochs > epochs:
-            raise ValueError(f"keeps the prior loss for {prior_epochs} epochs, but training ends after epoch {epochs}")
-        return prior_epochs
+    @model_validator(mode="after")
+    def _prior_within_epochs(self) -> Self:
+        for where, training in self.cases():
+            if training.prior_epochs is not None and training.prior_epochs > training.epochs:
+                raise ValueError(
+                    f"{where}prior_epochs is {training.prior_epochs}, but training ends after epoch {training.epochs}"
+                )
+        return self
 
 
 class RFRTrainingOverride(TrainingOverride):
@@ -283,7 +284,7 @@ class RFRModel(Strict):
 
     width: Positive = Field(multiple_of=8, description="Channels of the first layer; 64 in the paper.")
     kernel: Literal[5, 7] = Field(description="Of the partial convolutions; 5 is the released smaller-hole variant.")
-    rounds: Positive = Field(description="Recurrences; 6 in the paper.")
+    rounds: Annotated[int, Field(ge=2)] = Field(description="Recurrences; 6 in the paper.")
 
 
 class RFRLossWeights(Strict):

@@ -279,7 +279,7 @@ def test_a_key_that_stands_twice_is_an_error(raw_params, write_params):
 @pytest.mark.parametrize(
     ("path", "value", "fault"),
     [
-        ("methods.spl.training.prior_epochs", 99, "keeps the prior loss for 99 epochs"),
+        ("methods.spl.training.prior_epochs", 99, "prior_epochs is 99"),
         ("methods.spl.losses.delta", float("inf"), "finite number"),
         ("masks.hole", "black", "drawn with white holes"),
         ("masks.glob", "/pictures/*.png", "relative to the source's folder"),

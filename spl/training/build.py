@@ -59,18 +59,19 @@ def build_method(recipe: NetworkMethod, around: Surroundings) -> Method:
 
 
 def _build_spl(recipe: SPLRecipe, around: Surroundings) -> Method:
+    generator, discriminator = _generator(recipe, around), PatchDiscriminator(width=recipe.model.width)
     epochs = recipe.training.prior_epochs
     return SPLMethod(
         teacher=around.teacher,
         prior_steps=None if epochs is None else epochs * around.steps_per_epoch,
-        **_generator_and_critic(recipe, around, PatchDiscriminator(width=recipe.model.width)),
+        **_pair(recipe, around, generator, discriminator),
     )
 
 
 def _build_rn(recipe: RNRecipe, around: Surroundings) -> Method:
-    discriminator = PatchDiscriminator(width=recipe.model.width)
+    generator, discriminator = _generator(recipe, around), PatchDiscriminator(width=recipe.model.width)
     initialise_rn(discriminator)
-    return RNMethod(**_generator_and_critic(recipe, around, discriminator))
+    return RNMethod(**_pair(recipe, around, generator, discriminator))
 
 
 def _build_rfr(recipe: RFRRecipe, around: Surroundings) -> Method:
@@ -126,11 +127,10 @@ def _build_ec(recipe: ECRecipe, around: Surroundings) -> Method:
 # --- What several recipes need ----------------------------------------------------------------------------------------
 
 
-def _generator_and_critic(
-    recipe: SPLRecipe | RNRecipe, around: Surroundings, discriminator: nn.Module
+def _pair(
+    recipe: SPLRecipe | RNRecipe, around: Surroundings, generator: nn.Module, discriminator: nn.Module
 ) -> dict[str, Any]:
     """Return the arguments that methods with one patch discriminator share."""
-    generator = _generator(recipe, around)
     _place(discriminator, around)
     return {
         "generator": around.world.distribute(generator),

@@ -28,10 +28,12 @@ class World:
         """Wrap a network so that its gradients are averaged over all processes."""
         if self.size == 1:
             return network
-        # Buffers (spectral-norm vectors) are a function of the weights alone, hence equal everywhere; sending
-        # them between the discriminator's two passes would change tensors that autograd still needs.
+        # Spectral-norm vectors are a function of the weights alone, hence equal everywhere; sending them between the
+        # discriminator's two passes would change tensors that autograd still needs. The running statistics of batch
+        # norms differ, and those of the main process count.
+        has_statistics = any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
         devices = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(network, device_ids=devices, broadcast_buffers=False)
+        return DistributedDataParallel(network, device_ids=devices, broadcast_buffers=has_statistics)
 
     def any(self, flag: bool) -> bool:
         """Tell whether `flag` is true in any process."""

@@ -102,10 +102,8 @@ def assert_equal(one, two):
         ("spl", {"ema": 0.9}),
         ("rn", {"ema": None}),
         ("rn", {"ema": 0.9}),
-        ("rfr", {"ema": None}),
         ("rfr", {"ema": 0.9, "norm_epochs": 1}),  # the norms are frozen from step 2 on
-        ("mfe", {"ema": None}),
-        ("mfe", {"ema": 0.9}),
+        ("mfe", {"ema": 0.9}),  # crops move from step to step
         ("ec", {"ema": None, "canny_epochs": 0}),
         ("ec", {"ema": 0.9}),  # stages end after steps 2 and 4
     ],

@@ -25,7 +25,6 @@ from spl.settings import evaluation_settings, run_settings
 from spl.stale import stale_results
 from tests.parity.conftest import Fixture
 from tests.weights.fabricate import (
-    FILES,
     IMAGE_SIZE,
     PUBLISHED_MODELS,
     RECIPES,
