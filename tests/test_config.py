@@ -324,3 +324,13 @@ def test_validation_leaves_its_input_alone(raw_params, write_params):
     before = copy.deepcopy(raw_params)
     load_params(write_params(raw_params))
     assert raw_params == before
+
+
+def test_the_documented_edgeconnect_entry_fits_the_demo(repository, raw_params, write_params):
+    text = (repository / "docs/workflow.md").read_text()
+    entry = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    raw_params["methods"] |= entry
+    ec = load_params(write_params(raw_params)).methods["ec"]
+    for dataset in raw_params["datasets"]:  # as many pictures as the other methods see
+        ours, theirs = (ec.training.resolve(dataset), raw_params["methods"]["rn"]["training"])
+        assert ours.epochs == theirs["per_dataset"].get(dataset, theirs)["epochs"]
