@@ -3,6 +3,7 @@
 Heavy libraries are imported inside the commands, so that `--help` and the light commands start at once.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -159,7 +160,8 @@ def train(
     if run.released:
         from spl.weights.convert import convert_released
 
-        convert_released(run, folder)
+        if os.environ.get("RANK", "0") == "0":  # under torchrun one process is enough
+            convert_released(run, folder)
         return
     from spl.training.distributed import join_world
     from spl.training.run import Sources, train_method
@@ -302,14 +304,13 @@ def convert_weights(
     """
     from spl.weights.convert import convert_released
 
-    if out.is_dir() and any(out.iterdir()) and not (out / "run.json").exists():
-        raise typer.BadParameter(f"{out} holds other files than a run's; name a new folder", param_hint="--out")
     convert_released(slices.released_run(load_params(params), dataset, method, source), out)
 
 
 @app.command()
 def stale(
-    stage: Annotated[str, typer.Argument(help="data, masks, teacher, train or evaluate")], params: ParamsFile = PARAMS
+    stage: Annotated[str, typer.Argument(help="masks, data, teacher, train, evaluate or report")],
+    params: ParamsFile = PARAMS,
 ) -> None:
     """List results whose record disagrees with params.yaml, for `snakemake --forcerun`."""
     from spl.stale import STAGES, stale_results

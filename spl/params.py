@@ -88,9 +88,11 @@ def _is_tag(location: tuple[int | str, ...], i: int, tags: set[str]) -> bool:
     previous = location[i - 1] if i else None
     if location[0] == "methods" and i == 2:  # methods.<name>.<recipe>
         return True
+    if location[0] == "perception":
+        return i == 1
     if previous == "layout":
         return i + 1 < len(location) or location[i] in tags
-    return previous in {"source", "decay", "teacher", "perception"} and location[i] in tags
+    return previous in {"source", "decay", "teacher"} and location[i] in tags
 
 
 def _describe(fault: Any) -> str:

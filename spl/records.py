@@ -12,6 +12,7 @@ from pydantic import ValidationError
 import spl
 from spl.errors import RecordError
 from spl.files import read_json, write_json
+from spl.settings import essential
 from spl.strict import Strict
 
 T = TypeVar("T", bound=Strict)
@@ -40,7 +41,7 @@ def read_settings(path: str | Path, kind: type[T]) -> T:
 def differences(path: str | Path, settings: Strict, inputs: dict[str, str]) -> list[str]:
     """List how the record at `path` disagrees with the current settings and inputs, one line each."""
     record = read_json(path)
-    changed = _changed("", record.get("settings", {}), settings.model_dump(mode="json"))
+    changed = _changed("", _essential(record.get("settings")), essential(settings.model_dump(mode="json")))
     recorded = record.get("inputs", {})
     return changed + [
         f"input {name} is not the one it was made from" for name, value in inputs.items() if recorded.get(name) != value
@@ -58,6 +59,14 @@ def require_current(path: str | Path, settings: Strict, inputs: dict[str, str]) 
             f"{path} was made differently from what params.yaml says now:\n{listed}\n"
             f"Rebuild it: snakemake --cores all --forcerun {path} -- {path}"
         )
+
+
+def _essential(recorded: Any) -> Any:
+    """Reduce recorded settings as current ones are; those of another version may have another shape."""
+    try:
+        return essential(recorded)
+    except (KeyError, TypeError, AttributeError):
+        return recorded
 
 
 def _changed(prefix: str, old: Any, new: Any) -> list[str]:

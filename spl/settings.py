@@ -6,7 +6,7 @@ imports this module.
 """
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from spl.config import (
     ArchiveLayout,
@@ -139,8 +139,33 @@ class ExampleSettings(Strict):
 
 
 def canonical(settings: Strict) -> str:
-    """Return the settings as one canonical JSON string."""
-    return canonical_json(settings.model_dump(mode="json"))
+    """Return what a step's result depends on as one canonical JSON string."""
+    return canonical_json(essential(settings.model_dump(mode="json")))
+
+
+def essential(slice: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of a slice, as a dict, what its results do not depend on.
+
+    Released weights do not depend on how the method would be trained, costs not on training at all, and a VGG file is
+    known by its hash, wherever it lies.
+    """
+    if "runs" in slice:
+        return {"runs": [_without_training(run) for run in slice["runs"]]}
+    if "run" in slice:
+        return slice | {"run": essential(slice["run"])}
+    if slice.get("released"):
+        return _without_training(slice)
+    if slice.get("perception"):
+        return slice | {"perception": {"kind": slice["perception"]["kind"]}}
+    return slice
+
+
+def _without_training(run: dict[str, Any]) -> dict[str, Any]:
+    """Leave the network's sizes and, for released weights, where they are; a teacher counts by its size."""
+    recipe = {key: value for key, value in run["recipe"].items() if key not in ("losses", "training", "weights")}
+    teacher = run["teacher"] and {key: run["teacher"]["teacher"].get(key) for key in ("layers", "width")}
+    kept = ("dataset", "method", "image_size", "released")
+    return {key: run[key] for key in kept} | {"recipe": recipe, "teacher": teacher}
 
 
 def data_settings(params: Params, dataset: str) -> DataSettings:
@@ -238,15 +263,6 @@ def cost_settings(params: Params) -> CostSettings:
     datasets = {dataset.image_size: name for name, dataset in reversed(params.datasets.items())}
     runs = [run_settings(params, dataset, method) for dataset in datasets.values() for method in params.methods]
     return CostSettings(runs=tuple(runs))
-
-
-def canonical_cost(settings: CostSettings) -> str:
-    """Return the part of the cost slice that costs depend on, as canonical JSON: sizes, not how they are trained."""
-    training = {"training", "losses", "weights"}
-    run = {"seed", "dataset", "released", "perception", "structure"}
-    left_out = {"recipe": training, "teacher": {"seed": True, "teacher": {"training", "loss", "source", "path"}}}
-    excluded = {"runs": {"__all__": dict.fromkeys(run, True) | left_out}}
-    return canonical_json(settings.model_dump(mode="json", exclude=excluded))
 
 
 def table_settings(params: Params) -> TableSettings:

@@ -21,13 +21,14 @@ STAGES = ("masks", "data", "teacher", "train", "evaluate", "report")
 def stale_results(params: Params, stage: str) -> list[str]:
     """List the files of a stage to rebuild: those whose record has other settings or inputs.
 
-    Missing files are not listed: Snakemake builds them anyway. Tables and figures keep no record and take seconds,
+    Missing files are not listed: Snakemake builds them anyway. Table 1 and figures keep no record and take seconds,
     so they are always listed.
     """
     if stage == "report":
         pictures = (f"results/figures/examples_{dataset}.png" for dataset in params.datasets)
-        targets = ["results/table1.csv", "results/cost.csv", *pictures]
-        return [target for target in targets if Path(target).exists()]
+        targets = [target for target in ("results/table1.csv", *pictures) if Path(target).exists()]
+        cost = ("results/cost.csv", "results/cost.json", settings.cost_settings(params), {})
+        return targets + ["results/cost.csv"] * _is_stale(*cost)
     return [
         target
         for target, record, wanted, inputs in _results(params, stage)
@@ -60,7 +61,8 @@ def _results(params: Params, stage: str) -> Iterator[tuple[str, str, Strict, dic
                 {"images": images, "masks": masks},
             )
             structure = f"data/prepared/{dataset}/structure/record.json"
-            yield structure, structure, settings.structure_settings(params, dataset), {"images": images}
+            if any(settings.run_settings(params, dataset, method).structure for method in params.methods):
+                yield structure, structure, settings.structure_settings(params, dataset), {"images": images}
         for method in params.methods:
             run = f"results/weights/{dataset}/{method}/run.json"
             if stage == "train" and method in params.network_methods:

@@ -292,6 +292,9 @@ def test_a_key_that_stands_twice_is_an_error(raw_params, write_params):
         ("methods.mfe.model.width", 12, "methods.mfe.model.width: "),
         ("structure.strength", 0, "structure.strength: "),
         ("perception.kind", "vgg11", "perception.kind: "),
+        ("perception", {"kind": "teacher", "folder": "x"}, "perception.folder: is not a known key"),
+        ("perception", {"kind": "vgg"}, "perception.folder: is missing"),
+        ("methods.spl.training.per_dataset", {"paris": {"prior_epochs": 99}}, "per_dataset.paris: prior_epochs is 99"),
     ],
 )
 def test_contradictions_are_found_beside_other_faults(raw_params, write_params, path, value, fault):
@@ -334,3 +337,9 @@ def test_the_documented_edgeconnect_entry_fits_the_demo(repository, raw_params, 
     for dataset in raw_params["datasets"]:  # as many pictures as the other methods see
         ours, theirs = (ec.training.resolve(dataset), raw_params["methods"]["rn"]["training"])
         assert ours.epochs == theirs["per_dataset"].get(dataset, theirs)["epochs"]
+
+
+def test_every_network_of_the_demo_sees_equally_many_pictures(demo_params):
+    for dataset in demo_params.datasets:
+        recipes = [demo_params.methods[name].training.resolve(dataset) for name in demo_params.network_methods]
+        assert len({(recipe.batch_size, recipe.epochs, recipe.flip) for recipe in recipes}) == 1

@@ -10,6 +10,7 @@ from spl.errors import ParamsError
 from spl.params import load_params
 from spl.settings import (
     canonical,
+    cost_settings,
     data_settings,
     evaluation_settings,
     mask_settings,
@@ -137,7 +138,31 @@ def test_a_released_cell_depends_on_nothing_that_training_reads(raw_params, writ
 
     raw_params["teacher"]["training"]["lr"] = 0.005
     raw_params["structure"]["strength"] = 0.01
-    assert run_settings(load_params(write_params(raw_params)), "paris", method) == released
+    raw_params["methods"][method]["training"]["lr"] = 0.005
+    first = next(iter(raw_params["methods"][method]["losses"]))
+    raw_params["methods"][method]["losses"][first] = 0.5
+    raw_params["seed"] = 1
+    assert canonical(run_settings(load_params(write_params(raw_params)), "paris", method)) == canonical(released)
+    raw_params["methods"][method]["weights"] = {"paris": RELEASED | {"path": "others.pth"}}
+    assert canonical(run_settings(load_params(write_params(raw_params)), "paris", method)) != canonical(released)
+
+
+def test_costs_depend_on_sizes_alone(raw_params, write_params):
+    before = canonical(cost_settings(load_params(write_params(raw_params))))
+    raw_params["methods"]["rn"]["training"]["lr"] = 0.005
+    raw_params["teacher"]["training"]["lr"] = 0.005
+    assert canonical(cost_settings(load_params(write_params(raw_params)))) == before
+    raw_params["methods"]["rn"]["model"]["width"] = 12
+    assert canonical(cost_settings(load_params(write_params(raw_params)))) != before
+
+
+def test_a_vgg_file_may_be_moved(raw_params, write_params):
+    runs = []
+    for folder in ("here", "there"):
+        raw_params["perception"] = {"kind": "vgg", "folder": folder}
+        runs.append(run_settings(load_params(write_params(raw_params)), "paris", "rfr"))
+    assert vgg_file(runs[0]) != vgg_file(runs[1])
+    assert canonical(runs[0]) == canonical(runs[1])
 
 
 def test_weights_of_another_dataset_do_not_reach_a_cell(raw_params, write_params):

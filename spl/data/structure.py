@@ -3,6 +3,7 @@
 L. Xu, Q. Yan, Y. Xia, J. Jia, "Structure Extraction from Texture via Relative Total Variation", SIGGRAPH Asia 2012.
 """
 
+import hashlib
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from functools import partial
@@ -43,15 +44,17 @@ def smooth_images(settings: StructureSettings, images: Path, folder: Path, *, wo
         (temporary / "train").mkdir()
         jobs = partial(processes.map, chunksize=8) if processes else map
         results = jobs(partial(smooth, temporary), files)
-        for _ in tqdm(results, total=len(files), desc=f"smooth {settings.dataset}", unit="image", disable=None):
-            pass
-        write_record(temporary / "record.json", settings, inputs={"images": sha256(images)}, images=len(files))
+        digests = tqdm(results, total=len(files), desc=f"smooth {settings.dataset}", unit="image", disable=None)
+        pictures = hashlib.sha256("\n".join(digests).encode()).hexdigest()
+        inputs = {"images": sha256(images)}
+        write_record(temporary / "record.json", settings, inputs, images=len(files), pictures_sha256=pictures)
 
 
-def _smooth_file(images: Path, smoothing: dict, folder: Path, file: str) -> None:
-    """Smooth one prepared image into the same place of another folder."""
+def _smooth_file(images: Path, smoothing: dict, folder: Path, file: str) -> str:
+    """Smooth one prepared image into the same place of another folder; return the hash of what was written."""
     smooth = smooth_structure(read_rgb(images / file), **smoothing)
     Image.fromarray(smooth).save(folder / file, compress_level=1)
+    return sha256(folder / file)
 
 
 def smooth_structure(
@@ -66,8 +69,9 @@ def smooth_structure(
 
     Shapes: image (H, W, 3) uint8, RGB; returns (H, W, 3) uint8, rounded.
     Paper: u = G_sigma * 1 / (|G_sigma * dS| + epsilon) and w = 1 / (|dS| + epsilon_s), one pair for each direction;
-    here |.| is the mean over channels, so that all channels share one system. The authors' program halves sigma after
-    every iteration and has the defaults lambda = 0.01, sigma = 3, epsilon_s = 0.02, epsilon = 0.001, 4 iterations.
+    here |.| is the mean over channels, so that all channels share one system, and sigma is halved after every
+    iteration. Usual values: lambda = 0.01, sigma = 3, epsilon_s = 0.02, epsilon = 0.001, 4 iterations; the authors'
+    program, whose defaults these are, halves lambda first and bounds the denominators instead of adding to them.
     """
     height, width, channels = image.shape
     colours = image.reshape(-1, channels) / 255

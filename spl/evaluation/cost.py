@@ -17,8 +17,10 @@ from spl.files import atomic
 from spl.models.build import Inpainter, as_inpainter, build_generator
 from spl.models.classical import classical_inpainter
 from spl.recipes import NetworkMethod
+from spl.records import write_record
 from spl.settings import CostSettings, RunSettings
 from spl.teachers.build import build_teacher
+from spl.weights.convert import TEACHER_CHANNELS
 
 COLUMNS = [
     "method", "image_size", "parameters", "gmacs", "seconds_per_image", "peak_memory_mib", "device", "threads",
@@ -28,7 +30,7 @@ MIB = 2**20
 
 
 def write_costs(settings: CostSettings, path: Path, *, device: torch.device) -> None:
-    """Measure every method at every image size, one at a time in a process of its own, and write a table.
+    """Measure every method at every image size, one at a time in a process of its own; write a table and its record.
 
     Weights are fresh ones: cost does not depend on them. Seconds are the median for single pictures; memory is what
     building the network and filling a picture add to the process, or to the GPU's peak.
@@ -43,13 +45,14 @@ def write_costs(settings: CostSettings, path: Path, *, device: torch.device) -> 
             rows.append(pool.submit(measure_cost, run, str(device)).result())
     with atomic(path) as temporary:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
+    write_record(path.with_suffix(".json"), settings, {}, device=str(device))
 
 
 def measure_cost(run: RunSettings, device_name: str) -> dict[str, Any]:
     """Build a run's method and fill a picture of its size a few times; return a row of the table."""
     device = torch.device(device_name)
     before = _reset_peak(device)
-    generator = _build(run)
+    generator = build_network(run)
     inpainter = as_inpainter(generator.to(device)) if generator else classical_inpainter(run.recipe)
     size = run.image_size
     image = torch.linspace(0, 1, size, device=device).expand(1, 3, size, size).contiguous()
@@ -74,11 +77,13 @@ def measure_cost(run: RunSettings, device_name: str) -> dict[str, Any]:
     }
 
 
-def _build(run: RunSettings) -> nn.Module | None:
-    """Return the generator of a run; None for a classical fill."""
+def build_network(run: RunSettings) -> nn.Module | None:
+    """Return the generator of a run with fresh weights; None for a classical fill."""
     if not isinstance(run.recipe, NetworkMethod):
         return None
-    channels = build_teacher(run.teacher.teacher).channels if run.teacher else 1
+    channels = TEACHER_CHANNELS if run.released else 1
+    if run.teacher:
+        channels = build_teacher(run.teacher.teacher).channels
     return build_generator(run.recipe, image_size=run.image_size, teacher_channels=channels)
 
 
@@ -91,6 +96,7 @@ def _time(inpainter: Inpainter, image: torch.Tensor, mask: torch.Tensor) -> floa
 def _reset_peak(device: torch.device) -> int:
     """Forget earlier peaks and return the bytes in use."""
     if device.type == "cuda":
+        torch.cuda.init()
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
     Path("/proc/self/clear_refs").write_text("5")

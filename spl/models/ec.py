@@ -134,13 +134,13 @@ class EdgeGenerator(nn.Module):
         super().__init__()
         self.body = EncoderDecoder(3, 1, width=width, blocks=blocks, spectral=True)
 
-    def forward(self, gray: Tensor, edge: Tensor, mask: Tensor) -> Tensor:
-        """Predict edges; what `gray` and `edge` hold in the hole is never looked at.
+    def forward(self, luma: Tensor, edge: Tensor, mask: Tensor) -> Tensor:
+        """Predict edges; what `luma` and `edge` hold in the hole is never looked at.
 
-        Shapes: gray (B, 1, H, W) in [0, 1]; edge (B, 1, H, W) in {0, 1}; mask (B, 1, H, W), 1 = hole.
+        Shapes: luma (B, 1, H, W) in [0, 1]; edge (B, 1, H, W) in {0, 1}; mask (B, 1, H, W), 1 = hole.
         Returns: the probability of an edge (B, 1, H, W), in the hole and around it.
         """
-        hidden = torch.cat([mask_out(gray, mask, fill=1.0), mask_out(edge, mask, fill=0.0), mask], dim=1)
+        hidden = torch.cat([mask_out(luma, mask, fill=1.0), mask_out(edge, mask, fill=0.0), mask], dim=1)
         return torch.sigmoid(self.body(hidden))  # (B, 1, H, W)
 
 

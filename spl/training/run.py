@@ -18,7 +18,7 @@ from spl.models.build import as_inpainter
 from spl.models.ec import canny_edges_of
 from spl.recipes import ECRecipe, NetworkMethod
 from spl.records import require_current, write_record
-from spl.settings import RunSettings, vgg_file
+from spl.settings import RunSettings, essential, vgg_file
 from spl.teachers.build import load_teacher
 from spl.teachers.tresnet import TResNetTeacher
 from spl.training.build import Surroundings, build_method
@@ -98,7 +98,7 @@ def train_method(
     )
     method = build_method(recipe, around)
     plan = Plan(
-        settings=canonical_json({"settings": run.model_dump(mode="json"), "inputs": inputs}),
+        settings=canonical_json({"settings": essential(run.model_dump(mode="json")), "inputs": inputs}),
         product="generator",
         batch_size=training.batch_size,
         epochs=training.epochs,

@@ -21,7 +21,7 @@ def convert_released(run: RunSettings, folder: Path) -> None:
     """Write the released weights of a run as weights.safetensors and run.json; nothing else stays in `folder`.
 
     Raises: CheckpointError if a file is missing or unsafe, does not fit the recipe's network exactly, or lies in
-        `folder` itself.
+        `folder` itself, or if `folder` holds anything but a run.
     """
     recipe = run.recipe
     assert isinstance(recipe, NetworkMethod)
@@ -29,6 +29,8 @@ def convert_released(run: RunSettings, folder: Path) -> None:
     for file in released_files(recipe.recipe, run.released.path):
         if file.resolve().is_relative_to(folder.resolve()):
             raise CheckpointError(f"{file} lies in {folder}, which is to be replaced. Name another folder.")
+    if strange := _other_files(folder):
+        raise CheckpointError(f"{folder} holds other files than a run's ({strange[0]}, ...). Name a new folder.")
     generator = build_generator(recipe, image_size=run.image_size, teacher_channels=TEACHER_CHANNELS)
     origin = load_released(recipe.recipe, Path(run.released.path), generator)
     with replace_folder(folder) as temporary:
@@ -42,3 +44,9 @@ def convert_released(run: RunSettings, folder: Path) -> None:
             documented=RELEASES[recipe.recipe].documented,
             versions=versions(),
         )
+
+
+def _other_files(folder: Path) -> list[str]:
+    """List what a folder holds beside the files of a run."""
+    run = {"weights.safetensors", "run.json", "log.csv", "samples.png"}
+    return sorted({path.name for path in folder.iterdir()} - run) if folder.is_dir() else []

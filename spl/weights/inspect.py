@@ -1,6 +1,8 @@
 """What a weight file is, and whether it fits."""
 
+import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +21,7 @@ from spl.recipes import NetworkMethod
 from spl.records import read_settings
 from spl.settings import RunSettings, TeacherSettings
 from spl.teachers.build import build_teacher
+from spl.teachers.tresnet import TResNetTeacher
 from spl.weights.files import State, read_state
 from spl.weights.fit import Rules, describe, misfits, released_names, without_module
 from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES
@@ -27,32 +30,51 @@ from spl.weights.layouts.mfe import DECODER_RULES, ENCODER_RULES, EQUALISATION_R
 from spl.weights.layouts.rfr import RFR_RULES
 from spl.weights.layouts.rn import RN_RULES
 from spl.weights.layouts.spl import SPL_RULES
+from spl.weights.layouts.tresnet import TOP, TRESNET, TRESNET_RULES
 from spl.weights.releases import RELEASES
+
+Build = Callable[[], nn.Module]
 
 
 class Published(NamedTuple):
     """A network in its published sizes, and how its authors call its parameters."""
 
-    builds: tuple[Callable[[], nn.Module], ...]
+    builds: dict[str, Build]
+    """By what sets a variant apart."""
     rules: Rules
-    recipe: str | None
-    """The recipe whose `weights` take the file."""
+    use: str = ""
+    """Where `params.yaml` takes the file."""
+    documented: str = ""
+
+
+def _part_of(recipe: str, build: Build, rules: Rules, variants: dict[str, Build] | None = None) -> Published:
+    """Describe the released generator of a recipe, or a part of it."""
+    release = RELEASES[recipe]
+    path = "the folder of " + ", ".join(release.files) if release.files else "this file"
+    use = f"methods.<a method with recipe: {recipe}>.weights.<dataset>: {{source: released, path: {path}}}"
+    return Published({"": build} | (variants or {}), rules, use, release.documented)
 
 
 PUBLISHED = {
-    "the released SPL": Published(
-        (lambda: build_spl(semantic_body="dense", semantic_blocks=16, gamma="one_plus_gamma"),), SPL_RULES, "spl"
+    "the released SPL": _part_of(
+        "spl", partial(build_spl, semantic_body="dense", semantic_blocks=16, gamma="one_plus_gamma"), SPL_RULES
     ),
-    "the released RN": Published((build_rn,), RN_RULES, "rn"),
+    "the released RN": _part_of("rn", build_rn, RN_RULES),
     "the released patch discriminator of SPL, RN and EdgeConnect": Published(
-        (PatchDiscriminator, lambda: PatchDiscriminator(channels=2)), DISCRIMINATOR_RULES, None
+        {"": PatchDiscriminator, "of edges": partial(PatchDiscriminator, channels=2)}, DISCRIMINATOR_RULES
     ),
-    "the released RFR": Published((build_rfr, lambda: build_rfr(kernel=5)), RFR_RULES, "rfr"),
-    "the released MFE encoder (EN)": Published((lambda: build_mfe().encoder,), ENCODER_RULES, "mfe"),
-    "the released MFE decoder (DE)": Published((lambda: build_mfe().decoder,), DECODER_RULES, "mfe"),
-    "the released MFE equalisation (MEDFE)": Published((lambda: build_mfe().equalisation,), EQUALISATION_RULES, "mfe"),
-    "the released EdgeConnect edge generator": Published((EdgeGenerator,), EC_RULES, "ec"),
-    "the released EdgeConnect inpainting generator": Published((InpaintGenerator,), EC_RULES, "ec"),
+    "the released RFR": _part_of("rfr", build_rfr, RFR_RULES, {"with kernel: 5": partial(build_rfr, kernel=5)}),
+    "the released MFE encoder (EN)": _part_of("mfe", lambda: build_mfe().encoder, ENCODER_RULES),
+    "the released MFE decoder (DE)": _part_of("mfe", lambda: build_mfe().decoder, DECODER_RULES),
+    "the released MFE equalisation (MEDFE)": _part_of("mfe", lambda: build_mfe().equalisation, EQUALISATION_RULES),
+    "the released EdgeConnect edge generator": _part_of("ec", EdgeGenerator, EC_RULES),
+    "the released EdgeConnect inpainting generator": _part_of("ec", InpaintGenerator, EC_RULES),
+    "a TResNet in its authors' layout": Published(
+        {"": partial(TResNetTeacher.build, layers=(4, 5), width_factor=1.2)},
+        TRESNET_RULES,
+        "teacher: {kind: released, path: this file}",
+        TRESNET.documented,
+    ),
 }
 """By the name that `describe` gives."""
 
@@ -81,27 +103,22 @@ def inspect_weights(path: Path) -> Inspection:
     problems = ["  neither a released layout nor the weights of a run of this project (run.json beside them)"]
     if layout in PUBLISHED:
         published = PUBLISHED[layout]
-        with torch.device("meta"):
-            networks = [build() for build in published.builds]
-        found = [
-            misfits(network, _network_part(state), released_names(network, published.rules)) for network in networks
-        ]
-        problems = min(found, key=len)  # the first, where all have equally many kinds of faults
-        facts["fits"] = f"{'no' if problems else 'yes'}, the published {type(networks[0]).__name__}"
-        if published.recipe:
-            release = RELEASES[published.recipe]
-            facts["documented"] = release.documented
-            where = "the folder of " + ", ".join(release.files) if release.files else str(path)
-            facts["use"] = f"methods.<a method with recipe: {published.recipe}>.weights.<dataset>: " + (
-                "{source: released, path: " + where + "}"
-            )
+        found, network = {}, None
+        for variant, build in published.builds.items():
+            with torch.device("meta"):
+                network = build()
+            found[variant] = misfits(network, _network_part(state), released_names(network, published.rules))
+        best = min(found, key=lambda variant: len(found[variant]))  # the first, where all have equally many faults
+        problems = found[best]
+        fits = f"{'no' if problems else 'yes'}, the published {type(network).__name__} {best}"
+        facts |= {"fits": fits.rstrip(), "documented": published.documented, "use": published.use}
     elif (record := path.with_name("run.json")).is_file():
         name, network = _network_of(record, layout)
         problems = misfits(network, state, {key: key for key in network.state_dict()})
         facts["fits"] = f"{'no' if problems else 'yes'}, the {name} of {record}"
     else:
         facts["fits"] = "unknown"
-    lines = [f"{name:12}{value}" for name, value in facts.items()]
+    lines = [f"{name:12}{value}" for name, value in facts.items() if value]
     return Inspection(not problems, "\n".join(lines + problems))
 
 
@@ -118,8 +135,7 @@ def _network_of(record: Path, layout: str) -> tuple[str, nn.Module]:
 
 
 def _network_part(state: State) -> State:
-    """Leave what released files hold beside a generator, and the second copy of a discriminator's first layer."""
-    generator = {
-        key.removeprefix("generator."): tensor for key, tensor in state.items() if key.startswith("generator.")
-    }
-    return generator or {key: tensor for key, tensor in state.items() if not key.startswith("features.0.")}
+    """Leave what released files hold beside the network: other networks, a second copy of a layer, a teacher's top."""
+    prefix = "generator."
+    generator = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+    return generator or {key: value for key, value in state.items() if not re.match(r"features\.0\.|" + TOP, key)}

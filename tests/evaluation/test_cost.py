@@ -5,13 +5,14 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from spl.evaluation.cost import COLUMNS, measure_cost, write_costs
+from spl.evaluation.cost import COLUMNS, build_network, measure_cost, write_costs
 from spl.models.ec import InpaintGenerator
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
 from spl.params import load_params
-from spl.settings import cost_settings
+from spl.recipes import ReleasedWeights
+from spl.settings import cost_settings, run_settings
 
 CPU = torch.device("cpu")
 
@@ -55,6 +56,14 @@ def test_every_method_once_for_every_image_size(raw_params, write_params, tmp_pa
     assert networks["gmacs"].notna().all()
     assert networks.loc[("rn", 64), "gmacs"] == pytest.approx(4 * networks.loc[("rn", 32), "gmacs"], rel=0.05)
     assert networks.loc[("rn", 64), "parameters"] == networks.loc[("rn", 32), "parameters"]
+
+
+def test_released_spl_counts_the_channels_of_its_own_teacher(repository):
+    params = load_params(repository / "presets/paper.yaml")
+    released = ReleasedWeights(source="released", path="x")
+    run = run_settings(params, "paris", "spl_released").model_copy(update={"released": released, "teacher": None})
+    with torch.device("meta"):
+        assert sum(parameter.numel() for parameter in build_network(run).parameters()) == 45_597_223
 
 
 def test_a_row_counts_the_parameters_of_the_recipe(demo_params):

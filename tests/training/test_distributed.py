@@ -56,6 +56,55 @@ def test_torchrun_with_two_processes_equals_one(prepared):
     assert (distance < 1e-6).float().mean() > 0.95
 
 
+STEPS = """
+import torch
+import torch.distributed as dist
+from spl.config import Params
+from spl.settings import run_settings
+from spl.training.build import Surroundings, build_method
+from spl.training.distributed import join_world
+from spl.training.perception import Features
+from tests.training.conftest import tiny_params
+
+def perceive(image):
+    maps = [torch.nn.functional.avg_pool2d(image, 4)]
+    return Features(maps, maps)
+
+params = Params.model_validate(tiny_params(), strict=False)
+with join_world("cpu") as world:
+    for name in ("rfr", "mfe", "ec"):
+        run = run_settings(params, "paris", name)
+        recipe = run.recipe
+        if name == "rfr":
+            training = recipe.training.model_copy(update={"norm_epochs": 1})
+            recipe = recipe.model_copy(update={"training": training})
+        torch.manual_seed(0)
+        around = Surroundings(world, run.image_size, 1, 0, None, perceive)
+        method = build_method(recipe, around)
+        torch.manual_seed(1 + world.rank)  # each process has its own share
+        for step in range(3):  # EdgeConnect's three stages; RFR's norms are frozen after the first step
+            image, mask = torch.rand(2, 3, 48, 48), (torch.rand(2, 1, 48, 48) < 0.3).float()
+            companion = {"rfr": [], "mfe": [image], "ec": [mask]}[name]
+            method.step(image, mask, *companion, step=step)
+        states = {key: network.state_dict() for key, network in method.networks.items()}
+        for key, state in states.items():
+            for entry, value in state.items():
+                if value.is_floating_point() and not (name == "rfr" and "running" in entry):
+                    others = [torch.empty_like(value) for _ in range(world.size)]
+                    dist.all_gather(others, value.contiguous())
+                    assert all(torch.equal(value, other) for other in others), (name, key, entry)
+"""
+
+
+def test_both_processes_end_with_the_same_networks(tmp_path):
+    (tmp_path / "steps.py").write_text(STEPS)
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
+    command = (*torchrun, str(tmp_path / "steps.py"))
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_sigterm_to_the_whole_group_saves_the_state_and_the_same_command_goes_on(prepared):
     train_rn = (*SPL, "train", "--dataset", "paris", "--method", "rn", "--device", "cpu")
     run(prepared, *train_rn, "--out", "straight")

@@ -95,7 +95,7 @@ def break_writing(monkeypatch):
 def test_a_failure_leaves_what_was_there(tmp_path, monkeypatch, recipe, fault):
     path = release(recipe, small(recipe, tmp_path), tmp_path / "files")
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "kept").write_text("of an earlier run")
+    (tmp_path / "run" / "log.csv").write_text("of an earlier run")
     run = run_of(recipe, path, tmp_path, **({"blocks": 2} if fault == "a misfit" else {}))
     file = max((tmp_path / "files").iterdir())
     if fault == "missing":
@@ -108,7 +108,7 @@ def test_a_failure_leaves_what_was_there(tmp_path, monkeypatch, recipe, fault):
     with pytest.raises(OSError if fault == "a full disk" else CheckpointError):
         convert_released(run, tmp_path / "run")
     assert sorted(tmp_path.iterdir()) == before
-    assert [file.name for file in (tmp_path / "run").iterdir()] == ["kept"]
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["log.csv"]
 
 
 @pytest.mark.parametrize("recipe", ["rfr", "ec"])
@@ -134,3 +134,12 @@ def test_only_methods_with_networks_take_weights(tmp_path):
         released_run(params, "paris", "telea", tmp_path)
     with pytest.raises(ParamsError, match="'pariss'; it has paris"):
         released_run(params, "pariss", "rn", tmp_path)
+
+
+def test_a_folder_of_something_else_is_not_replaced(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("years of work")
+    run = run_of("rn", release("rn", small("rn", tmp_path), tmp_path / "files"), tmp_path)
+    with pytest.raises(CheckpointError, match=r"holds other files than a run's \(thesis\.txt"):
+        convert_released(run, tmp_path / "run")
+    assert (tmp_path / "run" / "thesis.txt").exists()

@@ -101,6 +101,14 @@ def test_environment_cannot_switch_safety_off(tmp_path, monkeypatch):
     test_a_file_that_holds_code_is_refused_and_runs_nothing(tmp_path, "top", "zip", None)
 
 
+def test_every_truncation_of_an_old_file_is_one_clear_error(tmp_path):
+    torch.save({"bias": torch.zeros(2)}, tmp_path / "whole.pth", _use_new_zipfile_serialization=False)
+    content = (tmp_path / "whole.pth").read_bytes()
+    for kept in range(len(content)):
+        (tmp_path / "part.pth").write_bytes(content[:kept])
+        assert "part.pth" in refusal(tmp_path / "part.pth")
+
+
 @pytest.mark.parametrize("form", ["zip", "legacy", "safetensors"])
 @pytest.mark.parametrize("kept", [0, 1, 10, 300, 2000, -1])
 def test_a_truncated_file_is_refused(tmp_path, form, kept):

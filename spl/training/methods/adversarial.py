@@ -1,5 +1,8 @@
 """The half of a training step that methods with one patch discriminator share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -38,15 +41,21 @@ def step_discriminator(
 
 
 def fool(discriminator: nn.Module, output: Tensor, *, autocast: Autocast) -> tuple[Tensor, list[Tensor]]:
-    """Return the generator's adversarial loss -log D(output) and D's feature maps; D itself gets no gradient.
+    """Return the generator's adversarial loss -log D(output) and D's feature maps; D itself gets no gradient."""
+    with frozen(discriminator) as bare, autocast():
+        probabilities, maps = bare(output)
+    return adversarial_loss(probabilities, real=True), maps
+
+
+@contextmanager
+def frozen(discriminator: nn.Module) -> Iterator[nn.Module]:
+    """Yield a discriminator whose parameters get no gradient.
 
     A DistributedDataParallel wrapper is left aside: it would wait for gradients that never come.
     """
     bare = unwrap(discriminator)
     bare.requires_grad_(False)
     try:
-        with autocast():
-            probabilities, maps = bare(output)
+        yield bare
     finally:
         bare.requires_grad_(True)
-    return adversarial_loss(probabilities, real=True), maps

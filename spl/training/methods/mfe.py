@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from spl.recipes import MFELossWeights
-from spl.training.distributed import unwrap
 from spl.training.losses import relativistic_loss
+from spl.training.methods.adversarial import frozen
 from spl.training.perception import Perceive, perceptual_loss, style_loss
 from spl.training.precision import Autocast
 
@@ -107,13 +107,8 @@ class MFEMethod:
 
     def _fool(self, name: str, image: Tensor, output: Tensor) -> Tensor:
         """Return a discriminator's part of the generator's loss; the discriminator gets no gradient from it."""
-        discriminator = unwrap(self.networks[name])
-        discriminator.requires_grad_(False)
-        try:
-            with self.autocast():
-                return relativistic_loss(better=discriminator(output), worse=discriminator(image))
-        finally:
-            discriminator.requires_grad_(True)
+        with frozen(self.networks[name]) as discriminator, self.autocast():
+            return relativistic_loss(better=discriminator(output), worse=discriminator(image))
 
 
 def auxiliary_loss(structure_head: Tensor, texture_head: Tensor, structure: Tensor, image: Tensor) -> Tensor:

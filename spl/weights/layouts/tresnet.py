@@ -15,6 +15,9 @@ TRESNET_RULES: Rules = (
     (r"\.conv\.", ".0."),
     (r"\.bn\.", ".1."),
 )
+TOP = r"(body\.layer[34]|head)\."
+"""Keys of what the teacher leaves away."""
+
 TRESNET = Release("TResNet-L", "https://github.com/Alibaba-MIIL/ASL (model zoo, Open Images)")
 
 
@@ -32,7 +35,7 @@ def fill_tresnet(teacher: nn.Module, state: State, *, source: str) -> None:
     The authors' in-place activated batch norm scales by |w| + 1e-5, where half of the w may be negative. An ordinary
     batch norm gets that value.
     """
-    trunk = {key: tensor for key, tensor in state.items() if not re.match(r"(body\.layer[34]|head)\.", key)}
+    trunk = {key: tensor for key, tensor in state.items() if not re.match(TOP, key)}
     norms = {key.removesuffix("running_mean") + "weight" for key in trunk if key.endswith(".running_mean")}
     trunk = {key: tensor.abs() + 1e-5 if key in norms else tensor for key, tensor in trunk.items()}
     fill_released(teacher, trunk, TRESNET_RULES, source=source, release=TRESNET)
