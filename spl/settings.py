@@ -143,21 +143,21 @@ def canonical(settings: Strict) -> str:
     return canonical_json(essential(settings.model_dump(mode="json")))
 
 
-def essential(slice: dict[str, Any]) -> dict[str, Any]:
+def essential(dumped: dict[str, Any]) -> dict[str, Any]:
     """Leave out of a slice, as a dict, what its results do not depend on.
 
     Released weights do not depend on how the method would be trained, costs not on training at all, and a VGG file is
     known by its hash, wherever it lies.
     """
-    if "runs" in slice:
-        return {"runs": [_without_training(run) for run in slice["runs"]]}
-    if "run" in slice:
-        return slice | {"run": essential(slice["run"])}
-    if slice.get("released"):
-        return _without_training(slice)
-    if slice.get("perception"):
-        return slice | {"perception": {"kind": slice["perception"]["kind"]}}
-    return slice
+    if "runs" in dumped:
+        return {"runs": [_without_training(run) for run in dumped["runs"]]}
+    if "run" in dumped:
+        return dumped | {"run": essential(dumped["run"])}
+    if dumped.get("released"):
+        return _without_training(dumped)
+    if dumped.get("perception"):
+        return dumped | {"perception": {"kind": dumped["perception"]["kind"]}}
+    return dumped
 
 
 def _without_training(run: dict[str, Any]) -> dict[str, Any]:
