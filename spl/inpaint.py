@@ -24,6 +24,12 @@ def load_inpainter(weights: Path, device: torch.device) -> tuple[Inpainter, int]
 
     Raises: DataError if there is no run, RecordError if it is none of this version.
     """
+    if not (weights / "run.json").is_file():
+        raise DataError(
+            f"{weights} is not the folder of a finished run (weights.safetensors, run.json). Train one, or convert "
+            "released weights: spl weights convert FILE --method rfr --dataset paris --params presets/paper.yaml "
+            "--out FOLDER"
+        )
     run = read_settings(weights / "run.json", RunSettings)
     generator = load_generator(run.recipe, weights, image_size=run.image_size, device=device)
     return as_inpainter(generator), run.image_size

@@ -38,7 +38,8 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"{path} does not exist, or is not a file.")
+        what = "is a folder: name one file in it" if path.is_dir() else "does not exist"
+        raise CheckpointError(f"{path} {what}.")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     for entry in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(entry), Mapping):

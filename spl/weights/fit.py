@@ -62,8 +62,8 @@ def fill_released(network: nn.Module, state: State, rules: Rules, *, source: str
     Raises: CheckpointError if they do not fit; it says where the right file is documented.
     """
     hint = (
-        f"\nThe released weights fit the published sizes (presets/paper.yaml) and are documented at "
-        f"{release.documented}."
+        f"\nReleased weights fit networks of the published sizes, such as those of presets/paper.yaml (SPL's: "
+        f"spl_released); `spl weights inspect` tells which. They are documented at {release.documented}."
     )
     names = released_names(network, rules)
     fill(network, state, source=source, layout=release.layout, names=names, hint=hint)

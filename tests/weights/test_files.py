@@ -142,7 +142,7 @@ def test_something_else_entirely(tmp_path):
 
 def test_missing_files_and_folders(tmp_path):
     assert "does not exist" in refusal(tmp_path / "nothing.pt")
-    assert "is not a file" in refusal(tmp_path)
+    assert "is a folder" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_unreadable_files_are_refused(tmp_path):
     for file, message in (
         (tmp_path / "files" / FILES["rfr"]["generator"], "holds no weights"),
         (tmp_path / "page.pth", "is a web page"),
-        (tmp_path / "files", "is not a file"),
+        (tmp_path / "files", "is a folder"),
     ):
         with pytest.raises(CheckpointError, match=message):
             inspect_weights(file)

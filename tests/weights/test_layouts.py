@@ -282,7 +282,7 @@ def test_another_width_lists_shapes_and_hints_at_the_published_sizes(tmp_path, r
     assert "of another shape: " in message
     assert re.search(r"\(\d+, .*\) instead of \(\d+, .*\)", message)
     assert "missing" not in message
-    assert "The released weights fit the published sizes (presets/paper.yaml)" in message
+    assert "Released weights fit networks of the published sizes, such as those of presets/paper.yaml" in message
     assert RELEASES[recipe].documented in message
 
 

@@ -127,6 +127,15 @@ def test_a_trained_model_fills_a_picture_of_ones_own(built, tmp_path):
         assert not (tmp_path / "no.png").exists()
 
 
+def test_a_released_file_is_not_a_run_and_inpaint_says_what_to_do(built, tmp_path):
+    (tmp_path / "checkpoint_paris.pth").write_bytes(b"")
+    command = ["python", "-m", "spl", "inpaint", "--weights", str(tmp_path / "checkpoint_paris.pth")]
+    output = built.run(*command, "--image", "a.png", "--mask", "b.png", "--out", "c.png", ok=False)
+    assert "is not the folder of a finished run" in output
+    assert "spl weights convert" in output
+    assert "Traceback" not in output
+
+
 def set_lr(raw):
     raw["methods"]["spl"]["training"]["per_dataset"] = {"paris": {"lr": 0.0005}}
 
