@@ -7,7 +7,7 @@ from torch import nn
 
 from spl.errors import CheckpointError
 from spl.files import sha256
-from spl.weights.files import State, read_state
+from spl.weights.files import read_state
 from spl.weights.layouts.ec import fill_released_ec
 from spl.weights.layouts.mfe import fill_released_mfe
 from spl.weights.layouts.rfr import fill_released_rfr
@@ -15,17 +15,14 @@ from spl.weights.layouts.rn import fill_released_rn
 from spl.weights.layouts.spl import fill_released_spl
 from spl.weights.releases import RELEASES, released_files
 
-Fill = Callable[[nn.Module, list[State], str], None]
-"""(generator, content of each file in the order of `RELEASES`, name for messages)"""
-
-FILL: dict[str, Fill] = {
-    "spl": lambda generator, states, source: fill_released_spl(*states, source=source, generator=generator),
-    "rn": lambda generator, states, source: fill_released_rn(*states, source=source, generator=generator),
-    "rfr": lambda generator, states, source: fill_released_rfr(generator, *states, source=source),
-    "mfe": lambda generator, states, source: fill_released_mfe(generator, *states, source=source),
-    "ec": lambda generator, states, source: fill_released_ec(generator, *states, source=source),
+FILL: dict[str, Callable[..., None]] = {
+    "spl": fill_released_spl,
+    "rn": fill_released_rn,
+    "rfr": fill_released_rfr,
+    "mfe": fill_released_mfe,
+    "ec": fill_released_ec,
 }
-"""By recipe."""
+"""By recipe: (generator, content of each file in the order of `RELEASES`, source=name for messages)."""
 
 
 def load_released(recipe: str, path: Path, generator: nn.Module) -> dict[str, str]:
@@ -40,5 +37,5 @@ def load_released(recipe: str, path: Path, generator: nn.Module) -> dict[str, st
             f"{', '.join(map(str, missing))} not found: expected the weights of {release.layout}, documented at "
             f"{release.documented}. Place them there, or remove the entry under `weights` in params.yaml to train."
         )
-    FILL[recipe](generator, [read_state(file) for file in files], str(path))
+    FILL[recipe](generator, *(read_state(file) for file in files), source=str(path))
     return {file.name: sha256(file) for file in files}

@@ -17,7 +17,7 @@ def fixture(read_fixture):
 def networks(fixture):
     generator, discriminator = build_rn().eval(), PatchDiscriminator().eval()
     state = fixture.released_state(generator="generator", discriminator="discriminator")
-    fill_released_rn(state, generator=generator, discriminator=discriminator)
+    fill_released_rn(generator, state, discriminator=discriminator)
     return generator, discriminator
 
 

@@ -20,7 +20,7 @@ def fixture(read_fixture):
 def networks(fixture):
     generator, discriminator = build_released_spl().eval(), PatchDiscriminator().eval()
     state = fixture.released_state(generator="generator", discriminator="discriminator")
-    fill_released_spl(state, generator=generator, discriminator=discriminator)
+    fill_released_spl(generator, state, discriminator=discriminator)
     return generator, discriminator
 
 
@@ -73,7 +73,7 @@ def test_discriminator_in_evaluation_mode(fixture, networks):
 def test_discriminator_runs_one_power_iteration_per_training_forward(fixture):
     discriminator = PatchDiscriminator().train()
     state = fixture.released_state(generator="generator", discriminator="discriminator")
-    fill_released_spl(state, discriminator=discriminator)
+    fill_released_spl(None, state, discriminator=discriminator)
     names = sorted(name for name in fixture.description["outputs"] if name.startswith("disc_train_"))
     fixture.check({name: discriminator(fixture.image())[0] for name in names})
     names_in_file = released_names(discriminator, DISCRIMINATOR_RULES)

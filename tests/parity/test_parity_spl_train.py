@@ -59,7 +59,7 @@ def run(fixture, read_fixture, dtype, steps):
     generator, discriminator = build_released_spl(), PatchDiscriminator()
     weights = read_fixture(fixture.description["state"])
     state = weights.released_state(generator="generator", discriminator="discriminator")
-    fill_released_spl(state, generator=generator, discriminator=discriminator)
+    fill_released_spl(generator, state, discriminator=discriminator)
     generator.to(dtype).train()
     discriminator.to(dtype).train()
     method = build_method(fixture, generator, discriminator, dtype)

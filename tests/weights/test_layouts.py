@@ -203,7 +203,7 @@ def test_the_discriminator_comes_with_the_generator(tmp_path, recipe, fill_relea
     discriminator, critic = PatchDiscriminator(width=4), PatchDiscriminator(width=4)
     states = states_of(recipe, generator) | {"discriminator": in_their_keys(discriminator, DISCRIMINATOR_RULES)}
     (content,) = contents(recipe, states).values()
-    fill_released(content, generator=other, discriminator=critic)
+    fill_released(other, content, discriminator=critic)
     assert equal(other, generator)
     assert equal(critic, discriminator)
 
@@ -326,7 +326,7 @@ def test_two_files_in_the_wrong_place(tmp_path, recipe, first, second, message):
 def test_unknown_parts_are_refused(tmp_path):
     (content,) = contents("spl", states_of("spl", small("spl", tmp_path))).values()
     with pytest.raises(CheckpointError, match="1 unexpected: optimizer"):
-        fill_released_spl(content | {"optimizer.state": torch.zeros(1)}, generator=small("spl", tmp_path))
+        fill_released_spl(small("spl", tmp_path), content | {"optimizer.state": torch.zeros(1)})
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

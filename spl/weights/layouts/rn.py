@@ -1,12 +1,9 @@
 """The released RN file."""
 
-from torch import nn
+from functools import partial
 
-from spl.weights.files import State
-from spl.weights.fit import Rules, fill_released
-from spl.weights.layouts.discriminator import fill_discriminator
-from spl.weights.layouts.training_module import GENERATOR_RULES, split_parts
-from spl.weights.releases import RELEASES
+from spl.weights.fit import Rules
+from spl.weights.layouts.training_module import GENERATOR_RULES, fill_training_module
 
 RN_RULES: Rules = (
     *GENERATOR_RULES,
@@ -19,20 +16,4 @@ RN_RULES: Rules = (
 )
 
 
-def fill_released_rn(
-    state: State,
-    *,
-    source: str = "the state dict",
-    generator: nn.Module | None = None,
-    discriminator: nn.Module | None = None,
-) -> None:
-    """Fill networks from the content of a released RN file, or from a plain generator state dict.
-
-    Raises: CheckpointError if a network that was asked for is missing or does not fit, or if there are other parts.
-    """
-    release = RELEASES["rn"]
-    parts = split_parts(state, source=source, release=release)
-    if generator:
-        fill_released(generator, parts["generator"], RN_RULES, source=source, release=release)
-    if discriminator:
-        fill_discriminator(discriminator, parts["discriminator"], source=source, release=release)
+fill_released_rn = partial(fill_training_module, recipe="rn", rules=RN_RULES)

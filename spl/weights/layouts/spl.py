@@ -1,13 +1,9 @@
 """The released SPL file."""
 
-from torch import nn
+from functools import partial
 
-from spl.weights.files import State
-from spl.weights.fit import Rules, fill_released
-from spl.weights.layouts.discriminator import fill_discriminator
-from spl.weights.layouts.training_module import GENERATOR_RULES, split_parts
-from spl.weights.layouts.tresnet import fill_tresnet
-from spl.weights.releases import RELEASES
+from spl.weights.fit import Rules
+from spl.weights.layouts.training_module import GENERATOR_RULES, fill_training_module
 
 SPL_RULES: Rules = (
     *GENERATOR_RULES,
@@ -28,23 +24,4 @@ SPL_RULES: Rules = (
 )
 
 
-def fill_released_spl(
-    state: State,
-    *,
-    source: str = "the state dict",
-    generator: nn.Module | None = None,
-    discriminator: nn.Module | None = None,
-    teacher: nn.Module | None = None,
-) -> None:
-    """Fill networks from the content of a released SPL file, or from a plain generator state dict.
-
-    Raises: CheckpointError if a network that was asked for is missing or does not fit, or if there are other parts.
-    """
-    release = RELEASES["spl"]
-    parts = split_parts(state, source=source, release=release)
-    if generator:
-        fill_released(generator, parts["generator"], SPL_RULES, source=source, release=release)
-    if discriminator:
-        fill_discriminator(discriminator, parts["discriminator"], source=source, release=release)
-    if teacher:
-        fill_tresnet(teacher, parts["tresnet_xL_hold"], source=source)
+fill_released_spl = partial(fill_training_module, recipe="spl", rules=SPL_RULES)

@@ -1,11 +1,12 @@
 """What the released files of SPL and RN have in common: the state of the authors' whole training module."""
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from spl.errors import CheckpointError
 from spl.weights.files import State
-from spl.weights.fit import Rules, listing, without_module
-from spl.weights.releases import Release
+from spl.weights.fit import Rules, fill_released, listing, without_module
+from spl.weights.layouts.discriminator import fill_discriminator
+from spl.weights.releases import RELEASES, Release
 
 PARTS = ("generator", "discriminator", "tresnet_xL_hold", "adversarial_loss")
 
@@ -21,6 +22,27 @@ GENERATOR_RULES: Rules = (
     (r"^(decoder\.\d)\.region_conv\.", r"\1.sa.conv1."),
     (r"^(decoder\.\d)\.(gamma|beta)_conv\.", r"\1.sa.\2_conv."),
 )
+
+
+def fill_training_module(
+    generator: nn.Module | None,
+    state: State,
+    *,
+    recipe: str,
+    rules: Rules,
+    source: str = "the state dict",
+    discriminator: nn.Module | None = None,
+) -> None:
+    """Fill networks from the content of such a file, or a generator from its plain state dict.
+
+    Raises: CheckpointError if a network that was asked for is missing or does not fit, or if there are other parts.
+    """
+    release = RELEASES[recipe]
+    parts = split_parts(state, source=source, release=release)
+    if generator:
+        fill_released(generator, parts["generator"], rules, source=source, release=release)
+    if discriminator:
+        fill_discriminator(discriminator, parts["discriminator"], source=source, release=release)
 
 
 def split_parts(state: State, *, source: str, release: Release) -> dict[str, State]:
