@@ -1,4 +1,4 @@
-"""Reproduces SPL (IJCAI 2021): data -> masks -> teacher -> train -> evaluate -> Table 1.   Try: make table1"""
+"""Reproduces SPL (IJCAI 2021): data -> masks -> teachers -> train -> evaluate -> Table 1, figures, report.   Try: make table1"""
 
 from pathlib import Path
 
@@ -12,16 +12,18 @@ configfile: str(Path(workflow.basedir) / "params.yaml")
 include: "workflow/rules/common.smk"  # params.yaml checked; settings slices; names of all files
 include: "workflow/rules/data.smk"  # raw pictures, prepared images
 include: "workflow/rules/masks.smk"  # six ratio bins, fixed image-mask pairs
-include: "workflow/rules/teacher.smk"  # the frozen pretext network
-include: "workflow/rules/train.smk"  # one run per dataset and method
-include: "workflow/rules/evaluate.smk"  # per-image evidence, the same pairs for every method
-include: "workflow/rules/report.smk"  # Table 1 and the example pictures
+include: "workflow/rules/teacher.smk"  # the frozen pretext networks
+include: "workflow/rules/train.smk"  # one run per dataset, method and seed
+include: "workflow/rules/evaluate.smk"  # per-image evidence, the same pairs for every method; objects, priors, edges
+include: "workflow/rules/figures.smk"  # the paper's figures
+include: "workflow/rules/report.smk"  # Table 1, the claims, the report
 
 
 rule all:
     """Everything this reproduction delivers."""
     input:
         table1="results/table1.md",  # PSNR, SSIM, MAE by dataset, method, mask ratio
-        comparisons="results/comparisons.csv",  # paired differences with intervals
-        cost="results/cost.csv",  # parameters, multiplications, seconds, memory by method
+        tables=REPORTED,  # differences with intervals, ablations, further metrics, costs, claims
+        figures=PAPER_FIGURES,  # figures 1 to 5
         examples=EXAMPLES,  # input, each method, ground truth
+        report="results/report.html",  # all of it on one page

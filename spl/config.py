@@ -1,15 +1,21 @@
 """The shape of `params.yaml`: every scientific value, as small frozen objects.
 
 Scientific values have no defaults here, so `params.yaml` is the complete record of an experiment. `spl.params`
-reads the file; past that door travel the objects below and those of `spl.recipes`, never a dict.
+reads the file; past that door travel the objects below and those of `spl.pretext` and `spl.recipes`, never a dict.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from spl.recipes import Decay, Method, NetworkMethod, check_decay
-from spl.strict import Name, Positive, Rate, Strict, Weight
+from spl.pretext import (
+    Detection,
+    MiniaturePretext,
+    Teacher,
+)
+from spl.recipes import Method, NetworkMethod
+from spl.strict import Name, Positive, Strict
 
 # Data --------------------------------------------------------------------------------------------
 
@@ -65,6 +71,7 @@ class Dataset(Strict):
     layout: Annotated[ArchiveLayout | FolderLayout, Field(discriminator="kind")]
     crop: Positive | None = Field(description="Side of the centre crop in pixels, before resizing; null for none.")
     image_size: Annotated[int, Field(ge=32, multiple_of=8, description="Side of the square network input in pixels.")]
+    validation: Annotated[int, Field(ge=0, description="Training images held out for validation, drawn from the seed.")]
 
     @model_validator(mode="after")
     def _layout_matches_scene(self) -> "Dataset":
@@ -102,69 +109,14 @@ class Masks(Strict):
         return self
 
 
-# Teacher -----------------------------------------------------------------------------------------
-
-
-class MiniaturePretext(Strict):
-    """Labelled pictures over the miniature world's objects; they never coincide with an inpainting set."""
-
-    kind: Literal["miniature"]
-    train: Positive
-    val: Positive
-
-
-class AsymmetricLossSettings(Strict):
-    """Asymmetric loss for multi-label classification (Ben-Baruch et al. 2020, Eq. 7)."""
-
-    gamma_negative: Weight
-    gamma_positive: Weight
-    clip: Annotated[float, Field(ge=0, lt=1)]
-
-
-class TeacherTraining(Strict):
-    """How the pretext network is trained."""
-
-    batch_size: Positive
-    epochs: Positive
-    lr: Rate
-    decay: Decay
-
-    @field_validator("decay")
-    @classmethod
-    def _decay_within_epochs(cls, decay: Any, info: ValidationInfo) -> Any:
-        check_decay(decay, info.data.get("epochs"))
-        return decay
-
-
-class TrainedTeacher(Strict):
-    """A TResNet trained here on the pretext set, then cut after its second stage and frozen."""
-
-    kind: Literal["trained"]
-    source: MiniaturePretext
-    image_size: Annotated[int, Field(ge=32, multiple_of=8)]
-    layers: tuple[Positive, Positive, Positive, Positive] = Field(description="Blocks in each of the four stages.")
-    width: Annotated[float, Field(gt=0, description="Width factor of TResNet; 1.2 is TResNet-L.")]
-    loss: AsymmetricLossSettings
-    training: TeacherTraining
-
-
-class ReleasedTeacher(Strict):
-    """TResNet-L trained on Open Images with the asymmetric loss, released by its authors."""
-
-    kind: Literal["released"]
-    path: str
-
-
-Teacher = Annotated[TrainedTeacher | ReleasedTeacher, Field(discriminator="kind")]
-
-
 # Perceptual losses and structure ---------------------------------------------------------------
 
 
 class TeacherPerception(Strict):
-    """Perceptual and style losses compare features of the frozen pretext network: what is at hand offline."""
+    """Perceptual and style losses compare features of a frozen TResNet of `teachers`: what is at hand offline."""
 
     kind: Literal["teacher"]
+    teacher: Name
 
 
 class VGGPerception(Strict):
@@ -186,7 +138,7 @@ class Smoothing(Strict):
     iterations: Positive
 
 
-# Evaluation and figures --------------------------------------------------------------------------
+# Evaluation --------------------------------------------------------------------------------------
 
 
 class Bootstrap(Strict):
@@ -196,50 +148,168 @@ class Bootstrap(Strict):
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
 
 
-class Evaluation(Strict):
-    """Which mask meets which test image, and how results are summarised."""
+PerceptualMetric = Literal["lpips", "fid", "kid"]
 
+
+class Perceptual(Strict):
+    """Metrics that look through networks; where their weights are not at hand they are not available."""
+
+    metrics: tuple[PerceptualMetric, ...]
+    folder: str = Field(
+        description="Folder with alexnet-owt-7be5be79.pth, lpips_alex.pth, pt_inception-2015-12-05-*.pth."
+    )
+
+
+class Evaluation(Strict):
+    """Which mask meets which image, and how results are summarised."""
+
+    split: Literal["test", "validation"] = Field(description="validation: images held out of training, for tuning.")
     pairs: Literal["uniform", "balanced"] = Field(
         description="uniform: masks drawn from the whole set (paper section 4.3); balanced: equally from every bin."
     )
     batch_size: Positive = Field(description="RN's statistics pool over this batch, so it is part of the protocol.")
     bootstrap: Bootstrap
+    perceptual: Perceptual
+
+
+class Ablations(Strict):
+    """Figure 4: variants of one method, run on one dataset only and left out of Table 1."""
+
+    dataset: Name
+    reference: Name
+    methods: tuple[Name, ...] = Field(min_length=1)
+
+
+LossWeight = Literal["lambda_img", "lambda_adv", "lambda_prior", "alpha", "delta"]
+
+
+class Grid(Strict):
+    """Grid search (paper section 3.4): every point is a method of its own, compared on validation images.
+
+    `points` is a list of blocks; a block lists values by loss weight and means all their combinations.
+    """
+
+    method: Name
+    points: tuple[Annotated[dict[LossWeight, tuple[float, ...]], Field(min_length=1)], ...] = Field(min_length=1)
+
+
+# Figures -----------------------------------------------------------------------------------------
+
+
+class Clusters(Strict):
+    """k-means on semantic priors (paper section 4.5)."""
+
+    number: Annotated[int, Field(ge=2, le=20)]
+    scope: Literal["set", "image"] = Field(description="set: one clustering for all pictures; image: one for each.")
+    images: Positive = Field(description="Test images whose priors are kept, spread over the hole ratios.")
+
+
+class Figure1(Strict):
+    """One picture, filled by several methods, with detections and one method's prior."""
+
+    dataset: Name
+    methods: tuple[Name, ...] = Field(min_length=1)
+    prior: Name
+
+
+class Figure2(Strict):
+    """The architecture, drawn from a method's network."""
+
+    dataset: Name
+    method: Name
+
+
+class Figure3(Strict):
+    """Qualitative comparison: methods by row, pictures of several datasets by column, detections in the last."""
+
+    methods: tuple[Name, ...] = Field(min_length=1)
+    images: dict[Name, Positive] = Field(description="How many pictures of which dataset.", min_length=1)
+    detections: Name = Field(description="Dataset of the last column.")
+
+
+class Figure5(Strict):
+    """Semantic priors of one method beside the edges of another."""
+
+    dataset: Name
+    prior: Name
+    edges: Name
+    images: Positive
 
 
 class Figures(Strict):
-    """What the pictures show."""
+    """What the pictures show; which test images they show follows from a rule, never from a hand."""
 
     examples: Positive = Field(description="Rows per dataset in the example grid, spread over the hole ratios.")
+    choice: Literal["median", "seeded"] = Field(
+        description="median: those whose PSNR under the figure's last method is closest to the median; seeded: drawn."
+    )
+    min_hole_ratio: Annotated[
+        float, Field(ge=0, lt=0.6, description="Least hole ratio of a picture that may be shown.")
+    ]
+    clusters: Clusters
+    fig1: Figure1 | None
+    fig2: Figure2 | None
+    fig3: Figure3 | None
+    fig5: Figure5 | None
+
+
+# The whole ---------------------------------------------------------------------------------------
+
+
+class Run(NamedTuple):
+    """One training or evaluation."""
+
+    dataset: str
+    method: str
+    seed: int
 
 
 class Params(Strict):
     """The whole experiment."""
 
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, description="Of data, masks, pairs, teachers and bootstraps.")]
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        description="Every network is trained once with each of these.", min_length=1
+    )
     datasets: dict[Name, Dataset] = Field(min_length=1)
     masks: Masks
-    teacher: Teacher
+    pretext: MiniaturePretext | None = Field(description="The labelled set that teachers are trained on, if any is.")
+    teachers: dict[Name, Teacher]
     perception: Perception
     structure: Smoothing
     methods: dict[Name, Method] = Field(min_length=1)
+    ablations: Ablations | None
+    grid: Grid | None
     evaluation: Evaluation
+    detection: Detection | None
     figures: Figures
-
-    @model_validator(mode="after")
-    def _networks_take_the_image_sizes(self) -> "Params":
-        faults = [
-            f"methods.{name} takes image sizes that are multiples of {method.multiple_of(dataset.image_size)}, "
-            f"but datasets.{key}.image_size is {dataset.image_size}"
-            for name, method in self.methods.items()
-            if isinstance(method, NetworkMethod)
-            for key, dataset in self.datasets.items()
-            if dataset.image_size % method.multiple_of(dataset.image_size)
-        ]
-        if faults:
-            raise ValueError("; ".join(faults))
-        return self
 
     @property
     def network_methods(self) -> list[str]:
         """Names of the methods that have weights."""
         return [name for name, method in self.methods.items() if isinstance(method, NetworkMethod)]
+
+    @property
+    def table_methods(self) -> list[str]:
+        """Names of the methods of Table 1, which are run on every dataset: all but the ablations."""
+        ablations = self.ablations.methods if self.ablations else ()
+        return [name for name in self.methods if name not in ablations]
+
+    def methods_of(self, dataset: str) -> list[str]:
+        """Return the methods that are run on a dataset."""
+        if self.ablations and self.ablations.dataset == dataset:
+            return list(self.methods)
+        return self.table_methods
+
+    def seeds_of(self, dataset: str, method: str) -> tuple[int, ...]:
+        """Return the seeds of a method on a dataset: all for a training, one where nothing is drawn."""
+        recipe = self.methods[method]
+        is_trained = isinstance(recipe, NetworkMethod) and dataset not in recipe.weights
+        return self.seeds if is_trained else self.seeds[:1]
+
+    def runs(self) -> Iterator[Run]:
+        """Yield every training and evaluation of the experiment."""
+        for dataset in self.datasets:
+            for method in self.methods_of(dataset):
+                for seed in self.seeds_of(dataset, method):
+                    yield Run(dataset, method, seed)

@@ -1,4 +1,4 @@
-"""What methods are called in tables and figures."""
+"""What methods, metrics and mask ratios are called in tables and figures."""
 
 _METHODS = {
     "telea": "Telea",
@@ -7,12 +7,33 @@ _METHODS = {
     "mfe": "MFE",
     "rfr": "RFR",
     "rn": "RN",
+    "ec": "EdgeConnect",
     "spl": "SPL",
     "spl_released": "SPL (released)",
-    "ec": "EdgeConnect",
+    "spl_no_prior": "SPL w/o S",
+    "spl_detector": "SPL w/ detector",
+    "spl_concat": "SPL w/ concatenation",
 }
+
+_METRICS = {
+    "ssim": "SSIM ↑",
+    "psnr": "PSNR ↑",
+    "mae": "MAE ↓",
+    "recall": "recall ↑",
+    "confidence": "confidence ↑",
+}
+
+RATIO_TITLES = {"20-40": "20–40 %", "40-60": "40–60 %", "all": "all"}
+
+DECIMALS = {"ssim": 3, "psnr": 2, "mae": 4, "recall": 3, "confidence": 3}
+"""As the paper prints."""
 
 
 def method_title(method: str) -> str:
     """Return a method's printed name; a name that is not known prints as it is."""
     return _METHODS.get(method, method)
+
+
+def metric_title(metric: str) -> str:
+    """Return a metric's printed name, with an arrow to what is better."""
+    return _METRICS[metric]

@@ -8,7 +8,9 @@ import yaml
 from pydantic import ValidationError
 
 from spl.config import Params
+from spl.consistency import contradictions
 from spl.errors import ParamsError
+from spl.grid import with_grid_points
 
 
 def load_params(path: str | Path) -> Params:
@@ -29,10 +31,12 @@ def load_params(path: str | Path) -> Params:
         params = Params.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
         faults = [_describe(fault) for fault in error.errors()] + faults
+    if params is not None:
+        faults += contradictions(params)
     if params is None or faults:
         listed = "\n".join(f"  {fault}" for fault in faults)
         raise ParamsError(f"{path} has {len(faults)} fault(s):\n{listed}")
-    return params
+    return with_grid_points(params)
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -71,8 +75,6 @@ def _dotted(location: tuple[int | str, ...]) -> str:
         "miniature",
         "supplied",
         "folder",
-        "trained",
-        "released",
         "vgg",
         "step",
         "linear",
@@ -88,11 +90,11 @@ def _is_tag(location: tuple[int | str, ...], i: int, tags: set[str]) -> bool:
     previous = location[i - 1] if i else None
     if location[0] == "methods" and i == 2:  # methods.<name>.<recipe>
         return True
-    if location[0] == "perception":
-        return i == 1
+    if location[0] in ("perception", "teachers", "detection"):
+        return i == {"perception": 1, "teachers": 2, "detection": 2}[location[0]]
     if previous == "layout":
         return i + 1 < len(location) or location[i] in tags
-    return previous in {"source", "decay", "teacher"} and location[i] in tags
+    return previous in {"source", "decay"} and location[i] in tags
 
 
 def _describe(fault: Any) -> str:

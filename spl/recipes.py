@@ -203,8 +203,11 @@ class SPLModel(Strict):
 
     semantic_learner: Literal["residual", "dense"] = Field(description="residual: the paper; dense: the released code.")
     semantic_blocks: Positive = Field(description="Residual blocks (paper: 5) or dense blocks (released: 16).")
-    spade: Literal["gamma", "one_plus_gamma"] = Field(description="Eq. 7 as printed, or as in the released code.")
-    spade_blocks: Positive
+    fusion: Literal["gamma", "one_plus_gamma", "concat"] = Field(
+        description="How the prior meets the image features: SPADE with Eq. 7 as printed (gamma) or as in the released "
+        "code (one_plus_gamma), or concatenation (the paper's ablation)."
+    )
+    fusion_blocks: Positive
     width: Positive = Field(description="Channels of the first layer; 64 in the paper.")
 
 
@@ -242,17 +245,24 @@ class SPLRecipe(NetworkRecipe):
     """SPL and its variants."""
 
     recipe: Literal["spl"]
+    teacher: Name | None = Field(description="Which of `teachers` supervises the prior; null for none (w/o S).")
     model: SPLModel
     losses: SPLLossWeights
     training: SPLTraining
 
     @model_validator(mode="after")
     def _released_weights_fit(self) -> Self:
-        if self.weights and (self.model.semantic_learner, self.model.spade) != ("dense", "one_plus_gamma"):
+        if self.weights and (self.model.semantic_learner, self.model.fusion) != ("dense", "one_plus_gamma"):
             raise ValueError(
                 "released weights are of the released code's network, so they need model.semantic_learner: dense and "
-                "model.spade: one_plus_gamma"
+                "model.fusion: one_plus_gamma"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _prior_has_a_teacher(self) -> Self:
+        if self.teacher is None and self.losses.lambda_prior > 0:
+            raise ValueError("teacher is null, so nothing supervises the prior and losses.lambda_prior must be 0.0")
         return self
 
 

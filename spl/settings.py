@@ -11,26 +11,36 @@ from typing import Any, TypeVar
 from spl.config import (
     ArchiveLayout,
     Dataset,
-    Evaluation,
     FolderLayout,
     Masks,
     MiniatureImages,
-    MiniaturePretext,
     Params,
     Perception,
-    ReleasedTeacher,
+    PerceptualMetric,
     Smoothing,
     Supplied,
-    Teacher,
     TeacherPerception,
     VGGPerception,
 )
 from spl.errors import ParamsError
 from spl.files import canonical_json
+from spl.pretext import (
+    MiniaturePretext,
+    ReleasedTResNet,
+    ReleasedYOLO,
+    Teacher,
+    TeacherDetector,
+    TimmTeacher,
+    TorchvisionDetector,
+    TrainedTeacher,
+)
 from spl.recipes import ECRecipe, MFERecipe, NetworkMethod, Recipe, ReleasedWeights, RFRRecipe, SPLRecipe
 from spl.strict import Strict
 
 T = TypeVar("T")
+
+TEACHER_SIZES = ("kind", "layers", "width", "size", "model", "reduction")
+"""What a teacher's number of channels follows from."""
 
 VGG_FILES = {"vgg16": "vgg16-397923af.pth", "vgg19": "vgg19-dcbb9e9d.pth"}
 """torchvision's names; they end in the start of the file's sha256."""
@@ -66,6 +76,7 @@ class PairSettings(Strict):
     seed: int
     dataset: str
     image_size: int
+    split: str
     pairs: str
 
 
@@ -78,17 +89,19 @@ class StructureSettings(Strict):
 
 
 class PretextSettings(Strict):
-    """What decides where the teacher comes from."""
+    """What decides the labelled pictures that teachers are trained on."""
 
     seed: int
-    source: MiniaturePretext | ReleasedTeacher
+    source: MiniaturePretext
 
 
 class TeacherSettings(Strict):
-    """What decides the frozen pretext network."""
+    """What decides a frozen pretext network, under its name in `teachers`; `pretext` if it is trained here."""
 
     seed: int
+    name: str
     teacher: Teacher
+    pretext: MiniaturePretext | None
 
 
 class RunSettings(Strict):
@@ -121,21 +134,28 @@ class CostSettings(Strict):
     runs: tuple[RunSettings, ...]
 
 
-class TableSettings(Strict):
-    """What decides Table 1 beside the per-image evidence."""
+class PerceptualSettings(Strict):
+    """What decides the metrics that look through networks."""
 
     seed: int
-    methods: tuple[str, ...]
-    datasets: tuple[str, ...]
-    evaluation: Evaluation
+    metrics: tuple[PerceptualMetric, ...]
+    folder: str
 
 
-class ExampleSettings(Strict):
-    """What decides the example picture of one dataset."""
+class GuidanceSettings(Strict):
+    """What decides the kept semantic priors or edges of a run."""
+
+    run: RunSettings
+    images: int
+
+
+class DetectionSettings(Strict):
+    """What decides the objects found in the pictures of a method, or in the uncorrupted ones."""
 
     dataset: str
-    methods: tuple[str, ...]
-    examples: int
+    method: str | None
+    detector: TeacherSettings | TorchvisionDetector
+    min_score: float
 
 
 def canonical(settings: Strict) -> str:
@@ -163,7 +183,10 @@ def essential(dumped: dict[str, Any]) -> dict[str, Any]:
 def _without_training(run: dict[str, Any]) -> dict[str, Any]:
     """Leave the network's sizes and, for released weights, where they are; a teacher counts by its size."""
     recipe = {key: value for key, value in run["recipe"].items() if key not in ("losses", "training", "weights")}
-    teacher = run["teacher"] and {key: run["teacher"]["teacher"].get(key) for key in ("layers", "width")}
+    recipe.pop("teacher", None)
+    teacher = run["teacher"] and {
+        key: value for key, value in run["teacher"]["teacher"].items() if key in TEACHER_SIZES
+    }
     kept = ("dataset", "method", "image_size", "released")
     return {key: run[key] for key in kept} | {"recipe": recipe, "teacher": teacher}
 
@@ -186,8 +209,8 @@ def mask_settings(params: Params) -> MaskSettings:
 
 def pair_settings(params: Params, dataset: str) -> PairSettings:
     """Return the slice of one dataset's image-mask pairs."""
-    size = _pick("datasets", params.datasets, dataset).image_size
-    return PairSettings(seed=params.seed, dataset=dataset, image_size=size, pairs=params.evaluation.pairs)
+    size, protocol = _pick("datasets", params.datasets, dataset).image_size, params.evaluation
+    return PairSettings(seed=params.seed, dataset=dataset, image_size=size, split=protocol.split, pairs=protocol.pairs)
 
 
 def structure_settings(params: Params, dataset: str) -> StructureSettings:
@@ -197,38 +220,51 @@ def structure_settings(params: Params, dataset: str) -> StructureSettings:
 
 
 def pretext_settings(params: Params) -> PretextSettings:
-    """Return the slice of what the teacher comes from."""
-    teacher = params.teacher
-    source = teacher if isinstance(teacher, ReleasedTeacher) else teacher.source
-    return PretextSettings(seed=params.seed, source=source)
+    """Return the slice of the labelled pictures.
+
+    Raises: ParamsError if the experiment has none.
+    """
+    if params.pretext is None:
+        raise ParamsError("pretext is null in params.yaml: there is no labelled set to fetch")
+    return PretextSettings(seed=params.seed, source=params.pretext)
 
 
-def teacher_settings(params: Params) -> TeacherSettings:
-    """Return the slice of the teacher."""
-    return TeacherSettings(seed=params.seed, teacher=params.teacher)
+def teacher_settings(params: Params, name: str) -> TeacherSettings:
+    """Return the slice of one teacher."""
+    teacher = _pick("teachers", params.teachers, name)
+    pretext = params.pretext if isinstance(teacher, TrainedTeacher) else None
+    return TeacherSettings(seed=params.seed, name=name, teacher=teacher, pretext=pretext)
 
 
-def run_settings(params: Params, dataset: str, method: str) -> RunSettings:
+def run_settings(params: Params, dataset: str, method: str, seed: int | None = None) -> RunSettings:
     """Return the slice of one run, with the dataset's overrides applied to the method's recipe.
 
-    Raises: ParamsError if the dataset or the method is not in `params.yaml`.
+    Without a seed, that of the first run.
+    Raises: ParamsError if the dataset, the method or the seed is not in `params.yaml`.
     """
     image_size = _pick("datasets", params.datasets, dataset).image_size
     recipe, released = _pick("methods", params.methods, method), None
     if isinstance(recipe, NetworkMethod):
         released = recipe.weights.get(dataset)
         recipe = recipe.model_copy(update={"training": recipe.training.resolve(dataset), "weights": {}})
+    seeds = params.seeds_of(dataset, method)
+    if seed is not None and seed not in seeds:
+        raise ParamsError(
+            f"{method} on {dataset} is not run with the seed {seed}, but with {', '.join(map(str, seeds))}"
+        )
     trained = released is None
     perception = params.perception if trained and isinstance(recipe, RFRRecipe | MFERecipe | ECRecipe) else None
-    prior = trained and isinstance(recipe, SPLRecipe) and recipe.losses.lambda_prior > 0
+    teacher = perception.teacher if isinstance(perception, TeacherPerception) else None
+    if trained and isinstance(recipe, SPLRecipe) and recipe.losses.lambda_prior > 0:
+        teacher = recipe.teacher
     return RunSettings(
-        seed=params.seed,
+        seed=seeds[0] if seed is None else seed,
         dataset=dataset,
         image_size=image_size,
         method=method,
         recipe=recipe,
         released=released,
-        teacher=teacher_settings(params) if prior or isinstance(perception, TeacherPerception) else None,
+        teacher=teacher_settings(params, teacher) if teacher else None,
         perception=perception,
         structure=structure_settings(params, dataset) if trained and isinstance(recipe, MFERecipe) else None,
     )
@@ -239,6 +275,14 @@ def vgg_file(run: RunSettings) -> str | None:
     if not isinstance(run.perception, VGGPerception):
         return None
     return f"{run.perception.folder}/{VGG_FILES['vgg19' if isinstance(run.recipe, ECRecipe) else 'vgg16']}"
+
+
+def supplied_teacher_file(teacher: Teacher) -> str | None:
+    """Return the file that a person has to supply for a teacher, if any."""
+    match teacher:
+        case ReleasedTResNet(path=path) | ReleasedYOLO(path=path) | TimmTeacher(weights=path):
+            return path
+    return None
 
 
 def released_run(params: Params, dataset: str, method: str, path: Path) -> RunSettings:
@@ -253,28 +297,65 @@ def released_run(params: Params, dataset: str, method: str, path: Path) -> RunSe
     return run.model_copy(update={"released": released, "teacher": None, "perception": None, "structure": None})
 
 
-def evaluation_settings(params: Params, dataset: str, method: str) -> EvaluationSettings:
+def evaluation_settings(params: Params, dataset: str, method: str, seed: int | None = None) -> EvaluationSettings:
     """Return the slice of one evaluation."""
-    return EvaluationSettings(run=run_settings(params, dataset, method), batch_size=params.evaluation.batch_size)
+    run = run_settings(params, dataset, method, seed)
+    return EvaluationSettings(run=run, batch_size=params.evaluation.batch_size)
+
+
+def detector_file(settings: DetectionSettings) -> str:
+    """Return the file with a detector's weights."""
+    detector = settings.detector
+    if isinstance(detector, TorchvisionDetector):
+        return detector.path
+    return f"results/teachers/{detector.name}/weights.safetensors"
+
+
+def needed_teachers(params: Params) -> list[str]:
+    """Return the teachers that some run learns from or that find objects."""
+    runs = [run_settings(params, dataset, method) for dataset, method, _ in params.runs()]
+    names = {run.teacher.name for run in runs if run.teacher}
+    if params.detection and isinstance(params.detection.detector, TeacherDetector):
+        names.add(params.detection.detector.teacher)
+    return sorted(names)
+
+
+def guided_methods(params: Params) -> list[tuple[str, str]]:
+    """Return dataset and method of every run whose priors or edges a figure shows."""
+    one, five = params.figures.fig1, params.figures.fig5
+    shown = {(one.dataset, one.prior)} if one else set()
+    return sorted(shown | ({(five.dataset, five.prior), (five.dataset, five.edges)} if five else set()))
+
+
+def perceptual_settings(params: Params) -> PerceptualSettings:
+    """Return the slice of the metrics that look through networks."""
+    perceptual = params.evaluation.perceptual
+    return PerceptualSettings(seed=params.seed, metrics=perceptual.metrics, folder=perceptual.folder)
+
+
+def guidance_settings(params: Params, dataset: str, method: str) -> GuidanceSettings:
+    """Return the slice of the kept priors or edges of one run."""
+    return GuidanceSettings(run=run_settings(params, dataset, method), images=params.figures.clusters.images)
+
+
+def detection_settings(params: Params, dataset: str, method: str | None) -> DetectionSettings:
+    """Return the slice of the objects found in a method's pictures, or, without a method, in the uncorrupted ones.
+
+    Raises: ParamsError if the experiment has no detector.
+    """
+    if params.detection is None:
+        raise ParamsError("detection is null in params.yaml: there is no detector")
+    detector = params.detection.detector
+    if isinstance(detector, TeacherDetector):
+        detector = teacher_settings(params, detector.teacher)
+    return DetectionSettings(dataset=dataset, method=method, detector=detector, min_score=params.detection.min_score)
 
 
 def cost_settings(params: Params) -> CostSettings:
     """Return the slice of the table of costs."""
     datasets = {dataset.image_size: name for name, dataset in reversed(params.datasets.items())}
-    runs = [run_settings(params, dataset, method) for dataset in datasets.values() for method in params.methods]
+    runs = [run_settings(params, dataset, method) for dataset in datasets.values() for method in params.table_methods]
     return CostSettings(runs=tuple(runs))
-
-
-def table_settings(params: Params) -> TableSettings:
-    """Return the slice of Table 1."""
-    return TableSettings(
-        seed=params.seed, methods=tuple(params.methods), datasets=tuple(params.datasets), evaluation=params.evaluation
-    )
-
-
-def example_settings(params: Params, dataset: str) -> ExampleSettings:
-    """Return the slice of one dataset's example picture."""
-    return ExampleSettings(dataset=dataset, methods=tuple(params.methods), examples=params.figures.examples)
 
 
 def _pick(section: str, entries: dict[str, T], name: str) -> T:

@@ -13,7 +13,11 @@ from spl.errors import DataError
 from spl.files import read_json, sha256
 from spl.records import differences
 from spl.strict import Strict
+from spl.summaries import drawn_figures
 from spl.weights.releases import released_files
+
+Result = tuple[str, str, Strict, dict[str, str]]
+"""Target, record, settings, input files by name."""
 
 STAGES = ("masks", "data", "teacher", "train", "evaluate", "report")
 
@@ -21,12 +25,14 @@ STAGES = ("masks", "data", "teacher", "train", "evaluate", "report")
 def stale_results(params: Params, stage: str) -> list[str]:
     """List the files of a stage to rebuild: those whose record has other settings or inputs.
 
-    Missing files are not listed: Snakemake builds them anyway. Table 1 and figures keep no record and take seconds,
-    so they are always listed.
+    Missing files are not listed: Snakemake builds them anyway. Tables, figures and the report keep no record and take
+    seconds, so they are always listed.
     """
     if stage == "report":
+        tables = (f"results/{name}.csv" for name in ("table1", "metrics", "figure4", "grid", "claims"))
+        figures = (f"results/figures/{name}.pdf" for name in drawn_figures(params))
         pictures = (f"results/figures/examples_{dataset}.png" for dataset in params.datasets)
-        targets = [target for target in ("results/table1.csv", *pictures) if Path(target).exists()]
+        targets = [t for t in (*tables, *figures, *pictures, "results/report.html") if Path(t).exists()]
         cost = ("results/cost.csv", "results/cost.json", settings.cost_settings(params), {})
         return targets + ["results/cost.csv"] * _is_stale(*cost)
     return [
@@ -36,45 +42,77 @@ def stale_results(params: Params, stage: str) -> list[str]:
     ]
 
 
-def _results(params: Params, stage: str) -> Iterator[tuple[str, str, Strict, dict[str, str]]]:
-    """Yield (target, record, settings, input files by name) of every result of a stage."""
+def _results(params: Params, stage: str) -> Iterator[Result]:
+    """Yield every result of a stage."""
     masks = "data/masks/masks.csv"
     if stage == "masks":
         yield "data/sources/masks.json", "data/sources/masks.json", settings.mask_settings(params), {}
         yield masks, "data/masks/record.json", settings.mask_settings(params), {"source": "data/sources/masks.json"}
     if stage == "teacher":
-        source, run = "data/sources/teacher.json", "results/teacher/run.json"
-        yield source, source, settings.pretext_settings(params), {}
-        yield run, run, settings.teacher_settings(params), {"source": source}
+        yield from _teachers(params)
     for dataset in params.datasets:
-        images = f"data/prepared/{dataset}/manifest.csv"
         if stage == "data":
-            source = f"data/sources/images/{dataset}.json"
-            yield source, source, settings.image_source_settings(params, dataset), {}
-            wanted = settings.data_settings(params, dataset)
-            yield images, f"data/prepared/{dataset}/record.json", wanted, {"source": source}
-            pairs = f"data/pairs/{dataset}"
-            yield (
-                f"{pairs}.csv",
-                f"{pairs}.json",
-                settings.pair_settings(params, dataset),
-                {"images": images, "masks": masks},
-            )
-            structure = f"data/prepared/{dataset}/structure/record.json"
-            if any(settings.run_settings(params, dataset, method).structure for method in params.methods):
-                yield structure, structure, settings.structure_settings(params, dataset), {"images": images}
-        for method in params.methods:
-            run = f"results/weights/{dataset}/{method}/run.json"
+            yield from _data(params, dataset)
+        images = f"data/prepared/{dataset}/manifest.csv"
+        pairs = {"images": images, "masks": masks, "pairs": f"data/pairs/{dataset}.csv"}
+        if stage == "evaluate":
+            yield from _shown(params, dataset, pairs)
+        for _, method, seed in (run for run in params.runs() if run.dataset == dataset):
+            folder = f"{dataset}/{method}/seed{seed}"
+            run, weights = f"results/weights/{folder}/run.json", f"results/weights/{folder}/weights.safetensors"
             if stage == "train" and method in params.network_methods:
-                wanted = settings.run_settings(params, dataset, method)
+                wanted = settings.run_settings(params, dataset, method, seed)
                 yield run, run, wanted, _run_inputs(wanted, images, masks)
             if stage == "evaluate":
-                folder = f"results/eval/{dataset}/{method}"
-                inputs = {"images": images, "masks": masks, "pairs": f"data/pairs/{dataset}.csv"}
-                if method in params.network_methods:
-                    inputs["weights"] = f"results/weights/{dataset}/{method}/weights.safetensors"
-                wanted = settings.evaluation_settings(params, dataset, method)
-                yield f"{folder}/per_image.csv", f"{folder}/record.json", wanted, inputs
+                evidence = f"results/eval/{folder}"
+                inputs = pairs | ({"weights": weights} if method in params.network_methods else {})
+                wanted = settings.evaluation_settings(params, dataset, method, seed)
+                yield f"{evidence}/per_image.csv", f"{evidence}/record.json", wanted, inputs
+                table = f"results/perceptual/{folder}"
+                inputs = {"per_image": f"{evidence}/per_image.csv"}
+                yield f"{table}.csv", f"{table}.json", settings.perceptual_settings(params), inputs
+
+
+def _teachers(params: Params) -> Iterator[Result]:
+    source = "data/sources/pretext.json"
+    if params.pretext:
+        yield source, source, settings.pretext_settings(params), {}
+    for name in settings.needed_teachers(params):
+        wanted, run = settings.teacher_settings(params, name), f"results/teachers/{name}/run.json"
+        file = settings.supplied_teacher_file(wanted.teacher)
+        yield run, run, wanted, ({"pretext": source} if wanted.pretext else {}) | ({"weights": file} if file else {})
+
+
+def _data(params: Params, dataset: str) -> Iterator[Result]:
+    source, folder, pairs = f"data/sources/images/{dataset}.json", f"data/prepared/{dataset}", f"data/pairs/{dataset}"
+    images = {"images": f"{folder}/manifest.csv"}
+    yield source, source, settings.image_source_settings(params, dataset), {}
+    yield images["images"], f"{folder}/record.json", settings.data_settings(params, dataset), {"source": source}
+    inputs = images | {"masks": "data/masks/masks.csv"}
+    yield f"{pairs}.csv", f"{pairs}.json", settings.pair_settings(params, dataset), inputs
+    structure = f"{folder}/structure/record.json"
+    if any(settings.run_settings(params, dataset, method).structure for method in params.methods_of(dataset)):
+        yield structure, structure, settings.structure_settings(params, dataset), images
+
+
+def _shown(params: Params, dataset: str, pairs: dict[str, str]) -> Iterator[Result]:
+    """Yield what figures show beside filled pictures: priors, edges, objects."""
+    for method in (method for where, method in settings.guided_methods(params) if where == dataset):
+        wanted, stem = settings.guidance_settings(params, dataset, method), f"results/guidance/{dataset}/{method}"
+        weights = f"results/weights/{dataset}/{method}/seed{wanted.run.seed}/weights.safetensors"
+        yield f"{stem}.safetensors", f"{stem}.json", wanted, pairs | {"weights": weights}
+    if params.detection is None or dataset not in params.detection.datasets:
+        return
+    for method in (None, *params.table_methods):
+        wanted, stem = settings.detection_settings(params, dataset, method), f"results/detections/{dataset}"
+        inputs = {"pairs": pairs["pairs"], "detector": settings.detector_file(wanted)}
+        if method is None:
+            inputs["images"] = pairs["images"]
+        else:
+            seed = params.seeds_of(dataset, method)[0]
+            inputs["per_image"] = f"results/eval/{dataset}/{method}/seed{seed}/per_image.csv"
+        stem += f"/{method or 'ground_truth'}"
+        yield f"{stem}.csv", f"{stem}.json", wanted, inputs
 
 
 def _run_inputs(run: settings.RunSettings, images: str, masks: str) -> dict[str, str]:
@@ -83,7 +121,7 @@ def _run_inputs(run: settings.RunSettings, images: str, masks: str) -> dict[str,
         return {file.name: str(file) for file in released_files(run.recipe.recipe, run.released.path)}
     inputs = {"images": images, "masks": masks}
     if run.teacher:
-        inputs["teacher"] = "results/teacher/weights.safetensors"
+        inputs["teacher"] = f"results/teachers/{run.teacher.name}/weights.safetensors"
     if vgg := settings.vgg_file(run):
         inputs["vgg"] = vgg
     if run.structure:

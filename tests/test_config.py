@@ -132,9 +132,9 @@ def test_classical_fills_have_no_weights(raw_params, write_params):
 @pytest.mark.parametrize(
     ("model", "fits"),
     [
-        ({"semantic_learner": "dense", "spade": "one_plus_gamma"}, True),
-        ({"semantic_learner": "dense", "spade": "gamma"}, False),
-        ({"semantic_learner": "residual", "spade": "one_plus_gamma"}, False),
+        ({"semantic_learner": "dense", "fusion": "one_plus_gamma"}, True),
+        ({"semantic_learner": "dense", "fusion": "gamma"}, False),
+        ({"semantic_learner": "residual", "fusion": "one_plus_gamma"}, False),
     ],
 )
 def test_released_weights_of_spl_need_the_network_of_the_released_code(raw_params, write_params, model, fits):

@@ -126,7 +126,7 @@ def test_every_method_reads_its_own_vgg(raw_params, write_params, ec):
 @pytest.mark.parametrize("perception", [{"kind": "teacher"}, VGG])
 def test_a_released_cell_depends_on_nothing_that_training_reads(raw_params, write_params, method, perception):
     raw_params["perception"] = perception
-    raw_params["methods"]["spl"]["model"] |= {"semantic_learner": "dense", "spade": "one_plus_gamma"}
+    raw_params["methods"]["spl"]["model"] |= {"semantic_learner": "dense", "fusion": "one_plus_gamma"}
     raw_params["methods"][method]["weights"] = {"paris": RELEASED}
     params = load_params(write_params(raw_params))
     released, trained = (run_settings(params, dataset, method) for dataset in ("paris", "celeba"))

@@ -15,3 +15,5 @@ fi
 stale=$(python -m spl stale "$stage")
 # shellcheck disable=SC2086  # a list of files
 snakemake --cores all ${stale:+--forcerun $stale} -- "$target"
+# DVC wants every out of a stage, also where an experiment shows no priors and no detections.
+mkdir -p results/guidance results/detections

@@ -16,19 +16,21 @@ from spl.settings import PairSettings
 
 
 def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path, record: Path) -> None:
-    """Give every test image a mask and publish the mapping.
+    """Give every image of the evaluated split a mask and publish the mapping.
 
     Reads the manifest of prepared `images` and the table of grouped `masks`; writes `pairs` (CSV: image and mask
     with their hashes, hole ratio and bin at the mask's stored size and at the network's size) and a record with
     the counts per bin and how many masks change their bin by resizing.
-    Paper: section 4.3. Raises: DataError if there is no test image or no usable mask.
+    Paper: section 4.3. Raises: DataError if there is no such image or no usable mask.
     """
     manifest = read_table(images)
-    tests = manifest[manifest["split"] == "test"].reset_index(drop=True)
+    tests = manifest[manifest["split"] == settings.split].reset_index(drop=True)
     table = read_table(masks)
     usable = table[table["rejected"] == ""].reset_index(drop=True)
     if tests.empty or usable.empty:
-        raise DataError(f"cannot pair {len(tests)} test images of {images} with {len(usable)} usable masks of {masks}")
+        raise DataError(
+            f"cannot pair {len(tests)} {settings.split} images of {images} with {len(usable)} usable masks of {masks}"
+        )
     rng = np.random.default_rng([settings.seed, zlib.crc32(settings.dataset.encode())])
     chosen = usable.iloc[DRAWS[settings.pairs](usable, len(tests), rng)].reset_index(drop=True)
     network_ratio = [

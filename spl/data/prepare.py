@@ -2,7 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from zlib import crc32
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 from tqdm import tqdm
@@ -20,14 +22,14 @@ from spl.settings import DataSettings
 def prepare_images(settings: DataSettings, source: Path, folder: Path, *, workers: int) -> None:
     """Bring one dataset's pictures to the network's size.
 
-    Writes `folder`/{train,test}/*.png, `manifest.csv` (split, file, source, sha256) in a stable order, and
+    Writes `folder`/{train,validation,test}/*.png, `manifest.csv` (split, file, source, sha256) in a stable order, and
     `record.json`; the whole folder appears at once or not at all.
-    Raises: DataError naming the first unreadable picture.
+    Raises: DataError naming the first unreadable picture, or if fewer training images are left than held out.
     """
     raw = raw_folder(source)
-    images = list_images(raw, settings.dataset.layout, seed=settings.seed, name=settings.name)
+    images = _hold_out(list_images(raw, settings.dataset.layout, seed=settings.seed, name=settings.name), settings)
     with replace_folder(folder) as temporary:
-        for split in ("train", "test"):
+        for split in {image.split for image in images}:
             (temporary / split).mkdir()
         jobs = [(raw, image, f"{image.split}/{i:07d}.png") for i, image in enumerate(images)]
         with ThreadPoolExecutor(workers) as pool:
@@ -42,6 +44,19 @@ def prepare_images(settings: DataSettings, source: Path, folder: Path, *, worker
             images=manifest["split"].value_counts().to_dict(),
             manifest_sha256=sha256(temporary / "manifest.csv"),
         )
+
+
+def _hold_out(images: list[RawImage], settings: DataSettings) -> list[RawImage]:
+    """Move training images to the split `validation`, drawn from the seed."""
+    train = [i for i, image in enumerate(images) if image.split == "train"]
+    count = settings.dataset.validation
+    if count >= len(train):
+        raise DataError(
+            f"datasets.{settings.name}.validation holds out {count} of {len(train)} training images, which leaves none"
+        )
+    rng = np.random.default_rng([settings.seed, crc32(settings.name.encode()), count])
+    held_out = set(rng.choice(train, count, replace=False).tolist())
+    return [image._replace(split="validation") if i in held_out else image for i, image in enumerate(images)]
 
 
 def _prepare(raw: Path, image: RawImage, file: str, folder: Path, dataset: Dataset) -> tuple[str, str, str, str]:

@@ -23,10 +23,10 @@ class PretextPictures:
         labels = pd.read_csv(folder / "labels.csv")
         subsets = pd.read_csv(folder / "split.csv")
         self.classes = sorted(labels["LabelName"].unique())
-        names = subsets.loc[subsets["Subset"] == split, "ImageID"].tolist()
+        self.names = subsets.loc[subsets["Subset"] == split, "ImageID"].tolist()
         present = labels[labels["Confidence"] > 0].groupby("ImageID")["LabelName"].agg(set).to_dict()
-        self.targets = torch.tensor([[float(c in present.get(name, ())) for c in self.classes] for name in names])
-        self._paths = [folder / "images" / f"{name}.jpg" for name in names]
+        self.targets = torch.tensor([[float(c in present.get(name, ())) for c in self.classes] for name in self.names])
+        self._paths = [folder / "images" / f"{name}.jpg" for name in self.names]
         self._image_size = image_size
 
     def __len__(self) -> int:

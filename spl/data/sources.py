@@ -8,21 +8,16 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from spl.config import MiniatureImages, MiniatureMasks, ReleasedTeacher
+from spl.config import MiniatureImages, MiniatureMasks
 from spl.data import world
 from spl.data.layouts import list_images
 from spl.errors import DataError
-from spl.files import read_json, replace_folder, sha256
+from spl.files import read_json, replace_folder
 from spl.records import write_record
 from spl.settings import ImageSourceSettings, MaskSettings, PretextSettings
 
 DRAWN = Path("data/raw/miniature")
 """Where the miniature world is drawn: a folder of its own, so that drawing never touches what a person has placed."""
-
-TEACHER_HELP = (
-    "Download Open_ImagesV6_TRresNet_L_448.pth (TResNet-L, Open Images, from the model zoo of Ben-Baruch et al. 2020) "
-    "and place it there, or change teacher.path in params.yaml."
-)
 
 
 def fetch_images(settings: ImageSourceSettings, record: Path, *, workers: int) -> None:
@@ -64,18 +59,8 @@ def fetch_masks(settings: MaskSettings, record: Path, *, workers: int) -> None:
 
 
 def fetch_pretext(settings: PretextSettings, record: Path, *, workers: int) -> None:
-    """Make the teacher's origin available: labelled pictures to train on, or released weights.
-
-    Raises: DataError saying what to place where, if a person has to supply the weights.
-    """
-    source = settings.source
-    if isinstance(source, ReleasedTeacher):
-        weights = Path(source.path)
-        if not weights.is_file():
-            raise DataError(f"{weights} does not exist. {TEACHER_HELP}")
-        write_record(record, settings, {}, weights=str(weights), sha256=sha256(weights))
-        return
-    folder = DRAWN / "pretext"
+    """Draw the labelled pictures that teachers are trained on, and record where they lie."""
+    source, folder = settings.source, DRAWN / "pretext"
     _draw(folder, lambda path: world.draw_pretext_set(
         path, seed=settings.seed, train=source.train, val=source.val, workers=workers
     ))  # fmt: skip

@@ -4,16 +4,13 @@ import math
 
 import pandas as pd
 
-from spl.evaluation.table1 import MASK_RATIOS, METRICS, PAPER_NAMES
-from spl.labels import method_title
+from spl.evaluation.evidence import MASK_RATIOS, METRICS
+from spl.evaluation.table1 import PAPER_NAMES
+from spl.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
 
-METRIC_TITLES = {"ssim": "SSIM ↑", "psnr": "PSNR ↑", "mae": "MAE ↓"}
-DECIMALS = {"ssim": 3, "psnr": 2, "mae": 4}
 PAPER_TITLES = {"spl": "Ours", "rn": "RN", "rfr": "RFR", "mfe": "MFE"}
 RELEASED_MARK = "†"
 """Behind cells of released weights."""
-
-RATIO_TITLES = {"20-40": "20–40 %", "40-60": "40–60 %", "all": "all"}
 
 
 def to_markdown(table: pd.DataFrame, note: str) -> str:
@@ -24,9 +21,7 @@ def to_markdown(table: pd.DataFrame, note: str) -> str:
     lines += ["| | " + " | ".join(["method", *head]) + " |", "|---|---|" + "--:|" * len(head)]
     for metric, label, cells, is_paper in _rows(table, datasets):
         style = "*{}*" if is_paper else "{}"
-        lines.append(
-            f"| {METRIC_TITLES[metric]} | " + " | ".join(style.format(text) for text in [label, *cells]) + " |"
-        )
+        lines.append(f"| {metric_title(metric)} | " + " | ".join(style.format(text) for text in [label, *cells]) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -44,7 +39,7 @@ def to_latex(table: pd.DataFrame, note: str) -> str:
     previous = None
     for metric, label, cells, is_paper in _rows(table, datasets):
         lines += [r"\midrule"] if metric != previous else []
-        head = _escape(METRIC_TITLES[metric]) if metric != previous else ""
+        head = _escape(metric_title(metric)) if metric != previous else ""
         label = rf"\textit{{{_escape(label)}}}" if is_paper else _escape(label)
         lines.append(f"{head} & {label} & " + " & ".join(map(_escape, cells)) + r" \\")
         previous = metric
@@ -80,7 +75,8 @@ def _ours(cell: pd.Series, decimals: int) -> str:
     if pd.isna(cell["ours_low"]) or math.isinf(cell["ours"]):
         return _number(cell["ours"], decimals) + mark
     half = (cell["ours_high"] - cell["ours_low"]) / 2
-    return f"{cell['ours']:.{decimals}f} ± {half:.{decimals}f}{mark}"
+    spread = f" ({cell['seed_sd']:.{decimals}f})" if pd.notna(cell["seed_sd"]) else ""
+    return f"{cell['ours']:.{decimals}f} ± {half:.{decimals}f}{spread}{mark}"
 
 
 def _number(value: float, decimals: int) -> str:

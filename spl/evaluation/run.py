@@ -12,7 +12,7 @@ from spl.models.build import Inpainter, as_inpainter, load_generator
 from spl.models.classical import classical_inpainter
 from spl.recipes import BiharmonicFill, DiffusionFill
 from spl.records import require_current, write_record
-from spl.settings import EvaluationSettings
+from spl.settings import EvaluationSettings, RunSettings
 
 
 def evaluate_method(
@@ -31,31 +31,44 @@ def evaluate_method(
     the folder `weights` (weights.safetensors, run.json); writes per_image.csv, composited/ and record.json.
     Raises: RecordError if the weights were trained with other settings or on other data than the current ones.
     """
-    inputs = {"images": sha256(images), "masks": sha256(masks), "pairs": sha256(pairs)}
-    _require_pairs_of(pairs, inputs)
-    inpainter: Inpainter
     run = settings.run
+    inputs = require_pairs(pairs, images, masks)
+    inpainter: Inpainter
     if isinstance(run.recipe, DiffusionFill | BiharmonicFill):
         inpainter = classical_inpainter(run.recipe)
     else:
-        record = weights / "run.json"
-        learnt_from = () if run.released else ("images", "masks")
-        require_current(record, run, {name: inputs[name] for name in learnt_from})
+        inputs["weights"] = require_run(run, weights, inputs)
         inpainter = as_inpainter(load_generator(run.recipe, weights, image_size=run.image_size, device=device))
-        inputs["weights"] = sha256(weights / "weights.safetensors")
-        if inputs["weights"] != read_json(record)["weights_sha256"]:
-            raise RecordError(
-                f"{weights / 'weights.safetensors'} is not the file that {record} describes. "
-                f"Make it again: snakemake --cores all --forcerun {record} -- {record}"
-            )
     test_pairs = TestPairs(pairs, images.parent, masks.parent, image_size=run.image_size)
     with replace_folder(folder) as temporary:
         evaluate(inpainter, test_pairs, temporary, batch_size=settings.batch_size, device=device)
         write_record(temporary / "record.json", settings, inputs, device=str(device))
 
 
-def _require_pairs_of(pairs: Path, inputs: dict[str, str]) -> None:
-    """Refuse pairs that were drawn for other images or masks, or edited since."""
+def require_run(run: RunSettings, weights: Path, inputs: dict[str, str]) -> str:
+    """Return the hash of a finished run's weights.
+
+    Raises: RecordError if they were trained with other settings or on other data (`inputs`: hashes of `images` and
+        `masks`) than the current ones, or are not the file that the run's record describes.
+    """
+    record = weights / "run.json"
+    learnt_from = () if run.released else ("images", "masks")
+    require_current(record, run, {name: inputs[name] for name in learnt_from})
+    digest = sha256(weights / "weights.safetensors")
+    if digest != read_json(record)["weights_sha256"]:
+        raise RecordError(
+            f"{weights / 'weights.safetensors'} is not the file that {record} describes. "
+            f"Make it again: snakemake --cores all --forcerun {record} -- {record}"
+        )
+    return digest
+
+
+def require_pairs(pairs: Path, images: Path, masks: Path) -> dict[str, str]:
+    """Return the hashes of pairs, images and masks by name.
+
+    Raises: RecordError if the pairs were drawn for other images or masks, or edited since.
+    """
+    inputs = {"images": sha256(images), "masks": sha256(masks), "pairs": sha256(pairs)}
     record = read_json(pairs.with_suffix(".json"))
     wanted = record["inputs"] | {"pairs": record["pairs_sha256"]}
     if changed := [name for name, digest in inputs.items() if wanted[name] != digest]:
@@ -63,3 +76,4 @@ def _require_pairs_of(pairs: Path, inputs: dict[str, str]) -> None:
             f"{pairs} does not belong to the current {' and '.join(changed)}. "
             f"Draw it again: snakemake --cores all --forcerun {pairs} -- {pairs}"
         )
+    return inputs

@@ -1,11 +1,16 @@
-"""How sure a mean over images is: percentile bootstrap, paired where two methods saw the same images."""
+"""How sure a mean is: bootstrap over images, spread over trainings, and both in one interval."""
 
+import math
 import zlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import stdtrit
 
 from spl.config import Bootstrap
+
+NAN = float("nan")
 
 
 class Interval(NamedTuple):
@@ -16,27 +21,180 @@ class Interval(NamedTuple):
     high: float
 
 
+class Estimate(NamedTuple):
+    """A mean over images and trainings, and how sure it is; NaN where that cannot be known."""
+
+    mean: float
+    low: float
+    """Bootstrap interval over images of the mean over trainings."""
+    high: float
+    combined_low: float
+    """Interval over images and trainings; with one training, that over images."""
+    combined_high: float
+    n_images: int
+    se_images: float
+    """Standard error that the images leave."""
+    seed_means: tuple[float, ...]
+    """The mean of each training."""
+
+    @property
+    def n_seeds(self) -> int:
+        """How many trainings there are."""
+        return len(self.seed_means)
+
+    @property
+    def seed_sd(self) -> float:
+        """Standard deviation over trainings; NaN with one."""
+        return math.sqrt(_variance(np.array(self.seed_means))) if self.n_seeds > 1 else NAN
+
+    def negated(self) -> "Estimate":
+        """Return the same of the values with the other sign."""
+        return self._replace(
+            mean=-self.mean,
+            low=-self.high,
+            high=-self.low,
+            combined_low=-self.combined_high,
+            combined_high=-self.combined_low,
+            seed_means=tuple(-mean for mean in self.seed_means),
+        )
+
+
+class Part(NamedTuple):
+    """The variance of a mean that one source leaves, with its degrees of freedom."""
+
+    variance: float
+    freedom: int
+
+
 def bootstrap_mean(values: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: str) -> Interval:
     """Return the mean of `values` (n,) with its percentile interval over resampled images.
 
     The resampling depends on the seed and `name` alone, so a cell of a table never depends on its neighbours.
     """
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    # A few hundred resamples at a time bound the memory for the 36,500 images of Places2.
-    step = max(1, 4_000_000 // len(values))
-    means = np.concatenate(
-        [
-            values[rng.integers(len(values), size=(min(step, bootstrap.samples - start), len(values)))].mean(axis=1)
-            for start in range(0, bootstrap.samples, step)
-        ]
-    )
-    tail = (1 - bootstrap.confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Interval(float(values.mean()), float(low), float(high))
+    return _interval(float(values.mean()), _resampled_means(values[None], bootstrap, seed, name)[0], bootstrap)
+
+
+def estimate_mean(values: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: str) -> Estimate:
+    """Return the mean of `values` (trainings, n), all finite, over images and trainings; NaN where there are none."""
+    n_images = values.shape[1]
+    seed_means = values.mean(axis=1) if n_images else np.full(len(values), NAN)
+    if n_images < 2:  # resampling one image would claim certainty
+        return _unknown(seed_means, n_images)
+    over_seeds = values.mean(axis=0)
+    interval = bootstrap_mean(over_seeds, bootstrap, seed=seed, name=name)
+    part = Part(_variance(over_seeds) / n_images, n_images - 1)
+    return _combine(interval, [part], seed_means, n_images, bootstrap)
 
 
 def paired_difference(
     ours: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: str
-) -> Interval:
-    """Return the mean per-image difference `ours - reference` with its interval; both (n,), same image order."""
-    return bootstrap_mean(ours - reference, bootstrap, seed=seed, name=name)
+) -> Estimate:
+    """Return the mean difference `ours - reference`; both (trainings, n), same image order.
+
+    Trainings are paired by their order; where one side has a single one, it meets all of the other's. Images on which
+    either is not finite are left out.
+    """
+    return estimate_mean(_differences(ours, reference), bootstrap, seed=seed, name=name)
+
+
+def difference_of_differences(
+    first: tuple[np.ndarray, np.ndarray],
+    second: tuple[np.ndarray, np.ndarray],
+    bootstrap: Bootstrap,
+    *,
+    seed: int,
+    name: str,
+) -> Estimate:
+    """Return by how much more `ours` and `reference` differ on the first images than on the second.
+
+    Shapes: two pairs (ours, reference) of (trainings, n), over two sets of images that are resampled independently.
+    """
+    groups = [_differences(*pair) for pair in (first, second)]
+    sizes = [group.shape[1] for group in groups]
+    seed_means = groups[0].mean(axis=1) - groups[1].mean(axis=1) if min(sizes) else np.full(len(groups[0]), NAN)
+    if min(sizes) < 2:
+        return _unknown(seed_means, sum(sizes))
+    over_seeds = [group.mean(axis=0) for group in groups]
+    means = [_resampled_means(values[None], bootstrap, seed, f"{name}/{i}")[0] for i, values in enumerate(over_seeds)]
+    interval = _interval(float(seed_means.mean()), means[0] - means[1], bootstrap)
+    parts = [Part(_variance(values) / len(values), len(values) - 1) for values in over_seeds]
+    return _combine(interval, parts, seed_means, sum(sizes), bootstrap)
+
+
+def estimate_ratio(sums: np.ndarray, counts: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: str) -> Estimate:
+    """Return the mean over objects, where whole images are resampled: sum of `sums` over sum of `counts`.
+
+    Shapes: both (n,), the sum over an image's objects and their number, at least one; of one training.
+    """
+    ratio = np.array([sums.sum() / counts.sum() if len(sums) else NAN])
+    if len(sums) < 2:
+        return _unknown(ratio, len(sums))
+    resampled = _resampled_means(np.stack([sums, counts]), bootstrap, seed, name)
+    interval = _interval(ratio.item(), resampled[0] / resampled[1], bootstrap)
+    # A ratio varies as its linearisation does (Cochran 1977, Sampling Techniques, section 2.11).
+    variance = _variance(sums - ratio * counts) / (len(sums) * counts.mean() ** 2)
+    return _combine(interval, [Part(variance, len(sums) - 1)], ratio, len(sums), bootstrap)
+
+
+def half_width(parts: Sequence[Part], confidence: float) -> float:
+    """Return half the width of the interval around a mean whose variance comes from several sources.
+
+    The variances add up, and Student's t has the degrees of freedom of Welch and Satterthwaite.
+    """
+    total = sum(part.variance for part in parts)
+    if total == 0:
+        return 0.0
+    freedom = total**2 / sum(part.variance**2 / part.freedom for part in parts)
+    return float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(total)
+
+
+def _combine(
+    interval: Interval, images: Sequence[Part], seed_means: np.ndarray, n_images: int, bootstrap: Bootstrap
+) -> Estimate:
+    """Add the spread over trainings to what the images leave.
+
+    What a training does to single images counts in both, so the combined interval is a little wide.
+    """
+    se_images = math.sqrt(sum(part.variance for part in images))
+    both = interval.low, interval.high
+    if len(seed_means) > 1:
+        parts = [*images, Part(_variance(seed_means) / len(seed_means), len(seed_means) - 1)]
+        half = half_width(parts, bootstrap.confidence)
+        both = interval.mean - half, interval.mean + half
+    return Estimate(*interval, *both, n_images, se_images, tuple(seed_means.tolist()))
+
+
+def _resampled_means(rows: np.ndarray, bootstrap: Bootstrap, seed: int, name: str) -> np.ndarray:
+    """Return the means of `rows` (k, n) over resampled images, (k, samples)."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    count = rows.shape[1]
+    # A few hundred resamples at a time bound the memory for the 36,500 images of Places2.
+    step = max(1, 4_000_000 // count)
+    return np.concatenate(
+        [
+            rows[:, rng.integers(count, size=(min(step, bootstrap.samples - start), count))].mean(axis=2)
+            for start in range(0, bootstrap.samples, step)
+        ],
+        axis=1,
+    )
+
+
+def _interval(mean: float, resampled: np.ndarray, bootstrap: Bootstrap) -> Interval:
+    tail = (1 - bootstrap.confidence) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail])
+    return Interval(mean, float(low), float(high))
+
+
+def _differences(ours: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Return `ours - reference` (trainings, n) of the images on which both are finite."""
+    kept = np.isfinite(ours).all(axis=0) & np.isfinite(reference).all(axis=0)
+    return ours[:, kept] - reference[:, kept]
+
+
+def _variance(values: np.ndarray) -> float:
+    return float(values.var(ddof=1))
+
+
+def _unknown(seed_means: np.ndarray, n_images: int) -> Estimate:
+    """Return a mean without an interval."""
+    return Estimate(float(seed_means.mean()), NAN, NAN, NAN, NAN, n_images, NAN, tuple(seed_means.tolist()))

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from spl.config import Dataset, Params
+from spl.config import Params
+from spl.evaluation.evidence import read_evidence
 from spl.evaluation.render import RELEASED_MARK, to_latex, to_markdown, to_metrics
-from spl.evaluation.table1 import build_table, cell_statuses, compare_methods, paper_table, read_evidence
+from spl.evaluation.table1 import build_table, cell_statuses, compare_methods
 from spl.files import atomic, write_json, write_text
 from spl.recipes import NetworkMethod, SPLRecipe
-from spl.settings import table_settings
+from spl.summaries import table_settings
 
 PAPER_LAYOUTS = {"places2": "places365", "celeba": "celeba", "paris": "paris"}
 
@@ -18,9 +19,9 @@ def write_table1(params: Params, evidence_folder: Path, out: Path) -> None:
     Raises: DataError if the methods were not evaluated on the same pairs.
     """
     settings = table_settings(params)
-    evidence = read_evidence(evidence_folder, settings)
-    table = build_table(evidence, settings, cell_statuses(params), paper_table())
-    references = [name for name, recipe in params.methods.items() if not isinstance(recipe, SPLRecipe)]
+    evidence = read_evidence(evidence_folder, settings.seeds)
+    table = build_table(evidence, settings, cell_statuses(params))
+    references = [name for name in settings.methods if not isinstance(params.methods[name], SPLRecipe)]
     comparisons = compare_methods(evidence, settings, references)
     note = _note(params)
     with atomic(out / "table1.csv") as temporary:
@@ -32,22 +33,25 @@ def write_table1(params: Params, evidence_folder: Path, out: Path) -> None:
     write_json(out / "table1.json", to_metrics(table))
 
 
+def is_papers(params: Params, dataset: str) -> bool:
+    """Tell whether a dataset is one of the paper's, at the paper's size, and evaluated on the paper's split."""
+    entry = params.datasets[dataset]
+    is_archive = entry.source.kind == "supplied" and entry.layout.kind == PAPER_LAYOUTS.get(dataset)
+    return is_archive and entry.image_size == 256 and params.evaluation.split == "test"
+
+
 def _note(params: Params) -> str:
-    confidence = params.evaluation.bootstrap.confidence
+    confidence, split = params.evaluation.bootstrap.confidence, params.evaluation.split
     sizes = ", ".join(f"{name} {dataset.image_size} px" for name, dataset in params.datasets.items())
-    note = f"Mean ± half of the {confidence:.0%} bootstrap interval over test images; {sizes}."
-    if any(isinstance(recipe, NetworkMethod) and recipe.weights for recipe in params.methods.values()):
+    spread = f" (standard deviation over {len(params.seeds)} trainings)" if len(params.seeds) > 1 else ""
+    note = f"Mean ± half of the {confidence:.0%} bootstrap interval over {split} images{spread}; {sizes}."
+    recipes = [params.methods[name] for name in params.table_methods]
+    if any(isinstance(recipe, NetworkMethod) and recipe.weights for recipe in recipes):
         note += f" {RELEASED_MARK} the authors' released weights; the other networks were trained here."
-    other = [name for name, dataset in params.datasets.items() if not _is_papers(name, dataset)]
+    other = [dataset for dataset in params.datasets if not is_papers(params, dataset)]
     if not other:
         return note
     return (
-        f"{note} The pictures of {', '.join(other)} are not the paper's (another source, layout or size): its rows are "
-        "printed for orientation, a gap to them means nothing."
+        f"{note} The pictures of {', '.join(other)} are not the paper's (another source, layout, size or split): its "
+        "rows are printed for orientation, a gap to them means nothing."
     )
-
-
-def _is_papers(name: str, dataset: Dataset) -> bool:
-    """Tell whether a dataset is one of the paper's, at the paper's size."""
-    is_archive = dataset.source.kind == "supplied" and dataset.layout.kind == PAPER_LAYOUTS.get(name)
-    return is_archive and dataset.image_size == 256

@@ -29,8 +29,8 @@ def build_generator(recipe: NetworkMethod, *, image_size: int, teacher_channels:
             return build_spl(
                 semantic_body=model.semantic_learner,
                 semantic_blocks=model.semantic_blocks,
-                gamma=model.spade,
-                spade_blocks=model.spade_blocks,
+                fusion=model.fusion,
+                fusion_blocks=model.fusion_blocks,
                 width=model.width,
                 teacher_channels=teacher_channels,
             )

@@ -186,9 +186,12 @@ class EdgeConnect(nn.Module):
         Raises: DataError if a shape is wrong.
         """
         check_inputs(image, mask, multiple_of=4)
+        return self.inpaint_generator(image, mask, self.edges(image, mask))  # (B, 3, H, W)
+
+    def edges(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Predict the edges (B, 1, H, W) in [0, 1] of the whole picture from what `forward` is given."""
         luma = gray(image)  # (B, 1, H, W)
-        edge = self.edge_generator(luma, canny_edges(luma, valid=1 - mask), mask)  # (B, 1, H, W)
-        return self.inpaint_generator(image, mask, edge)  # (B, 3, H, W)
+        return self.edge_generator(luma, canny_edges(luma, valid=1 - mask), mask)
 
 
 @torch.no_grad()

@@ -20,6 +20,7 @@ from spl.models.layers import (
 )
 
 SemanticBody = Literal["residual", "dense"]
+Fusion = Literal["gamma", "one_plus_gamma", "concat"]
 
 
 # --- Semantic learner -------------------------------------------------------------------------------------------------
@@ -95,6 +96,34 @@ class SPADEFusion(nn.Module):
         return features
 
 
+class ConcatResidualBlock(nn.Module):
+    """The residual block of `SPADEFusion` with ordinary affine instance norms."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm1 = nn.InstanceNorm2d(channels, affine=True)
+        self.conv1 = reflect_conv(channels, channels, 3, dilation=2)
+        self.norm2 = nn.InstanceNorm2d(channels, affine=True)
+        self.conv2 = reflect_conv(channels, channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: x (B, C, h, w); returns the same."""
+        return x + self.conv2(F.relu(self.norm2(self.conv1(F.relu(self.norm1(x))))))
+
+
+class ConcatFusion(nn.Module):
+    """The ablation's fusion: image features and prior, stacked, are the input of residual blocks (section 4.4)."""
+
+    def __init__(self, channels: int, *, blocks: int) -> None:
+        super().__init__()
+        self.merge = nn.Conv2d(2 * channels, channels, 1)
+        self.blocks = nn.Sequential(*(ConcatResidualBlock(channels) for _ in range(blocks)))
+
+    def forward(self, features: Tensor, semantic_prior: Tensor) -> Tensor:
+        """Shapes: all (B, C, h, w)."""
+        return self.blocks(self.merge(torch.cat([features, semantic_prior], dim=1)))
+
+
 class ImageDecoder(nn.Module):
     """Fuses image features with the semantic prior, then draws the picture (section 3.3)."""
 
@@ -130,20 +159,27 @@ class SPL(nn.Module):
         check_inputs(image, mask, multiple_of=4)
         masked_image = mask_out(image, mask, fill=1.0)  # white, as in the released code
         features = self.image_encoder(masked_image, mask)  # (B, 4w, H/4, W/4)
+        semantic_prior, adapted_prior = self._learn_semantics(masked_image, mask)
+        return self.image_decoder(features, semantic_prior), adapted_prior
+
+    def semantic_prior(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return S_m (B, 4w, H/4, W/4) of what `forward` is given."""
+        return self._learn_semantics(mask_out(image, mask, fill=1.0), mask)[0]
+
+    def _learn_semantics(self, masked_image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         large_masked_image = F.interpolate(masked_image, scale_factor=2, mode="nearest")
         large_mask = F.interpolate(mask, scale_factor=2, mode="nearest")
-        semantic_prior, adapted_prior = self.semantic_learner(large_masked_image, large_mask)
-        return self.image_decoder(features, semantic_prior), adapted_prior
+        return self.semantic_learner(large_masked_image, large_mask)
 
 
 def build_spl(
     *,
     semantic_body: SemanticBody,
     semantic_blocks: int,
-    gamma: Gamma,
+    fusion: Fusion,
     width: int = 64,
     teacher_channels: int = 152,
-    spade_blocks: int = 8,
+    fusion_blocks: int = 8,
 ) -> SPL:
     """Compose an SPL generator; the defaults are the published widths.
 
@@ -151,18 +187,21 @@ def build_spl(
         semantic_body: `residual`, the paper's residual blocks, or `dense`, the released code's dense blocks followed
             by four residual blocks.
         semantic_blocks: how many blocks of that kind (paper 5, released 16).
-        gamma: form of the SPADE scale, see `SPADE`.
+        fusion: how the prior meets the image features: by `SPADE`, in one of its two forms, or by concatenation.
         width: channels of the first convolution. The prior has four times as many (256 as published), the inside of a
             SPADE twice as many (128), and a layer of a dense block adds half as many (32).
         teacher_channels: d, channels of the teacher's features.
-        spade_blocks: residual blocks in the decoder.
+        fusion_blocks: residual blocks in the decoder.
     """
     channels = 4 * width
     if semantic_body == "dense":
         body = DenseBody(channels, dense_blocks=semantic_blocks, residual_blocks=4, growth=width // 2)
     else:
         body = nn.Sequential(*(ResidualBlock(channels) for _ in range(semantic_blocks)))
-    fusing = SPADEFusion(channels, blocks=spade_blocks, hidden=2 * width, gamma=gamma)
+    if fusion == "concat":
+        fusing = ConcatFusion(channels, blocks=fusion_blocks)
+    else:
+        fusing = SPADEFusion(channels, blocks=fusion_blocks, hidden=2 * width, gamma=fusion)
     return SPL(
         image_encoder=ImageEncoder(width=width, statistics="instance"),
         semantic_learner=SemanticLearner(body=body, width=width, teacher_channels=teacher_channels),
@@ -172,9 +211,9 @@ def build_spl(
 
 def build_paper_spl() -> SPL:
     """Build the network the paper describes: 33.4 million parameters."""
-    return build_spl(semantic_body="residual", semantic_blocks=5, gamma="gamma")
+    return build_spl(semantic_body="residual", semantic_blocks=5, fusion="gamma")
 
 
 def build_released_spl() -> SPL:
     """Build the network of the released code and weights: 45,597,223 parameters."""
-    return build_spl(semantic_body="dense", semantic_blocks=16, gamma="one_plus_gamma")
+    return build_spl(semantic_body="dense", semantic_blocks=16, fusion="one_plus_gamma")

@@ -1,21 +1,87 @@
-"""From the teacher's settings to the frozen network."""
+"""From a teacher's settings to the frozen network."""
 
 from pathlib import Path
+from typing import Protocol
 
-from spl.config import ReleasedTeacher, TrainedTeacher
-from spl.teachers.tresnet import TResNetTeacher
+from torch import Tensor, nn
+
+from spl.errors import DataError
+from spl.files import read_json
+from spl.pretext import RandomTResNet, ReleasedTResNet, ReleasedYOLO, Teacher, TimmTeacher, TrainedTResNet, TrainedYOLO
+from spl.settings import supplied_teacher_file
+from spl.teachers.backbone import BackboneTeacher, read_backbone
+from spl.teachers.tresnet import TResNetTeacher, load_openimages_teacher
+from spl.teachers.yolov5 import COCO_SIZES, YOLOv5Teacher, build_yolov5, coco_classes, load_coco_teacher, scaled_anchors
 from spl.weights.fit import load_weights
 
+HELP = {
+    "tresnet_released": "Download Open_ImagesV6_TRresNet_L_448.pth (TResNet-L, Open Images, from the model zoo of "
+    "Ben-Baruch et al. 2020).",
+    "yolov5_released": "Extract the state_dict of a released YOLOv5 (docs/workflow.md tells how).",
+    "timm": "Download the model's weights, such as model.safetensors from its page at huggingface.co/timm.",
+}
 
-def build_teacher(settings: TrainedTeacher | ReleasedTeacher) -> TResNetTeacher:
-    """Build the teacher that the settings describe with fresh weights."""
-    if isinstance(settings, ReleasedTeacher):
-        return TResNetTeacher.build(layers=(4, 5), width_factor=1.2)
-    return TResNetTeacher.build(layers=settings.layers[:2], width_factor=settings.width)
+
+class FrozenTeacher(Protocol):
+    """What a training run needs of a teacher: image (B, 3, 2H, 2W) in [0, 1] -> features (B, d, H/4, W/4)."""
+
+    @property
+    def channels(self) -> int:
+        """D."""
+        ...
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Return the features."""
+        ...
 
 
-def load_teacher(settings: TrainedTeacher | ReleasedTeacher, weights: Path) -> TResNetTeacher:
+def build_teacher(settings: Teacher, *, classes: int = 1) -> nn.Module:
+    """Build the teacher that the settings describe with fresh weights; a detector for that many classes."""
+    match settings:
+        case TrainedTResNet():
+            return TResNetTeacher.build(layers=settings.layers[:2], width_factor=settings.width)
+        case ReleasedTResNet():
+            return TResNetTeacher.build(layers=(4, 5), width_factor=1.2)
+        case RandomTResNet():
+            return TResNetTeacher.build(layers=settings.layers, width_factor=settings.width)
+        case TrainedYOLO(depth=depth, width=width):
+            anchors = scaled_anchors(2 * settings.image_size)
+            return YOLOv5Teacher(build_yolov5(depth=depth, width=width, num_classes=classes, anchors=anchors))
+        case ReleasedYOLO(size=size):
+            depth, width = COCO_SIZES[size]
+            anchors = scaled_anchors(640)
+            return YOLOv5Teacher(build_yolov5(depth=depth, width=width, num_classes=classes, anchors=anchors))
+        case TimmTeacher(model=model, reduction=reduction):
+            return BackboneTeacher.build(model, reduction=reduction)
+
+
+def load_teacher(settings: Teacher, weights: Path) -> nn.Module:
     """Build the teacher that the settings describe with the weights that `spl train-teacher` has written."""
-    teacher = build_teacher(settings)
+    teacher = build_teacher(settings, classes=len(detected_classes(weights)) or 1)
     load_weights(teacher, weights)
     return teacher
+
+
+def detected_classes(weights: Path) -> list[str]:
+    """Return what a detector's labels mean, from the record beside its weights; empty for another teacher."""
+    return read_json(weights.parent / "run.json").get("classes", [])
+
+
+def read_supplied_teacher(settings: ReleasedTResNet | ReleasedYOLO | TimmTeacher) -> tuple[nn.Module, list[str]]:
+    """Build a teacher from the file that a person has supplied; return it and the classes it detects.
+
+    Raises: DataError if the file is missing, saying where it comes from; CheckpointError if it is another network's.
+    """
+    path = supplied_teacher_file(settings)
+    if path is not None and not Path(path).is_file():
+        raise DataError(
+            f"{path} does not exist. {HELP[settings.kind]} Place it there, or change `teachers` in params.yaml."
+        )
+    if isinstance(settings, ReleasedTResNet):
+        return load_openimages_teacher(settings.path), []
+    if isinstance(settings, ReleasedYOLO):
+        return load_coco_teacher(settings.path, settings.size), coco_classes()
+    teacher = BackboneTeacher.build(settings.model, reduction=settings.reduction)
+    if path is not None:
+        read_backbone(path, teacher)
+    return teacher, []

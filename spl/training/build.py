@@ -12,7 +12,7 @@ from spl.models.ec import initialise_ec
 from spl.models.mfe import MFEDiscriminator
 from spl.models.rn import initialise_rn
 from spl.recipes import ECRecipe, MFERecipe, NetworkMethod, RFRRecipe, RNRecipe, SPLRecipe
-from spl.teachers.tresnet import TResNetTeacher
+from spl.teachers.build import FrozenTeacher
 from spl.training.distributed import World
 from spl.training.loop import Method
 from spl.training.methods.ec import ECMethod, Stages
@@ -32,7 +32,7 @@ class Surroundings:
     image_size: int
     steps_per_epoch: int
     seed: int
-    teacher: TResNetTeacher | None
+    teacher: FrozenTeacher | None
     """The frozen pretext network, if the recipe learns from it."""
     perceive: Perceive | None
     """What perceptual and style losses look through, if the recipe has them."""

@@ -107,7 +107,7 @@ def teacher_features(teacher: TResNetTeacher) -> Perceive:
     return perceive
 
 
-def load_perception(run: RunSettings, teacher: TResNetTeacher | None, device: torch.device) -> Perceive | None:
+def load_perception(run: RunSettings, teacher: nn.Module | None, device: torch.device) -> Perceive | None:
     """Return what a run's perceptual and style losses look through; None if it has no such losses.
 
     Raises: CheckpointError if the VGG file is missing, damaged, or not torchvision's.
@@ -117,7 +117,7 @@ def load_perception(run: RunSettings, teacher: TResNetTeacher | None, device: to
     if path := vgg_file(run):
         layers = VGG_LAYERS[run.recipe.recipe]
         return VGGFeatures(load_vgg(Path(path), layers.network), layers).to(device)
-    assert teacher is not None
+    assert isinstance(teacher, TResNetTeacher)
     return teacher_features(teacher)
 
 
@@ -129,7 +129,7 @@ def require_vgg(path: Path) -> Path:
     if not path.is_file():
         raise CheckpointError(
             f"{path} does not exist: perceptual losses need torchvision's file. Fetch "
-            f"https://download.pytorch.org/models/{path.name}, or set perception: {{kind: teacher}} in params.yaml."
+            f"https://download.pytorch.org/models/{path.name}, or set perception: {{kind: teacher, teacher: …}} in params.yaml."
         )
     return path
 

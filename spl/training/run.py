@@ -20,7 +20,6 @@ from spl.recipes import ECRecipe, NetworkMethod
 from spl.records import require_current, write_record
 from spl.settings import RunSettings, essential, vgg_file
 from spl.teachers.build import load_teacher
-from spl.teachers.tresnet import TResNetTeacher
 from spl.training.build import Surroundings, build_method
 from spl.training.checkpoint import claim
 from spl.training.distributed import World
@@ -41,8 +40,8 @@ class Sources(NamedTuple):
     """Manifest of prepared images."""
     masks: Path
     """Table of masks."""
-    teacher: Path
-    """Weights of the pretext network."""
+    teachers: Path
+    """Folder of the pretext networks."""
     structure: Path
     """Folder of smoothed training images."""
 
@@ -50,12 +49,16 @@ class Sources(NamedTuple):
         """Return the hash of every file that decides the run, by name."""
         files = {"images": self.images, "masks": self.masks}
         if run.teacher:
-            files["teacher"] = self.teacher
+            files["teacher"] = self.weights_of_teacher(run.teacher.name)
         if run.structure:
             files["structure"] = self.structure / "record.json"
         if vgg := vgg_file(run):
             files["vgg"] = require_vgg(Path(vgg))
         return {name: sha256(file) for name, file in files.items()}
+
+    def weights_of_teacher(self, name: str) -> Path:
+        """Return the file with a teacher's weights."""
+        return self.teachers / name / "weights.safetensors"
 
 
 def train_method(
@@ -69,7 +72,7 @@ def train_method(
 ) -> bool:
     """Train one method on one dataset and publish weights.safetensors, run.json, log.csv and samples.png.
 
-    Resumes from checkpoints/<dataset>/<method>, which is removed at the end.
+    Resumes from checkpoints/<dataset>/<method>/seed<seed>, which is removed at the end.
     Returns: whether training came to its end.
     """
     recipe = run.recipe
@@ -105,7 +108,7 @@ def train_method(
         decay=training.decay,
         ema=training.ema,
     )
-    state = CHECKPOINTS / run.dataset / run.method
+    state = CHECKPOINTS / run.dataset / run.method / f"seed{run.seed}"
     image, mask = (tensor.to(world.device) for tensor in sample_batch(stream))
     with claim(state, world):
         outcome = train(
@@ -118,12 +121,13 @@ def train_method(
     return outcome is not None
 
 
-def _load_teacher(run: RunSettings, sources: Sources, device: torch.device) -> TResNetTeacher | None:
-    """Load the pretext network if the run learns from it, and if it is the one that the settings describe."""
+def _load_teacher(run: RunSettings, sources: Sources, device: torch.device) -> nn.Module | None:
+    """Load the pretext network if the run learns from one, and if it is the one that the settings describe."""
     if run.teacher is None:
         return None
-    require_current(sources.teacher.parent / "run.json", run.teacher, {})
-    return load_teacher(run.teacher.teacher, sources.teacher).to(device)
+    weights = sources.weights_of_teacher(run.teacher.name)
+    require_current(weights.parent / "run.json", run.teacher, {})
+    return load_teacher(run.teacher.teacher, weights).to(device)
 
 
 def _companion(run: RunSettings, sources: Sources) -> Companion | None:

@@ -1,106 +1,170 @@
-"""Making the teacher: trained on the pretext set through the common loop, or converted from its release."""
+"""Making a teacher: trained on the pretext set through the common loop, read from a supplied file, or left random."""
 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from spl.config import ReleasedTeacher, TrainedTeacher
+from spl.data.boxes import BoxedPictures, BoxedStream
+from spl.data.loaders import SampleStream
 from spl.data.pretext import PretextPictures, PretextStream
 from spl.data.sources import raw_folder
-from spl.errors import RecordError
-from spl.files import canonical_json, read_json, sha256
+from spl.detection.average_precision import mean_average_precision as mean_average_precision_of_boxes
+from spl.files import canonical_json, sha256
+from spl.pretext import RandomTResNet, TrainedTeacher, TrainedTResNet, TrainedYOLO
 from spl.records import write_record
-from spl.settings import TeacherSettings
+from spl.settings import TeacherSettings, supplied_teacher_file
 from spl.teachers.asl import mean_average_precision
-from spl.teachers.tresnet import TResNetTeacher, build_classifier, load_openimages_teacher
+from spl.teachers.build import build_teacher, read_supplied_teacher
+from spl.teachers.tresnet import TResNetTeacher, build_classifier
+from spl.teachers.yolov5 import YOLOv5, YOLOv5Teacher, build_yolov5, scaled_anchors
 from spl.training.checkpoint import claim
 from spl.training.distributed import World
-from spl.training.loop import Plan, train
+from spl.training.loop import Method, Plan, train
 from spl.training.methods.teacher import TeacherMethod
+from spl.training.methods.yolov5 import YOLOv5Method
 from spl.training.run import CHECKPOINTS
 from spl.versions import versions
 from spl.weights.files import save_weights
+
+LEAST_SCORE = 0.001
+"""Detections below count for no average precision."""
+
+
+class Task(NamedTuple):
+    """What a pretext network is trained for."""
+
+    network: nn.Module
+    method: Method
+    stream: SampleStream
+    classes: list[str]
+    validate: Callable[[], float]
+    """() -> mean average precision on the validation pictures."""
+    freeze: Callable[[], nn.Module]
+    """() -> the teacher in the trained network."""
 
 
 def make_teacher(
     settings: TeacherSettings, source: Path, folder: Path, *, world: World, should_stop: Callable[[int], bool]
 ) -> bool:
-    """Write the teacher's weights.safetensors and run.json to `folder`; `source` is what the fetch has recorded.
+    """Write a teacher's weights.safetensors and run.json to `folder`; `source` records the labelled pictures.
 
     Returns: whether training came to its end.
     """
     teacher = settings.teacher
-    if isinstance(teacher, ReleasedTeacher):
-        _publish(settings, _released(source), source, folder, origin=teacher.path)
+    if isinstance(teacher, RandomTResNet):
+        torch.manual_seed(settings.seed)
+        _publish(settings, build_teacher(teacher), {}, folder)
         return True
-    with claim(CHECKPOINTS / "teacher", world):
-        trained = _train(settings, teacher, raw_folder(source), world, should_stop)
+    if not isinstance(teacher, TrainedTeacher):
+        network, classes = read_supplied_teacher(teacher)
+        file = supplied_teacher_file(teacher)
+        _publish(settings, network, {"weights": sha256(file)} if file else {}, folder, classes=classes)
+        return True
+    state = CHECKPOINTS / "teachers" / settings.name
+    with claim(state, world):
+        trained = _train(settings, teacher, raw_folder(source), state, world, should_stop)
         if trained is None:
             return False
         network, facts = trained
-        _publish(settings, network, source, folder, **facts)
-        shutil.rmtree(CHECKPOINTS / "teacher")
+        _publish(settings, network, {"pretext": sha256(source)}, folder, **facts)
+        shutil.rmtree(state)
         return True
 
 
-def _released(source: Path) -> TResNetTeacher:
-    record = read_json(source)
-    if sha256(record["weights"]) != record["sha256"]:
-        raise RecordError(
-            f"{record['weights']} has changed since it was recorded. Record it again: "
-            f"snakemake --cores all --force -- {source}"
-        )
-    return load_openimages_teacher(record["weights"])
-
-
 def _train(
-    settings: TeacherSettings, teacher: TrainedTeacher, folder: Path, world: World, should_stop: Callable[[int], bool]
-) -> tuple[TResNetTeacher, dict[str, Any]] | None:
+    settings: TeacherSettings,
+    teacher: TrainedTeacher,
+    pictures: Path,
+    state: Path,
+    world: World,
+    should_stop: Callable[[int], bool],
+) -> tuple[nn.Module, dict[str, Any]] | None:
     torch.manual_seed(settings.seed)
     training = teacher.training
-    pictures = PretextPictures(folder, "train", image_size=teacher.image_size)
-    network = build_classifier(layers=teacher.layers, width_factor=teacher.width, num_classes=len(pictures.classes))
-    network.to(world.device).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=training.lr)
+    task = TASKS[teacher.kind](settings.seed, teacher, pictures, world)
     plan = Plan(
         settings=canonical_json({"settings": settings.model_dump(mode="json")}),
-        product="classifier",
+        product=next(iter(task.method.networks)),
         batch_size=training.batch_size,
         epochs=training.epochs,
         decay=training.decay,
         ema=None,
     )
-    stream = PretextStream(pictures, batch_size=training.batch_size, seed=settings.seed)
-    method = TeacherMethod(network, optimizer, teacher.loss)
-    outcome = train(method, stream, plan, CHECKPOINTS / "teacher", world=world, should_stop=should_stop)
+    outcome = train(task.method, task.stream, plan, state, world=world, should_stop=should_stop)
     if outcome is None:
         return None
-    validation = PretextPictures(folder, "val", image_size=teacher.image_size)
+    task.network.eval()
     facts = {
-        "classes": pictures.classes,
-        "validation_map": round(_validate(network, validation, world.device), 4),
+        "classes": task.classes,
+        "validation_map": round(task.validate(), 4),
         "steps": outcome.steps,
         "images_seen": outcome.images_seen,
         "seconds": round(outcome.seconds, 1),
         "losses": outcome.losses,
     }
-    return TResNetTeacher.from_classifier(network), facts
+    return task.freeze(), facts
 
 
-@torch.no_grad()
-def _validate(network: nn.Module, pictures: PretextPictures, device: torch.device) -> float:
-    """Return the mean average precision over the classes."""
-    network.eval()
-    logits = [network(pictures.picture(i)[None].to(device))[0] for i in range(len(pictures))]
-    return mean_average_precision(torch.stack(logits).cpu(), pictures.targets)
+def _classification(seed: int, teacher: TrainedTResNet, folder: Path, world: World) -> Task:
+    """Which classes are in the picture? TResNet with the asymmetric loss."""
+    pictures = PretextPictures(folder, "train", image_size=teacher.image_size)
+    network = build_classifier(layers=teacher.layers, width_factor=teacher.width, num_classes=len(pictures.classes))
+    network.to(world.device).train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=teacher.training.lr)
+
+    @torch.no_grad()
+    def validate() -> float:
+        unseen = PretextPictures(folder, "val", image_size=teacher.image_size)
+        logits = [network(unseen.picture(i)[None].to(world.device))[0] for i in range(len(unseen))]
+        return mean_average_precision(torch.stack(logits).cpu(), unseen.targets)
+
+    return Task(
+        network,
+        TeacherMethod(network, optimizer, teacher.loss),
+        PretextStream(pictures, batch_size=teacher.training.batch_size, seed=seed),
+        pictures.classes,
+        validate,
+        lambda: TResNetTeacher.from_classifier(network),
+    )
 
 
-def _publish(settings: TeacherSettings, network: TResNetTeacher, source: Path, folder: Path, **facts: object) -> None:
+def _detection(seed: int, teacher: TrainedYOLO, folder: Path, world: World) -> Task:
+    """Where are which objects? YOLOv5."""
+    pictures = BoxedPictures(folder, "train", image_size=teacher.image_size)
+    anchors = scaled_anchors(2 * teacher.image_size)
+    classes = len(pictures.classes)
+    network: YOLOv5 = build_yolov5(depth=teacher.depth, width=teacher.width, num_classes=classes, anchors=anchors)
+    network.to(world.device).train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=teacher.training.lr)
+
+    def validate() -> float:
+        unseen = BoxedPictures(folder, "val", image_size=teacher.image_size)
+        shown = [unseen.picture(i)[None].to(world.device) for i in range(len(unseen))]
+        found = [network.detect(picture, min_score=LEAST_SCORE)[0] for picture in shown]
+        references = [unseen.objects(i) for i in range(len(unseen))]
+        return mean_average_precision_of_boxes(references, found, classes)
+
+    return Task(
+        network,
+        YOLOv5Method(network, optimizer, teacher.loss),
+        BoxedStream(pictures, batch_size=teacher.training.batch_size, seed=seed),
+        pictures.classes,
+        validate,
+        lambda: YOLOv5Teacher(network),
+    )
+
+
+TASKS: dict[str, Callable[..., Task]] = {"tresnet": _classification, "yolov5": _detection}
+"""By the teacher's kind: (seed, teacher, folder of labelled pictures, world)."""
+
+
+def _publish(
+    settings: TeacherSettings, network: nn.Module, inputs: dict[str, str], folder: Path, **facts: object
+) -> None:
     save_weights(network.state_dict(), folder / "weights.safetensors")
     digest = sha256(folder / "weights.safetensors")
-    inputs = {"source": sha256(source)}
     write_record(folder / "run.json", settings, inputs, weights_sha256=digest, **facts, versions=versions())

@@ -57,7 +57,7 @@ def _part_of(recipe: str, build: Build, rules: Rules, variants: dict[str, Build]
 
 PUBLISHED = {
     "the released SPL": _part_of(
-        "spl", partial(build_spl, semantic_body="dense", semantic_blocks=16, gamma="one_plus_gamma"), SPL_RULES
+        "spl", partial(build_spl, semantic_body="dense", semantic_blocks=16, fusion="one_plus_gamma"), SPL_RULES
     ),
     "the released RN": _part_of("rn", build_rn, RN_RULES),
     "the released patch discriminator of SPL, RN and EdgeConnect": Published(

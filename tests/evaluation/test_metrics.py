@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from spl.evaluation.metrics import METRICS, mae, mae_rgb, psnr, quantise, ssim
+from spl.evaluation.metrics import (
+    mae,
+    mae_hole,
+    mae_rgb,
+    measure,
+    psnr,
+    psnr_hole,
+    quantise,
+    ssim,
+    ssim_gaussian,
+)
 
 
 def picture_pairs(seed=0, count=3, size=24, noise=20):
@@ -15,6 +25,14 @@ def picture_pairs(seed=0, count=3, size=24, noise=20):
     images = rng.integers(0, 256, (count, 3, size, size)).astype(np.uint8)
     noisy = np.clip(images + rng.normal(0, noise, images.shape), 0, 255).astype(np.uint8)
     return torch.from_numpy(noisy), torch.from_numpy(images)
+
+
+def draw_masks(images, seed=0, share=0.3):
+    """Scattered holes, at least one pixel each."""
+    generator = torch.Generator().manual_seed(seed)
+    masks = (torch.rand(len(images), 1, *images.shape[2:], generator=generator) < share).float()
+    masks[:, :, 0, 0] = 1
+    return masks
 
 
 @given(seed=st.integers(0, 1000), size=st.integers(11, 40), noise=st.floats(1, 80))
@@ -25,6 +43,17 @@ def test_psnr_and_ssim_agree_with_scikit_image(seed, size, noise):
         assert psnr(composited, images)[i] == pytest.approx(peak_signal_noise_ratio(b, a, data_range=255), rel=1e-9)
         expected = structural_similarity(a, b, win_size=11, channel_axis=2, data_range=255)
         assert ssim(composited, images)[i] == pytest.approx(expected, abs=1e-9)
+
+
+@given(seed=st.integers(0, 1000), height=st.integers(11, 40), width=st.integers(11, 40), noise=st.floats(1, 80))
+def test_gaussian_ssim_agrees_with_scikit_image(seed, height, width, noise):
+    composited, images = (x[..., :height, :width] for x in picture_pairs(seed, 2, 40, noise))
+    for i in range(2):
+        a, b = composited[i].permute(1, 2, 0).numpy(), images[i].permute(1, 2, 0).numpy()
+        expected = structural_similarity(
+            a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, channel_axis=2, data_range=255
+        )
+        assert ssim_gaussian(composited, images)[i] == pytest.approx(expected, abs=1e-9)
 
 
 def test_mae_takes_the_channel_mean_first_as_the_released_code_does():
@@ -40,18 +69,71 @@ def test_channel_mean_mae_is_never_larger_than_rgb_mae(seed):
     assert (mae(composited, images) <= mae_rgb(composited, images) + 1e-12).all()
 
 
+def test_metrics_of_the_hole_see_its_pixels_only():
+    composited, images = picture_pairs()
+    masks = draw_masks(images)
+    found = psnr_hole(composited, images, masks), mae_hole(composited, images, masks)
+    for i in range(len(images)):
+        inside = masks[i, 0].numpy() == 1
+        a, b = composited[i].numpy()[:, inside], images[i].numpy()[:, inside]
+        assert found[0][i] == pytest.approx(peak_signal_noise_ratio(b, a, data_range=255), rel=1e-9)
+        assert found[1][i] == pytest.approx(np.abs(a.astype(float) - b.astype(float)).mean() / 255, rel=1e-9)
+
+
+@given(seed=st.integers(0, 1000), share=st.floats(0.05, 0.95))
+def test_the_whole_picture_dilutes_the_hole_by_its_ratio(seed, share):
+    composited, images = picture_pairs(seed)
+    masks = draw_masks(images, seed, share)
+    composited = torch.where(masks.bool(), composited, images)
+    composited[:, :, 0, 0] = images[:, :, 0, 0] ^ 1  # some error in every hole
+    ratio = masks.double().mean(dim=(1, 2, 3))
+    torch.testing.assert_close(psnr(composited, images), psnr_hole(composited, images, masks) - 10 * torch.log10(ratio))
+    torch.testing.assert_close(mae_rgb(composited, images), mae_hole(composited, images, masks) * ratio)
+
+
+def test_without_a_hole_its_metrics_are_no_numbers():
+    composited, images = picture_pairs()
+    masks = draw_masks(images)
+    masks[1] = 0
+    for metric in (psnr_hole, mae_hole):
+        assert torch.isnan(metric(composited, images, masks)).tolist() == [False, True, False]
+        assert torch.isnan(metric(images, images, masks)).tolist() == [False, True, False]
+
+
 @given(seed=st.integers(0, 1000))
 def test_metrics_are_symmetric(seed):
     composited, images = picture_pairs(seed)
-    for metric in METRICS.values():
-        torch.testing.assert_close(metric(composited, images), metric(images, composited))
+    masks = draw_masks(images, seed)
+    there, back = measure(composited, images, masks), measure(images, composited, masks)
+    for name, values in there.items():
+        torch.testing.assert_close(values, back[name])
+
+
+def test_every_column_is_the_metric_of_its_name():
+    composited, images = picture_pairs()
+    masks = draw_masks(images)
+    both = {"psnr": psnr, "ssim": ssim, "mae": mae, "mae_rgb": mae_rgb, "ssim_gaussian": ssim_gaussian}
+    expected = {name: metric(composited, images) for name, metric in both.items()}
+    expected |= {
+        "psnr_hole": psnr_hole(composited, images, masks),
+        "mae_hole": mae_hole(composited, images, masks),
+    }
+    found = measure(composited, images, masks)
+    assert list(found) == list(expected)
+    for name, values in found.items():
+        assert values.dtype == torch.float64
+        assert torch.equal(values, expected[name])
 
 
 def test_equal_pictures_have_infinite_psnr_ssim_one_and_no_error():
     _, images = picture_pairs()
-    assert torch.isinf(psnr(images, images)).all()
+    masks = draw_masks(images)
+    assert torch.isposinf(psnr(images, images)).all()
+    assert torch.isposinf(psnr_hole(images, images, masks)).all()
     assert ssim(images, images).numpy() == pytest.approx(1)
+    assert ssim_gaussian(images, images).numpy() == pytest.approx(1)
     assert (mae(images, images) == 0).all()
+    assert (mae_hole(images, images, masks) == 0).all()
 
 
 def test_psnr_is_per_image_not_pooled():

@@ -9,9 +9,9 @@ from spl.errors import DataError
 from spl.models.layers import SPADE
 from spl.models.spl import build_paper_spl, build_released_spl, build_spl
 
-PAPER = {"semantic_body": "residual", "semantic_blocks": 2, "gamma": "gamma"}
-RELEASED = {"semantic_body": "dense", "semantic_blocks": 2, "gamma": "one_plus_gamma"}
-SMALL = {"width": 8, "teacher_channels": 6, "spade_blocks": 2}
+PAPER = {"semantic_body": "residual", "semantic_blocks": 2, "fusion": "gamma"}
+RELEASED = {"semantic_body": "dense", "semantic_blocks": 2, "fusion": "one_plus_gamma"}
+SMALL = {"width": 8, "teacher_channels": 6, "fusion_blocks": 2}
 VARIANTS = pytest.mark.parametrize("variant", [PAPER, RELEASED], ids=["paper", "released"])
 
 
@@ -110,7 +110,7 @@ def test_spade_equals_its_formula():
 
 def test_the_two_forms_of_gamma_differ_by_one_in_a_bias(image, mask):
     paper = build_spl(**PAPER, **SMALL)
-    released = build_spl(**PAPER | {"gamma": "one_plus_gamma"}, **SMALL)
+    released = build_spl(**PAPER | {"fusion": "one_plus_gamma"}, **SMALL)
     weights = copy.deepcopy(paper.state_dict())
     gammas = [name for name in weights if name.endswith("gamma_conv.bias") and "fusion" in name]
     assert len(gammas) == 4

@@ -121,7 +121,7 @@ def build_method(recipe, *, wrap=lambda network: network, autocast=nullcontext, 
 
 def _spl(wrap, *, teacher=fake_teacher, **options):
     generator = build_spl(
-        semantic_body="residual", semantic_blocks=1, gamma="gamma", width=8, teacher_channels=4, spade_blocks=1
+        semantic_body="residual", semantic_blocks=1, fusion="gamma", width=8, teacher_channels=4, fusion_blocks=1
     )
     return SPLMethod(teacher=teacher, **_pair(wrap, generator), **options)
 

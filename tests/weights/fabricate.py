@@ -44,17 +44,17 @@ FILES = {
 }
 """The authors' file of each network."""
 
-SPL_MODEL = {"semantic_learner": "dense", "spade": "one_plus_gamma"}
+SPL_MODEL = {"semantic_learner": "dense", "fusion": "one_plus_gamma"}
 MFE_MODEL = {"feature_mask": "all_valid"}
 MODELS = {
-    "spl": SPL_MODEL | {"semantic_blocks": 1, "spade_blocks": 1, "width": 4},
+    "spl": SPL_MODEL | {"semantic_blocks": 1, "fusion_blocks": 1, "width": 4},
     "rn": {"blocks": 1, "width": 4},
     "rfr": {"width": 8, "kernel": 7, "rounds": 2},
     "mfe": MFE_MODEL | {"width": 8, "blocks": 1},
     "ec": {"width": 4, "blocks": 1},
 }  # fmt: skip
 PUBLISHED_MODELS = {
-    "spl": SPL_MODEL | {"semantic_blocks": 16, "spade_blocks": 8, "width": 64},
+    "spl": SPL_MODEL | {"semantic_blocks": 16, "fusion_blocks": 8, "width": 64},
     "rn": {"blocks": 8, "width": 64},
     "rfr": {"width": 64, "kernel": 7, "rounds": 6},
     "mfe": MFE_MODEL | {"width": 64, "blocks": 4},

@@ -225,7 +225,7 @@ def test_own_file_round_trip_and_misfit(tmp_path):
     load_weights(other, tmp_path / "weights.safetensors")
     assert equal(other, generator)
     with pytest.raises(CheckpointError, match="missing"):
-        load_weights(small("spl", tmp_path, spade_blocks=2), tmp_path / "weights.safetensors")
+        load_weights(small("spl", tmp_path, fusion_blocks=2), tmp_path / "weights.safetensors")
 
 
 # Files that do not fit ------------------------------------------------------------------------------

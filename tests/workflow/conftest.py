@@ -26,7 +26,7 @@ def shrink(raw: dict) -> dict:
         raw["methods"].pop(name)
     models = {
         "rn": {"width": 4, "blocks": 1},
-        "spl": {"width": 4, "semantic_blocks": 1, "spade_blocks": 1},
+        "spl": {"width": 4, "semantic_blocks": 1, "fusion_blocks": 1},
         "rfr": {"width": 8, "rounds": 2},
         "mfe": {"width": 8, "blocks": 1},
     }

@@ -2,7 +2,7 @@
 
 import shutil
 
-from spl import settings
+from spl import settings, summaries
 from spl.params import load_params
 from spl.errors import ParamsError
 from spl.settings import canonical
@@ -20,32 +20,62 @@ if workflow.config_settings.config:
     raise WorkflowError(f"--config is not supported: change {PARAMS}, or name a complete file with --configfile")
 
 DATASETS = list(params.datasets)
-METHODS = list(params.methods)
 NETWORKS = params.network_methods
+RUNS = list(params.runs())
 
 # A training asks for a GPU only where there is one; the profile says how many may be used.
 GPU = 1 if shutil.which("nvidia-smi") else 0
 
-WEIGHTS = expand("results/weights/{dataset}/{method}/weights.safetensors", dataset=DATASETS, method=NETWORKS)
-PER_IMAGE = expand("results/eval/{dataset}/{method}/per_image.csv", dataset=DATASETS, method=METHODS)
+TEACHERS = expand("results/teachers/{teacher}/weights.safetensors", teacher=settings.needed_teachers(params))
+WEIGHTS = [f"results/weights/{d}/{m}/seed{s}/weights.safetensors" for d, m, s in RUNS if m in NETWORKS]
+PER_IMAGE = [f"results/eval/{d}/{m}/seed{s}/per_image.csv" for d, m, s in RUNS]
+PERCEPTUAL = [f"results/perceptual/{d}/{m}/seed{s}.csv" for d, m, s in RUNS]
+GUIDANCE = [f"results/guidance/{d}/{m}.safetensors" for d, m in settings.guided_methods(params)]
+DETECTIONS = expand(
+    "results/detections/{dataset}/{pictures}.csv",
+    dataset=params.detection.datasets if params.detection else [],
+    pictures=["ground_truth", *params.table_methods],
+)
 PREPARED = expand("data/prepared/{dataset}/manifest.csv", dataset=DATASETS)
 STRUCTURE = [
     f"data/prepared/{d}/structure/record.json"
     for d in DATASETS
-    if any(settings.run_settings(params, d, m).structure for m in METHODS)
+    if any(settings.run_settings(params, d, m).structure for m in params.methods_of(d))
 ]
 PAIRS = expand("data/pairs/{dataset}.csv", dataset=DATASETS)
 EXAMPLES = expand("results/figures/examples_{dataset}.png", dataset=DATASETS)
+PAPER_FIGURES = expand("results/figures/{name}.{form}", name=summaries.drawn_figures(params), form=["pdf", "png"])
+
+
+def evidence(datasets, methods):
+    """Per-image results of all seeds of some methods on some datasets."""
+    return [f"results/eval/{d}/{m}/seed{s}/per_image.csv" for d, m, s in RUNS if d in datasets and m in methods]
+
+
+TABLE_EVIDENCE = evidence(DATASETS, params.table_methods)
+ABLATIONS = summaries.ablation_settings(params).table
+ABLATION_EVIDENCE = evidence(ABLATIONS.datasets, ABLATIONS.methods)
+REPORTED = [f"results/{t}.csv" for t in ("table1", "comparisons", "metrics", "figure4", "claims", "cost")]
+REPORTED += ["results/grid.csv"] * bool(params.grid)
 
 
 wildcard_constraints:
     dataset="|".join(DATASETS),
-    method="|".join(METHODS),
+    method="|".join(params.methods),
+    teacher="|".join(params.teachers) or "none",
+    pictures="|".join(["ground_truth", *params.methods]),
+    seed=r"\d+",
 
 
 def params_file(wildcards, input):
     """Path of the parameter file. Taking `input` keeps Snakemake from comparing it: what counts is the content."""
     return str(PARAMS)
+
+
+def teacher_sources(wildcards):
+    """What a teacher is made from: labelled pictures if it is trained here; supplied files are no inputs."""
+    trained = settings.teacher_settings(params, wildcards.teacher).pretext
+    return {"pretext": "data/sources/pretext.json"} if trained else {}
 
 
 def run_sources(wildcards):
@@ -54,13 +84,13 @@ def run_sources(wildcards):
     Files that a person supplies (released weights, VGG) are no inputs, as raw pictures are none: the graph can be
     seen without them, the job says where to get them, and results outlive them. Run records know their hashes.
     """
-    run = settings.run_settings(params, wildcards.dataset, wildcards.method)
+    run = settings.run_settings(params, wildcards.dataset, wildcards.method, int(wildcards.seed))
     if run.released:
         return {}
     prepared = f"data/prepared/{wildcards.dataset}"
     sources = {"images": f"{prepared}/manifest.csv", "masks": "data/masks/masks.csv"}
     if run.teacher:
-        sources["teacher"] = "results/teacher/weights.safetensors"
+        sources["teacher"] = f"results/teachers/{run.teacher.name}/weights.safetensors"
     if run.structure:
         sources["structure"] = f"{prepared}/structure/record.json"
     return sources
@@ -73,7 +103,44 @@ def is_trained(wildcards):
 
 def run_files(wildcards):
     """Weights and run record of a method with a network; nothing for a classical fill."""
-    if wildcards.method not in NETWORKS:
+    return _files(wildcards.dataset, wildcards.method, wildcards.seed)
+
+
+def first_run_files(wildcards):
+    """The same of a method's first seed."""
+    return _files(wildcards.dataset, wildcards.method, params.seeds_of(wildcards.dataset, wildcards.method)[0])
+
+
+def _files(dataset, method, seed):
+    if method not in NETWORKS:
         return {}
-    folder = f"results/weights/{wildcards.dataset}/{wildcards.method}"
+    folder = f"results/weights/{dataset}/{method}/seed{seed}"
     return {"weights": f"{folder}/weights.safetensors", "run": f"{folder}/run.json"}
+
+
+def filled_by(wildcards):
+    """The method whose pictures are meant; None for the uncorrupted ones."""
+    return None if wildcards.pictures == "ground_truth" else wildcards.pictures
+
+
+def detection_sources(wildcards):
+    """The detector, if it is one of the teachers, and the pictures of a method's first seed."""
+    method = filled_by(wildcards)
+    detector = settings.detection_settings(params, wildcards.dataset, method).detector
+    sources = {}
+    if hasattr(detector, "teacher"):
+        sources["detector"] = f"results/teachers/{detector.name}/weights.safetensors"
+    if method:
+        seed = params.seeds_of(wildcards.dataset, method)[0]
+        sources["per_image"] = f"results/eval/{wildcards.dataset}/{method}/seed{seed}/per_image.csv"
+    return sources
+
+
+def figure_slice(name):
+    """The settings of a figure as one canonical string; empty where the experiment does not have it."""
+    return canonical(summaries.FIGURES[name](params)) if name in summaries.drawn_figures(params) else ""
+
+
+def shown_in(name):
+    """What a figure reads: an input function."""
+    return lambda wildcards: summaries.figure_files(params, name)

@@ -1,49 +1,51 @@
-"""The frozen pretext network whose features supervise the semantic prior.
+"""The frozen pretext networks: teachers of the semantic prior, and the detector of the figures.
 
 OUTPUTS:
 
-    results/teacher/weights.safetensors    TResNet up to its second stage
-    results/teacher/run.json               settings, inputs, mean average precision
+    data/sources/pretext.json                        where the labelled pictures lie
+    results/teachers/{teacher}/weights.safetensors
+    results/teachers/{teacher}/run.json              settings, inputs, mean average precision
 """
 
 
 rule fetch_pretext:
-    """Draw the labelled pretext set, or find the released weights a person has supplied."""
+    """Draw the labelled pretext set."""
     output:
-        record="data/sources/teacher.json",
+        record="data/sources/pretext.json",
     log:
         "logs/fetch_pretext.log",
     benchmark:
         "benchmarks/results/fetch_pretext.tsv"
     params:
         file=params_file,
-        settings=canonical(settings.pretext_settings(params)),
+        settings=canonical(settings.pretext_settings(params)) if params.pretext else "",
     shell:
         "python -m spl fetch pretext --params {params.file:q} --record {output.record:q} --workers {threads} 2> {log:q}"
 
 
 rule train_teacher:
-    """Train TResNet with the asymmetric loss on the pretext set, or convert the released weights."""
+    """Train a pretext network on the labelled pictures, convert a released one, or freeze a random one."""
     input:
-        source="data/sources/teacher.json",
+        unpack(teacher_sources),
     output:
-        weights="results/teacher/weights.safetensors",
-        run="results/teacher/run.json",
+        weights="results/teachers/{teacher}/weights.safetensors",
+        run="results/teachers/{teacher}/run.json",
     log:
-        "logs/train_teacher.log",
+        "logs/train_teacher/{teacher}.log",
     benchmark:
-        "benchmarks/results/train_teacher.tsv"
+        "benchmarks/results/train_teacher/{teacher}.tsv"
     priority: 2  # most trainings wait for it
     resources:
         gpu=GPU,
     params:
         file=params_file,
-        settings=canonical(settings.teacher_settings(params)),
+        settings=lambda w: canonical(settings.teacher_settings(params, w.teacher)),
     shell:
-        "python -m spl train-teacher --params {params.file:q} --source {input.source:q} --out results/teacher 2> {log:q}"
+        "python -m spl train-teacher --params {params.file:q} --teacher {wildcards.teacher}"
+        " --source data/sources/pretext.json --out results/teachers/{wildcards.teacher} 2> {log:q}"
 
 
-rule teacher:
-    """Target: the teacher."""
+rule teachers:
+    """Target: the teachers that something is made with."""
     input:
-        "results/teacher/weights.safetensors",
+        TEACHERS,

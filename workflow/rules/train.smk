@@ -1,11 +1,11 @@
-"""One run per dataset and method.
+"""One run per dataset, method and seed.
 
 OUTPUTS:
 
-    results/weights/{dataset}/{method}/weights.safetensors
-    results/weights/{dataset}/{method}/run.json       resolved settings, inputs, steps, cost, versions
-    results/weights/{dataset}/{method}/log.csv        losses over time
-    results/weights/{dataset}/{method}/samples.png    input, output, composited, image of a training batch
+    results/weights/{dataset}/{method}/seed{seed}/weights.safetensors
+    results/weights/{dataset}/{method}/seed{seed}/run.json       resolved settings, inputs, steps, cost, versions
+    results/weights/{dataset}/{method}/seed{seed}/log.csv        losses over time
+    results/weights/{dataset}/{method}/seed{seed}/samples.png    input, output, composited, image of a training batch
 
 Released weights have no log and no samples, so these two are not declared. Resume state lives undeclared under
 checkpoints/, so that stopping Snakemake loses nothing.
@@ -13,16 +13,16 @@ checkpoints/, so that stopping Snakemake loses nothing.
 
 
 rule train_method:
-    """Train one method on one dataset, resuming by itself; or convert its released weights."""
+    """Train one method on one dataset with one seed, resuming by itself; or convert its released weights."""
     input:
         unpack(run_sources),
     output:
-        weights="results/weights/{dataset}/{method}/weights.safetensors",
-        run="results/weights/{dataset}/{method}/run.json",
+        weights="results/weights/{dataset}/{method}/seed{seed}/weights.safetensors",
+        run="results/weights/{dataset}/{method}/seed{seed}/run.json",
     log:
-        "logs/train_method/{dataset}/{method}.log",
+        "logs/train_method/{dataset}/{method}/seed{seed}.log",
     benchmark:
-        "benchmarks/results/train_method/{dataset}/{method}.tsv"
+        "benchmarks/results/train_method/{dataset}/{method}/seed{seed}.tsv"
     wildcard_constraints:
         method="|".join(NETWORKS) or "none",
     priority: 1  # the long jobs first, so that the short ones fill the gaps
@@ -30,12 +30,13 @@ rule train_method:
         gpu=lambda w: GPU if is_trained(w) else 0,
     params:
         file=params_file,
-        settings=lambda w: canonical(settings.run_settings(params, w.dataset, w.method)),
+        settings=lambda w: canonical(settings.run_settings(params, w.dataset, w.method, int(w.seed))),
     shell:
         "python -m spl train --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
+        " --seed {wildcards.seed}"
         " --images data/prepared/{wildcards.dataset}/manifest.csv --masks data/masks/masks.csv"
-        " --teacher results/teacher/weights.safetensors --structure data/prepared/{wildcards.dataset}/structure"
-        " --out results/weights/{wildcards.dataset}/{wildcards.method} --workers $(({threads} - 1)) 2> {log:q}"
+        " --teachers results/teachers --structure data/prepared/{wildcards.dataset}/structure"
+        " --out results/weights/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed} --workers $(({threads} - 1)) 2> {log:q}"
 
 
 rule weights:

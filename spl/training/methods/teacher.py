@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spl.config import AsymmetricLossSettings
+from spl.pretext import AsymmetricLossSettings
 from spl.teachers.asl import asymmetric_loss
 
 

@@ -1,0 +1,45 @@
+"""Options that several commands share."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ParamsFile = Annotated[Path, typer.Option("--params", help="The experiment.")]
+DatasetName = Annotated[str, typer.Option("--dataset", help="A name under `datasets`.")]
+MethodName = Annotated[str, typer.Option("--method", help="A name under `methods`.")]
+TeacherName = Annotated[str, typer.Option("--teacher", help="A name under `teachers`.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="One of `seeds`; the first if not given.")]
+Record = Annotated[Path, typer.Option(help="Where to write the record.")]
+Source = Annotated[Path, typer.Option(help="The record that a fetch has left.")]
+Folder = Annotated[Path, typer.Option(help="Folder to write; it is replaced as a whole.")]
+Workers = Annotated[int, typer.Option(min=0, help="Parallel workers of this command.")]
+Images = Annotated[Path, typer.Option(help="Manifest of prepared images.")]
+AnyImages = Annotated[Path | None, typer.Option("--images", help="Manifest of prepared images.")]
+Masks = Annotated[Path, typer.Option(help="Table of grouped masks.")]
+Pairs = Annotated[Path, typer.Option(help="Table of image-mask pairs.")]
+AnyPairs = Annotated[Path | None, typer.Option("--pairs", help="Table of image-mask pairs.")]
+RunFolder = Annotated[Path | None, typer.Option("--weights", help="Folder of a finished run.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; the GPU if there is one.")]
+Data = Annotated[Path, typer.Option(help="Folder of prepared images, masks and pairs.")]
+Results = Annotated[Path, typer.Option(help="Folder of all results.")]
+
+PARAMS = Path("params.yaml")
+DATA = Path("data")
+RESULTS = Path("results")
+MASKS = DATA / "masks/masks.csv"
+
+
+def stop_on_signal() -> Callable[[int], bool]:
+    """Return a question for the training loop: has SIGTERM or SIGINT asked to stop after the current step?"""
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        asked = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+    return lambda step: asked

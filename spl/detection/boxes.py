@@ -1,0 +1,70 @@
+"""Boxes: what a detector's raw output means, and which of many overlapping boxes remain."""
+
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms, box_convert, clip_boxes_to_image
+
+MAX_OVERLAP = 0.45
+"""IoU above which the less confident of two boxes of a class is dropped."""
+
+MAX_DETECTIONS = 300
+
+
+class Detections(NamedTuple):
+    """Objects found in one picture, the most confident first."""
+
+    boxes: Tensor
+    """(N, 4) left, top, right, bottom in pixels."""
+    scores: Tensor
+    """(N,) in [0, 1]."""
+    labels: Tensor
+    """(N,) int64."""
+
+    def scaled(self, factor: float) -> Self:
+        """Return the same objects in a picture `factor` times as large."""
+        return self._replace(boxes=self.boxes * factor)
+
+    def clipped(self, *, height: int, width: int) -> Self:
+        """Cut off what lies outside the picture."""
+        return self._replace(boxes=clip_boxes_to_image(self.boxes, (height, width)))
+
+
+def place_in_cells(raw: Tensor, anchors: Tensor) -> Tensor:
+    """Turn raw outputs into a centre relative to the cell's corner, and a size, both in cells.
+
+    The centre lies in (-0.5, 1.5), so neighbouring cells can predict one object; each side is at most four times the
+    anchor's.
+
+    Shapes: raw (..., >= 4); anchors (..., 2) in cells; returns (..., 4) x, y, width, height.
+    """
+    share = torch.sigmoid(raw[..., :4])
+    return torch.cat([2 * share[..., :2] - 0.5, (2 * share[..., 2:]) ** 2 * anchors], -1)
+
+
+def decode(raw: Tensor, *, anchors: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+    """Read boxes and scores off one scale's raw output.
+
+    Shapes: raw (B, A, h, w, 5 + L); anchors (A, 2) in cells; returns boxes (B, A h w, 4), corners in pixels, and
+    scores (B, A h w, L) in [0, 1], objectness times the class's probability.
+    """
+    height, width = raw.shape[2:4]
+    boxes = place_in_cells(raw, anchors[:, None, None])
+    rows, columns = torch.arange(height, device=raw.device), torch.arange(width, device=raw.device)
+    corners = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)  # (h, w, 2): x, y
+    boxes = torch.cat([boxes[..., :2] + corners, boxes[..., 2:]], -1) * stride
+    scores = torch.sigmoid(raw[..., 4:5]) * torch.sigmoid(raw[..., 5:])
+    return box_convert(boxes, "cxcywh", "xyxy").flatten(1, 3), scores.flatten(1, 3)
+
+
+def suppress(boxes: Tensor, scores: Tensor, *, min_score: float) -> Detections:
+    """Keep each box's likeliest class, drop the unlikely, and of boxes of a class that overlap keep the likeliest.
+
+    Shapes: boxes (N, 4) corners; scores (N, L).
+    """
+    best, labels = scores.max(1)
+    kept = best > min_score
+    boxes, best, labels = boxes[kept], best[kept], labels[kept]
+    order = batched_nms(boxes, best, labels, MAX_OVERLAP)[:MAX_DETECTIONS]
+    return Detections(boxes[order], best[order], labels[order])

@@ -1,0 +1,99 @@
+"""The objects that a detector finds in filled or uncorrupted pictures (paper sections 1 and 4.2)."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import Tensor
+from tqdm import tqdm
+
+from spl.data.images import read_rgb
+from spl.data.loaders import to_image
+from spl.data.tables import read_table
+from spl.detection.boxes import Detections
+from spl.errors import DataError
+from spl.files import atomic, sha256
+from spl.pretext import TorchvisionDetector
+from spl.records import require_current, write_record
+from spl.settings import DetectionSettings
+from spl.teachers.build import detected_classes, load_teacher
+from spl.weights.files import read_state
+from spl.weights.fit import fill
+
+COLUMNS = ["image", "label", "score", "x_min", "y_min", "x_max", "y_max"]
+
+Detect = Callable[[Tensor], Detections]
+"""image (3, H, W) in [0, 1] -> what is in it, boxes in pixels of the image."""
+
+
+def detect_objects(
+    settings: DetectionSettings,
+    *,
+    pairs: Path,
+    images: Path,
+    evidence: Path | None,
+    teachers: Path,
+    out: Path,
+    device: torch.device,
+) -> None:
+    """Write a row for every object found in the pictures of a run (`evidence`), or in the uncorrupted ones.
+
+    Boxes are in pixels of the prepared picture. Raises: DataError if the detector's weights are missing.
+    """
+    detect, classes, digest = _load_detector(settings, teachers, device)
+    inputs = {"detector": digest, "pairs": sha256(pairs)}
+    if evidence is None:
+        inputs["images"] = sha256(images)
+    else:
+        inputs["per_image"] = sha256(evidence / "per_image.csv")
+    rows = []
+    for name in tqdm(read_table(pairs)["image"], desc="detect", unit="image", disable=None):
+        path = images.parent / name if evidence is None else evidence / "composited" / Path(name).name
+        found = detect(to_image(read_rgb(path)).to(device))
+        for box, score, label in zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True):
+            rows.append((name, classes[label], round(score, 4), *(round(side, 2) for side in box)))
+    with atomic(out) as temporary:
+        pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
+    write_record(out.with_suffix(".json"), settings, inputs, objects=len(rows), device=str(device))
+
+
+def _load_detector(settings: DetectionSettings, teachers: Path, device: torch.device) -> tuple[Detect, list[str], str]:
+    """Return the detector, the names of its labels and the hash of its weights."""
+    if isinstance(settings.detector, TorchvisionDetector):
+        return _load_torchvision(settings.detector, settings.min_score, device)
+    weights = teachers / settings.detector.name / "weights.safetensors"
+    require_current(weights.parent / "run.json", settings.detector, {})
+    teacher = load_teacher(settings.detector.teacher, weights).to(device)
+
+    def detect(image: Tensor) -> Detections:
+        """Show the picture doubled, as in training, on a canvas whose sides are multiples of the coarsest stride."""
+        large = F.interpolate(image[None], scale_factor=2, mode="bilinear", align_corners=False)
+        return teacher.detect(large, min_score=settings.min_score)[0].scaled(0.5)
+
+    return detect, detected_classes(weights), sha256(weights)
+
+
+def _load_torchvision(
+    detector: TorchvisionDetector, min_score: float, device: torch.device
+) -> tuple[Detect, list[str], str]:
+    path = Path(detector.path)
+    if not path.is_file():
+        raise DataError(
+            f"{path} does not exist: objects are found by torchvision's {detector.model}. Fetch "
+            f"https://download.pytorch.org/models/{path.name} and place it there, or change `detection` in params.yaml."
+        )
+    network = torchvision.models.get_model(detector.model, weights=None, weights_backbone=None)
+    fill(network, read_state(path), source=str(path), layout="torchvision's")
+    network.to(device).eval()
+    categories = torchvision.models.get_model_weights(detector.model).DEFAULT.meta["categories"]
+
+    @torch.no_grad()
+    def detect(image: Tensor) -> Detections:
+        found = network([image])[0]
+        counts = found["scores"] >= min_score
+        return Detections(found["boxes"][counts], found["scores"][counts], found["labels"][counts])
+
+    return detect, categories, sha256(path)

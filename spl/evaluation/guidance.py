@@ -1,0 +1,71 @@
+"""What guides a method on test images, kept for figures: SPL's semantic priors, EdgeConnect's edges."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
+
+from spl.data.loaders import TestPairs
+from spl.errors import ParamsError
+from spl.evaluation.metrics import quantise
+from spl.evaluation.run import require_pairs, require_run
+from spl.models.build import load_generator
+from spl.models.ec import EdgeConnect
+from spl.models.spl import SPL
+from spl.recipes import NetworkMethod
+from spl.records import write_record
+from spl.settings import GuidanceSettings
+from spl.weights.files import save_weights
+
+BATCH = 16
+
+
+def keep_guidance(
+    settings: GuidanceSettings,
+    *,
+    pairs: Path,
+    images: Path,
+    masks: Path,
+    weights: Path,
+    out: Path,
+    device: torch.device,
+) -> None:
+    """Write `prior` (N, c, H/4, W/4) float16, or `edges` (N, 1, H, W) uint8, to `out`, and which images to its record.
+
+    The N images are spread equally over the ranks of the hole ratio.
+    Raises: ParamsError if the method is neither SPL nor EdgeConnect; RecordError if its weights are not current.
+    """
+    run = settings.run
+    inputs = require_pairs(pairs, images, masks)
+    assert isinstance(run.recipe, NetworkMethod)
+    inputs["weights"] = require_run(run, weights, inputs)
+    network = load_generator(run.recipe, weights, image_size=run.image_size, device=device).eval()
+    test_pairs = TestPairs(pairs, images.parent, masks.parent, image_size=run.image_size)
+    rows = spread_over_hole_ratios(test_pairs.table["hole_ratio"].to_numpy(), settings.images)
+    loader = DataLoader(Subset(test_pairs, rows), batch_size=BATCH)
+    kept = [
+        _guidance(network, image.to(device), mask.to(device)).cpu()
+        for image, mask in tqdm(loader, desc="guidance", unit="batch", disable=None)
+    ]
+    save_weights({"prior" if isinstance(network, SPL) else "edges": torch.cat(kept)}, out)
+    names = test_pairs.table["image"].iloc[rows].tolist()
+    write_record(out.with_suffix(".json"), settings, inputs, images=names)
+
+
+def spread_over_hole_ratios(hole_ratios: np.ndarray, count: int) -> list[int]:
+    """Return the rows at `count` equally spaced ranks of the hole ratio, in order; all rows if there are fewer."""
+    order = hole_ratios.argsort(kind="stable")
+    ranks = ((np.arange(count) + 0.5) / count * len(order)).astype(int)
+    return sorted(int(row) for row in order[np.unique(ranks)])
+
+
+@torch.no_grad()
+def _guidance(network: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
+    if isinstance(network, SPL):
+        return network.semantic_prior(image, mask).half()
+    if isinstance(network, EdgeConnect):
+        return quantise(network.edges(image, mask))
+    raise ParamsError("only methods with the recipe spl or ec have something to keep: semantic priors or edges")

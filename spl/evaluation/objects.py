@@ -1,0 +1,68 @@
+"""Which half-hidden objects the detector finds again in a method's pictures, and how surely."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from spl.data.images import resize_mask
+from spl.data.masks import read_mask
+from spl.data.tables import read_table
+from spl.detection.average_precision import match_objects
+from spl.detection.boxes import Detections
+
+BOX = ["x_min", "y_min", "x_max", "y_max"]
+
+LEAST_HIDDEN = 0.5
+"""Share of a box that the mask must cover for its object to count."""
+
+
+def find_again(
+    dataset: str, methods: Sequence[str], *, detections: Path, data: Path, image_size: int
+) -> dict[str, list[np.ndarray]]:
+    """Return by method how surely each half-hidden object was found again, 0 where it was not.
+
+    Reads `detections`/<dataset>/ground_truth.csv, which is the reference, and <method>.csv beside it, the published
+    pairs `data`/pairs/<dataset>.csv and their masks. An object is found again by a detection of its class whose box
+    overlaps its own by an IoU of at least 0.5.
+    Shapes: one array (objects of the image,) for every image that has such objects, in equal order for all methods.
+    """
+    pairs = read_table(data / "pairs" / f"{dataset}.csv").set_index("image")["mask"]
+    names = ["ground_truth", *methods]
+    tables = {name: read_table(detections / dataset / f"{name}.csv") for name in names}
+    classes = pd.concat([table["label"] for table in tables.values()]).unique()
+    by_image = {name: dict(list(table.groupby("image"))) for name, table in tables.items()}
+    found: dict[str, list[np.ndarray]] = {method: [] for method in methods}
+    for image, objects in by_image["ground_truth"].items():
+        hole = resize_mask(read_mask(data / "masks" / pairs[image], "white"), image_size)
+        hidden = objects[[hidden_share(hole, box) >= LEAST_HIDDEN for box in objects[BOX].to_numpy()]]
+        if hidden.empty:
+            continue
+        reference = _detections(hidden, classes)
+        for method in methods:
+            detected = _detections(by_image[method].get(image, objects.iloc[:0]), classes)
+            found[method].append(match_objects(reference, detected).double().numpy())
+    return found
+
+
+def hidden_share(hole: np.ndarray, box: np.ndarray) -> float:
+    """Return the share of a box's pixels that are missing.
+
+    Shapes: hole (H, W) bool; box (4,) left, top, right, bottom in pixels. A box touches at least one pixel.
+    """
+    left, top = (int(np.clip(round(edge), 0, side - 1)) for edge, side in zip(box[:2], hole.shape[::-1], strict=True))
+    right, bottom = max(left + 1, round(box[2])), max(top + 1, round(box[3]))
+    return float(hole[top:bottom, left:right].mean())
+
+
+def _detections(table: pd.DataFrame, classes: np.ndarray) -> Detections:
+    """Return a picture's rows, the most confident first, with labels as numbers."""
+    table = table.sort_values("score", ascending=False, kind="stable")
+    numbers = pd.Index(classes).get_indexer(table["label"])
+    return Detections(
+        boxes=torch.tensor(table[BOX].to_numpy(float)),
+        scores=torch.tensor(table["score"].to_numpy(float)).float(),
+        labels=torch.tensor(numbers),
+    )

@@ -1,0 +1,103 @@
+"""The k-means picture of semantic priors (paper section 4.5), with colours that keep their meaning.
+
+The paper "directly conduct[s] the k-means algorithm on the learned semantic priors" and does not say on how many
+pictures at once. `scope: image` clusters each picture on its own, as its single example in Figure 1 suggests;
+`scope: set` fits one clustering to the pictures whose priors are kept, so that a colour means the same in all of them.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.colors import to_rgb
+from safetensors.numpy import load_file
+from scipy.optimize import linear_sum_assignment
+
+from spl.config import Clusters
+from spl.errors import DataError
+from spl.figures.style import distinct_colours
+from spl.files import read_json
+
+POINTS = 20_000
+"""Positions that a clustering is fitted to, at most."""
+
+RESTARTS = 5
+ITERATIONS = 100
+
+
+def read_guidance(results: Path, dataset: str, method: str, *, kind: str) -> tuple[list[str], np.ndarray]:
+    """Read the kept `prior` (N, c, h, w) or `edges` (N, 1, H, W) of a method, and the names of its N pictures.
+
+    Raises: DataError if the file and its record do not fit together.
+    """
+    path = results / "guidance" / dataset / f"{method}.safetensors"
+    names = read_json(path.with_suffix(".json"))["images"]
+    if not path.is_file():
+        raise DataError(f"{path} does not exist. Build it first: snakemake --cores all -- {path}")
+    tensor = load_file(path).get(kind)
+    if tensor is None or tensor.ndim != 4 or len(tensor) != len(names):
+        raise DataError(
+            f"{path}: expected {kind} of {len(names)} pictures, got {'none' if tensor is None else tensor.shape}. "
+            f"Make it again: snakemake --cores all --forcerun {path} -- {path}"
+        )
+    return names, tensor
+
+
+def cluster_priors(priors: np.ndarray, shown: list[int], clusters: Clusters, *, seed: int) -> np.ndarray:
+    """Cluster the positions of priors; neither the order of the pictures nor of the clusters found matters.
+
+    The clusters of the set are numbered along its first principal component. Those of a single picture take the
+    numbers of the set's that lie closest, all in all.
+
+    Args:
+        priors: (N, c, h, w) of all kept pictures.
+        shown: which of them are wanted.
+        clusters: how many, and of what.
+        seed: of the subsample and of k-means.
+
+    Returns:
+        (len(shown), h, w) int, below `clusters.number`.
+    """
+    points = np.moveaxis(priors, 1, -1).reshape(len(priors), -1, priors.shape[1])  # (N, h w, c)
+    rng = np.random.default_rng(seed)
+    few = rng.choice(points.shape[1], min(points.shape[1], max(1, POINTS // len(points))), replace=False)
+    centroids = _along_first_component(_kmeans(points[:, few], clusters.number, seed))
+    maps = []
+    for picture in points[shown]:
+        own = centroids if clusters.scope == "set" else _matched(_kmeans(picture, clusters.number, seed), centroids)
+        maps.append(_nearest(picture.astype(np.float32), own).reshape(priors.shape[2:]))
+    return np.stack(maps)
+
+
+def paint(labels: np.ndarray, number: int) -> np.ndarray:
+    """Colour a map of clusters. Shapes: labels (h, w) int; returns (h, w, 3) uint8."""
+    colours = np.array([to_rgb(colour) for colour in distinct_colours(number)])
+    return np.round(colours[labels] * 255).astype(np.uint8)
+
+
+def _kmeans(points: np.ndarray, number: int, seed: int) -> np.ndarray:
+    """Return centroids (number, c) of points (..., c), whatever their order."""
+    points = points.reshape(-1, points.shape[-1]).astype(np.float32)
+    points = points[np.lexsort(points.T)]
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, ITERATIONS, 1e-4)
+    cv2.setRNGSeed(seed)
+    return cv2.kmeans(points, number, None, criteria, RESTARTS, cv2.KMEANS_PP_CENTERS)[2]
+
+
+def _along_first_component(centroids: np.ndarray) -> np.ndarray:
+    """Sort centroids (k, c) by their projection; the component's largest entry counts as positive."""
+    component = np.linalg.svd(centroids - centroids.mean(0), full_matrices=False)[2][0]
+    component = component * np.sign(component[np.abs(component).argmax()])
+    return centroids[np.argsort(centroids @ component, kind="stable")]
+
+
+def _matched(own: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """Order one picture's centroids (k, c) like those of the set that they are closest to, one to one."""
+    distances = np.linalg.norm(centroids[:, None] - own[None], axis=-1)
+    return own[linear_sum_assignment(distances)[1]]
+
+
+def _nearest(points: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """Return the index of the closest centroid. Shapes: points (P, c); centroids (k, c); returns (P,)."""
+    # |x - m|^2 without the term of x, which is the same for all centroids.
+    return np.argmin((centroids**2).sum(1) - 2 * points @ centroids.T, axis=1)

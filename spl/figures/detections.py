@@ -1,0 +1,131 @@
+"""Detections on pictures: boxes, classes and confidences, and which pictures hide an object."""
+
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.transforms import Bbox
+
+from spl.data.tables import read_table
+from spl.figures.pictures import Evidence
+from spl.figures.style import SMALL, distinct_colours
+
+GROUND_TRUTH = "ground_truth"
+"""The name under which the detections on uncorrupted pictures are kept."""
+
+PADDING = 0.6
+"""Points between a text and the edge of its plate."""
+
+HIDDEN = 0.5
+"""Share of a box that must be missing for its object to count as hidden."""
+
+
+def read_detections(results: Path, dataset: str, sources: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """Read what was found in the pictures of methods, or of `ground_truth`."""
+    return {source: read_table(results / "detections" / dataset / f"{source}.csv") for source in sources}
+
+
+def found_in(image: str, detections: pd.DataFrame) -> pd.DataFrame:
+    """Return what was found in one picture, the most confident first."""
+    found = detections[detections["image"] == image]
+    return found.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+
+
+def hiding_pictures(evidence: Evidence, truth: pd.DataFrame, choice_from: Iterable[str]) -> set[str]:
+    """Return which pictures have an object in them that the hole covers at least by half."""
+    by_image = dict(list(truth.groupby("image")))
+    return {
+        image
+        for image in choice_from
+        if image in by_image
+        and any(hidden_share(evidence.hole(image), box) >= HIDDEN for box in _boxes(by_image[image]))
+    }
+
+
+def hidden_share(hole: np.ndarray, box: tuple[float, float, float, float]) -> float:
+    """Return the share of a box's pixels that are missing.
+
+    Shapes: hole (H, W) bool; box left, top, right, bottom in pixels; every pixel that it touches counts.
+    """
+    left, top, right, bottom = box
+    inside = hole[max(0, math.floor(top)) : math.ceil(bottom), max(0, math.floor(left)) : math.ceil(right)]
+    return float(inside.mean()) if inside.size else 0.0
+
+
+def class_colours(detections: Iterable[pd.DataFrame]) -> dict[str, str]:
+    """Give every class that occurs a colour, in the order of the alphabet."""
+    classes = sorted({label for found in detections for label in found["label"]})
+    return dict(zip(classes, distinct_colours(len(classes)), strict=True))
+
+
+def draw_detections(axis: Axes, found: pd.DataFrame, colours: dict[str, str]) -> None:
+    """Draw every box over a shown picture, with its confidence, and with its class where that is no wider than the box.
+
+    The most confident come first; a text that would overlap another is left out, and the box's colour says the class.
+    """
+    taken: list[Bbox] = []
+    for label, box in zip(found["label"], _boxes(found), strict=True):
+        left, top, right, bottom = box
+        frame = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, lw=0.8, ec=colours[label])
+        axis.add_patch(frame)
+    for label, score, box in zip(found["label"], found["score"], _boxes(found), strict=True):
+        corners = Bbox(axis.transData.transform(np.reshape(box, (2, 2)) - 0.5))
+        named = _place(axis, f"{label} {score:.2f}", colours[label], corners, taken, widest=abs(corners.width))
+        if not named:
+            _place(axis, f"{score:.2f}", colours[label], corners, taken)
+
+
+def add_legend(figure: Figure, colours: dict[str, str], *, height: float) -> None:
+    """Name the classes in a strip of that many inches at the bottom of a figure."""
+    if colours:
+        patches = [Patch(color=colour, label=label) for label, colour in colours.items()]
+        centre = 0.5 * height / figure.get_figheight()
+        figure.legend(
+            handles=patches, loc="center", bbox_to_anchor=(0.5, centre), ncols=len(patches), frameon=False,
+            handlelength=0.9, handleheight=0.9, handletextpad=0.4, columnspacing=1.2, borderpad=0,
+        )  # fmt: skip
+
+
+def _place(
+    axis: Axes, words: str, colour: str, box: Bbox, taken: list[Bbox], *, widest: float = math.inf
+) -> bool:
+    """Write at a box, on the display, unless all places overlap what stands there or leave the picture; say if done."""
+    ink = "white" if np.dot(to_rgb(colour), (0.299, 0.587, 0.114)) < 0.5 else "black"
+    text = axis.text(0, 0, words, fontsize=SMALL, color=ink, ha="left", va="bottom")
+    text.set_bbox({"facecolor": colour, "edgecolor": "none", "pad": PADDING})
+    padding = PADDING / 72 * axis.figure.dpi
+    size, room = text.get_window_extent().padded(padding), axis.get_window_extent()
+    for corner in _places(box, size, room) if size.width <= widest else ():
+        place = Bbox.from_bounds(*corner, size.width, size.height)
+        if _contains(room, place) and not any(place.overlaps(other) for other in taken):
+            text.set_position(axis.transData.inverted().transform(place.min + padding))
+            taken.append(place)
+            return True
+    text.remove()
+    return False
+
+
+def _contains(room: Bbox, place: Bbox) -> bool:
+    return bool((room.min <= place.min).all() and (place.max <= room.max).all())
+
+
+def _places(box: Bbox, size: Bbox, room: Bbox) -> Iterator[tuple[float, float]]:
+    """Yield lower left corners: above, below and inside the box, flush left, flush right, then moved into the picture.
+
+    Pixels of the display, where y grows upwards.
+    """
+    low, high = box.intervaly.min(), box.intervaly.max()
+    heights = (high, low - size.height, high - size.height, low)
+    for y in heights:
+        for x in (box.x0, box.x1 - size.width, min(max(box.x0, room.x0), room.x1 - size.width)):
+            yield x, y
+
+
+def _boxes(found: pd.DataFrame) -> list[tuple[float, float, float, float]]:
+    return list(found[["x_min", "y_min", "x_max", "y_max"]].itertuples(index=False, name=None))

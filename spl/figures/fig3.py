@@ -1,0 +1,78 @@
+"""Figure 3: methods by row, pictures of several datasets by column, detections in the last column."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from spl.figures.choose import choose_pictures
+from spl.figures.detections import (
+    GROUND_TRUTH,
+    add_legend,
+    class_colours,
+    draw_detections,
+    found_in,
+    hiding_pictures,
+    read_detections,
+)
+from spl.figures.pictures import Evidence, picture_grid, show
+from spl.figures.style import PAGE_WIDTH, dataset_title, save_figure
+from spl.labels import method_title
+from spl.summaries import Figure3Settings
+
+LEGEND = 0.2
+"""Inches."""
+
+
+def draw_fig3(settings: Figure3Settings, *, results: Path, data: Path, stem: Path) -> None:
+    """Draw input, every method and ground truth below each other.
+
+    The last column shows a picture whose hole hides at least half of an object, if there is any.
+    """
+    figure, choice = settings.figure, settings.choice
+    evidence = {d: Evidence(results, data, d, seeds) for d, seeds in settings.shown.seeds.items()}
+    detections = read_detections(results, figure.detections, [*figure.methods, GROUND_TRUTH])
+    table = evidence[figure.detections].table(figure.methods[-1])
+    large = table.loc[table["hole_ratio"] >= choice.min_hole_ratio, "image"]
+    hiding = hiding_pictures(evidence[figure.detections], detections[GROUND_TRUTH], large)
+    detected = choose_pictures(table, choice, 1, favoured=hiding)[0]
+    columns: list[tuple[str, str]] = []
+    for dataset, count in figure.images.items():
+        without = [detected] if dataset == figure.detections else []
+        table = evidence[dataset].table(figure.methods[-1])
+        columns += [(dataset, image) for image in choose_pictures(table, choice, count, without=without)]
+
+    found = {source: found_in(detected, table) for source, table in detections.items()}
+    colours = class_colours(found.values())
+    rows = ["Input", *map(method_title, figure.methods), "Ground truth"]
+    canvas, axes = picture_grid(
+        len(rows), len(columns) + 1, width=PAGE_WIDTH, left=0.18, top=0.17, bottom=LEGEND if colours else 0.0
+    )
+    for axis, title in zip(axes[:, 0], rows, strict=True):
+        axis.set_ylabel(title, labelpad=2)
+    _head(axes[0], [dataset for dataset, _ in columns], "Detections")
+    for column, (dataset, image) in zip(axes.T, [*columns, (figure.detections, detected)], strict=True):
+        for axis, pixels in zip(column, _panes(evidence[dataset], image, figure.methods), strict=True):
+            show(axis, pixels)
+    for axis, source in zip(axes[1:, -1], [*figure.methods, GROUND_TRUTH], strict=True):
+        draw_detections(axis, found[source], colours)
+    add_legend(canvas, colours, height=LEGEND)
+    save_figure(canvas, stem)
+
+
+def _panes(evidence: Evidence, image: str, methods: tuple[str, ...]) -> list[np.ndarray]:
+    return [evidence.masked(image), *(evidence.filled(image, method) for method in methods), evidence.truth(image)]
+
+
+def _head(axes: np.ndarray, datasets: list[str], last: str) -> None:
+    """Write each dataset's name over the middle of its columns, and `last` over the last column."""
+    for dataset in dict.fromkeys(datasets):
+        first, count = datasets.index(dataset), datasets.count(dataset)
+        _write_over(axes[first], axes[first + count - 1], dataset_title(dataset))
+    _write_over(axes[-1], axes[-1], last)
+
+
+def _write_over(left: Axes, right: Axes, words: str) -> None:
+    figure, (start, end) = left.figure, (left.get_position(), right.get_position())
+    lift = 3 / 72 / figure.get_figheight()
+    figure.text((start.x0 + end.x1) / 2, start.y1 + lift, words, ha="center", va="bottom")

@@ -1,0 +1,83 @@
+"""Figure 4: the ablations of the semantic supervision and of its fusion, from `results/figure4.csv` alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spl.data.tables import read_table
+from spl.errors import DataError
+from spl.evaluation.evidence import as_numbers
+from spl.figures.style import GREY, INK, NORMAL, PAGE_WIDTH, RULE, SMALL, dataset_title, method_colours, save_figure
+from spl.labels import method_title, metric_title
+from spl.summaries import AblationSettings
+
+ORDER = ("psnr", "ssim", "mae")
+
+MASK_RATIO = "all"
+"""Of the bars; the table has the others too."""
+
+
+def draw_fig4(settings: AblationSettings, csv: Path, stem: Path) -> None:
+    """Draw a panel of bars for every metric to `stem`.pdf and `stem`.png.
+
+    A bar's whiskers are the interval of its paired difference to the reference, so those that do not reach the
+    reference's line mark a difference; dots are single trainings.
+    Raises: DataError if the table has no rows.
+    """
+    table = read_table(csv)
+    if table.empty:
+        raise DataError(f"{csv} has no rows: params.yaml has no ablations, so there is no figure 4 to draw")
+    rows = table[table["mask_ratio"] == MASK_RATIO]
+    figure = Figure(figsize=(PAGE_WIDTH, 2.1), layout="constrained")
+    panels = figure.subplots(1, len(ORDER))
+    for axis, metric in zip(panels, ORDER, strict=True):
+        _draw_bars(axis, rows[rows["metric"] == metric].reset_index(drop=True))
+        axis.set_title(metric_title(metric))
+    confidence, reference = settings.table.evaluation.bootstrap.confidence, method_title(settings.table.methods[0])
+    dots = "; dots: single trainings" if rows["n_seeds"].max() > 1 else ""
+    figure.supxlabel(
+        f"{dataset_title(table['dataset'][0])}. Axes are cut and do not start at 0. "
+        f"Whiskers: {confidence:.0%} interval of the paired difference to {reference} (dashed){dots}.",
+        fontsize=SMALL,
+    )
+    save_figure(figure, stem)
+
+
+def _draw_bars(axis: Axes, rows: pd.DataFrame) -> None:
+    """Draw one metric: the reference first, each ablation beside it."""
+    values, places = as_numbers(rows["value"]), np.arange(len(rows))
+    difference = as_numbers(rows["difference"])
+    # The interval of the difference, drawn where the method's bar ends.
+    low, high = (values - difference + as_numbers(rows[f"difference_{end}"]) for end in ("low", "high"))
+    colours = list(method_colours(rows["method"]).values())
+    axis.bar(places, values, width=0.62, color=colours, linewidth=0)
+    axis.axhline(values[0], color=INK, linewidth=RULE, linestyle=(0, (4, 3)))
+    axis.errorbar(
+        places, values, yerr=np.abs([values - low, high - values]), fmt="none", ecolor=INK, elinewidth=0.8, capsize=2
+    )
+    seeds = [np.array(str(text).split(), float) for text in rows["seed_values"]]
+    for place, own in zip(places, seeds, strict=True):
+        if len(own) > 1:
+            shift = np.linspace(-0.15, 0.15, len(own))
+            axis.plot(place + shift, own, "o", color="white", markeredgecolor=INK, markersize=2.5, markeredgewidth=RULE)
+    axis.set_xticks(places, [method_title(method).replace(" w/", "\nw/") for method in rows["method"]])
+    shown = np.concatenate([values, low, high, *seeds])
+    bottom, top = np.nanmin(shown), np.nanmax(shown)
+    margin = (top - bottom) or abs(top) or 1.0
+    axis.set_ylim(bottom - 0.5 * margin, top + 0.15 * margin)
+    axis.spines[["top", "right"]].set_visible(False)
+    _mark_cut(axis)
+
+
+def _mark_cut(axis: Axes) -> None:
+    """Break the value axis and the feet of the bars with a white slanted band: they do not start at 0."""
+    limits = axis.get_xlim()
+    band = np.array([limits[0] - 1, limits[1] + 1])
+    foot = axis.get_xaxis_transform()
+    axis.fill_between(band, 0.05, 0.08, transform=foot, color="white", linewidth=0, zorder=3)
+    axis.set_xlim(limits)
+    marks = {"marker": [(-1, -0.5), (1, 0.5)], "markersize": 6, "linestyle": "none", "color": GREY}
+    axis.plot([0, 0], [0.05, 0.08], transform=axis.transAxes, clip_on=False, **marks)

@@ -1,0 +1,58 @@
+"""Figure 5: the semantic priors of one method beside the edges of another, and what each makes of them."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.colors import to_rgb
+
+from spl.data.images import resize_mask
+from spl.figures.choose import choose_pictures
+from spl.figures.clusters import cluster_priors, paint, read_guidance
+from spl.figures.pictures import Evidence, picture_grid, show
+from spl.figures.style import INK, PAGE_WIDTH, save_figure
+from spl.labels import method_title
+from spl.summaries import Figure5Settings
+
+PREDICTED = "#0055cc"
+"""Colour of edges inside the hole; those outside are Canny's."""
+
+
+def draw_fig5(settings: Figure5Settings, *, results: Path, data: Path, stem: Path) -> None:
+    """Draw per row: input, edges, result from edges, the prior's k-means picture, result from the prior, ground truth."""
+    figure, choice = settings.figure, settings.choice
+    evidence = Evidence(results, data, figure.dataset, settings.shown.seeds[figure.dataset])
+    named_priors, priors = read_guidance(results, figure.dataset, figure.prior, kind="prior")
+    named_edges, edges = read_guidance(results, figure.dataset, figure.edges, kind="edges")
+    both = set(named_priors) & set(named_edges)
+    images = choose_pictures(evidence.table(figure.prior), choice, figure.images, among=both)
+
+    shown = [named_priors.index(image) for image in images]
+    labels = cluster_priors(priors, shown, settings.clusters, seed=choice.seed)
+    drawing, painting = method_title(figure.edges), method_title(figure.prior)
+    titles = ["Input", f"Edges of {drawing}", drawing, f"Prior $S_m$ of {painting}", painting, "Ground truth"]
+    canvas, axes = picture_grid(len(images), len(titles), width=PAGE_WIDTH, top=0.17)
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title, pad=3)
+    for line, image, clusters in zip(axes, images, labels, strict=True):
+        sketch = draw_edges(edges[named_edges.index(image), 0], evidence.hole(image))
+        panes = [
+            evidence.masked(image),
+            sketch,
+            evidence.filled(image, figure.edges),
+            paint(clusters, settings.clusters.number),
+            evidence.filled(image, figure.prior),
+            evidence.truth(image),
+        ]
+        for axis, pixels in zip(line, panes, strict=True):
+            show(axis, pixels)
+    save_figure(canvas, stem)
+
+
+def draw_edges(edges: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """Draw edges on white, blue where they are predicted.
+
+    Shapes: edges (H, W) uint8, 255 = edge; hole (H', W') bool; returns (H, W, 3) uint8.
+    """
+    ink = np.where(resize_mask(hole, len(edges))[..., None], to_rgb(PREDICTED), to_rgb(INK))
+    strength = edges[..., None] / 255
+    return np.round(255 * (1 - strength * (1 - ink))).astype(np.uint8)

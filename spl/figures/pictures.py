@@ -1,0 +1,104 @@
+"""Rows and columns of pictures, and where the pictures come from."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spl.data.images import read_rgb, resize_mask
+from spl.data.masks import read_mask
+from spl.data.tables import read_table
+from spl.errors import DataError
+from spl.figures.style import GREY
+
+GAP = 0.03
+"""Inches between pictures."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the evaluations of one dataset have left: which mask met which image, numbers and filled pictures."""
+
+    results: Path
+    data: Path
+    dataset: str
+    seeds: dict[str, int]
+    """The methods and the seed of the run that is shown."""
+
+    def table(self, method: str) -> pd.DataFrame:
+        """Return a method's numbers, one row per test image."""
+        return read_table(self._folder(method) / "per_image.csv")
+
+    def truth(self, image: str) -> np.ndarray:
+        """Return the uncorrupted picture. Shapes: (H, W, 3) uint8."""
+        return read_rgb(self.data / "prepared" / self.dataset / image)
+
+    def hole(self, image: str) -> np.ndarray:
+        """Return what is missing, at the network's size. Shapes: (H, W) bool."""
+        if image not in self._rows.index:
+            raise DataError(f"{self.dataset} has no test image {image!r} in the evaluation of {next(iter(self.seeds))}")
+        mask = read_mask(self.data / "masks" / self._rows.at[image, "mask"], "white")
+        return resize_mask(mask, self.truth(image).shape[0])
+
+    def masked(self, image: str) -> np.ndarray:
+        """Return what methods are given, the hole white. Shapes: (H, W, 3) uint8."""
+        return whiten(self.truth(image), self.hole(image))
+
+    def filled(self, image: str, method: str) -> np.ndarray:
+        """Return a method's composited result. Shapes: (H, W, 3) uint8."""
+        return read_rgb(self._folder(method) / "composited" / Path(image).name)
+
+    @cached_property
+    def _rows(self) -> pd.DataFrame:
+        return self.table(next(iter(self.seeds))).set_index("image")
+
+    def _folder(self, method: str) -> Path:
+        return self.results / "eval" / self.dataset / method / f"seed{self.seeds[method]}"
+
+
+def whiten(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """Paint a hole white. Shapes: picture (H, W, 3) uint8; hole (H, W) bool; returns (H, W, 3)."""
+    return np.where(hole[..., None], np.uint8(255), picture)
+
+
+def picture_grid(
+    rows: int, columns: int, *, width: float, left: float = 0.02, top: float, below: float = 0.0, bottom: float = 0.0
+) -> tuple[Figure, np.ndarray]:
+    """Make a figure of square panes that lie close together.
+
+    Args:
+        rows: how many panes below each other.
+        columns: how many side by side; what `left` and the gaps leave of `width` is shared equally.
+        width: inches of the figure.
+        left: inches left of the first column.
+        top: inches above the first row.
+        below: inches below each row.
+        bottom: inches below the last row, beside those.
+
+    Returns:
+        the figure and its axes, an array (rows, columns) of them, without ticks.
+    """
+    right = 0.02
+    side = (width - left - right - (columns - 1) * GAP) / columns
+    pitch = side + GAP + below
+    height = top + rows * pitch + bottom
+    figure = Figure(figsize=(width, height))
+    axes = np.empty((rows, columns), dtype=object)
+    for row, column in np.ndindex(rows, columns):
+        x, y = left + column * (side + GAP), height - top - side - row * pitch
+        axes[row, column] = figure.add_axes((x / width, y / height, side / width, side / height))
+        axes[row, column].set(xticks=[], yticks=[])
+        axes[row, column].spines[:].set_color(GREY)
+    return figure, axes
+
+
+def show(axis: Axes, pixels: np.ndarray) -> None:
+    """Show a picture as it is: small ones are enlarged to visible pixels, only nearly fitting ones are smoothed.
+
+    Shapes: pixels (H, W, 3) uint8.
+    """
+    axis.imshow(pixels, interpolation="antialiased")

@@ -1,0 +1,89 @@
+"""The look that all figures share: letters, sizes, colours, and how a figure is saved."""
+
+from collections.abc import Iterable
+from itertools import cycle, islice
+from pathlib import Path
+
+import matplotlib
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+
+from spl.files import atomic
+
+PAGE_WIDTH = 7.0
+"""Inches of a figure across both columns."""
+
+COLUMN_WIDTH = 3.35
+
+SMALL, NORMAL = 6.5, 8.0
+"""Points: marks inside a figure, and everything else."""
+
+RULE = 0.5
+"""Points: frames and axes."""
+
+INK, GREY = "#1a1a1a", "#8a8a8a"
+
+PALETTE = ("#332288", "#88ccee", "#117733", "#ddcc77", "#cc6677", "#aa4499", "#44aa99", "#882255", "#999933")
+"""Paul Tol's muted scheme: nine colours that stay distinct for colour-blind eyes."""
+
+_METHODS = {
+    "spl": "#cc6677",
+    "spl_released": "#882255",
+    "rn": "#332288",
+    "rfr": "#117733",
+    "mfe": "#ddcc77",
+    "ec": "#88ccee",
+    "spl_no_prior": "#999933",
+    "spl_detector": "#44aa99",
+    "spl_concat": "#aa4499",
+}
+
+_DATASETS = {"places2": "Places2", "celeba": "CelebA", "paris": "Paris StreetView"}
+
+# Fonts that come with matplotlib, so that a figure looks the same everywhere.
+matplotlib.rcParams.update({
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": NORMAL,
+    "axes.titlesize": NORMAL,
+    "axes.labelsize": NORMAL,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
+    "axes.linewidth": RULE,
+    "xtick.major.width": RULE,
+    "ytick.major.width": RULE,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "pdf.fonttype": 42,  # letters stay letters, as publishers ask
+    "savefig.dpi": 300,
+})  # fmt: skip
+
+
+def method_colours(methods: Iterable[str]) -> dict[str, str]:
+    """Give every method its colour, the same in all figures; methods without one take turns in grey tones."""
+    greys = cycle(("#555555", "#aaaaaa", "#777777", "#cccccc"))
+    return {method: _METHODS.get(method) or next(greys) for method in methods}
+
+
+def distinct_colours(count: int) -> list[str]:
+    """Return `count` colours; past nine, lighter and then darker tones of the nine follow, past 27 they start over."""
+    tones = [*PALETTE, *(_blend(colour, 1.0) for colour in PALETTE), *(_blend(colour, 0.0) for colour in PALETTE)]
+    return list(islice(cycle(tones), count))
+
+
+def dataset_title(dataset: str) -> str:
+    """Return a dataset's printed name; a name that is not known prints as it is."""
+    return _DATASETS.get(dataset, dataset)
+
+
+def save_figure(figure: Figure, stem: Path) -> None:
+    """Write `stem`.pdf and `stem`.png, each whole or not at all; the same figure gives the same bytes."""
+    for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
+        with atomic(stem.with_name(stem.name + suffix)) as temporary:
+            figure.savefig(temporary, metadata=metadata)
+
+
+def _blend(colour: str, towards: float) -> str:
+    """Mix a colour half and half with black (0) or white (1)."""
+    return to_hex([(channel + towards) / 2 for channel in to_rgb(colour)])

@@ -1,0 +1,146 @@
+"""The pretext networks of `params.yaml`: frozen teachers of the semantic prior, and the detector of the figures."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from spl.recipes import Decay, check_decay
+from spl.strict import Name, Positive, Rate, Strict, Weight
+
+# The labelled set ----------------------------------------------------------------------------------
+
+
+class MiniaturePretext(Strict):
+    """Pictures with labels and boxes over the miniature world's objects; none coincides with an inpainting set."""
+
+    kind: Literal["miniature"]
+    train: Positive
+    val: Positive
+
+
+class PretextTraining(Strict):
+    """How a pretext network is trained."""
+
+    batch_size: Positive
+    epochs: Positive
+    lr: Rate
+    decay: Decay
+
+    @field_validator("decay")
+    @classmethod
+    def _decay_within_epochs(cls, decay: Any, info: ValidationInfo) -> Any:
+        check_decay(decay, info.data.get("epochs"))
+        return decay
+
+
+# Multi-label classification: TResNet ----------------------------------------------------------------
+
+
+class AsymmetricLossSettings(Strict):
+    """Asymmetric loss for multi-label classification (Ben-Baruch et al. 2020, Eq. 7)."""
+
+    gamma_negative: Weight
+    gamma_positive: Weight
+    clip: Annotated[float, Field(ge=0, lt=1)]
+
+
+class TrainedTResNet(Strict):
+    """A TResNet trained here on the pretext set's labels, then cut after its second stage and frozen."""
+
+    kind: Literal["tresnet"]
+    image_size: Annotated[int, Field(ge=32, multiple_of=8)]
+    layers: tuple[Positive, Positive, Positive, Positive] = Field(description="Blocks in each of the four stages.")
+    width: Annotated[float, Field(gt=0, description="Width factor of TResNet; 1.2 is TResNet-L.")]
+    loss: AsymmetricLossSettings
+    training: PretextTraining
+
+
+class ReleasedTResNet(Strict):
+    """TResNet-L trained on Open Images with the asymmetric loss, released by its authors."""
+
+    kind: Literal["tresnet_released"]
+    path: str
+
+
+class RandomTResNet(Strict):
+    """A TResNet with fresh weights, frozen: the control that knows nothing."""
+
+    kind: Literal["tresnet_random"]
+    layers: tuple[Positive, Positive] = Field(description="Blocks of the two stages that are kept.")
+    width: Annotated[float, Field(gt=0)]
+
+
+# Detection: YOLOv5 --------------------------------------------------------------------------------
+
+
+class YOLOLossWeights(Strict):
+    """Weights of the three parts of YOLOv5's loss."""
+
+    box: Weight
+    objectness: Weight
+    classification: Weight
+
+
+class TrainedYOLO(Strict):
+    """A YOLOv5 trained here on the pretext set's boxes; its stride-8 map before the head supervises the prior."""
+
+    kind: Literal["yolov5"]
+    image_size: Annotated[int, Field(ge=32, multiple_of=16, description="Side of the picture, which is shown doubled.")]
+    depth: Annotated[float, Field(gt=0, description="Depth multiple; 0.33 for n and s.")]
+    width: Annotated[float, Field(gt=0, description="Width multiple; 0.25 for n, 0.5 for s.")]
+    loss: YOLOLossWeights
+    training: PretextTraining
+
+
+class ReleasedYOLO(Strict):
+    """YOLOv5 (release 6 or 7) trained on COCO: its state_dict, which a person has extracted from the released file."""
+
+    kind: Literal["yolov5_released"]
+    size: Literal["n", "s", "m", "l", "x"]
+    path: str
+
+
+# Any backbone: timm -------------------------------------------------------------------------------
+
+
+class TimmTeacher(Strict):
+    """Features of any timm model, such as a ResNet-50 trained on ImageNet."""
+
+    kind: Literal["timm"]
+    model: str = Field(description="timm's name of the model, such as resnet50.")
+    reduction: Positive = Field(description="Stride of the feature map to take; the picture is scaled to fit it.")
+    weights: str | None = Field(description="A file with the model's state_dict; null for fresh weights.")
+
+
+Teacher = Annotated[
+    TrainedTResNet | ReleasedTResNet | RandomTResNet | TrainedYOLO | ReleasedYOLO | TimmTeacher,
+    Field(discriminator="kind"),
+]
+
+TrainedTeacher = TrainedTResNet | TrainedYOLO
+"""Those that need the labelled set."""
+
+# Detection on results -----------------------------------------------------------------------------
+
+
+class TeacherDetector(Strict):
+    """The objects in results are found by one of `teachers`, a YOLOv5."""
+
+    kind: Literal["teacher"]
+    teacher: Name
+
+
+class TorchvisionDetector(Strict):
+    """The objects in results are found by a detector of torchvision, trained on COCO."""
+
+    kind: Literal["torchvision"]
+    model: Literal["fasterrcnn_resnet50_fpn_v2", "fasterrcnn_mobilenet_v3_large_fpn", "retinanet_resnet50_fpn_v2"]
+    path: str = Field(description="torchvision's file with the model's weights.")
+
+
+class Detection(Strict):
+    """How objects are found in the uncorrupted and in the filled test images, for figures 1 and 3 and the claims."""
+
+    detector: Annotated[TeacherDetector | TorchvisionDetector, Field(discriminator="kind")]
+    datasets: tuple[Name, ...] = Field(description="Where objects are looked for.", min_length=1)
+    min_score: Annotated[float, Field(gt=0, lt=1, description="Least confidence that counts as a detection.")]

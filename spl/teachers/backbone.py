@@ -1,0 +1,87 @@
+"""Any timm model as a teacher: the feature map of one stride, whatever that stride is."""
+
+from pathlib import Path
+from typing import Self
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from spl.errors import ParamsError
+
+ENLARGED = 8
+"""Stride at which a picture enlarged twice (I') gives a map of H/4."""
+
+
+class BackboneTeacher(nn.Module):
+    """A frozen timm model; it stays in evaluation mode, whatever surrounds it.
+
+    Args:
+        model: timm's model.
+        index: which of its feature maps to take.
+    """
+
+    def __init__(self, model: nn.Module, index: int) -> None:
+        super().__init__()
+        self.model = model
+        self._index = index
+        info = model.feature_info[index]  # pyright: ignore[reportIndexIssue] (timm adds it to every model)
+        self.channels: int = info["num_chs"]
+        self._scale = info["reduction"] / ENLARGED
+        config = model.pretrained_cfg  # pyright: ignore[reportAttributeAccessIssue]
+        self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1), persistent=False)
+        self.requires_grad_(False)
+        self.train(False)
+
+    @classmethod
+    def build(cls, model: str, *, reduction: int) -> Self:
+        """Build a teacher with fresh weights that reads the deepest feature map of a stride.
+
+        Raises: ParamsError if timm has no such model, or the model no such map.
+        """
+        if model not in timm.list_models():
+            near = ", ".join(timm.list_models(f"*{model.split('.')[0]}*")[:5]) or "see timm.list_models()"
+            raise ParamsError(f"timm {timm.__version__} has no model {model!r}; near it: {near}")
+        network = _create(model)
+        reductions = [info["reduction"] for info in getattr(network, "feature_info", ())]
+        if reduction not in reductions or not hasattr(network, "forward_intermediates"):
+            raise ParamsError(f"{model} has no feature map of reduction {reduction}; it has {sorted(set(reductions))}")
+        return cls(network, max(i for i, value in enumerate(reductions) if value == reduction))
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode: `mode` is ignored, since the batch statistics are part of what was learnt."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> Tensor:
+        """Scale the picture so that its map has an eighth of the given size, and return that map.
+
+        Shapes: image (B, 3, H, W), RGB in [0, 1], H and W multiples of 8; returns (B, d, H/8, W/8). The picture is
+        normalised by the mean and standard deviation of the model's own training.
+        """
+        if self._scale != 1:
+            image = F.interpolate(image, scale_factor=self._scale, mode="bilinear", align_corners=False)
+        normalised = (image - self.get_buffer("mean")) / self.get_buffer("std")
+        intermediates = self.model.forward_intermediates  # pyright: ignore[reportCallIssue]
+        return intermediates(normalised, indices=[self._index], intermediates_only=True)[0]  # pyright: ignore
+
+
+def _create(model: str) -> nn.Module:
+    """Create a model; those with a fixed size, such as vision transformers, are made to take any."""
+    try:
+        return timm.create_model(model, pretrained=False, dynamic_img_size=True)
+    except TypeError:
+        return timm.create_model(model, pretrained=False)
+
+
+def read_backbone(path: str | Path, teacher: BackboneTeacher) -> None:
+    """Fill a teacher from a file with its model's state_dict, such as timm's safetensors.
+
+    Raises: CheckpointError if the file is unreadable or does not hold exactly this model.
+    """
+    from spl.weights.files import read_state
+    from spl.weights.fit import fill
+
+    fill(teacher.model, read_state(path), source=str(path), layout="timm's")

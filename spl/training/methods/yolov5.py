@@ -1,0 +1,28 @@
+"""One training step of the detector: boxes, objectness and classes of YOLOv5."""
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from spl.detection.loss import yolo_loss
+from spl.pretext import YOLOLossWeights
+from spl.teachers.yolov5 import YOLOv5
+
+
+class YOLOv5Method:
+    """Train a detector; it has to be in training mode when `step` is called."""
+
+    def __init__(self, detector: YOLOv5, optimizer: Optimizer, weights: YOLOLossWeights) -> None:
+        self.networks = {"detector": detector}
+        self.optimizers = {"detector": optimizer}
+        self._anchors = detector.anchors
+        self._weights = weights.model_dump()
+
+    def step(self, image: Tensor, boxes: Tensor, *, step: int) -> dict[str, Tensor]:
+        """Update the detector. Shapes: image (B, 3, H, W) in [0, 1]; boxes (B, M, 5), see `assign`."""
+        parts = yolo_loss(self.networks["detector"](image), boxes, self._anchors)
+        losses = {name: self._weights[name] * part for name, part in parts.items()}
+        optimizer = self.optimizers["detector"]
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        optimizer.step()
+        return {name: loss.detach() for name, loss in losses.items()}

@@ -1,0 +1,42 @@
+"""Weight files in the published layouts with random numbers in them."""
+
+import pytest
+import torch
+import torchvision
+
+from spl.evaluation import lpips
+from spl.evaluation.supplied import ALEXNET, LPIPS_LAYERS
+from spl.files import sha256
+
+
+@pytest.fixture(scope="session")
+def alexnet():
+    """Random convolutions, left alone by every test."""
+    torch.manual_seed(0)
+    return torchvision.models.alexnet(weights=None).features
+
+
+@pytest.fixture(scope="session")
+def lpips_layers():
+    """Non-negative weights under the keys of the published file."""
+    channels = (64, 192, 384, 256, 256)
+    generator = torch.Generator().manual_seed(0)
+    return {f"lin{i}.model.1.weight": torch.rand(1, c, 1, 1, generator=generator) for i, c in enumerate(channels)}
+
+
+@pytest.fixture(scope="session")
+def lpips_files(alexnet, lpips_layers, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    state = {f"features.{key}": tensor for key, tensor in alexnet.state_dict().items()}
+    torch.save(state | {"classifier.1.bias": torch.zeros(4)}, folder / ALEXNET.names[0])
+    torch.save(lpips_layers, folder / LPIPS_LAYERS.names[0])
+    return folder
+
+
+@pytest.fixture
+def accepted(lpips_files, monkeypatch):
+    """The folder of these files, taken for the published ones."""
+    for name in ("ALEXNET", "LPIPS_LAYERS"):
+        file = getattr(lpips, name)
+        monkeypatch.setattr(lpips, name, file._replace(sha256=sha256(file.find(lpips_files))))
+    return lpips_files

@@ -1,0 +1,203 @@
+"""What is there is measured, what is missing is named, what is wrong is refused."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from spl.errors import CheckpointError, DataError
+from spl.evaluation import perceptual
+from spl.evaluation.distribution import fid, kid, too_few
+from spl.evaluation.lpips import load_lpips
+from spl.evaluation.perceptual import measure_perceptual
+from spl.evaluation.supplied import ALEXNET, INCEPTION, LPIPS_LAYERS
+from spl.files import read_json, sha256
+from spl.records import differences
+from spl.settings import PerceptualSettings
+
+CPU = torch.device("cpu")
+SIZE = 42
+FEATURES = 6
+ALL = ("lpips", "fid", "kid")
+
+
+def write_world(folder, count):
+    """Random prepared pictures, noisy ones in the place of a method's, and the table of its evaluation."""
+    rng = np.random.default_rng(0)
+    (folder / "prepared/test").mkdir(parents=True)
+    (folder / "eval/composited").mkdir(parents=True)
+    names = [f"test/{i:03}.png" for i in reversed(range(count))]  # not the order of a listing
+    for name in names:
+        image = rng.integers(0, 256, (SIZE, SIZE, 3)).astype(np.uint8)
+        noisy = (image * rng.uniform(0.3, 0.9)).astype(np.uint8)
+        Image.fromarray(image).save(folder / "prepared" / name)
+        Image.fromarray(noisy).save(folder / "eval/composited" / Path(name).name)
+    table = pd.DataFrame({"image": names, "mask": "m.png", "hole_ratio": 0.25, "ratio_bin": "20-30", "psnr": 20.0})
+    table.to_csv(folder / "eval/per_image.csv", index=False)
+
+
+def read_pictures(folder):
+    """The filled and the true pictures in the table's order, (N, 3, H, W) uint8 each."""
+    names = pd.read_csv(folder / "eval/per_image.csv")["image"]
+    filled = [np.asarray(Image.open(folder / "eval/composited" / Path(name).name)) for name in names]
+    images = [np.asarray(Image.open(folder / "prepared" / name)) for name in names]
+    return [torch.from_numpy(np.stack(x).transpose(0, 3, 1, 2)) for x in (filled, images)]
+
+
+def settings(metrics=ALL):
+    return PerceptualSettings(seed=7, metrics=metrics, folder="weights")
+
+
+def measure(folder, weights, metrics=ALL):
+    paths = {"evidence": folder / "eval", "images": folder / "prepared/manifest.csv", "weights": weights}
+    measure_perceptual(settings(metrics), **paths, out=folder / "out/perceptual.csv", device=CPU)
+    table = pd.read_csv(folder / "out/perceptual.csv", keep_default_na=False)
+    return table, read_json(folder / "out/perceptual.json")
+
+
+def perceive(image):
+    """Means of six bands in the place of Inception."""
+    bands = image.double().mean(dim=(1, 2)).unflatten(1, (FEATURES, -1))
+    return bands.mean(dim=2).float().numpy() / 50
+
+
+@pytest.fixture
+def world(tmp_path):
+    """Fewer pictures than KID needs."""
+    write_world(tmp_path, 5)
+    return tmp_path
+
+
+@pytest.fixture
+def large_world(tmp_path):
+    """As many pictures as KID needs, and more than one batch."""
+    write_world(tmp_path, 50)
+    return tmp_path
+
+
+@pytest.fixture
+def inception(accepted, monkeypatch):
+    """The folder of weights with a file in it that passes for Inception's."""
+    path = accepted / INCEPTION.names[0]
+    path.write_bytes(b"Inception")
+    monkeypatch.setattr(perceptual, "load_inception", lambda folder, device: perceive)
+    yield accepted
+    path.unlink()
+
+
+def test_lpips_stands_beside_its_picture_for_every_pair(large_world, accepted):
+    table, record = measure(large_world, accepted, ("lpips",))
+    assert list(table) == ["image", "hole_ratio", "ratio_bin", "lpips"]
+    evidence = pd.read_csv(large_world / "eval/per_image.csv")
+    assert table["image"].tolist() == evidence["image"].tolist()
+    assert set(table["hole_ratio"]) == {0.25}
+    assert set(table["ratio_bin"]) == {"20-30"}
+    filled, images = read_pictures(large_world)
+    with torch.no_grad():
+        expected = load_lpips(accepted, CPU)(filled / 255, images / 255)
+    np.testing.assert_allclose(table["lpips"].astype(float), expected, atol=1e-5)
+    assert record["n_images"] == 50
+    assert record["unavailable"] == {}
+    assert record["fid"] is record["kid"] is record["kid_sd"] is None
+
+
+def test_kid_is_that_of_all_pictures_and_fid_needs_more_of_them(large_world, inception):
+    _, record = measure(large_world, inception)
+    ours, truth = (perceive(x) for x in read_pictures(large_world))
+    assert record["kid"] == pytest.approx(kid(ours, truth, seed=7).mean)
+    assert record["fid"] is record["kid_sd"] is None
+    assert record["unavailable"]["fid"] == "FID needs at least as many images as it has features, 2048, got 50."
+    assert "no deviation" in record["unavailable"]["kid_sd"]
+
+
+def test_fid_is_that_of_all_pictures(large_world, inception, monkeypatch):
+    monkeypatch.setattr(perceptual, "too_few", partial(too_few, dimensions=FEATURES))
+    table, record = measure(large_world, inception, ("fid",))
+    ours, truth = (perceive(x) for x in read_pictures(large_world))
+    assert record["fid"] == pytest.approx(fid(ours, truth))
+    assert record["kid"] is None
+    assert record["unavailable"] == {}
+    assert set(table["lpips"]) == {""}
+
+
+def test_a_deviation_over_subsets_is_kept(large_world, inception, monkeypatch):
+    monkeypatch.setattr("spl.evaluation.distribution.SUBSET_SIZE", 30)
+    _, record = measure(large_world, inception, ("kid",))
+    ours, truth = (perceive(x) for x in read_pictures(large_world))
+    assert (record["kid"], record["kid_sd"]) == pytest.approx(kid(ours, truth, seed=7))
+    assert record["unavailable"] == {}
+
+
+def test_without_weights_every_metric_says_what_to_fetch(world, tmp_path):
+    table, record = measure(world, tmp_path / "nowhere")
+    assert set(table["lpips"]) == {""}
+    assert record["fid"] is record["kid"] is record["kid_sd"] is None
+    assert set(record["unavailable"]) == set(ALL)
+    for metric, files in (("lpips", (ALEXNET, LPIPS_LAYERS)), ("fid", (INCEPTION,)), ("kid", (INCEPTION,))):
+        for file in files:
+            assert " or ".join(file.names) in record["unavailable"][metric]
+            assert file.url in record["unavailable"][metric]
+    assert "got 5" in record["unavailable"]["kid"]
+
+
+def test_half_of_lpips_is_none_of_it(world, accepted, tmp_path):
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / LPIPS_LAYERS.names[1]).symlink_to(accepted / LPIPS_LAYERS.names[0])
+    table, record = measure(world, tmp_path / "half", ("lpips",))
+    assert set(table["lpips"]) == {""}
+    assert ALEXNET.names[0] in record["unavailable"]["lpips"]
+    assert LPIPS_LAYERS.names[0] not in record["unavailable"]["lpips"]
+
+
+@pytest.mark.parametrize(("metric", "file"), [("lpips", ALEXNET), ("lpips", LPIPS_LAYERS), ("kid", INCEPTION)])
+def test_another_file_under_the_name_ends_the_run_before_anything_is_written(
+    metric, file, large_world, lpips_files, accepted, tmp_path
+):
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    for good in (ALEXNET, LPIPS_LAYERS):
+        (weights / good.names[0]).symlink_to(lpips_files / good.names[0])
+    (weights / file.names[0]).unlink(missing_ok=True)
+    (weights / file.names[0]).write_bytes(b"<html>")
+    with pytest.raises(CheckpointError, match="expected the published file"):
+        measure(large_world, weights, (metric,))
+    assert not (large_world / "out").exists()
+
+
+def test_the_record_notices_other_evidence_and_weights_that_arrive(world, accepted, tmp_path):
+    _, record = measure(world, tmp_path / "nowhere", ("lpips",))
+    per_image = {"per_image": sha256(world / "eval/per_image.csv")}
+    assert record["inputs"] == per_image
+    assert record["settings"] == settings(("lpips",)).model_dump(mode="json")
+    path = world / "out/perceptual.json"
+    assert differences(path, settings(("lpips",)), per_image) == []
+    arrived = per_image | {name: sha256(accepted / name) for name in (ALEXNET.names[0], LPIPS_LAYERS.names[0])}
+    assert len(differences(path, settings(("lpips",)), arrived)) == 2
+    _, record = measure(world, accepted, ("lpips",))
+    assert record["inputs"] == arrived
+    assert differences(path, settings(("lpips",)), arrived) == []
+
+
+def test_weights_of_metrics_that_nobody_asked_for_are_left_alone(world, inception, monkeypatch):
+    monkeypatch.setattr(perceptual, "load_inception", pytest.fail)
+    monkeypatch.setattr(perceptual, "load_lpips", pytest.fail)
+    table, record = measure(world, inception, ())
+    assert set(table["lpips"]) == {""}
+    assert record["unavailable"] == {}
+    assert list(record["inputs"]) == ["per_image"]
+
+
+def test_a_picture_of_another_size_is_refused(world, accepted):
+    Image.new("RGB", (SIZE + 8, SIZE)).save(world / "eval/composited/002.png")
+    with pytest.raises(DataError, match=rf"002\.png: expected {SIZE} x {SIZE} pixels.*got {SIZE + 8} x {SIZE}"):
+        measure(world, accepted)
+
+
+def test_a_missing_picture_is_named(world, accepted):
+    (world / "eval/composited/002.png").unlink()
+    with pytest.raises(DataError, match=r"composited/002\.png does not exist"):
+        measure(world, accepted)

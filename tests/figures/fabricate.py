@@ -1,0 +1,95 @@
+"""A results and a data folder as the workflow leaves them: real pictures, classical fills in the place of networks."""
+
+import cv2
+import numpy as np
+import pandas as pd
+from PIL import Image
+from safetensors.numpy import save_file
+
+from spl.data.images import resize_image, resize_mask
+from spl.data.world.masks import draw_mask
+from spl.data.world.pictures import draw_picture
+from spl.files import write_json
+
+RADII = {"rn": 3, "rfr": 5, "mfe": 9, "ec": 7, "spl": 2}
+CHANNELS = 8
+
+
+def fabricate(root, *, datasets=("places2",), methods=("rn", "spl"), images=6, size=32, seed=1):
+    """Write data/ and results/ for test images `test/<i>.png`, whose holes grow with i; return both folders."""
+    for dataset in datasets:
+        Dataset(root, dataset, methods, images, size, seed).write()
+    return {"results": root / "results", "data": root / "data"}
+
+
+class Dataset:
+    def __init__(self, root, name, methods, images, size, seed):
+        self.results, self.data, self.name, self.methods, self.size = root / "results", root / "data", name, methods, size
+        pictures = [draw_picture(name, seed=seed, split="test", index=i) for i in range(images)]
+        self.names = [f"test/{i}.png" for i in range(images)]
+        self.truths = [resize_image(np.asarray(picture.image), size) for picture in pictures]
+        self.masks = [np.asarray(draw_mask(seed=seed, index=2 + i * 4 // images + 6 * i)) > 0 for i in range(images)]
+        self.holes = [resize_mask(mask, size) for mask in self.masks]
+        self.objects = [
+            [(item.label, np.array(item.box) * size / picture.image.width) for item in picture.objects]
+            for picture in pictures
+        ]
+
+    def write(self):
+        for name, truth in zip(self.names, self.truths, strict=True):
+            save(self.data / "prepared" / self.name / name, truth)
+        for i, mask in enumerate(self.masks):
+            save(self.data / "masks" / f"binary/{i}.png", mask)
+        for method in self.methods:
+            self.write_evaluation(method)
+            self.write_detections(method, self.filled(method))
+        self.write_detections("ground_truth", self.truths)
+        self.write_guidance()
+
+    def filled(self, method):
+        return [
+            cv2.inpaint(truth, hole.astype(np.uint8), RADII[method], cv2.INPAINT_TELEA)
+            for truth, hole in zip(self.truths, self.holes, strict=True)
+        ]
+
+    def write_evaluation(self, method):
+        folder = self.results / "eval" / self.name / method / "seed1"
+        rows = []
+        for i, filled in enumerate(self.filled(method)):
+            save(folder / "composited" / f"{i}.png", filled)
+            error = np.mean((filled.astype(float) - self.truths[i]) ** 2)
+            rows.append((self.names[i], f"binary/{i}.png", self.masks[i].mean(), 10 * np.log10(255**2 / error)))
+        columns = ["image", "mask", "hole_ratio", "psnr"]
+        pd.DataFrame(rows, columns=columns).to_csv(folder / "per_image.csv", index=False)
+
+    def write_detections(self, source, pictures):
+        """Write the true objects; a fill loses those that it has changed most, and is less sure of the others."""
+        rows = []
+        for i, picture in enumerate(pictures):
+            for label, box in self.objects[i]:
+                left, top, right, bottom = np.round(box).astype(int)
+                there = np.s_[max(top, 0) : bottom, max(left, 0) : right]
+                lost = np.abs(picture[there].astype(float) - self.truths[i][there]).mean() / 255
+                if lost < 0.15:
+                    rows.append((self.names[i], label, round(0.97 - 3 * lost, 6), *np.round(box, 3)))
+        columns = ["image", "label", "score", "x_min", "y_min", "x_max", "y_max"]
+        path = self.results / "detections" / self.name / f"{source}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
+
+    def write_guidance(self):
+        folder = self.results / "guidance" / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        small = [cv2.resize(cv2.GaussianBlur(t, (0, 0), self.size / 50), (self.size // 4,) * 2) for t in self.truths]
+        colours = np.stack(small).astype(np.float32).transpose(0, 3, 1, 2) / 255
+        mixing = np.random.default_rng(0).normal(size=(CHANNELS, 3))
+        priors = np.einsum("dc,nchw->ndhw", mixing, colours).astype(np.float16)
+        edges = np.stack([cv2.Canny(truth, 100, 200)[None] for truth in self.truths])
+        for method, tensors in (("spl", {"prior": priors}), ("ec", {"edges": edges})):
+            save_file(tensors, folder / f"{method}.safetensors")
+            write_json(folder / f"{method}.json", {"images": self.names})
+
+
+def save(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)

@@ -1,0 +1,187 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from spl.errors import DataError
+from spl.teachers.yolov5 import (
+    COCO_ANCHORS,
+    COCO_SIZES,
+    STRIDES,
+    YOLOv5Teacher,
+    build_yolov5,
+    coco_classes,
+    scaled_anchors,
+)
+from spl.weights.files import save_weights
+from spl.weights.fit import load_weights
+
+SMALL = {"depth": 0.33, "width": 0.125, "num_classes": 4, "anchors": scaled_anchors(64)}
+
+PUBLISHED = {
+    "n": (1_872_157, 4.5, 64),
+    "s": (7_235_389, 16.5, 128),
+    "m": (21_190_557, 49.0, 192),
+    "l": (46_563_709, 109.1, 256),
+    "x": (86_749_405, 205.7, 320),
+}
+"""Parameters while training, 10^9 operations on a picture of side 640, channels at stride 8."""
+
+
+@pytest.fixture
+def detector():
+    """A small detector whose batch norms are not the identity."""
+    torch.manual_seed(0)
+    detector = build_yolov5(**SMALL).eval()
+    for name, tensor in detector.state_dict().items():
+        if tensor.is_floating_point() and ".bn." in name:
+            tensor.copy_(torch.rand_like(tensor) + 0.5)
+    return detector
+
+
+@pytest.fixture
+def image():
+    return torch.rand(2, 3, 64, 96)
+
+
+def published(size):
+    depth, width = COCO_SIZES[size]
+    with torch.device("meta"):
+        return build_yolov5(depth=depth, width=width, num_classes=80, anchors=COCO_ANCHORS)
+
+
+@pytest.mark.parametrize("size", PUBLISHED)
+def test_published_size(size):
+    detector = published(size)
+    parameters, _, channels = PUBLISHED[size]
+    assert sum(parameter.numel() for parameter in detector.parameters()) == parameters
+    assert detector.channels == channels
+
+
+@pytest.mark.parametrize("size", PUBLISHED)
+def test_published_cost(size):
+    """A multiplication and an addition for every weight and place; strides and map sizes show in their number."""
+    detector, operations = published(size), []
+    for layer in detector.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(
+                lambda layer, _, output: operations.append(2 * layer.weight.numel() * output.shape[2] * output.shape[3])
+            )
+    with torch.no_grad():
+        detector(torch.empty(1, 3, 640, 640, device="meta"))
+    assert sum(operations) / 1e9 == pytest.approx(PUBLISHED[size][1], rel=0.02)
+
+
+def test_predictions_of_three_scales(detector, image):
+    shapes = [tuple(raw.shape) for raw in detector(image)]
+    assert shapes == [(2, 3, 8, 12, 9), (2, 3, 4, 6, 9), (2, 3, 2, 3, 9)]
+
+
+def test_a_prediction_keeps_together_what_belongs_to_one_anchor(detector, image):
+    """The head's channels count outputs fastest, then anchors."""
+    conv = detector.head.convs[0]
+    seen = []
+    conv.register_forward_hook(lambda _, inputs, output: seen.append(output))
+    raw = detector(image)[0]
+    assert torch.equal(raw[1, 2, 5, 7], seen[0][1, 2 * 9 : 3 * 9, 5, 7])
+
+
+def test_anchors_are_given_in_pixels_and_kept_in_cells():
+    anchors = build_yolov5(**SMALL | {"anchors": COCO_ANCHORS}).anchors
+    assert anchors[0].tolist() == [[10 / 8, 13 / 8], [16 / 8, 30 / 8], [33 / 8, 23 / 8]]
+    assert anchors[2][2].tolist() == [373 / 32, 326 / 32]
+    torch.testing.assert_close(torch.tensor(scaled_anchors(320)), torch.tensor(COCO_ANCHORS) / 2)
+
+
+def test_a_fresh_network_expects_few_objects():
+    """About eight in a picture of side 640, whatever the scale that finds them; the classes are equally likely."""
+    torch.manual_seed(0)
+    detector = build_yolov5(depth=0.33, width=0.25, num_classes=80, anchors=COCO_ANCHORS).eval()
+    for raw, stride in zip(detector(torch.rand(1, 3, 128, 128)), STRIDES, strict=True):
+        raw = raw.detach()
+        assert raw[..., 4].sigmoid().mean() * (640 / stride) ** 2 == pytest.approx(8, rel=0.3)
+        assert raw[..., 5:].sigmoid().mean() == pytest.approx(0.6 / 79, rel=0.3)
+
+
+def test_features_are_what_enters_the_head_at_stride_8(detector, image):
+    seen = []
+    detector.head.convs[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    detector(image)
+    teacher = YOLOv5Teacher(detector)
+    features = teacher(image)
+    assert features.shape == (2, teacher.channels, 8, 12)
+    assert torch.equal(features, seen[0])
+    assert not features.requires_grad
+
+
+def test_features_see_the_whole_picture(detector):
+    """The coarse maps reach the fine one: a corner changes what is said about the opposite corner."""
+    image = torch.rand(1, 3, 64, 64, dtype=torch.float64)
+    other = image.clone()
+    other[..., -8:, -8:] = 0
+    teacher = YOLOv5Teacher(detector.double())
+    assert (teacher(image) - teacher(other))[..., 0, 0].abs().max() > 1e-12
+
+
+def test_stays_frozen_and_in_evaluation_mode(detector, image):
+    teacher = YOLOv5Teacher(detector)
+    before = copy.deepcopy(teacher.state_dict())
+    teacher.train()
+    teacher(image)
+    assert not any(module.training for module in teacher.modules())
+    assert not any(parameter.requires_grad for parameter in teacher.parameters())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())
+
+
+@pytest.mark.parametrize("use", ["forward", "detect"])
+def test_wrong_size_is_named(detector, use):
+    teacher, image = YOLOv5Teacher(detector), torch.rand(1, 3, 64, 72)
+    with pytest.raises(DataError, match=r"multiples of 32, got \(64, 72\)"):
+        teacher(image) if use == "forward" else teacher.detect(image, min_score=0.5)
+
+
+def test_own_file_round_trip_keeps_weights_and_anchors(detector, image, tmp_path):
+    save_weights(YOLOv5Teacher(detector).state_dict(), tmp_path / "teacher.safetensors")
+    other = YOLOv5Teacher(build_yolov5(**SMALL | {"anchors": COCO_ANCHORS}))
+    load_weights(other, tmp_path / "teacher.safetensors")
+    assert torch.equal(other(image), detector.fine_map(image))
+    assert torch.equal(other.detector.anchors, detector.anchors)
+
+
+def place(detector, *, scale, anchor, row, column, label):
+    """Let the detector predict one object of an anchor's size in the middle of one cell, in every picture alike."""
+
+    def answer(image):
+        shapes = [(len(image), 3, image.shape[2] // s, image.shape[3] // s, 5 + 4) for s in STRIDES]
+        predictions = [torch.full(shape, -20.0) for shape in shapes]
+        cell = predictions[scale][:, anchor, row, column]
+        cell[:, :4], cell[:, 4], cell[:, 5 + label] = 0, 20, 0
+        return predictions
+
+    detector.forward = answer
+
+
+def test_detections_are_in_pixels_of_the_picture(detector, image):
+    place(detector, scale=1, anchor=0, row=1, column=4, label=3)
+    first, second = YOLOv5Teacher(detector).detect(image, min_score=0.4)
+    width, height = scaled_anchors(64)[1][0]
+    centre_x, centre_y = 4.5 * 16, 1.5 * 16
+    expected = [centre_x - width / 2, centre_y - height / 2, centre_x + width / 2, centre_y + height / 2]
+    torch.testing.assert_close(first.boxes, torch.tensor([expected]))
+    assert first.labels.tolist() == second.labels.tolist() == [3]
+    assert first.scores.tolist() == [pytest.approx(0.5)]
+    assert len(detector.detect(image, min_score=0.6)[0].labels) == 0
+
+
+def test_detections_end_at_the_picture(detector, image):
+    place(detector, scale=2, anchor=2, row=1, column=2, label=0)
+    boxes = detector.detect(image, min_score=0.4)[0].boxes
+    width, height = scaled_anchors(64)[2][2]
+    torch.testing.assert_close(boxes, torch.tensor([[80 - width / 2, 48 - height / 2, 96, 64]]))
+
+
+def test_released_classes():
+    classes = coco_classes()
+    assert len(classes) == len(set(classes)) == 80
+    assert (classes[0], classes[2], classes[62], classes[-1]) == ("person", "car", "tv", "toothbrush")

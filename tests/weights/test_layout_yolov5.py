@@ -1,0 +1,124 @@
+"""Released YOLOv5: keys and shapes from the published list of layers, and what a file needs to be filled in."""
+
+import pytest
+import torch
+
+from spl.errors import CheckpointError
+from spl.teachers.yolov5 import COCO_ANCHORS, COCO_SIZES, build_yolov5, load_coco_teacher
+from spl.weights.fit import released_names
+from spl.weights.layouts.yolov5 import YOLOV5_RULES, fill_yolov5
+
+LAYERS = {  # number: (kind, input, output, kernel or blocks) of YOLOv5l, as published; others have no weights
+    0: ("conv", 3, 64, 6), 1: ("conv", 64, 128, 3), 2: ("c3", 128, 128, 3), 3: ("conv", 128, 256, 3),
+    4: ("c3", 256, 256, 6), 5: ("conv", 256, 512, 3), 6: ("c3", 512, 512, 9), 7: ("conv", 512, 1024, 3),
+    8: ("c3", 1024, 1024, 3), 9: ("sppf", 1024, 1024, 5), 10: ("conv", 1024, 512, 1), 13: ("c3", 1024, 512, 3),
+    14: ("conv", 512, 256, 1), 17: ("c3", 512, 256, 3), 18: ("conv", 256, 256, 3), 20: ("c3", 512, 512, 3),
+    21: ("conv", 512, 512, 3), 23: ("c3", 1024, 1024, 3),
+}  # fmt: skip
+TENSORS = {"s": 349, "l": 613}
+SMALL = {"depth": 0.33, "width": 0.125, "num_classes": 3}
+
+
+def conv(key, inputs, outputs, kernel):
+    norm = {f"{key}.bn.{part}": (outputs,) for part in ("weight", "bias", "running_mean", "running_var")}
+    return {f"{key}.conv.weight": (outputs, inputs, kernel, kernel), f"{key}.bn.num_batches_tracked": ()} | norm
+
+
+def published_shapes(depth, width, num_classes):
+    """The keys and shapes of a released state dict."""
+    shapes = {"model.24.anchors": (3, 3, 2)}
+    for number, (kind, inputs, outputs, size) in LAYERS.items():
+        key = f"model.{number}"
+        inputs = 3 if number == 0 else int(inputs * width)
+        outputs = int(outputs * width)
+        if kind == "conv":
+            shapes |= conv(key, inputs, outputs, size)
+        elif kind == "sppf":
+            shapes |= conv(f"{key}.cv1", inputs, inputs // 2, 1) | conv(f"{key}.cv2", inputs * 2, outputs, 1)
+        else:
+            half = outputs // 2
+            shapes |= conv(f"{key}.cv1", inputs, half, 1) | conv(f"{key}.cv2", inputs, half, 1)
+            shapes |= conv(f"{key}.cv3", 2 * half, outputs, 1)
+            for block in range(max(round(size * depth), 1)):
+                shapes |= conv(f"{key}.m.{block}.cv1", half, half, 1) | conv(f"{key}.m.{block}.cv2", half, half, 3)
+    for scale, channels in enumerate((256, 512, 1024)):
+        outputs = 3 * (5 + num_classes)
+        shapes[f"model.24.m.{scale}.weight"] = (outputs, int(channels * width), 1, 1)
+        shapes[f"model.24.m.{scale}.bias"] = (outputs,)
+    return shapes
+
+
+def small_detector():
+    return build_yolov5(**SMALL, anchors=COCO_ANCHORS).eval()
+
+
+@pytest.fixture
+def state():
+    """Weights of a small network under the released keys, in half precision as released."""
+    random = torch.Generator().manual_seed(0)
+    shapes = published_shapes(**SMALL)
+    return {
+        key: torch.tensor(7) if shape == () else (torch.rand(shape, generator=random) + 0.1).half()
+        for key, shape in shapes.items()
+    }
+
+
+@pytest.fixture
+def image():
+    return torch.rand(1, 3, 64, 64)
+
+
+@pytest.mark.parametrize("size", COCO_SIZES)
+def test_keys_and_shapes_are_the_published_ones(size):
+    depth, width = COCO_SIZES[size]
+    with torch.device("meta"):
+        detector = build_yolov5(depth=depth, width=width, num_classes=80, anchors=COCO_ANCHORS)
+    names = released_names(detector, YOLOV5_RULES)
+    found = {names[name]: tuple(tensor.shape) for name, tensor in detector.state_dict().items()}
+    assert len(found) == len(names) == TENSORS.get(size, len(found))
+    assert found == published_shapes(depth, width, 80)
+
+
+def test_values_arrive_where_they_belong(state):
+    detector = small_detector()
+    fill_yolov5(detector, state, source="the state")
+    assert torch.equal(detector.backbone.stem.conv.weight, state["model.0.conv.weight"].float())
+    assert torch.equal(detector.backbone.stage4.bypass.bn.running_var, state["model.2.cv2.bn.running_var"].float())
+    assert torch.equal(
+        detector.backbone.stage8.blocks[1].conv2.conv.weight, state["model.4.m.1.cv2.conv.weight"].float()
+    )
+    assert torch.equal(detector.neck.descend8.merge.bn.bias, state["model.17.cv3.bn.bias"].float())
+    assert torch.equal(detector.head.convs[2].bias, state["model.24.m.2.bias"].float())
+    assert torch.equal(detector.anchors, state["model.24.anchors"].float())
+
+
+@pytest.mark.parametrize("prefix", ["", "model.model.", "model.model.model."])
+def test_wrappers_around_the_network_do_not_matter(state, image, prefix):
+    plain, wrapped = small_detector(), small_detector()
+    fill_yolov5(plain, state, source="the state")
+    renamed = {prefix + key.removeprefix("model."): tensor for key, tensor in state.items()}
+    fill_yolov5(wrapped, renamed, source="the state")
+    assert torch.equal(wrapped.fine_map(image), plain.fine_map(image))
+
+
+def test_fused_weights_are_refused_with_the_cure(state):
+    """The authors' package folds batch norms into the convolutions when it is asked to detect."""
+    fused = {key.replace("bn.bias", "conv.bias"): tensor for key, tensor in state.items()}
+    fused = {key: tensor for key, tensor in fused.items() if ".bn." not in key}
+    with pytest.raises(CheckpointError, match=r"missing: model\.0\.bn.*(?s:.*)unfused state_dict"):
+        fill_yolov5(small_detector(), fused, source="the state")
+
+
+def test_another_size_is_refused(state):
+    with pytest.raises(CheckpointError, match=r"of another shape: model\.0\.conv\.weight \(8, 3, 6, 6\)"):
+        fill_yolov5(build_yolov5(**SMALL | {"width": 0.25}, anchors=COCO_ANCHORS), state, source="the state")
+
+
+def test_a_released_file_becomes_a_frozen_teacher(tmp_path):
+    shapes = published_shapes(*COCO_SIZES["n"], 80)
+    state = {key: torch.ones(shape).half() for key, shape in shapes.items()}
+    torch.save(state, tmp_path / "yolov5n_state.pt")
+    teacher = load_coco_teacher(tmp_path / "yolov5n_state.pt", "n")
+    assert teacher.channels == 64
+    assert not any(parameter.requires_grad for parameter in teacher.parameters())
+    assert teacher(torch.rand(1, 3, 32, 32)).shape == (1, 64, 4, 4)
