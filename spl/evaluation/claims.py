@@ -84,7 +84,7 @@ class Finding(NamedTuple):
 
 
 def write_claims(params: Params, results: Path, data: Path, out: Path) -> None:
-    """Write the claims with their verdicts as a table to `out`, and as a Markdown page beside it.
+    """Write the claims with their verdicts to `out`: claims.csv, and the page claims.md.
 
     Reads `results`/eval and `results`/detections, and of `data` the pairs and masks. A difference is positive where
     the claim holds; its interval is over images and trainings.
@@ -101,9 +101,9 @@ def write_claims(params: Params, results: Path, data: Path, out: Path) -> None:
     rows += [_summary(params, rows, dataset, subject) for dataset in _datasets(params) for subject in _subjects(params)]
     rows.sort(key=lambda row: list(CLAIMS).index(row["claim"]))
     table = pd.DataFrame(rows, columns=COLUMNS).round(6)
-    with atomic(out) as temporary:
+    with atomic(out / "claims.csv") as temporary:
         table.to_csv(temporary, index=False)
-    write_text(out.with_suffix(".md"), to_page(table, confidence=params.evaluation.bootstrap.confidence))
+    write_text(out / "claims.md", to_page(table, confidence=params.evaluation.bootstrap.confidence))
 
 
 def _datasets(params: Params) -> list[str]:

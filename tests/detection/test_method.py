@@ -5,7 +5,7 @@ import torch
 
 from spl.detection.average_precision import Objects, match_objects
 from spl.pretext import YOLOLossWeights
-from spl.teachers.yolov5 import build_yolov5, scaled_anchors
+from spl.teachers.yolov5 import build_yolov5
 from spl.training.methods.yolov5 import YOLOv5Method
 
 SIZE = 64
@@ -24,7 +24,7 @@ def scene():
 @pytest.fixture
 def method():
     torch.manual_seed(0)
-    detector = build_yolov5(depth=0.1, width=0.125, num_classes=2, anchors=scaled_anchors(2 * SIZE)).train()
+    detector = build_yolov5(depth=0.1, width=0.125, num_classes=2, side=2 * SIZE).train()
     optimizer = torch.optim.Adam(detector.parameters(), lr=0.01)
     return YOLOv5Method(detector, optimizer, YOLOLossWeights(box=0.5, objectness=1.0, classification=0.5))
 
@@ -49,7 +49,7 @@ def test_losses_are_weighted_and_detached(scene, method):
 
 def test_a_weight_of_zero_removes_a_part(scene):
     torch.manual_seed(0)
-    detector = build_yolov5(depth=0.33, width=0.125, num_classes=2, anchors=scaled_anchors(SIZE)).train()
+    detector = build_yolov5(depth=0.33, width=0.125, num_classes=2, side=SIZE).train()
     optimizer = torch.optim.SGD(detector.parameters(), lr=0.1)
     method = YOLOv5Method(detector, optimizer, YOLOLossWeights(box=0.0, objectness=1.0, classification=0.0))
     before = [conv.bias.detach().view(3, 7).clone() for conv in detector.head.convs]

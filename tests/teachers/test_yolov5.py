@@ -5,19 +5,11 @@ import torch
 from torch import nn
 
 from spl.errors import DataError
-from spl.teachers.yolov5 import (
-    COCO_ANCHORS,
-    COCO_SIZES,
-    STRIDES,
-    YOLOv5Teacher,
-    build_yolov5,
-    coco_classes,
-    scaled_anchors,
-)
+from spl.teachers.yolov5 import COCO_ANCHORS, COCO_SIDE, COCO_SIZES, STRIDES, YOLOv5Teacher, build_yolov5, coco_classes
 from spl.weights.files import save_weights
 from spl.weights.fit import load_weights
 
-SMALL = {"depth": 0.33, "width": 0.125, "num_classes": 4, "anchors": scaled_anchors(64)}
+SMALL = {"depth": 0.33, "width": 0.125, "num_classes": 4, "side": 64}
 
 PUBLISHED = {
     "n": (1_872_157, 4.5, 64),
@@ -48,20 +40,12 @@ def image():
 def published(size):
     depth, width = COCO_SIZES[size]
     with torch.device("meta"):
-        return build_yolov5(depth=depth, width=width, num_classes=80, anchors=COCO_ANCHORS)
+        return build_yolov5(depth=depth, width=width, num_classes=80, side=COCO_SIDE)
 
 
 @pytest.mark.parametrize("size", PUBLISHED)
-def test_published_size(size):
-    detector = published(size)
-    parameters, _, channels = PUBLISHED[size]
-    assert sum(parameter.numel() for parameter in detector.parameters()) == parameters
-    assert detector.channels == channels
-
-
-@pytest.mark.parametrize("size", PUBLISHED)
-def test_published_cost(size):
-    """A multiplication and an addition for every weight and place; strides and map sizes show in their number."""
+def test_published_size_and_cost(size):
+    """An operation is a multiplication or an addition; strides and map sizes show in their number."""
     detector, operations = published(size), []
     for layer in detector.modules():
         if isinstance(layer, nn.Conv2d):
@@ -70,7 +54,10 @@ def test_published_cost(size):
             )
     with torch.no_grad():
         detector(torch.empty(1, 3, 640, 640, device="meta"))
-    assert sum(operations) / 1e9 == pytest.approx(PUBLISHED[size][1], rel=0.02)
+    parameters, billions, channels = PUBLISHED[size]
+    assert sum(parameter.numel() for parameter in detector.parameters()) == parameters
+    assert sum(operations) / 1e9 == pytest.approx(billions, rel=0.02)
+    assert detector.channels == channels
 
 
 def test_predictions_of_three_scales(detector, image):
@@ -87,21 +74,23 @@ def test_a_prediction_keeps_together_what_belongs_to_one_anchor(detector, image)
     assert torch.equal(raw[1, 2, 5, 7], seen[0][1, 2 * 9 : 3 * 9, 5, 7])
 
 
-def test_anchors_are_given_in_pixels_and_kept_in_cells():
-    anchors = build_yolov5(**SMALL | {"anchors": COCO_ANCHORS}).anchors
+def test_published_anchors_are_scaled_to_the_picture_and_kept_in_cells():
+    anchors = build_yolov5(**SMALL | {"side": 640}).anchors
     assert anchors[0].tolist() == [[10 / 8, 13 / 8], [16 / 8, 30 / 8], [33 / 8, 23 / 8]]
     assert anchors[2][2].tolist() == [373 / 32, 326 / 32]
-    torch.testing.assert_close(torch.tensor(scaled_anchors(320)), torch.tensor(COCO_ANCHORS) / 2)
+    torch.testing.assert_close(build_yolov5(**SMALL | {"side": 320}).anchors, anchors / 2)
 
 
-def test_a_fresh_network_expects_few_objects():
-    """About eight in a picture of side 640, whatever the scale that finds them; the classes are equally likely."""
+@pytest.mark.parametrize("side", [128, 640])
+def test_a_fresh_network_expects_few_objects(side):
+    """Eight in a picture of whatever size, on each scale and with each anchor; the classes are equally likely."""
     torch.manual_seed(0)
-    detector = build_yolov5(depth=0.33, width=0.25, num_classes=80, anchors=COCO_ANCHORS).eval()
-    for raw, stride in zip(detector(torch.rand(1, 3, 128, 128)), STRIDES, strict=True):
-        raw = raw.detach()
-        assert raw[..., 4].sigmoid().mean() * (640 / stride) ** 2 == pytest.approx(8, rel=0.3)
-        assert raw[..., 5:].sigmoid().mean() == pytest.approx(0.6 / 79, rel=0.3)
+    detector = build_yolov5(depth=0.33, width=0.25, num_classes=80, side=side).eval()
+    with torch.no_grad():
+        predictions = detector(torch.rand(1, 3, 128, 128))
+    for raw, stride in zip(predictions, STRIDES, strict=True):
+        assert raw[..., 4].sigmoid().mean() * (side / stride) ** 2 == pytest.approx(8, rel=0.4)
+        assert raw[..., 5:].sigmoid().mean() == pytest.approx(0.6 / 79, rel=0.4)
 
 
 def test_features_are_what_enters_the_head_at_stride_8(detector, image):
@@ -115,13 +104,15 @@ def test_features_are_what_enters_the_head_at_stride_8(detector, image):
     assert not features.requires_grad
 
 
-def test_features_see_the_whole_picture(detector):
-    """The coarse maps reach the fine one: a corner changes what is said about the opposite corner."""
+def test_coarse_maps_reach_the_fine_one(detector):
+    """One corner changes what is said about the opposite corner, which the backbone's own stride-8 map cannot know."""
     image = torch.rand(1, 3, 64, 64, dtype=torch.float64)
     other = image.clone()
     other[..., -8:, -8:] = 0
     teacher = YOLOv5Teacher(detector.double())
-    assert (teacher(image) - teacher(other))[..., 0, 0].abs().max() > 1e-12
+    own, changed = (teacher.detector.backbone(x)[0][..., 0, 0] for x in (image, other))
+    assert torch.equal(own, changed)
+    assert (teacher(image) != teacher(other))[..., 0, 0].any()
 
 
 def test_stays_frozen_and_in_evaluation_mode(detector, image):
@@ -143,7 +134,7 @@ def test_wrong_size_is_named(detector, use):
 
 def test_own_file_round_trip_keeps_weights_and_anchors(detector, image, tmp_path):
     save_weights(YOLOv5Teacher(detector).state_dict(), tmp_path / "teacher.safetensors")
-    other = YOLOv5Teacher(build_yolov5(**SMALL | {"anchors": COCO_ANCHORS}))
+    other = YOLOv5Teacher(build_yolov5(**SMALL | {"side": 640}))
     load_weights(other, tmp_path / "teacher.safetensors")
     assert torch.equal(other(image), detector.fine_map(image))
     assert torch.equal(other.detector.anchors, detector.anchors)
@@ -165,7 +156,7 @@ def place(detector, *, scale, anchor, row, column, label):
 def test_detections_are_in_pixels_of_the_picture(detector, image):
     place(detector, scale=1, anchor=0, row=1, column=4, label=3)
     first, second = YOLOv5Teacher(detector).detect(image, min_score=0.4)
-    width, height = scaled_anchors(64)[1][0]
+    width, height = (side * 64 / COCO_SIDE for side in COCO_ANCHORS[1][0])
     centre_x, centre_y = 4.5 * 16, 1.5 * 16
     expected = [centre_x - width / 2, centre_y - height / 2, centre_x + width / 2, centre_y + height / 2]
     torch.testing.assert_close(first.boxes, torch.tensor([expected]))
@@ -177,7 +168,7 @@ def test_detections_are_in_pixels_of_the_picture(detector, image):
 def test_detections_end_at_the_picture(detector, image):
     place(detector, scale=2, anchor=2, row=1, column=2, label=0)
     boxes = detector.detect(image, min_score=0.4)[0].boxes
-    width, height = scaled_anchors(64)[2][2]
+    width, height = (side * 64 / COCO_SIDE for side in COCO_ANCHORS[2][2])
     torch.testing.assert_close(boxes, torch.tensor([[80 - width / 2, 48 - height / 2, 96, 64]]))
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spl.errors import CheckpointError
-from spl.teachers.yolov5 import COCO_ANCHORS, COCO_SIZES, build_yolov5, load_coco_teacher
+from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, build_yolov5, load_coco_teacher
 from spl.weights.fit import released_names
 from spl.weights.layouts.yolov5 import YOLOV5_RULES, fill_yolov5
 
@@ -49,7 +49,7 @@ def published_shapes(depth, width, num_classes):
 
 
 def small_detector():
-    return build_yolov5(**SMALL, anchors=COCO_ANCHORS).eval()
+    return build_yolov5(**SMALL, side=COCO_SIDE).eval()
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def image():
 def test_keys_and_shapes_are_the_published_ones(size):
     depth, width = COCO_SIZES[size]
     with torch.device("meta"):
-        detector = build_yolov5(depth=depth, width=width, num_classes=80, anchors=COCO_ANCHORS)
+        detector = build_yolov5(depth=depth, width=width, num_classes=80, side=COCO_SIDE)
     names = released_names(detector, YOLOV5_RULES)
     found = {names[name]: tuple(tensor.shape) for name, tensor in detector.state_dict().items()}
     assert len(found) == len(names) == TENSORS.get(size, len(found))
@@ -111,7 +111,7 @@ def test_fused_weights_are_refused_with_the_cure(state):
 
 def test_another_size_is_refused(state):
     with pytest.raises(CheckpointError, match=r"of another shape: model\.0\.conv\.weight \(8, 3, 6, 6\)"):
-        fill_yolov5(build_yolov5(**SMALL | {"width": 0.25}, anchors=COCO_ANCHORS), state, source="the state")
+        fill_yolov5(build_yolov5(**SMALL | {"width": 0.25}, side=COCO_SIDE), state, source="the state")
 
 
 def test_a_released_file_becomes_a_frozen_teacher(tmp_path):
