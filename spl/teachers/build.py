@@ -11,7 +11,7 @@ from spl.pretext import RandomTResNet, ReleasedTResNet, ReleasedYOLO, Teacher, T
 from spl.settings import supplied_teacher_file
 from spl.teachers.backbone import BackboneTeacher, read_backbone
 from spl.teachers.tresnet import TResNetTeacher, load_openimages_teacher
-from spl.teachers.yolov5 import COCO_SIZES, YOLOv5Teacher, build_yolov5, coco_classes, load_coco_teacher, scaled_anchors
+from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, YOLOv5Teacher, build_yolov5, coco_classes, load_coco_teacher
 from spl.weights.fit import load_weights
 
 HELP = {
@@ -45,12 +45,11 @@ def build_teacher(settings: Teacher, *, classes: int = 1) -> nn.Module:
         case RandomTResNet():
             return TResNetTeacher.build(layers=settings.layers, width_factor=settings.width)
         case TrainedYOLO(depth=depth, width=width):
-            anchors = scaled_anchors(2 * settings.image_size)
-            return YOLOv5Teacher(build_yolov5(depth=depth, width=width, num_classes=classes, anchors=anchors))
+            side = 2 * settings.image_size
+            return YOLOv5Teacher(build_yolov5(depth=depth, width=width, num_classes=classes, side=side))
         case ReleasedYOLO(size=size):
             depth, width = COCO_SIZES[size]
-            anchors = scaled_anchors(640)
-            return YOLOv5Teacher(build_yolov5(depth=depth, width=width, num_classes=classes, anchors=anchors))
+            return YOLOv5Teacher(build_yolov5(depth=depth, width=width, num_classes=classes, side=COCO_SIDE))
         case TimmTeacher(model=model, reduction=reduction):
             return BackboneTeacher.build(model, reduction=reduction)
 

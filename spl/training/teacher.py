@@ -20,7 +20,7 @@ from spl.settings import TeacherSettings, supplied_teacher_file
 from spl.teachers.asl import mean_average_precision
 from spl.teachers.build import build_teacher, read_supplied_teacher
 from spl.teachers.tresnet import TResNetTeacher, build_classifier
-from spl.teachers.yolov5 import YOLOv5, YOLOv5Teacher, build_yolov5, scaled_anchors
+from spl.teachers.yolov5 import YOLOv5Teacher, build_yolov5
 from spl.training.checkpoint import claim
 from spl.training.distributed import World
 from spl.training.loop import Method, Plan, train
@@ -135,9 +135,8 @@ def _classification(seed: int, teacher: TrainedTResNet, folder: Path, world: Wor
 def _detection(seed: int, teacher: TrainedYOLO, folder: Path, world: World) -> Task:
     """Where are which objects? YOLOv5."""
     pictures = BoxedPictures(folder, "train", image_size=teacher.image_size)
-    anchors = scaled_anchors(2 * teacher.image_size)
-    classes = len(pictures.classes)
-    network: YOLOv5 = build_yolov5(depth=teacher.depth, width=teacher.width, num_classes=classes, anchors=anchors)
+    classes, side = len(pictures.classes), 2 * teacher.image_size
+    network = build_yolov5(depth=teacher.depth, width=teacher.width, num_classes=classes, side=side)
     network.to(world.device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=teacher.training.lr)
 

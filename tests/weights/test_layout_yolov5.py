@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from spl.errors import CheckpointError
 from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, build_yolov5, load_coco_teacher
@@ -48,6 +49,47 @@ def published_shapes(depth, width, num_classes):
     return shapes
 
 
+def conv_on(state, key, x, *, stride=1):
+    """Convolution, batch norm (eps 0.001) and SiLU with the weights of one released layer."""
+    weight = state[f"{key}.conv.weight"].float()
+    x = F.conv2d(x, weight, stride=stride, padding=2 if weight.shape[-1] == 6 else weight.shape[-1] // 2)
+    mean, var, scale, bias = (
+        state[f"{key}.bn.{part}"].float() for part in ("running_mean", "running_var", "weight", "bias")
+    )
+    x = (x - mean[:, None, None]) / (var[:, None, None] + 1e-3).sqrt() * scale[:, None, None] + bias[:, None, None]
+    return x * torch.sigmoid(x)
+
+
+def layer_on(state, number, x, depth):
+    """One entry of the published list; bottlenecks have shortcuts up to layer 9."""
+    key, (kind, _, _, size) = f"model.{number}", LAYERS[number]
+    if kind == "conv":
+        return conv_on(state, key, x, stride=1 if size == 1 else 2)
+    y = conv_on(state, f"{key}.cv1", x)
+    if kind == "sppf":
+        wide = [F.max_pool2d(y, 1 + 4 * i, stride=1, padding=2 * i) for i in range(4)]  # 1, 5, 9, 13
+        return conv_on(state, f"{key}.cv2", torch.cat(wide, 1))
+    for block in range(max(round(size * depth), 1)):
+        z = conv_on(state, f"{key}.m.{block}.cv2", conv_on(state, f"{key}.m.{block}.cv1", y))
+        y = y + z if number < 10 else z
+    return conv_on(state, f"{key}.cv3", torch.cat([y, conv_on(state, f"{key}.cv2", x)], 1))
+
+
+def forward_on(state, image, depth):
+    """The published list from top to bottom; returns the three raw maps (B, 3 (5 + L), h, w)."""
+    maps, x = {}, image
+    for number in range(24):
+        if number in (11, 15):
+            x = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+        elif number in (12, 16, 19, 22):
+            x = torch.cat([x, maps[{12: 6, 16: 4, 19: 14, 22: 10}[number]]], 1)
+        else:
+            x = layer_on(state, number, x, depth)
+        maps[number] = x
+    weights = [(state[f"model.24.m.{i}.weight"].float(), state[f"model.24.m.{i}.bias"].float()) for i in range(3)]
+    return [F.conv2d(maps[number], *weight) for number, weight in zip((17, 20, 23), weights, strict=True)]
+
+
 def small_detector():
     return build_yolov5(**SMALL, side=COCO_SIDE).eval()
 
@@ -57,10 +99,13 @@ def state():
     """Weights of a small network under the released keys, in half precision as released."""
     random = torch.Generator().manual_seed(0)
     shapes = published_shapes(**SMALL)
-    return {
-        key: torch.tensor(7) if shape == () else (torch.rand(shape, generator=random) + 0.1).half()
-        for key, shape in shapes.items()
-    }
+    state = {}
+    for key, shape in shapes.items():
+        values = (
+            torch.rand(shape, generator=random) + 0.1 if ".bn." in key else torch.randn(shape, generator=random) / 4
+        )
+        state[key] = torch.tensor(7) if key.endswith("tracked") else values.half()
+    return state
 
 
 @pytest.fixture
@@ -77,6 +122,16 @@ def test_keys_and_shapes_are_the_published_ones(size):
     found = {names[name]: tuple(tensor.shape) for name, tensor in detector.state_dict().items()}
     assert len(found) == len(names) == TENSORS.get(size, len(found))
     assert found == published_shapes(depth, width, 80)
+
+
+@torch.no_grad()
+def test_the_network_computes_the_published_list(state, image):
+    detector = small_detector()
+    fill_yolov5(detector, state, source="the state")
+    expected = forward_on(state, image, SMALL["depth"])
+    for raw, flat in zip(detector(image), expected, strict=True):
+        assert flat.std() > 0.1
+        torch.testing.assert_close(raw.permute(0, 1, 4, 2, 3).flatten(1, 2), flat, rtol=1e-3, atol=1e-4)
 
 
 def test_values_arrive_where_they_belong(state):

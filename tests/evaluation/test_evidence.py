@@ -1,0 +1,60 @@
+"""Evidence of several trainings stands on one stack, and only of the same pairs."""
+
+import numpy as np
+import pytest
+
+from spl.errors import DataError
+from spl.evaluation.evidence import MASK_RATIOS, read_evidence
+from tests.evaluation.fabricate import per_image, write_evidence
+
+SEEDS = {"paris": {"telea": (1,), "spl": (1, 2, 5)}}
+
+
+@pytest.fixture
+def tables():
+    tables = {("paris", "telea", 1): per_image(0)}
+    return tables | {("paris", "spl", seed): per_image(seed, noise=0.1, draw=seed) for seed in SEEDS["paris"]["spl"]}
+
+
+def test_trainings_are_stacked_in_the_order_of_their_seeds(tables, tmp_path):
+    write_evidence(tmp_path, tables)
+    evidence = read_evidence(tmp_path, SEEDS)
+    assert evidence["paris", "telea"].metrics["psnr"].shape == (1, 48)
+    stack = evidence["paris", "spl"].metrics["psnr"]
+    for row, seed in zip(stack, (1, 2, 5), strict=True):
+        np.testing.assert_allclose(row, tables["paris", "spl", seed]["psnr"])
+
+
+@pytest.mark.parametrize("mask_ratio", MASK_RATIOS)
+def test_a_column_of_table_1_selects_its_bins(tables, tmp_path, mask_ratio):
+    write_evidence(tmp_path, tables)
+    table = tables["paris", "telea", 1]
+    low, high = (0, 60) if mask_ratio == "all" else map(int, mask_ratio.split("-"))
+    wanted = table[(table["hole_ratio"] > low / 100) & (table["hole_ratio"] < high / 100)]["mae"]
+    np.testing.assert_allclose(read_evidence(tmp_path, SEEDS)["paris", "telea"].select("mae", mask_ratio), [wanted])
+
+
+def test_a_metric_that_is_not_defined_is_nan_and_infinity_stays(tables, tmp_path):
+    table = tables["paris", "telea", 1].astype({"psnr_hole": object})
+    table.loc[0, "psnr_hole"], table.loc[1, "psnr_hole"] = "", "inf"
+    write_evidence(tmp_path, tables | {("paris", "telea", 1): table})
+    row = read_evidence(tmp_path, SEEDS)["paris", "telea"].metrics["psnr_hole"][0]
+    assert np.isnan(row[0])
+    assert np.isinf(row[1])
+    assert np.isfinite(row[2:]).all()
+
+
+@pytest.mark.parametrize("key", [("paris", "spl", 1), ("paris", "spl", 5)])
+def test_all_trainings_of_all_methods_must_have_seen_the_same_pairs(tables, tmp_path, key):
+    swapped = tables[key].copy()
+    swapped.loc[[0, 1], "mask"] = swapped.loc[[1, 0], "mask"].to_numpy()
+    write_evidence(tmp_path, tables | {key: swapped})
+    with pytest.raises(DataError, match=f"spl/seed{key[2]}/per_image.csv has other image-mask pairs than .*telea/seed1"):
+        read_evidence(tmp_path, SEEDS)
+
+
+def test_a_missing_training_is_named(tables, tmp_path):
+    del tables["paris", "spl", 2]
+    write_evidence(tmp_path, tables)
+    with pytest.raises(DataError, match="spl/seed2/per_image.csv does not exist"):
+        read_evidence(tmp_path, SEEDS)
