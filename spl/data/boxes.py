@@ -34,6 +34,10 @@ class BoxedPictures(PretextPictures):
         columns = [label, (left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
         return torch.tensor(pd.concat(columns, axis=1).to_numpy(), dtype=torch.float32)
 
+    def sizes(self) -> Tensor:
+        """Return width and height of all boxes of the split, (N, 2), in pixels of what `picture` shows."""
+        return self.boxes[self.boxes[..., 0] != NO_OBJECT][:, 3:] * 2 * self._image_size
+
     def objects(self, i: int) -> Objects:
         """Return the objects of picture `i`, in pixels of what `picture` shows."""
         boxes = self.boxes[i]

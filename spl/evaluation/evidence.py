@@ -74,7 +74,7 @@ def require_same_rows(path: Path, table: pd.DataFrame, other: Path, known: pd.Da
 
 def as_numbers(column: pd.Series) -> np.ndarray:
     """Return a column (n,) as numbers; empty cells are NaN."""
-    return pd.to_numeric(column.replace("", "nan")).to_numpy(float)
+    return pd.to_numeric(column.replace("", np.nan)).to_numpy(float)
 
 
 def _stack(tables: list[pd.DataFrame]) -> Measured:

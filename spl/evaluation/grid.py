@@ -29,7 +29,6 @@ def write_grid(settings: GridSettings, evidence: Path, out: Path) -> None:
     table, found = settings.table, read_evidence(evidence, settings.table.seeds)
     rows = []
     for dataset in table.datasets:
-        own = table.methods[0]
         for method in table.methods:
             row = {"dataset": dataset, "method": method, **settings.points[method], "split": table.evaluation.split}
             for metric in METRICS:
@@ -37,7 +36,7 @@ def write_grid(settings: GridSettings, evidence: Path, out: Path) -> None:
                 value = summarise(found[dataset, method].select(metric, "all"), table, "/".join(cell))
                 row |= {metric: value.mean, f"{metric}_low": value.low, f"{metric}_high": value.high}
                 row |= {"n_images": value.n_images, "n_seeds": value.n_seeds}
-                if method != own:
+                if method != (own := table.methods[0]):
                     difference = compare(found, table, cell, own)
                     row |= {
                         f"{metric}_difference": difference.mean,

@@ -16,7 +16,7 @@ from spl.data.tables import read_table
 from spl.errors import DataError
 from spl.evaluation.distribution import Perceive, fid, kid, load_inception, too_few
 from spl.evaluation.lpips import LPIPS, load_lpips
-from spl.evaluation.supplied import missing_files, present_files
+from spl.evaluation.supplied import missing_files, present_files, require_published
 from spl.files import atomic, sha256
 from spl.records import write_record
 from spl.settings import PerceptualSettings
@@ -50,25 +50,24 @@ class FilledPictures(Dataset):
 
 
 def measure_perceptual(
-    settings: PerceptualSettings, *, evidence: Path, images: Path, weights: Path, out: Path, device: torch.device
+    settings: PerceptualSettings, *, evidence: Path, images: Path, out: Path, device: torch.device
 ) -> None:
     """Measure the filled pictures of one evaluation against the prepared ones.
 
     Reads per_image.csv and composited/ of the folder `evidence`, the pictures beside the manifest `images` and the
-    published networks in the folder `weights`; writes LPIPS per image to `out` and the rest to a record beside it.
+    published networks in the settings' folder; writes LPIPS per image to `out` and the rest to a record beside it.
     Metrics that cannot be had are empty there, with the reason.
     Raises: CheckpointError if a weight file is damaged or another one, DataError if a picture is missing or of another
     size.
     """
-    per_image = evidence / "per_image.csv"
+    per_image, weights = evidence / "per_image.csv", Path(settings.folder)
+    require_published(settings.metrics, weights)  # a damaged file should not end a long measurement
     table = read_table(per_image)[["image", "hole_ratio", "ratio_bin"]]
     pictures = FilledPictures(table, evidence / "composited", images.parent)
     unavailable = find_obstacles(settings.metrics, weights, count=len(pictures))
     available = set(settings.metrics) - set(unavailable)
-    # Both networks before the first picture: a damaged file should not end a long measurement.
     network = load_lpips(weights, device) if "lpips" in available else None
     perceive = load_inception(weights, device) if available & {"fid", "kid"} else None
-
     table["lpips"] = _measure_distances(network, pictures, device).round(6) if network else None
     results: dict[str, Any] = {"fid": None, "kid": None, "kid_sd": None}
     if perceive:

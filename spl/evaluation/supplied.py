@@ -75,3 +75,13 @@ def present_files(metrics: Iterable[PerceptualMetric], folder: Path) -> dict[str
     """Return the files that are there for some metrics, by name."""
     paths = [file.find(folder) for metric in metrics for file in FILES[metric]]
     return {path.name: path for path in paths if path}
+
+
+def require_published(metrics: Iterable[PerceptualMetric], folder: Path) -> None:
+    """Check the files that are there for some metrics.
+
+    Raises: CheckpointError if one is damaged or another one.
+    """
+    for file in {file for metric in metrics for file in FILES[metric]}:
+        if file.find(folder):
+            file.require(folder)

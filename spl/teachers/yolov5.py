@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
 
+from spl.detection.anchors import fit_anchors
 from spl.detection.boxes import Detections, decode, suppress
 from spl.errors import DataError
 from spl.weights.layouts.yolov5 import load_released_yolov5
@@ -220,6 +221,14 @@ class YOLOv5(nn.Module):
     def anchors(self) -> Tensor:
         """Width and height of the anchors in cells, (3 scales, 3, 2)."""
         return self.head.anchors
+
+    def suit_anchors(self, sizes: Tensor) -> None:
+        """Replace the anchors by those that suit the training pictures' boxes: small ones for the fine scales.
+
+        Shapes: sizes (N, 2), width and height in pixels.
+        """
+        fitted = fit_anchors(sizes, count=len(STRIDES) * ANCHORS).view(len(STRIDES), ANCHORS, 2)
+        self.anchors.copy_(fitted / torch.tensor(STRIDES).view(-1, 1, 1))
 
     @property
     def channels(self) -> int:

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torchvision
 
-from spl.evaluation import lpips
+from spl.evaluation import distribution, lpips, supplied
 from spl.evaluation.supplied import ALEXNET, LPIPS_LAYERS
 from spl.files import sha256
 
@@ -34,9 +34,23 @@ def lpips_files(alexnet, lpips_layers, tmp_path_factory):
 
 
 @pytest.fixture
-def accepted(lpips_files, monkeypatch):
+def accept(monkeypatch):
+    """A function that takes the files of a folder for the published ones."""
+
+    def accept(folder, **files):
+        for name, file in files.items():
+            known = file._replace(sha256=sha256(file.find(folder)))
+            for module in (lpips, distribution):
+                if hasattr(module, name):
+                    monkeypatch.setattr(module, name, known)
+            for metric, wanted in supplied.FILES.items():
+                monkeypatch.setitem(supplied.FILES, metric, tuple(known if x == file else x for x in wanted))
+        return folder
+
+    return accept
+
+
+@pytest.fixture
+def accepted(lpips_files, accept):
     """The folder of these files, taken for the published ones."""
-    for name in ("ALEXNET", "LPIPS_LAYERS"):
-        file = getattr(lpips, name)
-        monkeypatch.setattr(lpips, name, file._replace(sha256=sha256(file.find(lpips_files))))
-    return lpips_files
+    return accept(lpips_files, ALEXNET=ALEXNET, LPIPS_LAYERS=LPIPS_LAYERS)

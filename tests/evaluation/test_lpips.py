@@ -9,7 +9,6 @@ import torch
 from spl.errors import CheckpointError
 from spl.evaluation.lpips import LPIPS, load_lpips
 from spl.evaluation.supplied import ALEXNET, LPIPS_LAYERS
-from spl.files import sha256
 
 CPU = torch.device("cpu")
 
@@ -43,13 +42,12 @@ def write_alexnet(published, folder):
     """Write the package's random AlexNet as torchvision's file; the package keeps its layers' numbers."""
     state = {f"features.{key.split('.', 1)[1]}": tensor for key, tensor in published.net.state_dict().items()}
     torch.save(state, folder / ALEXNET.names[0])
-    return sha256(folder / ALEXNET.names[0])
 
 
 @pytest.mark.parametrize("size", [(64, 64), (256, 256), (37, 90)])
-def test_agrees_with_the_authors_package(published, published_layers, tmp_path, monkeypatch, size):
-    digest = write_alexnet(published, tmp_path)
-    monkeypatch.setattr("spl.evaluation.lpips.ALEXNET", ALEXNET._replace(sha256=digest))
+def test_agrees_with_the_authors_package(published, published_layers, tmp_path, accept, size):
+    write_alexnet(published, tmp_path)
+    accept(tmp_path, ALEXNET=ALEXNET)
     (tmp_path / "alex.pth").symlink_to(published_layers)
     network = load_lpips(tmp_path, CPU)
     composited, image = pictures(0, *size), pictures(1, *size)
@@ -62,8 +60,7 @@ def test_agrees_with_the_authors_package(published, published_layers, tmp_path, 
     torch.testing.assert_close(network(one, image), expected, atol=1e-7, rtol=1e-4)
 
 
-def test_layers_of_another_version_are_refused(published_layers, accepted, tmp_path, monkeypatch):
-    monkeypatch.undo()  # the published hashes
+def test_layers_of_another_version_are_refused(published_layers, tmp_path):
     (tmp_path / "alex.pth").symlink_to(published_layers.parent.parent / "v0.0/alex.pth")
     assert LPIPS_LAYERS._replace(names=("v0.1/alex.pth",)).require(published_layers.parent.parent)
     with pytest.raises(CheckpointError, match="sha256 starts with df73285e, got 18720f55"):
@@ -129,10 +126,9 @@ def test_a_missing_file_is_named_with_its_source(tmp_path):
         load_lpips(tmp_path, CPU)
 
 
-def test_another_networks_layers_are_refused(accepted, tmp_path, monkeypatch):
+def test_another_networks_layers_are_refused(accepted, tmp_path, accept):
     (tmp_path / ALEXNET.names[0]).symlink_to(accepted / ALEXNET.names[0])
     torch.save({"lin0.model.1.weight": torch.ones(1, 64, 1, 1)}, tmp_path / "alex.pth")
-    layers = LPIPS_LAYERS._replace(sha256=sha256(tmp_path / "alex.pth"))
-    monkeypatch.setattr("spl.evaluation.lpips.LPIPS_LAYERS", layers)
+    accept(tmp_path, LPIPS_LAYERS=LPIPS_LAYERS)
     with pytest.raises(CheckpointError, match="4 missing: lin1"):
         load_lpips(tmp_path, CPU)

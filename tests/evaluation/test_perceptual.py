@@ -14,7 +14,7 @@ from spl.evaluation import perceptual
 from spl.evaluation.distribution import fid, kid, too_few
 from spl.evaluation.lpips import load_lpips
 from spl.evaluation.perceptual import measure_perceptual
-from spl.evaluation.supplied import ALEXNET, INCEPTION, LPIPS_LAYERS
+from spl.evaluation.supplied import ALEXNET, INCEPTION, LPIPS_LAYERS, present_files
 from spl.files import read_json, sha256
 from spl.records import differences
 from spl.settings import PerceptualSettings
@@ -48,13 +48,10 @@ def read_pictures(folder):
     return [torch.from_numpy(np.stack(x).transpose(0, 3, 1, 2)) for x in (filled, images)]
 
 
-def settings(metrics=ALL):
-    return PerceptualSettings(seed=7, metrics=metrics, folder="weights")
-
-
 def measure(folder, weights, metrics=ALL):
-    paths = {"evidence": folder / "eval", "images": folder / "prepared/manifest.csv", "weights": weights}
-    measure_perceptual(settings(metrics), **paths, out=folder / "out/perceptual.csv", device=CPU)
+    settings = PerceptualSettings(seed=7, metrics=metrics, folder=str(weights))
+    paths = {"evidence": folder / "eval", "images": folder / "prepared/manifest.csv"}
+    measure_perceptual(settings, **paths, out=folder / "out/perceptual.csv", device=CPU)
     table = pd.read_csv(folder / "out/perceptual.csv", keep_default_na=False)
     return table, read_json(folder / "out/perceptual.json")
 
@@ -80,13 +77,15 @@ def large_world(tmp_path):
 
 
 @pytest.fixture
-def inception(accepted, monkeypatch):
-    """The folder of weights with a file in it that passes for Inception's."""
-    path = accepted / INCEPTION.names[0]
-    path.write_bytes(b"Inception")
+def inception(accepted, accept, tmp_path, monkeypatch):
+    """A folder of all weights; what is in the place of Inception's passes for it."""
+    folder = tmp_path / "all"
+    folder.mkdir()
+    for file in (ALEXNET, LPIPS_LAYERS):
+        (folder / file.names[0]).symlink_to(accepted / file.names[0])
+    (folder / INCEPTION.names[0]).write_bytes(b"Inception")
     monkeypatch.setattr(perceptual, "load_inception", lambda folder, device: perceive)
-    yield accepted
-    path.unlink()
+    return accept(folder, INCEPTION=INCEPTION)
 
 
 def test_lpips_stands_beside_its_picture_for_every_pair(large_world, accepted):
@@ -153,33 +152,29 @@ def test_half_of_lpips_is_none_of_it(world, accepted, tmp_path):
     assert LPIPS_LAYERS.names[0] not in record["unavailable"]["lpips"]
 
 
-@pytest.mark.parametrize(("metric", "file"), [("lpips", ALEXNET), ("lpips", LPIPS_LAYERS), ("kid", INCEPTION)])
-def test_another_file_under_the_name_ends_the_run_before_anything_is_written(
-    metric, file, large_world, lpips_files, accepted, tmp_path
-):
+@pytest.mark.parametrize(("metric", "file"), [("lpips", ALEXNET), ("lpips", LPIPS_LAYERS), ("fid", INCEPTION)])
+def test_another_file_under_the_name_ends_the_run_before_anything_is_written(metric, file, world, tmp_path):
+    """Even where the metric could not be had with the right one."""
     weights = tmp_path / "weights"
     weights.mkdir()
-    for good in (ALEXNET, LPIPS_LAYERS):
-        (weights / good.names[0]).symlink_to(lpips_files / good.names[0])
-    (weights / file.names[0]).unlink(missing_ok=True)
     (weights / file.names[0]).write_bytes(b"<html>")
-    with pytest.raises(CheckpointError, match="expected the published file"):
-        measure(large_world, weights, (metric,))
-    assert not (large_world / "out").exists()
+    with pytest.raises(CheckpointError, match=rf"{file.names[0]}: expected the published file"):
+        measure(world, weights, (metric,))
+    assert not (world / "out").exists()
 
 
 def test_the_record_notices_other_evidence_and_weights_that_arrive(world, accepted, tmp_path):
     _, record = measure(world, tmp_path / "nowhere", ("lpips",))
-    per_image = {"per_image": sha256(world / "eval/per_image.csv")}
+    settings = PerceptualSettings(seed=7, metrics=("lpips",), folder=str(tmp_path / "nowhere"))
+    assert record["settings"] == settings.model_dump(mode="json")
+    path, per_image = world / "out/perceptual.json", {"per_image": sha256(world / "eval/per_image.csv")}
     assert record["inputs"] == per_image
-    assert record["settings"] == settings(("lpips",)).model_dump(mode="json")
-    path = world / "out/perceptual.json"
-    assert differences(path, settings(("lpips",)), per_image) == []
-    arrived = per_image | {name: sha256(accepted / name) for name in (ALEXNET.names[0], LPIPS_LAYERS.names[0])}
-    assert len(differences(path, settings(("lpips",)), arrived)) == 2
+    assert differences(path, settings, per_image) == []
+    assert len(differences(path, settings, {"per_image": "another"})) == 1
+    arrived = per_image | {name: sha256(file) for name, file in present_files(("lpips",), accepted).items()}
+    assert len(differences(path, settings, arrived)) == 2
     _, record = measure(world, accepted, ("lpips",))
     assert record["inputs"] == arrived
-    assert differences(path, settings(("lpips",)), arrived) == []
 
 
 def test_weights_of_metrics_that_nobody_asked_for_are_left_alone(world, inception, monkeypatch):

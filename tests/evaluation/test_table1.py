@@ -1,59 +1,43 @@
 """Table 1 is a groupby that anyone can redo; every cell says what stands behind it."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from spl.config import Bootstrap, Evaluation
 from spl.data.masks import RATIO_BINS
-from spl.errors import DataError
+from spl.evaluation.evidence import read_evidence
 from spl.evaluation.render import to_latex, to_markdown, to_metrics
-from spl.evaluation.table1 import COLUMNS, build_table, compare_methods, paper_table, read_evidence
-from spl.settings import TableSettings
+from spl.evaluation.table1 import COLUMNS, build_table, compare_methods, paper_table
+from spl.evaluation.write_table1 import write_table1
+from tests.evaluation.fabricate import per_image, table_settings, write_evidence
 
-METHODS, DATASETS = ("telea", "spl", "spl_released"), ("paris", "mine")
-SETTINGS = TableSettings(
-    seed=1,
-    methods=METHODS,
-    datasets=DATASETS,
-    evaluation=Evaluation(pairs="balanced", batch_size=8, bootstrap=Bootstrap(samples=200, confidence=0.95)),
-)
+METHODS, DATASETS = {"telea": (1,), "spl": (1, 2, 3), "spl_released": (1,)}, ("paris", "mine")
+SETTINGS = table_settings({dataset: METHODS for dataset in DATASETS})
 STATUSES = {(dataset, method): "trained here" for dataset in DATASETS for method in METHODS}
 
 
-def per_image(offset, bins=RATIO_BINS):
-    rng = np.random.default_rng(0)
-    names = [name for name in bins for _ in range(4)]
-    return pd.DataFrame({
-        "image": [f"test/{i}.png" for i in range(len(names))],
-        "mask": [f"m{i}.png" for i in range(len(names))],
-        "ratio_bin": names,
-        "psnr": 25 + offset + rng.normal(0, 1, len(names)),
-        "ssim": 0.8 + offset / 100,
-        "mae": 0.02,
-    })  # fmt: skip
-
-
 @pytest.fixture
-def evidence():
+def tables():
+    """Telea, SPL and its released variant are 0, 1 and 2 dB better than usual; SPL's trainings differ by 0.1 dB."""
     return {
-        (d, m): per_image(i, RATIO_BINS if d == "paris" else ("20-30",))
+        (d, m, seed): per_image(i + 0.1 * (seed - 2) * (m == "spl"), bins=RATIO_BINS if d == "paris" else ("20-30",))
         for d in DATASETS
-        for i, m in enumerate(METHODS)
+        for i, (m, seeds) in enumerate(METHODS.items())
+        for seed in seeds
     }
 
 
 @pytest.fixture
-def paper():
-    return paper_table()
+def evidence(tables, tmp_path):
+    """A function that reads the tables, changed or not, as evidence."""
 
+    def read():
+        write_evidence(tmp_path, tables)
+        return read_evidence(tmp_path, SETTINGS.seeds)
 
-def test_the_papers_table_has_108_cells_and_its_headline_numbers(paper):
-    assert len(paper) == 108
-    cells = paper.set_index(["metric", "method", "dataset", "mask_ratio"])["value"]
-    assert cells["psnr", "spl", "places2", "all"] == 27.71
-    assert cells["ssim", "rn", "celeba", "20-40"] == 0.941
-    assert cells["mae", "mfe", "paris", "40-60"] == 0.0412
+    return read
 
 
 def cell(table, metric, method, dataset, mask_ratio):
@@ -62,8 +46,17 @@ def cell(table, metric, method, dataset, mask_ratio):
     return found.iloc[0]
 
 
-def test_one_row_a_cell_in_the_papers_words(evidence, paper):
-    table = build_table(evidence, SETTINGS, STATUSES, paper)
+def test_the_papers_table_has_108_cells_and_its_headline_numbers():
+    paper = paper_table()
+    assert len(paper) == 108
+    cells = paper.set_index(["metric", "method", "dataset", "mask_ratio"])["value"]
+    assert cells["psnr", "spl", "places2", "all"] == 27.71
+    assert cells["ssim", "rn", "celeba", "20-40"] == 0.941
+    assert cells["mae", "mfe", "paris", "40-60"] == 0.0412
+
+
+def test_one_row_a_cell_in_the_papers_words(evidence):
+    table, paper = build_table(evidence(), SETTINGS, STATUSES), paper_table()
     assert list(table.columns) == COLUMNS
     assert len(table) == 3 * len(METHODS) * len(DATASETS) * 3
     assert set(table["metric"]) == set(paper["metric"])
@@ -73,74 +66,89 @@ def test_one_row_a_cell_in_the_papers_words(evidence, paper):
 @pytest.mark.parametrize(
     ("group", "bins"), [("20-40", ("20-30", "30-40")), ("40-60", ("40-50", "50-60")), ("all", RATIO_BINS)]
 )
-def test_groups_gather_their_bins(evidence, paper, group, bins):
-    table = build_table(evidence, SETTINGS, STATUSES, paper)
-    source = evidence["paris", "spl"]
-    found = cell(table, "psnr", "spl", "paris", group)
+def test_groups_gather_their_bins(evidence, tables, group, bins):
+    table = build_table(evidence(), SETTINGS, STATUSES)
+    source = tables["paris", "telea", 1]
+    found = cell(table, "psnr", "telea", "paris", group)
     assert found["ours"] == pytest.approx(source[source["ratio_bin"].isin(bins)]["psnr"].mean())
     assert found["ours_low"] < found["ours"] < found["ours_high"]
-    assert found["n_images"] == 4 * len(bins)
+    assert found["n_images"] == 8 * len(bins)
 
 
-def test_both_spl_variants_stand_beside_the_papers_ours(evidence, paper):
-    table = build_table(evidence, SETTINGS, STATUSES, paper)
+def test_a_cell_is_the_mean_over_trainings_and_knows_their_spread(evidence, tables):
+    table = build_table(evidence(), SETTINGS, STATUSES)
+    found, single = cell(table, "psnr", "spl", "paris", "all"), cell(table, "psnr", "telea", "paris", "all")
+    means = [tables["paris", "spl", seed]["psnr"].mean() for seed in (1, 2, 3)]
+    assert found["ours"] == pytest.approx(np.mean(means))
+    assert (found["n_seeds"], found["seed_sd"]) == (3, pytest.approx(0.1))
+    assert single["n_seeds"] == 1
+    assert np.isnan(single["seed_sd"])
+
+
+def test_both_spl_variants_stand_beside_the_papers_ours(evidence):
+    table = build_table(evidence(), SETTINGS, STATUSES)
     for method in ("spl", "spl_released"):
         found = cell(table, "psnr", method, "paris", "all")
         assert found["paper"] == 29.38
         assert found["gap"] == pytest.approx(found["ours"] - 29.38)
 
 
-def test_paper_and_gap_are_empty_where_the_paper_has_none(evidence, paper):
-    table = build_table(evidence, SETTINGS, STATUSES, paper)
+def test_paper_and_gap_are_empty_where_the_paper_has_none(evidence):
+    table = build_table(evidence(), SETTINGS, STATUSES)
     for found in (cell(table, "psnr", "telea", "paris", "all"), cell(table, "psnr", "spl", "mine", "all")):
         assert pd.isna(found["paper"])
         assert pd.isna(found["gap"])
 
 
-def test_a_cell_without_images_says_so(evidence, paper):
-    found = cell(build_table(evidence, SETTINGS, STATUSES, paper), "psnr", "spl", "mine", "40-60")
+def test_a_cell_without_images_says_so(evidence):
+    found = cell(build_table(evidence(), SETTINGS, STATUSES), "psnr", "spl", "mine", "40-60")
     assert (found["n_images"], found["status"]) == (0, "no images")
     assert pd.isna(found["ours"])
 
 
-def test_one_image_has_a_value_but_no_interval(evidence, paper):
-    for method in METHODS:
-        evidence["paris", method] = evidence["paris", method].iloc[[0]]
-    table = build_table(evidence, SETTINGS, STATUSES, paper)
-    found = cell(table, "psnr", "spl", "paris", "all")
+def test_one_image_has_a_value_but_no_interval(evidence, tables):
+    for key in tables:
+        tables[key] = tables[key].iloc[[0]]
+    table = build_table(evidence(), SETTINGS, STATUSES)
+    found = cell(table, "psnr", "telea", "paris", "all")
     assert found["n_images"] == 1
     assert found[["ours_low", "ours_high"]].isna().all()
     assert f"| {found['ours']:.2f} |" in to_markdown(table, "A note.")
 
 
-def test_infinite_psnr_is_counted_not_averaged(evidence, paper):
-    evidence["paris", "spl"].loc[0, "psnr"] = np.inf
-    found = cell(build_table(evidence, SETTINGS, STATUSES, paper), "psnr", "spl", "paris", "all")
+def test_infinite_psnr_is_counted_not_averaged(evidence, tables):
+    tables["paris", "spl", 2].loc[0, "psnr"] = np.inf
+    found = cell(build_table(evidence(), SETTINGS, STATUSES), "psnr", "spl", "paris", "all")
     assert found["n_infinite"] == 1
-    assert found["ours"] == pytest.approx(evidence["paris", "spl"]["psnr"][1:].mean())
+    assert found["ours"] == pytest.approx(tables["paris", "spl", 2]["psnr"][1:].mean())
 
 
-def test_comparisons_are_paired(evidence):
-    table = compare_methods(evidence, SETTINGS, ["telea"])
+def test_psnr_is_infinite_where_all_images_are(evidence, tables):
+    tables["paris", "telea", 1]["psnr"] = np.inf
+    table = build_table(evidence(), SETTINGS, STATUSES)
+    assert np.isinf(cell(table, "psnr", "telea", "paris", "all")["ours"])
+    assert "| ∞ |" in to_markdown(table, "A note.")
+
+
+def test_comparisons_are_paired_over_images_and_trainings(evidence):
+    table = compare_methods(evidence(), SETTINGS, ["telea"])
+    assert set(table["reference"]) == {"telea"}
+    # The methods share their noise here, so images leave no doubt; the trainings do.
     found = table.query("metric == 'psnr' and method == 'spl' and dataset == 'paris' and mask_ratio == 'all'").iloc[0]
-    # Both methods share their noise here, so the difference is exactly the offset.
-    assert found[["difference", "low", "high"]].tolist() == pytest.approx([1, 1, 1])
+    assert found[["difference", "low", "high", "seed_sd"]].tolist() == pytest.approx([1, 1, 1, 0.1])
+    half = 4.302653 * 0.1 / np.sqrt(3)  # Student's t with two degrees of freedom
+    assert found[["combined_low", "combined_high"]].tolist() == pytest.approx([1 - half, 1 + half])
+    single = table.query("metric == 'mae' and method == 'spl_released' and dataset == 'paris'").iloc[0]
+    assert single["combined_low"] == single["low"] == pytest.approx(-0.002)
 
 
-def test_methods_must_have_seen_the_same_pairs(evidence, tmp_path):
-    for (dataset, method), table in evidence.items():
-        (tmp_path / dataset / method).mkdir(parents=True)
-        table.to_csv(tmp_path / dataset / method / "per_image.csv", index=False)
-    assert set(read_evidence(tmp_path, SETTINGS)) == set(evidence)
-    swapped = evidence["paris", "spl"].copy()
-    swapped.loc[[0, 1], "mask"] = swapped.loc[[1, 0], "mask"].to_numpy()
-    swapped.to_csv(tmp_path / "paris/spl/per_image.csv", index=False)
-    with pytest.raises(DataError, match="other image-mask pairs"):
-        read_evidence(tmp_path, SETTINGS)
+def test_cells_without_images_are_not_compared(evidence):
+    table = compare_methods(evidence(), SETTINGS, ["telea"])
+    assert set(table[table["dataset"] == "mine"]["mask_ratio"]) == {"20-40", "all"}
 
 
-def test_rendered_tables_have_the_papers_shape(evidence, paper):
-    table = build_table(evidence, SETTINGS, STATUSES, paper)
+def test_rendered_tables_have_the_papers_shape(evidence):
+    table = build_table(evidence(), SETTINGS, STATUSES)
     markdown = to_markdown(table, "A note.")
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + 3 * (len(METHODS) + 2)  # heads, and the paper's row below each SPL variant
@@ -154,7 +162,58 @@ def test_rendered_tables_have_the_papers_shape(evidence, paper):
     )
 
 
-def test_metrics_nest_for_dvc(evidence, paper):
-    nested = to_metrics(build_table(evidence, SETTINGS, STATUSES, paper))
-    assert nested["spl"]["paris"]["all"]["psnr"] == pytest.approx(evidence["paris", "spl"]["psnr"].mean(), abs=1e-6)
+def test_the_spread_over_trainings_stands_in_parentheses(evidence):
+    lines = to_markdown(build_table(evidence(), SETTINGS, STATUSES), "A note.").splitlines()
+    psnr = {line.split("|")[2].strip(): line for line in lines if "PSNR" in line}
+    assert "(0.10)" in psnr["SPL"]
+    assert "(" not in psnr["Telea"].split("|", 3)[3]
+
+
+def test_metrics_nest_for_dvc(evidence, tables):
+    nested = to_metrics(build_table(evidence(), SETTINGS, STATUSES))
+    assert nested["telea"]["paris"]["all"]["psnr"] == pytest.approx(tables["paris", "telea", 1]["psnr"].mean(), abs=1e-6)
     assert "40-60" not in nested["spl"]["mine"]
+
+
+@pytest.fixture
+def write(demo_params, tmp_path):
+    """A function that writes Table 1 of the demo with some seeds, and returns the folder."""
+
+    def run(**changes):
+        params = demo_params.model_copy(update=changes)
+        shifts = dict(zip(params.table_methods, np.arange(20) / 10, strict=False))
+        seeds = {d: {m: params.seeds_of(d, m) for m in params.table_methods} for d in params.datasets}
+        write_evidence(
+            tmp_path / "eval",
+            {(d, m, s): per_image(shifts[m] + s / 100, per_bin=3) for d in seeds for m in shifts for s in seeds[d][m]},
+        )
+        write_table1(params, tmp_path / "eval", tmp_path)
+        return tmp_path
+
+    return run
+
+
+def test_table_1_is_written_in_all_its_forms(write):
+    out = write(seeds=(1, 2))
+    table = pd.read_csv(out / "table1.csv")
+    assert "spl_no_prior" not in set(table["method"])  # ablations are figure 4's
+    assert (table.query("method == 'telea'")["status"] == "classical fill on the miniature world").all()
+    assert (table.groupby("method")["n_seeds"].first()[["telea", "spl"]] == [1, 2]).all()
+    comparisons = pd.read_csv(out / "comparisons.csv")
+    assert "spl" not in set(comparisons["reference"])
+    assert {"telea", "rn", "ec"} <= set(comparisons["reference"])
+    text = (out / "table1.md").read_text()
+    assert "(standard deviation over 2 trainings)" in text
+    assert "a gap to them means nothing" in text
+    assert (out / "table1.tex").read_text().startswith("% Mean")
+    assert json.loads((out / "table1.json").read_text())["rn"]["paris"]["all"]["psnr"] > 20
+
+
+def test_with_one_training_the_note_says_nothing_of_trainings(write):
+    text = (write(seeds=(1,)) / "table1.md").read_text()
+    assert "standard deviation" not in text
+
+
+def test_the_note_names_the_split(write, demo_params):
+    evaluation = demo_params.evaluation.model_copy(update={"split": "validation"})
+    assert "interval over validation images" in (write(evaluation=evaluation) / "table1.md").read_text()

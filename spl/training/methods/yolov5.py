@@ -1,5 +1,6 @@
 """One training step of the detector: boxes, objectness and classes of YOLOv5."""
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -14,15 +15,15 @@ class YOLOv5Method:
     def __init__(self, detector: YOLOv5, optimizer: Optimizer, weights: YOLOLossWeights) -> None:
         self.networks = {"detector": detector}
         self.optimizers = {"detector": optimizer}
-        self._anchors = detector.anchors
+        self._detector = detector
         self._weights = weights.model_dump()
 
     def step(self, image: Tensor, boxes: Tensor, *, step: int) -> dict[str, Tensor]:
         """Update the detector. Shapes: image (B, 3, H, W) in [0, 1]; boxes (B, M, 5), see `assign`."""
-        parts = yolo_loss(self.networks["detector"](image), boxes, self._anchors)
+        parts = yolo_loss(self._detector(image), boxes, self._detector.anchors)
         losses = {name: self._weights[name] * part for name, part in parts.items()}
         optimizer = self.optimizers["detector"]
         optimizer.zero_grad()
-        sum(losses.values()).backward()
+        torch.stack(list(losses.values())).sum().backward()
         optimizer.step()
         return {name: loss.detach() for name, loss in losses.items()}

@@ -1,0 +1,80 @@
+"""Figure 4's numbers: every ablation beside the method it varies, with the interval of the paired difference."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spl.config import Ablations
+from spl.evaluation.ablations import COLUMNS, write_ablations
+from spl.summaries import AblationSettings, ablation_settings
+from tests.evaluation.fabricate import per_image, table_settings, write_evidence
+
+SHIFTS = {"spl": 1.0, "spl_no_prior": 0.0, "spl_detector": 0.8, "mine": 1.2}
+
+
+def settings(seeds):
+    ablations = Ablations(dataset="paris", reference="spl", methods=tuple(list(SHIFTS)[1:]))
+    return AblationSettings(table=table_settings({"paris": dict.fromkeys(SHIFTS, seeds)}), ablations=ablations)
+
+
+@pytest.fixture(params=[(1,), (1, 2, 3)], ids=["one training", "three trainings"])
+def written(request, tmp_path):
+    tables = {
+        ("paris", method, seed): per_image(shift + seed / 10, noise=0.2, draw=100 * i + seed)
+        for i, (method, shift) in enumerate(SHIFTS.items())
+        for seed in request.param
+    }
+    write_evidence(tmp_path, tables)
+    write_ablations(settings(request.param), tmp_path, tmp_path / "figure4.csv")
+    return pd.read_csv(tmp_path / "figure4.csv"), tables, request.param
+
+
+def row(table, **wanted):
+    found = table[np.logical_and.reduce([table[name] == value for name, value in wanted.items()])]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def test_a_row_for_every_metric_method_and_mask_ratio(written):
+    table, _, seeds = written
+    assert list(table.columns) == COLUMNS
+    assert len(table) == 3 * len(SHIFTS) * 3
+    assert (table["n_seeds"] == len(seeds)).all()
+
+
+def test_the_difference_to_the_reference_is_paired(written):
+    table, tables, seeds = written
+    found = row(table, metric="psnr", method="spl_no_prior", mask_ratio="all")
+    per_seed = [tables["paris", "spl_no_prior", s]["psnr"] - tables["paris", "spl", s]["psnr"] for s in seeds]
+    assert found["difference"] == pytest.approx(np.mean(per_seed), abs=1e-5)
+    assert found["difference_low"] < found["difference"] < found["difference_high"] < 0
+    assert found["high"] - found["low"] > 2 * (found["difference_high"] - found["difference_low"])
+
+
+def test_the_reference_is_compared_with_nobody(written):
+    table, _, _ = written
+    own = table[table["method"] == "spl"]
+    assert own[["difference", "difference_low", "difference_high", "paper_order"]].isna().all(axis=None)
+    assert table[table["method"] != "spl"]["difference"].notna().all()
+
+
+def test_single_trainings_are_told(written):
+    table, tables, seeds = written
+    found = row(table, metric="mae", method="spl_detector", mask_ratio="all")
+    wanted = [tables["paris", "spl_detector", seed]["mae"].mean() for seed in seeds]
+    assert np.array(str(found["seed_values"]).split(), float) == pytest.approx(wanted, abs=1e-6)
+    assert np.isnan(found["seed_sd"]) == (len(seeds) == 1)
+
+
+def test_the_papers_order_stands_where_its_text_says_one(written):
+    table, _, _ = written
+    order = table.groupby("method")["paper_order"].first()
+    assert order["spl_no_prior"] == "worse"
+    assert order["spl_detector"] == "between"
+    assert order["mine"] is None or pd.isna(order["mine"])
+
+
+def test_without_ablations_there_is_only_the_header(demo_params, tmp_path):
+    params = demo_params.model_copy(update={"ablations": None})
+    write_ablations(ablation_settings(params), tmp_path, tmp_path / "figure4.csv")
+    assert (tmp_path / "figure4.csv").read_text() == ",".join(COLUMNS) + "\n"

@@ -1,0 +1,86 @@
+"""Figure 4 shows what its table says: bars, whiskers of the paired difference, single trainings."""
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+from spl.errors import DataError
+from spl.evaluation.ablations import COLUMNS
+from spl.figures import fig4
+from spl.summaries import ablation_settings
+
+METHODS = ("spl", "spl_no_prior", "spl_detector", "spl_concat")
+
+
+def fabricate(path, *, seeds):
+    rows = []
+    for metric, base, step in (("psnr", 24.0, 0.3), ("ssim", 0.8, 0.01), ("mae", 0.02, -0.001)):
+        for i, method in enumerate(METHODS):
+            value = base - i * step
+            row = {"metric": metric, "method": method, "dataset": "paris", "value": value, "n_images": 96,
+                   "n_seeds": seeds, "seed_values": " ".join(str(value + step * j / 5) for j in range(seeds))}  # fmt: skip
+            if i:
+                row |= {"difference": -i * step, "difference_low": (-i - 0.4) * step, "difference_high": (-i + 0.7) * step}
+            rows += [row | {"mask_ratio": "all"}, row | {"mask_ratio": "40-60", "value": 1000.0}]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(path, index=False)
+
+
+@pytest.fixture
+def draw(demo_params, tmp_path, monkeypatch):
+    """A function that draws figure 4 and returns its panels."""
+
+    def run(seeds=1):
+        figures = []
+        monkeypatch.setattr(fig4, "save_figure", lambda figure, stem: figures.append(figure))
+        fabricate(tmp_path / "figure4.csv", seeds=seeds)
+        fig4.draw_fig4(ablation_settings(demo_params), tmp_path / "figure4.csv", tmp_path / "fig4")
+        return figures[0]
+
+    return run
+
+
+def test_a_panel_for_every_metric_and_a_bar_for_every_method(draw):
+    panels = draw().axes
+    assert [axis.get_title() for axis in panels] == ["PSNR ↑", "SSIM ↑", "MAE ↓"]
+    assert [bar.get_height() for bar in panels[0].containers[0]] == pytest.approx([24.0, 23.7, 23.4, 23.1])
+    assert [label.get_text() for label in panels[0].get_xticklabels()][0] == "SPL"
+
+
+def test_whiskers_are_the_interval_of_the_difference_hung_on_the_reference(draw):
+    segments = draw().axes[0].collections[0].get_segments()
+    ends = [segment[:, 1].tolist() for segment in segments if len(segment)]
+    assert ends[0] == pytest.approx([24.0 - 0.42, 24.0 - 0.09])
+    assert len(ends) == 3  # the reference has none
+
+
+def test_the_cut_axis_shows_everything_and_says_that_it_is_cut(draw):
+    figure = draw()
+    for axis in figure.axes:
+        low, high = axis.get_ylim()
+        heights = [bar.get_height() for bar in axis.containers[0]]
+        assert 0 < low < min(heights)
+        assert max(heights) < high
+    assert "do not start at 0" in figure.get_supxlabel()
+
+
+@pytest.mark.parametrize(("seeds", "dots"), [(1, 0), (3, 4)])
+def test_single_trainings_are_dots_where_there_are_several(draw, seeds, dots):
+    figure = draw(seeds)
+    lines = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert len(lines) == dots
+    assert all(len(line.get_ydata()) == seeds for line in lines)
+    assert ("single trainings" in figure.get_supxlabel()) == (seeds > 1)
+
+
+def test_both_files_are_written(demo_params, tmp_path):
+    fabricate(tmp_path / "figure4.csv", seeds=3)
+    fig4.draw_fig4(ablation_settings(demo_params), tmp_path / "figure4.csv", tmp_path / "fig4")
+    assert (tmp_path / "fig4.pdf").read_bytes().startswith(b"%PDF")
+    assert matplotlib.image.imread(tmp_path / "fig4.png").std() > 0.05
+
+
+def test_no_ablations_is_said(demo_params, tmp_path):
+    (tmp_path / "figure4.csv").write_text(",".join(COLUMNS) + "\n")
+    with pytest.raises(DataError, match="no ablations"):
+        fig4.draw_fig4(ablation_settings(demo_params), tmp_path / "figure4.csv", tmp_path / "fig4")
