@@ -15,7 +15,7 @@ from spl.pretext import (
     Teacher,
 )
 from spl.recipes import Method, NetworkMethod
-from spl.strict import Name, Positive, Strict
+from spl.strict import Name, Positive, Strict, Weight
 
 # Data --------------------------------------------------------------------------------------------
 
@@ -181,6 +181,7 @@ class Ablations(Strict):
 
 
 LossWeight = Literal["lambda_img", "lambda_adv", "lambda_prior", "alpha", "delta"]
+LossWeights = Annotated[tuple[Weight, ...], Field(min_length=1)]
 
 
 class Grid(Strict):
@@ -190,7 +191,7 @@ class Grid(Strict):
     """
 
     method: Name
-    points: tuple[Annotated[dict[LossWeight, tuple[float, ...]], Field(min_length=1)], ...] = Field(min_length=1)
+    points: tuple[Annotated[dict[LossWeight, LossWeights], Field(min_length=1)], ...] = Field(min_length=1)
 
 
 # Figures -----------------------------------------------------------------------------------------

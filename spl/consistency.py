@@ -13,6 +13,7 @@ from spl.pretext import (
     TrainedYOLO,
 )
 from spl.recipes import ECRecipe, NetworkMethod, SPLRecipe
+from spl.settings import guided_methods
 
 
 def contradictions(params: Params) -> list[str]:
@@ -72,8 +73,11 @@ def _ablations(params: Params) -> Iterator[str]:
 def _grid(params: Params) -> Iterator[str]:
     if params.grid is None:
         return
-    if not isinstance(params.methods.get(params.grid.method), SPLRecipe):
+    method = params.methods.get(params.grid.method)
+    if not isinstance(method, SPLRecipe):
         yield f"grid.method: must be a method with the recipe spl, got {params.grid.method!r}"
+    elif method.teacher is None and any(any(block.get("lambda_prior", ())) for block in params.grid.points):
+        yield f"grid.points: methods.{params.grid.method}.teacher is null, so lambda_prior must stay 0.0"
     if params.evaluation.split != "validation":
         yield "grid: weights are chosen on validation images, so evaluation.split must be validation"
 
@@ -123,6 +127,9 @@ def _figures(params: Params) -> Iterator[str]:
             yield f"figures.{key}: must be a method with the recipe spl, got {method!r}"
     if figures.fig5 and not isinstance(params.methods.get(figures.fig5.edges), ECRecipe):
         yield f"figures.fig5.edges: must be a method with the recipe ec, got {figures.fig5.edges!r}"
+    for dataset, method in guided_methods(params):
+        if method in params.methods and dataset in params.datasets and method not in params.methods_of(dataset):
+            yield f"figures: {method} is an ablation, which is not run on {dataset}"
 
 
 def _known(where: str, names: Iterable[str], section: str, entries: Iterable[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ _METHODS = {
     "spl_released": "SPL (released)",
     "spl_no_prior": "SPL w/o S",
     "spl_detector": "SPL w/ detector",
-    "spl_concat": "SPL w/ concatenation",
+    "spl_concat": "SPL w/ concat.",
 }
 
 _METRICS = {

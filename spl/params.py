@@ -30,7 +30,7 @@ def load_params(path: str | Path) -> Params:
         # JSON mode: lists may become tuples, but strings never become numbers.
         params = Params.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        faults = [_describe(fault) for fault in error.errors()] + faults
+        faults = [_describe(fault) for fault in _causes(error.errors())] + faults
     if params is not None:
         faults += contradictions(params)
     if params is None or faults:
@@ -69,32 +69,38 @@ def _unknown_overrides(raw: Any) -> list[str]:
     return faults
 
 
+def _causes(faults: list[Any]) -> list[Any]:
+    """Leave out that a list is too short where a fault in one of its entries made it so."""
+    places = [fault["loc"] for fault in faults]
+    return [
+        fault
+        for fault in faults
+        if fault["type"] != "too_short" or not any(fault["loc"] == place[:-1][: len(fault["loc"])] for place in places)
+    ]
+
+
 def _dotted(location: tuple[int | str, ...]) -> str:
     """Join a pydantic location, leaving out the tags of unions that the user never wrote."""
-    tags = {
-        "miniature",
-        "supplied",
-        "folder",
-        "vgg",
-        "step",
-        "linear",
-        "exponential",
-        "constant",
-    }
-    parts = [str(part) for i, part in enumerate(location) if not _is_tag(location, i, tags)]
+    parts = [str(part) for i, part in enumerate(location) if not _is_tag(location, i)]
     return ".".join(parts) or "(top level)"
 
 
-def _is_tag(location: tuple[int | str, ...], i: int, tags: set[str]) -> bool:
-    """Tell whether part `i` is the tag that pydantic inserts after a discriminated field."""
+UNIONS = {"methods": 2, "teachers": 2, "perception": 1}
+"""Sections whose entries are unions, and at which place of a location their tags stand."""
+
+TAGS = {"miniature", "supplied", "folder", "step", "linear", "exponential", "constant"}
+
+
+def _is_tag(location: tuple[int | str, ...], i: int) -> bool:
+    """Tell whether part `i` is what pydantic inserts: the tag after a discriminated field, `[key]` after a key."""
     previous = location[i - 1] if i else None
-    if location[0] == "methods" and i == 2:  # methods.<name>.<recipe>
+    if location[i] == "[key]":
         return True
-    if location[0] in ("perception", "teachers", "detection"):
-        return i == {"perception": 1, "teachers": 2, "detection": 2}[location[0]]
+    if UNIONS.get(str(location[0])) == i or (location[0] == "detection" and previous == "detector"):
+        return True
     if previous == "layout":
-        return i + 1 < len(location) or location[i] in tags
-    return previous in {"source", "decay"} and location[i] in tags
+        return i + 1 < len(location) or location[i] in TAGS
+    return previous in {"source", "decay"} and location[i] in TAGS
 
 
 def _describe(fault: Any) -> str:

@@ -166,11 +166,15 @@ def canonical(settings: Strict) -> str:
 def essential(dumped: dict[str, Any]) -> dict[str, Any]:
     """Leave out of a slice, as a dict, what its results do not depend on.
 
-    Released weights do not depend on how the method would be trained, costs not on training at all, and a VGG file is
-    known by its hash, wherever it lies.
+    Released weights do not depend on how the method would be trained, costs and the drawing of a network not on
+    training at all, and a VGG file is known by its hash, wherever it lies.
     """
     if "runs" in dumped:
         return {"runs": [_without_training(run) for run in dumped["runs"]]}
+    if "figure" in dumped and "run" in dumped:
+        return dumped | {"run": _without_training(dumped["run"])}
+    if "metrics" in dumped:  # their networks are known by hashes, wherever they lie
+        return {key: value for key, value in dumped.items() if key != "folder"}
     if "run" in dumped:
         return dumped | {"run": essential(dumped["run"])}
     if dumped.get("released"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from spl import settings
 from spl.config import Params
 from spl.errors import DataError
+from spl.evaluation.supplied import present_files
 from spl.files import read_json, sha256
 from spl.records import differences
 from spl.strict import Strict
@@ -69,8 +70,10 @@ def _results(params: Params, stage: str) -> Iterator[Result]:
                 wanted = settings.evaluation_settings(params, dataset, method, seed)
                 yield f"{evidence}/per_image.csv", f"{evidence}/record.json", wanted, inputs
                 table = f"results/perceptual/{folder}"
-                inputs = {"per_image": f"{evidence}/per_image.csv"}
-                yield f"{table}.csv", f"{table}.json", settings.perceptual_settings(params), inputs
+                perceptual = settings.perceptual_settings(params)
+                networks = present_files(perceptual.metrics, Path(perceptual.folder))
+                inputs = {"per_image": f"{evidence}/per_image.csv"} | {n: str(path) for n, path in networks.items()}
+                yield f"{table}.csv", f"{table}.json", perceptual, inputs
 
 
 def _teachers(params: Params) -> Iterator[Result]:

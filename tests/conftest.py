@@ -1,5 +1,6 @@
 """What every test may use: the repository's presets, and small worlds drawn once per session."""
 
+import json
 import os
 from pathlib import Path
 
@@ -15,6 +16,26 @@ settings.load_profile("spl")
 REPOSITORY = Path(__file__).parent.parent
 
 
+def read_raw(path: Path) -> dict:
+    """A parameter file as a plain dict in which every entry stands for itself, whatever YAML's anchors share."""
+    return json.loads(json.dumps(yaml.safe_load(path.read_text())))
+
+
+def set_value(raw: dict, path: str, value) -> None:
+    """Change the value at a dotted path."""
+    *parents, last = path.split(".")
+    for parent in parents:
+        raw = raw[parent]
+    raw[last] = value
+
+
+def bare(raw: dict) -> dict:
+    """Leave out what names methods: ablations and figures, so that methods may come and go."""
+    raw["ablations"] = None
+    raw["figures"] |= dict.fromkeys(("fig1", "fig2", "fig3", "fig5"))
+    return raw
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     return REPOSITORY
@@ -23,7 +44,7 @@ def repository() -> Path:
 @pytest.fixture
 def raw_params() -> dict:
     """The demo's parameters as a plain dict, to change and write."""
-    return yaml.safe_load((REPOSITORY / "presets/demo.yaml").read_text())
+    return read_raw(REPOSITORY / "presets/demo.yaml")
 
 
 @pytest.fixture

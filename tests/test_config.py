@@ -9,6 +9,7 @@ import yaml
 from spl.errors import DataError, ParamsError
 from spl.models.mfe import levels_per_side
 from spl.params import json_schema, load_params
+from tests.conftest import bare, set_value
 
 RELEASED = {"source": "released", "path": "weights.pth"}
 
@@ -17,7 +18,7 @@ def test_params_yaml_is_the_demo_preset(repository):
     assert (repository / "params.yaml").read_text() == (repository / "presets/demo.yaml").read_text()
 
 
-@pytest.mark.parametrize("preset", ["demo", "paper"])
+@pytest.mark.parametrize("preset", ["demo", "paper", "study", "grid"])
 def test_presets_are_valid(repository, preset):
     load_params(repository / f"presets/{preset}.yaml")
 
@@ -80,7 +81,7 @@ def test_every_planted_fault_is_reported_at_once_with_its_path(raw_params, write
     del raw_params["masks"]["hole"]
     raw_params["methods"]["rn"]["training"]["epochs"] = "ten"
     raw_params["evaluation"]["pairs"] = "all"
-    raw_params["teacher"]["kind"] = "best"
+    raw_params["teachers"]["multilabel"]["kind"] = "best"
     raw_params["datasets"]["paris"]["layout"]["kind"] = "celeba"
     raw_params["methods"]["spl"]["training"]["decay"] = {"kind": "step", "after_epoch": 99, "factor": 0.1}
     with pytest.raises(ParamsError) as caught:
@@ -92,7 +93,7 @@ def test_every_planted_fault_is_reported_at_once_with_its_path(raw_params, write
         "masks.hole": "missing",
         "methods.rn.training.epochs": "got 'ten'",
         "evaluation.pairs": "got 'all'",
-        "teacher.kind": "got 'best'",
+        "teachers.multilabel.kind": "got 'best'",
         "datasets.paris": "drawn in the layout 'paris'",
         "methods.spl.training.decay": "after epoch 99",
     }.items():
@@ -181,10 +182,11 @@ def test_sizes_that_a_network_cannot_take_name_method_and_dataset(raw_params, wr
 
 
 def test_a_method_that_is_left_out_asks_for_no_size(raw_params, write_params):
-    raw_params["datasets"]["paris"]["image_size"] = 72
-    for method in ("rfr", "mfe"):
-        del raw_params["methods"][method]
-    load_params(write_params(raw_params))
+    raw = bare(raw_params)
+    raw["datasets"]["paris"]["image_size"] = 72
+    for method in ("rfr", "mfe", "spl_detector"):
+        del raw["methods"][method]
+    load_params(write_params(raw))
 
 
 def test_the_sizes_of_mfe_are_those_its_network_takes(demo_params):
@@ -292,17 +294,36 @@ def test_a_key_that_stands_twice_is_an_error(raw_params, write_params):
         ("methods.mfe.model.width", 12, "methods.mfe.model.width: "),
         ("structure.strength", 0, "structure.strength: "),
         ("perception.kind", "vgg11", "perception.kind: "),
-        ("perception", {"kind": "teacher", "folder": "x"}, "perception.folder: is not a known key"),
+        (
+            "perception",
+            {"kind": "teacher", "teacher": "multilabel", "folder": "x"},
+            "perception.folder: is not a known key",
+        ),
+        ("perception", {"kind": "teacher"}, "perception.teacher: is missing"),
         ("perception", {"kind": "vgg"}, "perception.folder: is missing"),
         ("methods.spl.training.per_dataset", {"paris": {"prior_epochs": 99}}, "per_dataset.paris: prior_epochs is 99"),
+        ("methods.spl.teacher", None, "methods.spl: teacher is null, so nothing supervises the prior"),
+        ("teachers.multilabel.image_size", 60, "teachers.multilabel.image_size: "),
+        ("teachers.multilabel.layers", [1, 1, 0, 1], "teachers.multilabel.layers.2: "),
+        ("teachers.multilabel.loss.clip", 1.5, "teachers.multilabel.loss.clip: "),
+        ("teachers.detector.training.decay.start", 2.0, "teachers.detector.training.decay.start: "),
+        ("teachers.detector.training.decay", {"kind": "step", "after_epoch": 8, "factor": 0.1}, "after epoch 8, but"),
+        ("teachers.detector.kind", "yolov9", "teachers.detector.kind: must be one of"),
+        ("teachers.detector.image_size", 40, "teachers.detector.image_size: "),
+        ("detection.detector.kind", "retina", "detection.detector.kind: must be one of"),
+        ("detection.detector.typo", 1, "detection.detector.typo: is not a known key"),
+        ("detection.datasets", ["Places"], "detection.datasets.0: "),
+        ("detection.min_score", 1.5, "detection.min_score: "),
+        ("seeds", [], "seeds: "),
+        ("seeds", [1, -2], "seeds.1: "),
+        ("grid", {"method": "spl", "points": [{"lambda_img": []}]}, "grid.points.0.lambda_img: "),
+        ("grid", {"method": "spl", "points": [{"alpha": [-1.0]}]}, "grid.points.0.alpha.0: "),
+        ("grid", {"method": "spl", "points": [{"gamma": [1.0]}]}, "grid.points.0.gamma: input should be 'lambda_img'"),
+        ("figures.fig5.images", 0, "figures.fig5.images: "),
     ],
 )
 def test_contradictions_are_found_beside_other_faults(raw_params, write_params, path, value, fault):
-    node = raw_params
-    *parents, last = path.split(".")
-    for parent in parents:
-        node = node[parent]
-    node[last] = value
+    set_value(raw_params, path, value)
     raw_params["methods"]["rn"]["typo"] = 1
     with pytest.raises(ParamsError, match="2 fault") as caught:
         load_params(write_params(raw_params))
@@ -327,16 +348,6 @@ def test_validation_leaves_its_input_alone(raw_params, write_params):
     before = copy.deepcopy(raw_params)
     load_params(write_params(raw_params))
     assert raw_params == before
-
-
-def test_the_documented_edgeconnect_entry_fits_the_demo(repository, raw_params, write_params):
-    text = (repository / "docs/workflow.md").read_text()
-    entry = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
-    raw_params["methods"] |= entry
-    ec = load_params(write_params(raw_params)).methods["ec"]
-    for dataset in raw_params["datasets"]:  # as many pictures as the other methods see
-        ours, theirs = (ec.training.resolve(dataset), raw_params["methods"]["rn"]["training"])
-        assert ours.epochs == theirs["per_dataset"].get(dataset, theirs)["epochs"]
 
 
 def test_every_network_of_the_demo_sees_equally_many_pictures(demo_params):

@@ -6,7 +6,7 @@ from spl.errors import RecordError
 from spl.records import differences, require_current, write_record
 from spl.settings import PairSettings
 
-SETTINGS = PairSettings(seed=1, dataset="paris", image_size=64, pairs="balanced")
+SETTINGS = PairSettings(seed=1, dataset="paris", image_size=64, split="test", pairs="balanced")
 
 
 @pytest.fixture

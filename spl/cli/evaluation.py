@@ -65,7 +65,6 @@ def perceptual(
 ) -> None:
     """Measure what looks through networks: LPIPS, FID, KID. Without their weights they are not available."""
     from spl.evaluation.perceptual import measure_perceptual
-    from spl.training.distributed import pick_device
 
     experiment = load_params(params)
     run = f"{dataset}/{method}/seed{slices.run_settings(experiment, dataset, method, seed).seed}"
@@ -74,7 +73,7 @@ def perceptual(
         evidence=evidence or RESULTS / "eval" / run,
         images=images or DATA / f"prepared/{dataset}/manifest.csv",
         out=out or RESULTS / f"perceptual/{run}.csv",
-        device=pick_device(device),
+        device=device,
     )
 
 

@@ -11,11 +11,11 @@ def fit_anchors(sizes: Tensor, *, count: int) -> Tensor:
 
     Starts from sizes at equal steps in the order of areas, so the result depends on nothing but the sizes.
 
-    Shapes: sizes (N, 2) positive, N >= count; returns (count, 2), the smaller areas first.
+    Shapes: sizes (N, 2), positive; returns (count, 2), the smaller areas first.
     """
     points = sizes.log()
     points = points[points.sum(1).argsort(stable=True)]
-    centres = points[torch.linspace(0, len(points) - 1, 2 * count + 1).long()[1::2]]
+    centres = points[((torch.arange(count) + 0.5) * len(points) / count).long()]
     for _ in range(ROUNDS):
         nearest = torch.cdist(points, centres).argmin(1)
         means = [points[nearest == i].mean(0) if (nearest == i).any() else centres[i] for i in range(count)]

@@ -259,7 +259,7 @@ def _caveats(params: Params, finding: Finding, estimate: Estimate, verdict: Verd
     found = []
     if verdict == "undecided":
         unknown = math.isnan(estimate.combined_low)
-        found.append("Too few images for an interval." if unknown else "The interval contains 0.")
+        found.append("Too few images for an interval." if unknown else "Interval contains 0.")
     if finding.claim == "larger_holes" and finding.paper is not None and finding.paper <= 0:
         found.append("By the paper's own numbers it is not so.")
     compared = (finding.subject, finding.rival)
@@ -270,7 +270,7 @@ def _caveats(params: Params, finding: Finding, estimate: Estimate, verdict: Verd
         and (finding.claim == "more_objects" or len(params.seeds_of(finding.dataset, method)) == 1)
     ]
     if single:
-        found.append(f"One training of {' and of '.join(single)}: how much trainings differ is not known.")
+        found.append(f"Spread over trainings not known: one of {', one of '.join(single)}.")
     return " ".join(found)
 
 

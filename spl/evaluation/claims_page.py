@@ -1,5 +1,7 @@
 """The claims as a Markdown page."""
 
+from typing import Any
+
 import pandas as pd
 
 from spl.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
@@ -16,12 +18,13 @@ WORLDS = {
 
 def to_page(table: pd.DataFrame, *, confidence: float) -> str:
     """Render a summary of all claims, then every claim with its comparisons."""
-    known = table.fillna("")
+    known = table.astype(object).where(table.notna(), "")
     lines = [
         "# The paper's claims\n",
         f"A difference is positive where the claim holds. Its {confidence:.0%} interval is over test images and, where "
         "methods were trained several times, over trainings; a claim is supported or not if the interval lies wholly "
-        "on one side of 0. Intervals are not corrected for the number of comparisons.\n",
+        "on one side of 0. Intervals are not corrected for the number of comparisons. What an undecided one needs is "
+        "right if its difference stays as measured.\n",
         *(f"**{text}**\n" for about, text in WORLDS.items() if (known["about"] == about).any()),
         "| claim | source | " + " | ".join(VERDICTS) + " |",
         "|---|---|" + "--:|" * len(VERDICTS),
@@ -36,14 +39,15 @@ def to_page(table: pd.DataFrame, *, confidence: float) -> str:
 
 
 def _details(rows: pd.DataFrame) -> list[str]:
-    """Render the comparisons of one claim."""
-    head = ["about", "dataset", "method", "against", "metric", "masks", "paper", "difference", "images", "trainings",
-            "verdict", "note"]  # fmt: skip
+    """Render the comparisons of one claim; whose pictures they are about, where that differs."""
+    differs = rows["about"].nunique() > 1
+    head = ["about"] * differs + ["dataset", "method", "against", "metric", "masks", "paper", "difference", "images",
+                                  "trainings", "verdict", "note"]  # fmt: skip
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows.to_dict("records"):
         metric = row["metric"]
         cells = [
-            row["about"], row["dataset"], method_title(row["subject"]), method_title(row["rival"]),
+            *[row["about"]] * differs, row["dataset"], method_title(row["subject"]), method_title(row["rival"]),
             metric and metric_title(metric), RATIO_TITLES.get(row["mask_ratio"], ""),
             _signed(row["paper"], metric), _difference(row), _count(row["n_images"]), _count(row["n_seeds"]),
             row["verdict"], _note(row),
@@ -52,18 +56,12 @@ def _details(rows: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _difference(row: dict) -> str:
-    if row["low"] == "":
-        return _signed(row["difference"], row["metric"])
-    return " ".join(
-        [
-            _signed(row["difference"], row["metric"]),
-            f"[{_signed(row['low'], row['metric'])}, {_signed(row['high'], row['metric'])}]",
-        ]
-    )
+def _difference(row: dict[str, Any]) -> str:
+    number, low, high = (_signed(row[name], row["metric"]) for name in ("difference", "low", "high"))
+    return f"{number} [{low}, {high}]" if low else number
 
 
-def _note(row: dict) -> str:
+def _note(row: dict[str, Any]) -> str:
     return f"{row['reason']} Needs {row['needed']}.".strip() if row["needed"] else row["reason"]
 
 

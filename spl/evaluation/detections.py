@@ -20,6 +20,7 @@ from spl.pretext import TorchvisionDetector
 from spl.records import require_current, write_record
 from spl.settings import DetectionSettings
 from spl.teachers.build import detected_classes, load_teacher
+from spl.teachers.yolov5 import STRIDES
 from spl.weights.files import read_state
 from spl.weights.fit import fill
 
@@ -69,9 +70,12 @@ def _load_detector(settings: DetectionSettings, teachers: Path, device: torch.de
     teacher = load_teacher(settings.detector.teacher, weights).to(device)
 
     def detect(image: Tensor) -> Detections:
-        """Show the picture doubled, as in training, on a canvas whose sides are multiples of the coarsest stride."""
+        """Show the picture doubled, as in training, on a gray canvas whose sides the coarsest stride divides."""
         large = F.interpolate(image[None], scale_factor=2, mode="bilinear", align_corners=False)
-        return teacher.detect(large, min_score=settings.min_score)[0].scaled(0.5)
+        height, width = large.shape[2:]
+        canvas = F.pad(large, (0, -width % STRIDES[-1], 0, -height % STRIDES[-1]), value=0.5)
+        found = teacher.detect(canvas, min_score=settings.min_score)[0]
+        return found.clipped(height=height, width=width).scaled(0.5)
 
     return detect, detected_classes(weights), sha256(weights)
 

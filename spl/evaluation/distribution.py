@@ -11,14 +11,8 @@ from torch import Tensor
 from torch_fidelity import FeatureExtractorInceptionV3
 
 from spl.errors import DataError
-from spl.evaluation.supplied import INCEPTION
+from spl.evaluation.supplied import DIMENSIONS, INCEPTION, too_few
 from spl.weights.files import read_state
-
-DIMENSIONS = 2048
-"""Features of Inception's last pooling."""
-
-KID_IMAGES = 50
-"""Fewest images of a KID that is printed."""
 
 SUBSETS = 100
 SUBSET_SIZE = 1000
@@ -80,15 +74,6 @@ def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
         return (kernel.sum() - np.trace(kernel)) / (len(kernel) * (len(kernel) - 1))
 
     return float(within(_kernel(x, x)) + within(_kernel(y, y)) - 2 * _kernel(x, y).mean())
-
-
-def too_few(metric: Literal["fid", "kid"], count: int, dimensions: int = DIMENSIONS) -> str:
-    """Say why so many images do not make a metric; empty if they do."""
-    if metric == "fid" and count < dimensions:
-        return f"FID needs at least as many images as it has features, {dimensions}, got {count}."
-    if metric == "kid" and count < KID_IMAGES:
-        return f"KID needs at least {KID_IMAGES} images, got {count}."
-    return ""
 
 
 def load_inception(folder: Path, device: torch.device) -> Perceive:

@@ -1,12 +1,18 @@
-"""Weight files of perceptual metrics: a person places them in a folder; they are known by hash, never downloaded."""
+"""What perceptual metrics need: files that a person places in a folder, known by hash, and enough images. No torch."""
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from spl.config import PerceptualMetric
 from spl.errors import CheckpointError
 from spl.files import sha256
+
+DIMENSIONS = 2048
+"""Features of Inception's last pooling."""
+
+KID_IMAGES = 50
+"""Fewest images of a KID that is printed."""
 
 
 class WeightFile(NamedTuple):
@@ -85,3 +91,12 @@ def require_published(metrics: Iterable[PerceptualMetric], folder: Path) -> None
     for file in {file for metric in metrics for file in FILES[metric]}:
         if file.find(folder):
             file.require(folder)
+
+
+def too_few(metric: Literal["fid", "kid"], count: int, dimensions: int = DIMENSIONS) -> str:
+    """Say why so many images do not make a metric; empty if they do."""
+    if metric == "fid" and count < dimensions:
+        return f"FID needs at least as many images as it has features, {dimensions}, got {count}."
+    if metric == "kid" and count < KID_IMAGES:
+        return f"KID needs at least {KID_IMAGES} images, got {count}."
+    return ""

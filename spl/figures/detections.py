@@ -92,9 +92,7 @@ def add_legend(figure: Figure, colours: dict[str, str], *, height: float) -> Non
         )  # fmt: skip
 
 
-def _place(
-    axis: Axes, words: str, colour: str, box: Bbox, taken: list[Bbox], *, widest: float = math.inf
-) -> bool:
+def _place(axis: Axes, words: str, colour: str, box: Bbox, taken: list[Bbox], *, widest: float = math.inf) -> bool:
     """Write at a box, on the display, unless all places overlap what stands there or leave the picture; say if done."""
     ink = "white" if np.dot(to_rgb(colour), (0.299, 0.587, 0.114)) < 0.5 else "black"
     text = axis.text(0, 0, words, fontsize=SMALL, color=ink, ha="left", va="bottom")

@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Ellipse, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
+from matplotlib.patches import Circle, Ellipse, FancyArrowPatch, FancyBboxPatch, Patch, Polygon, Rectangle
 from matplotlib.path import Path
+from matplotlib.transforms import Affine2D
 
 from spl.figures.style import GREY, INK, NORMAL, RULE, SMALL
 from spl.models.trace import Shape
@@ -88,32 +89,27 @@ class Diagram:
 
     def picture(self, x: float, y: float, side: float, *, hole: bool = False) -> None:
         """Draw a little landscape around (x, y), with a hole in it or whole."""
-        corner = (x - side / 2, y - side / 2)
-        frame = Rectangle(corner, side, side, fc="#bfdcf0", ec=GREY, lw=RULE)
-        self._axis.add_patch(frame)
-
-        def at(u: float, v: float) -> Point:
-            return corner[0] + u * side, corner[1] + v * side
-
-        parts = [
-            Rectangle(at(0, 0), side, 0.3 * side, fc="#9dbb7d"),
-            Rectangle(at(0.3, 0.18), 0.4 * side, 0.36 * side, fc="#e3b5a0"),
-            Polygon([at(0.24, 0.54), at(0.76, 0.54), at(0.5, 0.8)], fc="#8c4a3c"),
-            Rectangle(at(0.45, 0.18), 0.11 * side, 0.2 * side, fc="#5e4034"),
-            *(self._holes(at, side, "white") if hole else ()),
-        ]
-        for part in parts:
-            part.set_clip_path(self._axis.add_patch(part) and frame)
+        ground, wall = Rectangle((0, 0), 1, 0.3), Rectangle((0.3, 0.18), 0.4, 0.36)
+        door, roof = Rectangle((0.45, 0.18), 0.11, 0.2), Polygon([(0.24, 0.54), (0.76, 0.54), (0.5, 0.8)])
+        colours = {ground: "#9dbb7d", wall: "#e3b5a0", door: "#5e4034", roof: "#8c4a3c"}
+        colours |= dict.fromkeys(_holes(), "white") if hole else {}
+        self._tile(x, y, side, "#bfdcf0", colours)
 
     def mask(self, x: float, y: float, side: float) -> None:
         """Draw the mask of that hole around (x, y)."""
-        corner = (x - side / 2, y - side / 2)
-        frame = Rectangle(corner, side, side, fc="black", ec=GREY, lw=RULE)
-        self._axis.add_patch(frame)
-        for part in self._holes(lambda u, v: (corner[0] + u * side, corner[1] + v * side), side, "white"):
-            part.set_clip_path(self._axis.add_patch(part) and frame)
+        self._tile(x, y, side, "black", dict.fromkeys(_holes(), "white"))
 
-    @staticmethod
-    def _holes(at, side: float, colour: str) -> tuple[Ellipse, ...]:
-        places = ((0.62, 0.45, 0.42, 0.3, 40), (0.2, 0.7, 0.3, 0.22, -20), (0.75, 0.85, 0.3, 0.16, 10))
-        return tuple(Ellipse(at(u, v), w * side, h * side, angle=a, fc=colour) for u, v, w, h, a in places)
+    def _tile(self, x: float, y: float, side: float, ground: str, colours: dict[Patch, str]) -> None:
+        """Draw coloured patches of the unit square in a square around (x, y)."""
+        frame = Rectangle((x - side / 2, y - side / 2), side, side, fc=ground, ec=GREY, lw=RULE)
+        self._axis.add_patch(frame)
+        for patch, colour in colours.items():
+            patch.set(facecolor=colour, edgecolor="none")
+            patch.set_transform(Affine2D().scale(side).translate(*frame.get_xy()) + self._axis.transData)
+            self._axis.add_patch(patch)
+            patch.set_clip_path(frame)
+
+
+def _holes() -> list[Patch]:
+    places = ((0.62, 0.45, 0.42, 0.3, 40), (0.2, 0.7, 0.3, 0.22, -20), (0.75, 0.85, 0.3, 0.16, 10))
+    return [Ellipse((u, v), width, height, angle=angle) for u, v, width, height, angle in places]

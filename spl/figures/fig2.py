@@ -1,4 +1,4 @@
-"""Figure 2: the architecture, drawn from a forward pass of the network itself, so that it cannot differ from the code."""
+"""Figure 2: the architecture, drawn from a forward pass of the network itself, so that it is what the code is."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,12 +15,15 @@ from spl.models.trace import Shape, Step, trace
 from spl.recipes import SPLRecipe
 from spl.summaries import Figure2Settings
 
-HEIGHT = 4.15
-TOP, MIDDLE, BOTTOM, LEGEND = 3.36, 1.74, 0.64, 0.13
+HEIGHT = 4.2
+TOP, MIDDLE, BOTTOM, LEGEND = 3.34, 1.74, 0.64, 0.13
 """Inches: the lines on which encoder and decoder, semantic learner, teacher and legend lie."""
 
 SPINE = 4.32
 """Inches: where the prior meets the image features, above, and the teacher's features, below."""
+
+LEFT, RIGHT = 1.22, 3.65
+"""Inches: the first and the last slab of the semantic learner."""
 
 ENCODER, LEARNER, DECODER, DETAIL = "#eef3fa", "#f9efe3", "#eef6ec", "#f4f4f4"
 CONV, NORMED, DENSE, RESIDUAL, FUSION, UP, TEACHER = (
@@ -70,7 +73,9 @@ def draw_fig2(settings: Figure2Settings, *, results: Path, data: Path, stem: Pat
 
 def _draw_encoder(diagram: Diagram, steps: dict[str, Step]) -> Point:
     """Draw (a) and return where its features leave it."""
-    diagram.panel(0.92, TOP - 0.55, 2.98, 1.28, _title("(a) Image encoder $E_I$", steps["image_encoder"]), colour=ENCODER)
+    diagram.panel(
+        0.92, TOP - 0.54, 2.98, 1.36, _title("(a) Image encoder $E_I$", steps["image_encoder"]), colour=ENCODER
+    )
     _draw_inputs(diagram, steps["image_encoder"], TOP, ("$I_m$", "$M$"))
     names = [(f"image_encoder.conv{i}", f"image_encoder.norm{i}") for i in (1, 2, 3)]
     slabs = [_conv_slab(steps, conv, norm, colour=NORMED) for conv, norm in names]
@@ -81,12 +86,20 @@ def _draw_learner(diagram: Diagram, steps: dict[str, Step]) -> Point:
     """Draw (b) and return where the prior leaves it."""
     title = _title("(b) Semantic learner $E_S$", steps["semantic_learner"])
     diagram.panel(0.92, MIDDLE - 0.6, 2.98, 1.45, title, colour=LEARNER)
-    diagram.arrow([(0.44, TOP - 0.4), (0.44, MIDDLE + 0.42)])
+    diagram.arrow([(0.44, TOP - 0.45), (0.44, MIDDLE + 0.42)])
     diagram.text(0.5, (TOP + MIDDLE) / 2 + 0.01, "nearest\n×2", ha="left")
-    _draw_inputs(diagram, steps["semantic_learner"], MIDDLE, ("$I_m^{\\prime}$", "$M^{\\prime}$"))
+    _draw_inputs(diagram, steps["semantic_learner"], MIDDLE, ("$I_m^{\\prime}$", "$M'$"))
     names = [f"semantic_learner.conv{i}" for i in (1, 2, 3, 4)]
     slabs = [*(_conv_slab(steps, name, name) for name in names), *_body_slabs(steps)]
-    return _draw_row(diagram, slabs, start=1.22, end=3.65, y=MIDDLE, entry=0.86)
+    if isinstance(steps["semantic_learner.body"].module, DenseBody):
+        _draw_skip(diagram, first=len(names), last=len(slabs) - 1, slabs=len(slabs))
+    return _draw_row(diagram, slabs, start=LEFT, end=RIGHT, y=MIDDLE, entry=0.86)
+
+
+def _draw_skip(diagram: Diagram, *, first: int, last: int, slabs: int) -> None:
+    """Draw the connection from before the slab `first` to before the slab `last` of the semantic learner."""
+    start, end = (LEFT + (i - 0.5) * (RIGHT - LEFT) / (slabs - 1) for i in (first, last))
+    diagram.arrow([(start, MIDDLE), (start, MIDDLE - 0.4), (end, MIDDLE - 0.4), (end, MIDDLE)])
 
 
 def _draw_inputs(diagram: Diagram, step: Step, y: float, names: tuple[str, str]) -> None:
@@ -100,7 +113,7 @@ def _draw_inputs(diagram: Diagram, step: Step, y: float, names: tuple[str, str])
 
 def _draw_decoder(diagram: Diagram, steps: dict[str, Step], features: Point, prior: Point) -> None:
     """Draw (c) with what flows into it."""
-    diagram.panel(3.98, TOP - 0.55, 2.2, 1.28, _title("(c) Image decoder", steps["image_decoder"]), colour=DECODER)
+    diagram.panel(3.98, TOP - 0.54, 2.2, 1.36, _title("(c) Image decoder", steps["image_decoder"]), colour=DECODER)
     fusion, block = steps["image_decoder.fusion"], steps["image_decoder.fusion.blocks.0"]
     diagram.arrow([features, (SPINE - SLAB / 2, TOP)])
     diagram.text(3.6, TOP + 0.1, "$F_m$", size=NORMAL)
@@ -133,7 +146,7 @@ def _draw_teacher(diagram: Diagram, steps: dict[str, Step], title: str) -> None:
     diagram.text(SPINE - 0.06, 0.92, "$S_m^{\\prime}$", size=NORMAL, ha="right")
     diagram.text(SPINE + 0.06, 0.92, shape_text(adapter.outputs[0]), ha="left")
     diagram.picture(0.44, BOTTOM, 0.36)
-    diagram.text(0.2, BOTTOM, "$I^{\\prime}$", size=NORMAL, ha="right")
+    diagram.text(0.2, BOTTOM, "$I'$", size=NORMAL, ha="right")
     diagram.text(0.44, BOTTOM - 0.25, shape_text(large))
     diagram.arrow([(0.64, BOTTOM), (0.92, BOTTOM)], dashed=True)
     diagram.box(2.06, BOTTOM, 2.28, f"Teacher $H$, frozen: {title}", colour=TEACHER, height=0.36)
@@ -222,9 +235,7 @@ def _count_text(count: int) -> str:
     return f"{count / 1e6:.3g} M" if count >= 999_500 else f"{count / 1e3:.3g} k"
 
 
-def _draw_row(
-    diagram: Diagram, slabs: list[Slab], *, start: float, end: float, y: float, entry: float
-) -> Point:
+def _draw_row(diagram: Diagram, slabs: list[Slab], *, start: float, end: float, y: float, entry: float) -> Point:
     """Draw slabs from `start` to `end`, an arrow into each, the first from `entry`; return where the last is left."""
     left = entry, y
     for i, slab in enumerate(slabs):
@@ -278,14 +289,14 @@ def _kinds(steps: dict[str, Step]) -> Iterator[tuple[str, str]]:
     if ResidualBlock in modules:
         yield RESIDUAL, "residual block"
     yield FUSION, "SPADE residual block" if SPADEResidualBlock in modules else "residual block, instance norm"
-    yield UP, "conv, pixel shuffle ×2, region norm"
+    yield UP, "conv, pixel shuffle, region norm"
 
 
 def _draw_legend(diagram: Diagram, kinds: Iterable[tuple[str, str]], *, training: bool) -> None:
     x = 0.1
     for colour, words in kinds:
         diagram.box(x + 0.05, LEGEND, 0.1, "", colour=colour, height=0.1)
-        x = diagram.text(x + 0.14, LEGEND, words, ha="left") + 0.18
+        x = diagram.text(x + 0.14, LEGEND, words, ha="left") + 0.13
     if training:
-        diagram.arrow([(x, LEGEND), (x + 0.3, LEGEND)], dashed=True)
-        diagram.text(x + 0.34, LEGEND, "training only", ha="left")
+        diagram.arrow([(x, LEGEND), (x + 0.24, LEGEND)], dashed=True)
+        diagram.text(x + 0.28, LEGEND, "training only", ha="left")

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from spl.data.tables import read_table
 from spl.errors import DataError
 from spl.evaluation.evidence import as_numbers
-from spl.figures.style import GREY, INK, NORMAL, PAGE_WIDTH, RULE, SMALL, dataset_title, method_colours, save_figure
+from spl.figures.style import INK, PAGE_WIDTH, RULE, SMALL, dataset_title, method_colours, save_figure
 from spl.labels import method_title, metric_title
 from spl.summaries import AblationSettings
 
@@ -63,7 +63,9 @@ def _draw_bars(axis: Axes, rows: pd.DataFrame) -> None:
         if len(own) > 1:
             shift = np.linspace(-0.15, 0.15, len(own))
             axis.plot(place + shift, own, "o", color="white", markeredgecolor=INK, markersize=2.5, markeredgewidth=RULE)
-    axis.set_xticks(places, [method_title(method).replace(" w/", "\nw/") for method in rows["method"]])
+    reference = method_title(rows["method"][0])
+    titles = [method_title(method).removeprefix(f"{reference} ").replace("w/ ", "w/\n") for method in rows["method"]]
+    axis.set_xticks(places, titles)
     shown = np.concatenate([values, low, high, *seeds])
     bottom, top = np.nanmin(shown), np.nanmax(shown)
     margin = (top - bottom) or abs(top) or 1.0
@@ -73,11 +75,12 @@ def _draw_bars(axis: Axes, rows: pd.DataFrame) -> None:
 
 
 def _mark_cut(axis: Axes) -> None:
-    """Break the value axis and the feet of the bars with a white slanted band: they do not start at 0."""
-    limits = axis.get_xlim()
-    band = np.array([limits[0] - 1, limits[1] + 1])
-    foot = axis.get_xaxis_transform()
-    axis.fill_between(band, 0.05, 0.08, transform=foot, color="white", linewidth=0, zorder=3)
-    axis.set_xlim(limits)
-    marks = {"marker": [(-1, -0.5), (1, 0.5)], "markersize": 6, "linestyle": "none", "color": GREY}
-    axis.plot([0, 0], [0.05, 0.08], transform=axis.transAxes, clip_on=False, **marks)
+    """Break the value axis and the feet of the bars by a white band: they do not start at 0."""
+    low, high = 0.05, 0.08
+    sides = axis.get_xlim()
+    axis.axhspan(*axis.transLimits.inverted().transform([(0, low), (0, high)])[:, 1], color="white", linewidth=0)
+    axis.set_xlim(sides)
+    first = axis.transLimits.inverted().transform((0, high))[1]
+    axis.set_yticks([tick for tick in axis.get_yticks() if first < tick < axis.get_ylim()[1]])
+    axis.plot([0, 0], [low, high], transform=axis.transAxes, clip_on=False, linestyle="none", color=INK,
+              marker=[(-1, -0.5), (1, 0.5)], markersize=6)  # fmt: skip

@@ -18,7 +18,7 @@ PREDICTED = "#0055cc"
 
 
 def draw_fig5(settings: Figure5Settings, *, results: Path, data: Path, stem: Path) -> None:
-    """Draw per row: input, edges, result from edges, the prior's k-means picture, result from the prior, ground truth."""
+    """Draw input, edges and what is made of them, the prior's k-means picture and what is made of it, ground truth."""
     figure, choice = settings.figure, settings.choice
     evidence = Evidence(results, data, figure.dataset, settings.shown.seeds[figure.dataset])
     named_priors, priors = read_guidance(results, figure.dataset, figure.prior, kind="prior")

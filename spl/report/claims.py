@@ -1,5 +1,6 @@
 """The paper's claims with the verdicts of this run, as a summary and claim by claim."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -27,17 +28,16 @@ def summary_section(claims: pd.DataFrame) -> Section:
     by_claim = dict(list(claims.groupby("claim", sort=False)))
     rows = []
     for rows_of_claim in by_claim.values():
-        counts = rows_of_claim["verdict"].value_counts()
-        cells = [Cell(str(n), look=look(verdict) if n else "none") for verdict in VERDICTS for n in [counts.get(verdict, 0)]]
-        heads = (Cell(rows_of_claim["text"].iloc[0]), Cell(rows_of_claim["source"].iloc[0]))
+        counts = _counts(rows_of_claim)
+        cells = [Cell(str(n), look=look(verdict) if n else "none") for verdict, n in counts.items()]
+        heads = tuple(Cell(rows_of_claim[column].iloc[0], look="words") for column in ("text", "source"))
         rows.append(Row(heads, tuple(cells)))
-    head = (tuple(Cell(text) for text in ("claim", "in the paper", *VERDICTS)),)
-    totals = claims["verdict"].value_counts()
+    head = ((Cell("claim"), Cell("in the paper", look="left"), *map(Cell, VERDICTS)),)
     return Section(
         "verdicts",
         "Verdicts on the paper's claims",
         (
-            Counts({verdict: int(totals.get(verdict, 0)) for verdict in VERDICTS}),
+            Counts(_counts(claims)),
             *(Prose(text, "warning") for about, text in WORLDS.items() if (claims["about"] == about).any()),
             Table(head, tuple(rows)),
         ),
@@ -58,50 +58,60 @@ def claims_section(claims: pd.DataFrame, *, confidence: float) -> Section:
     return Section("claims", "Claims in detail", tuple(parts))
 
 
+def _counts(rows: pd.DataFrame) -> dict[str, int]:
+    """Count every verdict."""
+    return {verdict: int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS}
+
+
 def look(verdict: str) -> str:
     """Return the CSS class of a verdict."""
     return verdict.replace(" ", "-")
 
 
 def _table(rows: pd.DataFrame) -> Table:
-    """Lay the comparisons of a claim out: who is compared where by row, metric and hole ratio by column."""
-    columns = [pair for pair in dict.fromkeys(zip(rows["metric"], rows["mask_ratio"], strict=True)) if pair[0]]
-    lines = []
+    """Lay the comparisons of a claim out: who is compared where, and in which metric, by row; hole ratios by column."""
+    ratios = [ratio for ratio in RATIO_TITLES if (rows["mask_ratio"] == ratio).any()]
+    lines: list[Row] = []
     for (dataset, subject, rival), group in rows.groupby(["dataset", "subject", "rival"], sort=False):
         heads = (
             Cell(dataset_title(dataset), tuple(filter(None, dict.fromkeys(group["about"])))),
             Cell(method_title(subject), (f"against {method_title(rival)}",) if rival else ()),
         )
-        cells = {(row["metric"], row["mask_ratio"]): row for row in group.to_dict("records")}
-        if whole := cells.get(("", "")):
-            verdict = Cell(whole["verdict"], look=look(whole["verdict"]), span=max(len(columns), 1))
-            lines.append(Row(heads, (verdict, Cell(whole["reason"], look="words"))))
-        else:
-            found = tuple(_compared(cells.get(column)) for column in columns)
-            lines.append(Row(heads, (*found, Cell(_remarks(group), look="words"))))
-    titles = [f"{metric_title(metric)} {RATIO_TITLES[ratio]}" for metric, ratio in columns] or ["verdict"]
-    return Table((tuple(Cell(text) for text in ("dataset", "method", *titles, "remarks")),), tuple(lines))
+        common = set.intersection(*({*_sentences(reason)} for reason in group["reason"]))
+        remarks = " ".join(sentence for sentence in _sentences(group["reason"].iloc[0]) if sentence in common)
+        for metric, of_metric in group.groupby("metric", sort=False):
+            cells = {row["mask_ratio"]: row for row in of_metric.to_dict("records")}
+            if metric:
+                found = tuple(_compared(cells.get(ratio), common) for ratio in ratios)
+            else:
+                verdict = cells[""]["verdict"]
+                found = (Cell(verdict, look=f"{look(verdict)} left", span=max(len(ratios), 1)),)
+            title = Cell(metric_title(metric).rstrip(" ↑↓") if metric else "")  # positive is better here
+            lines.append(Row((*heads, title), (*found, Cell(remarks, look="words"))))
+            heads, remarks = (Cell(""), Cell("")), ""  # said once for all metrics
+    titles = [Cell(text, look="left") for text in ("dataset", "method", "metric")]
+    titles += [Cell(RATIO_TITLES[ratio]) for ratio in ratios] or [Cell("verdict", look="left")]
+    return Table(((*titles, Cell("remarks", look="left")),), tuple(lines))
 
 
-def _compared(row: dict | None) -> Cell:
+def _compared(row: dict | None, common: set[str]) -> Cell:
+    """Show one comparison; what its reason shares with the others stands among the remarks."""
     if row is None:
         return Cell("")
     verdict = row["verdict"]
+    own = tuple(sentence for sentence in _sentences(row["reason"]) if sentence not in common)
     if pd.isna(row["difference"]):
-        return Cell(verdict, look=look(verdict))
+        return Cell(verdict, own, look=look(verdict))
     decimals = DECIMALS[row["metric"]] + 1
-    notes = (*interval(row["low"], row["high"], decimals, signed=True), verdict)
+    notes = interval(row["low"], row["high"], decimals, signed=True)
+    notes += (f"{verdict}, {count(row['n_images'], 'image')}",)
     if pd.notna(row["paper"]):
         notes += (f"paper {number(row['paper'], decimals, signed=True)}",)
     if row["needed"]:
         notes += (f"needs {row['needed']}",)
-    return Cell(number(row["difference"], decimals, signed=True), notes, look=look(verdict))
+    return Cell(number(row["difference"], decimals, signed=True), notes + own, look=look(verdict))
 
 
-def _remarks(group: pd.DataFrame) -> str:
-    """Say how much evidence there is, and what qualifies it."""
-    evidence = f"{count(group['n_images'].max(), 'image')}, {count(group['n_seeds'].max(), 'training')}."
-    if group["n_images"].isna().all():
-        evidence = ""
-    reasons = dict.fromkeys(reason.replace(UNDECIDED, "").strip() for reason in group["reason"])
-    return " ".join(filter(None, [evidence, *reasons]))
+def _sentences(reason: str) -> list[str]:
+    """Take a reason apart, without what the verdict says already."""
+    return [sentence for sentence in re.split(r"(?<=\.) ", reason) if sentence not in ("", UNDECIDED)]

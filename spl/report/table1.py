@@ -1,6 +1,5 @@
 """Table 1, the paired comparisons behind it, and the metrics that the paper does not print."""
 
-from itertools import groupby
 from pathlib import Path
 from string import ascii_lowercase
 
@@ -107,11 +106,11 @@ def comparisons_section(params: Params, results: Path) -> Section:
     ]
     lead = Prose(
         "Mean per-image difference on the same image–mask pairs, all hole ratios, with its "
-        f"{params.evaluation.bootstrap.confidence:.0%} interval over images and trainings. Green is better than the "
-        "other method, red worse, grey undecided because the interval contains 0. results/comparisons.csv has every "
-        "pair of methods and every hole ratio."
+        f"{params.evaluation.bootstrap.confidence:.0%} interval over images and trainings. Where the interval "
+        "contains 0 it is undecided which is better. results/comparisons.csv has every pair of methods and every hole "
+        "ratio."
     )
-    return Section("comparisons", "Paired comparisons", (lead, *tables or [Prose("Nothing to compare.")]))
+    return Section("comparisons", "Paired comparisons", (lead, *(tables or [Prose("Nothing to compare.")])))
 
 
 def _compared(rows: pd.DataFrame, method: str) -> Table:
@@ -134,11 +133,16 @@ def _difference(cells: pd.DataFrame, place: tuple[str, str, str]) -> Cell:
         return Cell(number(float("nan"), 0))
     cell, metric = cells.loc[place], place[-1]
     low, high, decimals = cell["combined_low"], cell["combined_high"], DECIMALS[metric] + 1
-    look = "undecided"
-    if low > 0 or high < 0:
-        look = "supported" if (low > 0) == HIGHER_IS_BETTER[metric] else "not-supported"
-    notes = interval(low, high, decimals, signed=True)
+    look, word = standing(metric, low, high)
+    notes = (*interval(low, high, decimals, signed=True), word)
     return Cell(number(cell["difference"], decimals, signed=True), notes, look=look)
+
+
+def standing(metric: str, low: float, high: float) -> tuple[str, str]:
+    """Return colour and word for a method whose difference to another has that interval."""
+    if low <= 0 <= high:
+        return "undecided", "undecided"
+    return ("supported", "better") if (low > 0) == HIGHER_IS_BETTER[metric] else ("not-supported", "worse")
 
 
 def metrics_section(params: Params, results: Path) -> Section:
@@ -150,10 +154,9 @@ def metrics_section(params: Params, results: Path) -> Section:
         "Metrics that the paper's Table 1 does not have, over all hole ratios, with their bootstrap interval over "
         "images; results/metrics.csv has 20–40 % and 40–60 % too. FID and KID are of all pictures and have no interval."
     )]  # fmt: skip
-    for reason, rows in groupby(sorted({(_why(r), r["metric"]) for r in table.to_dict("records")}), lambda pair: pair[0]):
-        if reason:
-            titles = ", ".join(FURTHER[metric][0].rstrip(" ↑↓") for _, metric in rows if metric in FURTHER)
-            parts.append(Prose(f"Not available: {titles}. {reason}", "note"))
+    for status, rows in shown[shown["status"].str.startswith(NOT_AVAILABLE)].groupby("status", sort=False):
+        titles = ", ".join(FURTHER[metric][0].rstrip(" ↑↓") for metric in dict.fromkeys(rows["metric"]))
+        parts.append(Prose(f"{titles} {status}", "note"))
     for dataset, rows in shown.groupby("dataset", sort=False):
         cells = {(r["method"], r["metric"]): r for r in rows.to_dict("records")}
         head = (tuple(Cell(text) for text in ("method", *(FURTHER[metric][0] for metric in named))),)
@@ -172,11 +175,6 @@ def _further(row: dict | None, metric: str) -> Cell:
         return Cell("not available", look="absent")
     decimals = FURTHER[metric][1]
     return Cell(number(row["value"], decimals), interval(row["low"], row["high"], decimals))
-
-
-def _why(row: dict) -> str:
-    status = row["status"]
-    return status.removeprefix(NOT_AVAILABLE) if status.startswith(NOT_AVAILABLE) else ""
 
 
 def _numbers(path: Path, columns: list[str]) -> pd.DataFrame:

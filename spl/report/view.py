@@ -94,7 +94,7 @@ def table(head: list[str], rows: list[list[str | Cell]], *, heads: int = 1, capt
     """Make a table of one line of titles; the first `heads` columns are the heads of their rows."""
     lines = [tuple(_cell(cell) for cell in row) for row in rows]
     return Table(
-        head=(tuple(Cell(text) for text in head),),
+        head=(tuple(Cell(text, look="left" if i < heads else "") for i, text in enumerate(head)),),
         rows=tuple(Row(line[:heads], line[heads:]) for line in lines),
         caption=caption,
     )

@@ -91,6 +91,11 @@ def test_boxes_lie_on_their_objects_flipped_or_not(signs):
     assert 0.25 < sum(sides) / len(sides) < 0.75
 
 
+def test_sizes_are_those_of_all_boxes_in_pixels(signs):
+    sizes = BoxedPictures(signs, "train", image_size=SIZE).sizes()
+    torch.testing.assert_close(sizes, torch.tensor([[20.0, 10.0], [28.0, 8.0]]).repeat(2, 1))
+
+
 def test_mirroring_twice_changes_nothing(folder):
     for boxes in BoxedPictures(folder, "train", image_size=SIZE).boxes:
         torch.testing.assert_close(mirror(mirror(boxes)), boxes)

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from spl.config import Dataset, Masks
+from spl.data.loaders import InpaintingStream, read_prepared, to_image
 from spl.data.masks import group_masks
 from spl.data.pairing import pair_masks
 from spl.data.prepare import prepare_images
@@ -14,7 +15,7 @@ from spl.errors import DataError
 from spl.files import read_json, sha256
 from spl.settings import DataSettings, ImageSourceSettings, MaskSettings, PairSettings
 
-TEST_IMAGES = 12
+TRAIN_IMAGES, TEST_IMAGES = 6, 12
 
 
 def source_settings(dataset):
@@ -24,12 +25,12 @@ def source_settings(dataset):
     )
 
 
-def paris_settings(seed=1):
-    source = {"kind": "miniature", "scene": "paris", "train": 6, "test": TEST_IMAGES}
+def paris_settings(seed=1, validation=0):
+    source = {"kind": "miniature", "scene": "paris", "train": TRAIN_IMAGES, "test": TEST_IMAGES}
     return DataSettings(
         seed=seed,
         name="paris",
-        dataset=Dataset(source=source, layout={"kind": "paris"}, crop=None, image_size=32),
+        dataset=Dataset(source=source, layout={"kind": "paris"}, crop=None, image_size=32, validation=validation),
     )
 
 
@@ -49,15 +50,15 @@ def world(tmp_path_factory):
     return folder
 
 
-def pair(world, out, *, seed=1, pairs="balanced"):
-    settings = PairSettings(seed=seed, dataset="paris", image_size=32, pairs=pairs)
-    pair_masks(settings, world / "prepared/manifest.csv", world / "masks/masks.csv", out / "p.csv", out / "p.json")
+def pair(world, out, *, seed=1, pairs="balanced", split="test", images="prepared"):
+    settings = PairSettings(seed=seed, dataset="paris", image_size=32, split=split, pairs=pairs)
+    pair_masks(settings, world / images / "manifest.csv", world / "masks/masks.csv", out / "p.csv", out / "p.json")
     return pd.read_csv(out / "p.csv", keep_default_na=False)
 
 
 def test_manifest_lists_every_prepared_picture_with_its_hash(world):
     manifest = pd.read_csv(world / "prepared/manifest.csv")
-    assert manifest["split"].value_counts().to_dict() == {"test": TEST_IMAGES, "train": 6}
+    assert manifest["split"].value_counts().to_dict() == {"test": TEST_IMAGES, "train": TRAIN_IMAGES}
     for row in manifest.itertuples():
         path = world / "prepared" / row.file
         assert sha256(path) == row.sha256
@@ -68,6 +69,73 @@ def test_preparation_does_not_depend_on_the_number_of_workers(world, tmp_path, m
     monkeypatch.chdir(world)
     prepare_images(paris_settings(), world / "paris.json", tmp_path / "again", workers=1)
     assert (tmp_path / "again/manifest.csv").read_bytes() == (world / "prepared/manifest.csv").read_bytes()
+
+
+# --- Validation images ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def held_out(world):
+    """The same set with two training images held out, and with two others, by another seed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(world)
+        for seed, folder in ((1, "held_out"), (2, "otherwise"), (1, "again")):
+            prepare_images(paris_settings(seed, validation=2), world / "paris.json", world / folder, workers=1)
+    return world
+
+
+def sources_of(world, folder, split):
+    manifest = pd.read_csv(world / folder / "manifest.csv")
+    return set(manifest.loc[manifest["split"] == split, "source"])
+
+
+def test_validation_images_are_taken_from_training_and_never_from_the_test_images(held_out):
+    train, validation, test = (sources_of(held_out, "held_out", split) for split in ("train", "validation", "test"))
+    assert (len(train), len(validation)) == (TRAIN_IMAGES - 2, 2)
+    assert train | validation == sources_of(held_out, "prepared", "train")
+    assert not train & validation
+    assert test == sources_of(held_out, "prepared", "test")
+    manifest = pd.read_csv(held_out / "held_out/manifest.csv")
+    assert (manifest["file"].str.split("/").str[0] == manifest["split"]).all()
+    assert read_json(held_out / "held_out/record.json")["images"]["validation"] == 2
+
+
+def test_validation_images_follow_from_the_seed(held_out):
+    drawn = sources_of(held_out, "held_out", "validation")
+    assert drawn == sources_of(held_out, "again", "validation") != sources_of(held_out, "otherwise", "validation")
+
+
+def test_held_out_images_are_never_trained_on(held_out):
+    manifest = held_out / "held_out/manifest.csv"
+    stream = InpaintingStream(
+        manifest, held_out / "masks/masks.csv", image_size=32, batch_size=2, flip=False, seed=1, name="paris"
+    )
+    table = pd.read_csv(manifest).set_index("file")
+    shown = {stream[number][0].numpy().tobytes() for number in range(3 * TRAIN_IMAGES)}
+    pictures = {
+        split: {to_image(read_prepared(held_out / "held_out" / file, 32)).numpy().tobytes() for file in files}
+        for split, files in table.groupby("split").groups.items()
+    }
+    assert shown == pictures["train"]
+    assert not shown & pictures["validation"]
+
+
+def test_pairs_are_drawn_for_the_evaluated_split(held_out, tmp_path):
+    table = pair(held_out, tmp_path, split="validation", images="held_out")
+    assert len(table) == 2
+    assert table["image"].str.startswith("validation/").all()
+    with pytest.raises(DataError, match="cannot pair 0 validation images"):
+        pair(held_out, tmp_path, split="validation")
+
+
+def test_holding_out_everything_is_refused(world, tmp_path, monkeypatch):
+    monkeypatch.chdir(world)
+    with pytest.raises(DataError, match=r"datasets\.paris\.validation holds out 6 of 6 training images, which leaves"):
+        prepare_images(paris_settings(validation=TRAIN_IMAGES), world / "paris.json", tmp_path / "none", workers=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- Faults -----------------------------------------------------------------------------------------------------------
 
 
 def test_an_unreadable_picture_is_named_and_nothing_is_half_written(tmp_path, monkeypatch):
@@ -89,10 +157,14 @@ def test_a_folder_that_is_missing_says_what_to_place_where(tmp_path):
             layout={"kind": "paris"},
             crop=None,
             image_size=32,
+            validation=0,
         ),
     )
     with pytest.raises(DataError, match="Place the pictures of the dataset 'paris' there"):
         fetch_images(source_settings(settings), tmp_path / "paris.json", workers=1)
+
+
+# --- Pairs ------------------------------------------------------------------------------------------------------------
 
 
 def test_every_test_image_gets_one_mask_and_both_are_hashed(world, tmp_path):
@@ -125,6 +197,9 @@ def test_the_record_counts_masks_that_change_their_bin_by_resizing(world, tmp_pa
     assert record["changed_bin_by_resizing"] == int((table["ratio_bin"] != table["network_ratio_bin"]).sum())
     assert sum(record["pairs_per_bin"].values()) == TEST_IMAGES
     assert np.abs(table["hole_ratio"] - table["network_hole_ratio"]).max() < 0.05
+
+
+# --- Raw files --------------------------------------------------------------------------------------------------------
 
 
 def test_drawing_never_touches_what_a_person_has_placed(tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ def table_settings(seeds):
 
 
 def per_image(quality, *, noise=0.0, bins=RATIO_BINS, per_bin=8, draw=0):
-    """Results of images that are equally hard for everybody, `quality` dB better than usual, with noise of one's own."""
+    """Results of images that are equally hard for everybody, `quality` dB better than usual, with some noise."""
     rng = np.random.default_rng(0)
     names = [name for name in bins for _ in range(per_bin)]
     gain = rng.normal(0, 1, len(names)) + quality + np.random.default_rng([1, draw]).normal(0, 1, len(names)) * noise

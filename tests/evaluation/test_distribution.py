@@ -13,8 +13,8 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 
 from spl.errors import CheckpointError, DataError
 from spl.evaluation import distribution
-from spl.evaluation.distribution import fid, frechet_distance, kid, load_inception, squared_mmd, too_few
-from spl.evaluation.supplied import INCEPTION
+from spl.evaluation.distribution import fid, frechet_distance, kid, load_inception, squared_mmd
+from spl.evaluation.supplied import INCEPTION, too_few
 
 CPU = torch.device("cpu")
 

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 from spl.errors import CheckpointError, DataError
-from spl.evaluation import perceptual
-from spl.evaluation.distribution import fid, kid, too_few
+from spl.evaluation import looking, perceptual
+from spl.evaluation.distribution import fid, kid
 from spl.evaluation.lpips import load_lpips
 from spl.evaluation.perceptual import measure_perceptual
-from spl.evaluation.supplied import ALEXNET, INCEPTION, LPIPS_LAYERS, present_files
+from spl.evaluation.supplied import ALEXNET, INCEPTION, LPIPS_LAYERS, present_files, too_few
 from spl.files import read_json, sha256
 from spl.records import differences
 from spl.settings import PerceptualSettings
@@ -51,7 +51,7 @@ def read_pictures(folder):
 def measure(folder, weights, metrics=ALL):
     settings = PerceptualSettings(seed=7, metrics=metrics, folder=str(weights))
     paths = {"evidence": folder / "eval", "images": folder / "prepared/manifest.csv"}
-    measure_perceptual(settings, **paths, out=folder / "out/perceptual.csv", device=CPU)
+    measure_perceptual(settings, **paths, out=folder / "out/perceptual.csv", device="cpu")
     table = pd.read_csv(folder / "out/perceptual.csv", keep_default_na=False)
     return table, read_json(folder / "out/perceptual.json")
 
@@ -84,7 +84,7 @@ def inception(accepted, accept, tmp_path, monkeypatch):
     for file in (ALEXNET, LPIPS_LAYERS):
         (folder / file.names[0]).symlink_to(accepted / file.names[0])
     (folder / INCEPTION.names[0]).write_bytes(b"Inception")
-    monkeypatch.setattr(perceptual, "load_inception", lambda folder, device: perceive)
+    monkeypatch.setattr(looking, "load_inception", lambda folder, device: perceive)
     return accept(folder, INCEPTION=INCEPTION)
 
 
@@ -178,8 +178,8 @@ def test_the_record_notices_other_evidence_and_weights_that_arrive(world, accept
 
 
 def test_weights_of_metrics_that_nobody_asked_for_are_left_alone(world, inception, monkeypatch):
-    monkeypatch.setattr(perceptual, "load_inception", pytest.fail)
-    monkeypatch.setattr(perceptual, "load_lpips", pytest.fail)
+    monkeypatch.setattr(looking, "load_inception", pytest.fail)
+    monkeypatch.setattr(looking, "load_lpips", pytest.fail)
     table, record = measure(world, inception, ())
     assert set(table["lpips"]) == {""}
     assert record["unavailable"] == {}

@@ -171,7 +171,9 @@ def test_the_spread_over_trainings_stands_in_parentheses(evidence):
 
 def test_metrics_nest_for_dvc(evidence, tables):
     nested = to_metrics(build_table(evidence(), SETTINGS, STATUSES))
-    assert nested["telea"]["paris"]["all"]["psnr"] == pytest.approx(tables["paris", "telea", 1]["psnr"].mean(), abs=1e-6)
+    assert nested["telea"]["paris"]["all"]["psnr"] == pytest.approx(
+        tables["paris", "telea", 1]["psnr"].mean(), abs=1e-6
+    )
     assert "40-60" not in nested["spl"]["mine"]
 
 

@@ -24,7 +24,13 @@ def fabricate(root, *, datasets=("places2",), methods=("rn", "spl"), images=6, s
 
 class Dataset:
     def __init__(self, root, name, methods, images, size, seed):
-        self.results, self.data, self.name, self.methods, self.size = root / "results", root / "data", name, methods, size
+        self.results, self.data, self.name, self.methods, self.size = (
+            root / "results",
+            root / "data",
+            name,
+            methods,
+            size,
+        )
         pictures = [draw_picture(name, seed=seed, split="test", index=i) for i in range(images)]
         self.names = [f"test/{i}.png" for i in range(images)]
         self.truths = [resize_image(np.asarray(picture.image), size) for picture in pictures]

@@ -81,6 +81,14 @@ def test_published_anchors_are_scaled_to_the_picture_and_kept_in_cells():
     torch.testing.assert_close(build_yolov5(**SMALL | {"side": 320}).anchors, anchors / 2)
 
 
+def test_anchors_can_suit_the_training_pictures(detector):
+    """Nine sizes are their own clusters: the smallest areas go to the fine scale, in its cells."""
+    sizes = torch.tensor([[4.0 * 2**i, 6.0 * 2**i] for i in range(9)])
+    detector.suit_anchors(sizes.flip(0))
+    strides = torch.tensor(STRIDES).view(3, 1, 1)
+    torch.testing.assert_close(detector.anchors * strides, sizes.view(3, 3, 2))
+
+
 @pytest.mark.parametrize("side", [128, 640])
 def test_a_fresh_network_expects_few_objects(side):
     """Eight in a picture of whatever size, on each scale and with each anchor; the classes are equally likely."""

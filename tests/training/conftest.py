@@ -1,13 +1,11 @@
 """All five recipes at the smallest sizes: as parameters of whole runs, and as methods with two pictures to learn."""
 
-import copy
 from contextlib import nullcontext
 from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
-import yaml
 from torch import nn
 
 from spl.models.discriminator import PatchDiscriminator
@@ -23,44 +21,17 @@ from spl.training.methods.rfr import RFRMethod
 from spl.training.methods.rn import RNMethod
 from spl.training.methods.spl import SPLMethod
 from spl.training.perception import Features
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, read_raw
 from tests.workflow.conftest import shrink
 
 # --- Whole runs -------------------------------------------------------------------------------------------------------
 
-EC = {
-    "recipe": "ec",
-    "model": {"width": 4, "blocks": 1},
-    "losses": {
-        "lambda_edge_adv": 1.0,
-        "lambda_feature_matching": 10.0,
-        "lambda_img": 1.0,
-        "lambda_adv": 0.1,
-        "lambda_perceptual": 0.1,
-        "lambda_style": 1.0,
-    },
-    "training": {
-        "batch_size": 4,
-        "epochs": 3,
-        "lr": 0.002,
-        "lr_discriminator": 0.0002,
-        "betas": [0.0, 0.9],
-        "decay": {"kind": "linear", "start": 0.5},
-        "ema": 0.9,
-        "flip": True,
-        "precision": "fp32",
-        "edge_epochs": 1,
-        "canny_epochs": 1,
-        "per_dataset": {},
-    },
-}
-
 
 def tiny_params() -> dict:
-    """Parameters of the smallest runs, EdgeConnect among them: 8 images in batches of 4, hence 2 steps per epoch."""
-    raw = shrink(yaml.safe_load((REPOSITORY / "presets/demo.yaml").read_text()))
+    """Parameters of the smallest runs: 8 images in batches of 4, hence 2 steps per epoch."""
+    raw = shrink(read_raw(REPOSITORY / "presets/demo.yaml"))
     raw["datasets"]["paris"]["image_size"] = 48  # more than 32, the least side of MFE's crop, so that it can move
-    raw["methods"]["ec"] = copy.deepcopy(EC)
+    raw["methods"]["ec"]["training"] |= {"epochs": 3, "canny_epochs": 1}  # one epoch for every stage
     return raw
 
 

@@ -1,92 +1,204 @@
-"""The teacher is trained here, or converted from its release; either way it is frozen afterwards."""
+"""A teacher is trained here, converted from its release, or left random; in each case it is frozen afterwards."""
+
+import json
 
 import pytest
+import timm
 import torch
 
-from spl.config import ReleasedTeacher, TrainedTeacher
+from spl.config import Params
+from spl.data.boxes import BoxedPictures
 from spl.data.sources import fetch_pretext
-from spl.errors import DataError, RecordError
-from spl.files import read_json
+from spl.errors import CheckpointError, DataError
+from spl.files import read_json, sha256
+from spl.pretext import MiniaturePretext, RandomTResNet, ReleasedTResNet, ReleasedYOLO, TimmTeacher
 from spl.settings import PretextSettings, TeacherSettings
-from spl.teachers.build import load_teacher
+from spl.teachers.build import build_teacher, detected_classes, load_teacher
 from spl.teachers.tresnet import TResNetTeacher
+from spl.teachers.yolov5 import YOLOv5Teacher, build_yolov5
 from spl.training.distributed import World
 from spl.training.teacher import make_teacher
+from spl.weights.files import read_state, save_weights
 from spl.weights.fit import released_names
 from spl.weights.layouts.tresnet import TRESNET_RULES
+from spl.weights.layouts.yolov5 import YOLOV5_RULES
+from tests.training.conftest import tiny_params
 
 CPU = World(0, 1, torch.device("cpu"))
+PRETEXT = MiniaturePretext(kind="miniature", train=48, val=24)
+RANDOM = RandomTResNet(kind="tresnet_random", layers=(1, 1), width=0.25)
 
 
-def released(path):
-    return TeacherSettings(seed=1, teacher=ReleasedTeacher(kind="released", path=str(path)))
+def settings_of(teacher, *, seed=1, pretext=None):
+    return TeacherSettings(seed=seed, name="teacher", teacher=teacher, pretext=pretext)
 
 
-def fetch(settings, record):
-    teacher = settings.teacher
-    source = teacher if isinstance(teacher, ReleasedTeacher) else teacher.source
-    fetch_pretext(PretextSettings(seed=settings.seed, source=source), record, workers=1)
+def make(settings, folder, *, source="none.json", stop_at=None):
+    return make_teacher(settings, source, folder, world=CPU, should_stop=lambda step: step == stop_at)
 
 
-@pytest.fixture
-def released_file(tmp_path):
-    """A file in the released layout: a wrapped state dict with a trunk, a later stage and a bottleneck head."""
+def assert_frozen(teacher):
+    teacher.train()
+    assert not any(module.training for module in teacher.modules())
+    assert not any(parameter.requires_grad for parameter in teacher.parameters())
+    assert not teacher(torch.rand(1, 3, 64, 64).requires_grad_()).requires_grad
+
+
+# --- Trained here -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pretext(tmp_path_factory):
+    """The record of a small labelled set."""
+    folder = tmp_path_factory.mktemp("pretext")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        fetch_pretext(PretextSettings(seed=1, source=PRETEXT), folder / "pretext.json", workers=1)
+    record = read_json(folder / "pretext.json")
+    record["folder"] = str(folder / record["folder"])
+    (folder / "pretext.json").write_text(json.dumps(record))
+    return folder / "pretext.json"
+
+
+def trained(name, **changes):
+    """One of the smallest experiment's teachers, its training changed."""
+    raw = tiny_params()
+    raw["teachers"][name]["training"] |= changes
+    return settings_of(Params.model_validate(raw, strict=False).teachers[name], pretext=PRETEXT)
+
+
+@pytest.mark.parametrize(("name", "channels"), [("multilabel", 16), ("detector", 32)])
+def test_stopping_and_resuming_changes_nothing(pretext, tmp_path, monkeypatch, name, channels):
+    monkeypatch.chdir(tmp_path)
+    settings = trained(name, batch_size=16, epochs=3)
+    assert make(settings, tmp_path / "straight", source=pretext)
+    assert not make(settings, tmp_path / "resumed", source=pretext, stop_at=5)
+    assert not (tmp_path / "resumed/weights.safetensors").exists()
+    assert (tmp_path / "checkpoints/teachers/teacher/state.pt").exists()
+    assert make(settings, tmp_path / "resumed", source=pretext)
+    assert not (tmp_path / "checkpoints/teachers/teacher").exists()
+    straight, resumed = (read_json(tmp_path / folder / "run.json") for folder in ("straight", "resumed"))
+    assert straight["weights_sha256"] == resumed["weights_sha256"] == sha256(tmp_path / "resumed/weights.safetensors")
+    assert straight["inputs"] == {"pretext": sha256(pretext)}
+    assert (straight["steps"], straight["images_seen"]) == (9, 144)
+    teacher = load_teacher(settings.teacher, tmp_path / "straight/weights.safetensors")
+    assert teacher.channels == channels
+    assert teacher(torch.rand(1, 3, 64, 64)).shape == (1, channels, 8, 8)
+    assert_frozen(teacher)
+
+
+def test_training_learns_the_labels(pretext, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make(trained("multilabel", batch_size=16, epochs=12, lr=0.003), tmp_path / "out", source=pretext)
+    # Guessing the classes' frequencies alone reaches about 0.45 here.
+    assert read_json(tmp_path / "out/run.json")["validation_map"] > 0.55
+
+
+def test_a_trained_detector_knows_the_names_of_what_it_finds(pretext, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = trained("detector", batch_size=16)
+    make(settings, tmp_path / "out", source=pretext)
+    weights = tmp_path / "out/weights.safetensors"
+    pictures = BoxedPictures(pretext.parent / "data/raw/miniature/pretext", "train", image_size=32)
+    assert detected_classes(weights) == pictures.classes
+    detector = load_teacher(settings.teacher, weights)
+    assert detector.detector.head.num_classes == len(pictures.classes)
+    assert 0 <= read_json(tmp_path / "out/run.json")["validation_map"] <= 1
+
+
+def test_seeds_give_other_weights(pretext, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = trained("multilabel", batch_size=16)
+    for seed in (1, 2):
+        make(settings.model_copy(update={"seed": seed}), tmp_path / str(seed), source=pretext)
+    one, two = (read_json(tmp_path / seed / "run.json")["weights_sha256"] for seed in "12")
+    assert one != two
+
+
+# --- Random -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_random_teacher_follows_from_the_seed_and_is_frozen(tmp_path):
+    for seed, folder in ((1, "one"), (1, "again"), (2, "other")):
+        assert make(settings_of(RANDOM, seed=seed), tmp_path / folder)
+    one, again, other = (read_state(tmp_path / f / "weights.safetensors") for f in ("one", "again", "other"))
+    assert all(torch.equal(one[name], again[name]) for name in one)
+    assert not torch.equal(one["trunk.conv1.conv.weight"], other["trunk.conv1.conv.weight"])
+    teacher = load_teacher(RANDOM, tmp_path / "one/weights.safetensors")
+    assert teacher(torch.rand(1, 3, 64, 64)).shape == (1, teacher.channels, 8, 8)
+    assert_frozen(teacher)
+    assert read_json(tmp_path / "one/run.json")["inputs"] == {}
+
+
+# --- Supplied ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_released_tresnet_becomes_a_frozen_teacher(tmp_path):
+    """A wrapped state dict with a trunk, a later stage and a bottleneck head."""
     trunk = TResNetTeacher.build(layers=(4, 5), width_factor=1.2)
     names = released_names(trunk, TRESNET_RULES)
     state = {names[name]: torch.rand(tensor.shape) - 0.3 for name, tensor in trunk.state_dict().items()}
     state |= {"body.layer3.0.conv1.0.weight": torch.rand(3), "head.fc.FC.weight": torch.rand(3)}
     path = tmp_path / "Open_Images.pth"
     torch.save({"model": state, "num_classes": 9605, "idx_to_class": {0: "Tree"}}, path)
-    return path
-
-
-def test_the_released_file_becomes_a_frozen_teacher(released_file, tmp_path):
-    settings = released(released_file)
-    fetch(settings, tmp_path / "source.json")
-    assert make_teacher(settings, tmp_path / "source.json", tmp_path / "out", world=CPU, should_stop=lambda step: False)
-    teacher = load_teacher(settings.teacher, tmp_path / "out/weights.safetensors").train()
+    settings = settings_of(ReleasedTResNet(kind="tresnet_released", path=str(path)))
+    assert make(settings, tmp_path / "out")
+    teacher = load_teacher(settings.teacher, tmp_path / "out/weights.safetensors")
     assert teacher.channels == 152
-    assert not teacher.training
-    assert not any(parameter.requires_grad for parameter in teacher.parameters())
-    assert teacher(torch.rand(1, 3, 32, 32)).shape == (1, 152, 4, 4)
-    assert read_json(tmp_path / "out/run.json")["origin"] == str(released_file)
+    assert_frozen(teacher)
+    assert read_json(tmp_path / "out/run.json")["inputs"] == {"weights": sha256(path)}
 
 
-def test_a_released_file_that_changed_after_it_was_recorded_is_refused(released_file, tmp_path):
-    settings = released(released_file)
-    fetch(settings, tmp_path / "source.json")
-    released_file.write_bytes(released_file.read_bytes() + b"x")
-    with pytest.raises(RecordError, match="has changed since it was recorded"):
-        make_teacher(settings, tmp_path / "source.json", tmp_path / "out", world=CPU, should_stop=lambda step: False)
+def test_the_released_yolov5_becomes_a_teacher_that_knows_the_classes_of_coco(tmp_path):
+    torch.manual_seed(0)
+    network = build_yolov5(depth=0.33, width=0.25, num_classes=80, side=640)
+    names = released_names(network, YOLOV5_RULES)
+    torch.save({names[name]: tensor for name, tensor in network.state_dict().items()}, tmp_path / "yolov5n.pt")
+    settings = settings_of(ReleasedYOLO(kind="yolov5_released", size="n", path=str(tmp_path / "yolov5n.pt")))
+    assert make(settings, tmp_path / "out")
+    weights = tmp_path / "out/weights.safetensors"
+    teacher, image = load_teacher(settings.teacher, weights), torch.rand(1, 3, 64, 64)
+    assert len(detected_classes(weights)) == 80
+    assert torch.equal(teacher(image), YOLOv5Teacher(network)(image))
+    assert_frozen(teacher)
 
 
-def test_a_missing_file_says_where_it_comes_from_and_where_it_goes(tmp_path):
-    with pytest.raises(DataError, match=r"none\.pth does not exist. Download Open_ImagesV6") as caught:
-        fetch(released(tmp_path / "none.pth"), tmp_path / "source.json")
-    assert "teacher.path" in str(caught.value)
+def test_a_backbone_is_read_from_its_file_or_left_as_it_is_drawn(tmp_path):
+    torch.manual_seed(0)
+    model = timm.create_model("resnet18", pretrained=False)
+    save_weights(model.state_dict(), tmp_path / "model.safetensors")
+    backbone = TimmTeacher(kind="timm", model="resnet18", reduction=8, weights=str(tmp_path / "model.safetensors"))
+    assert make(settings_of(backbone), tmp_path / "out")
+    teacher = load_teacher(backbone, tmp_path / "out/weights.safetensors")
+    assert all(torch.equal(tensor, teacher.model.state_dict()[name]) for name, tensor in model.state_dict().items())
+    assert_frozen(teacher)
+    assert make(settings_of(backbone.model_copy(update={"weights": None})), tmp_path / "fresh")
+    assert read_json(tmp_path / "fresh/run.json")["inputs"] == {}
 
 
-def test_training_learns_the_labels_and_resumes(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    teacher = TrainedTeacher.model_validate(
-        {
-            "kind": "trained",
-            "source": {"kind": "miniature", "train": 48, "val": 24},
-            "image_size": 32,
-            "layers": (1, 1, 1, 1),
-            "width": 0.25,
-            "loss": {"gamma_negative": 4.0, "gamma_positive": 0.0, "clip": 0.05},
-            "training": {"batch_size": 16, "epochs": 12, "lr": 0.003, "decay": {"kind": "linear", "start": 0.5}},
-        }
-    )
-    settings = TeacherSettings(seed=1, teacher=teacher)
-    fetch(settings, tmp_path / "source.json")
-    make = {"settings": settings, "source": tmp_path / "source.json", "world": CPU}
-    assert make_teacher(**make, folder=tmp_path / "straight", should_stop=lambda step: False)
-    assert not make_teacher(**make, folder=tmp_path / "resumed", should_stop=lambda step: step == 5)
-    assert make_teacher(**make, folder=tmp_path / "resumed", should_stop=lambda step: False)
-    one, two = (read_json(tmp_path / out / "run.json") for out in ("straight", "resumed"))
-    assert one["weights_sha256"] == two["weights_sha256"]
-    # Guessing the classes' frequencies alone reaches about 0.45 here.
-    assert one["validation_map"] > 0.55
-    assert load_teacher(teacher, tmp_path / "straight/weights.safetensors").channels == 32
+@pytest.mark.parametrize(
+    ("teacher", "help_text"),
+    [
+        (ReleasedTResNet(kind="tresnet_released", path="none.pth"), "Download Open_ImagesV6_TRresNet_L_448.pth"),
+        (ReleasedYOLO(kind="yolov5_released", size="s", path="none.pth"), "Extract the state_dict of a released"),
+        (TimmTeacher(kind="timm", model="resnet18", reduction=8, weights="none.pth"), "Download the model's weights"),
+    ],
+)
+def test_a_missing_file_says_where_it_comes_from_and_where_it_goes(tmp_path, teacher, help_text):
+    with pytest.raises(DataError, match=r"^none\.pth does not exist\. ") as caught:
+        make(settings_of(teacher), tmp_path / "out")
+    assert help_text in str(caught.value)
+    assert "Place it there, or change `teachers` in params.yaml." in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_file_of_another_network_is_refused(tmp_path):
+    save_weights(build_teacher(RANDOM).state_dict(), tmp_path / "tresnet.safetensors")
+    path = str(tmp_path / "tresnet.safetensors")
+    for teacher in (
+        ReleasedYOLO(kind="yolov5_released", size="n", path=path),
+        TimmTeacher(kind="timm", model="resnet18", reduction=8, weights=path),
+    ):
+        with pytest.raises(CheckpointError, match="does not fit"):
+            make(settings_of(teacher), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -9,32 +9,40 @@ from pathlib import Path
 import pytest
 import yaml
 
-REPOSITORY = Path(__file__).parent.parent.parent
+from tests.conftest import REPOSITORY, read_raw
 
 
 def shrink(raw: dict) -> dict:
     """Make the demo's parameters tiny: sizes and steps, never other code paths."""
+    raw["datasets"].pop("celeba")
     for dataset in raw["datasets"].values():
         dataset["image_size"] = 32
         dataset["source"] |= {"train": 8, "test": 6}
-    raw["datasets"].pop("celeba")
     raw["masks"]["source"]["per_bin"] = 2
-    raw["teacher"] |= {"image_size": 32, "layers": [1, 1, 1, 1], "width": 0.125}
-    raw["teacher"]["source"] |= {"train": 8, "val": 4}
-    raw["teacher"]["training"] |= {"batch_size": 4, "epochs": 1}
+    raw["pretext"] |= {"train": 8, "val": 4}
+    raw["teachers"]["multilabel"] |= {"image_size": 32, "layers": [1, 1, 1, 1], "width": 0.125}
+    raw["teachers"]["detector"] |= {"image_size": 32, "depth": 0.1, "width": 0.125}
+    for teacher in raw["teachers"].values():
+        teacher["training"] |= {"batch_size": 4, "epochs": 1}
     for name in ("navier_stokes", "biharmonic"):
         raw["methods"].pop(name)
-    models = {
+    sizes = {
         "rn": {"width": 4, "blocks": 1},
         "spl": {"width": 4, "semantic_blocks": 1, "fusion_blocks": 1},
         "rfr": {"width": 8, "rounds": 2},
         "mfe": {"width": 8, "blocks": 1},
+        "ec": {"width": 4, "blocks": 1},
     }
-    for method, model in models.items():
-        raw["methods"][method]["model"] |= model
-        raw["methods"][method]["training"] |= {"batch_size": 4, "epochs": 2, "per_dataset": {}}
+    for method in raw["methods"].values():
+        if size := sizes.get(method["recipe"]):
+            method["model"] |= size
+            method["training"] |= {"batch_size": 4, "epochs": 2, "per_dataset": {}}
+    raw["methods"]["ec"]["training"] |= {"edge_epochs": 1, "canny_epochs": 0}
     raw["evaluation"]["bootstrap"]["samples"] = 100
-    raw["figures"]["examples"] = 2
+    raw["detection"]["min_score"] = 0.01  # so that a detector that has hardly been trained finds something
+    raw["figures"] |= {"examples": 2, "clusters": {"number": 2, "scope": "set", "images": 4}}
+    raw["figures"]["fig3"]["images"] = {"places2": 1, "paris": 1}
+    raw["figures"]["fig5"]["images"] = 1
     return raw
 
 
@@ -73,7 +81,7 @@ class Clone:
     def set_params(self, change) -> None:
         """Change params.yaml by a function of its dict."""
         path = self.folder / "params.yaml"
-        raw = yaml.safe_load(path.read_text())
+        raw = read_raw(path)
         change(raw)
         path.write_text(yaml.safe_dump(raw, sort_keys=False))
 

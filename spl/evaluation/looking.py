@@ -1,0 +1,83 @@
+"""Filled pictures and true ones, seen through the networks of perceptual metrics."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from spl.config import PerceptualMetric
+from spl.data.images import read_rgb
+from spl.errors import DataError
+from spl.evaluation.distribution import Perceive, fid, kid, load_inception
+from spl.evaluation.lpips import LPIPS, load_lpips
+from spl.settings import PerceptualSettings
+from spl.training.distributed import pick_device
+
+BATCH_SIZE = 16
+
+
+class FilledPictures(Dataset):
+    """What a method made of every test image, and the image."""
+
+    def __init__(self, table: pd.DataFrame, composited: Path, images: Path) -> None:
+        self._files = [(composited / Path(image).name, images / image) for image in table["image"]]
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        """Return composited and image, (3, H, W) uint8 each.
+
+        Raises: DataError if they differ in size.
+        """
+        composited, image = (read_rgb(path) for path in self._files[i])
+        if composited.shape != image.shape:
+            raise DataError(
+                f"{self._files[i][0]}: expected {image.shape[1]} x {image.shape[0]} pixels, as {self._files[i][1]} "
+                f"has, got {composited.shape[1]} x {composited.shape[0]}. Evaluate the method again."
+            )
+        return torch.from_numpy(composited.transpose(2, 0, 1).copy()), torch.from_numpy(image.transpose(2, 0, 1).copy())
+
+
+def look(
+    settings: PerceptualSettings,
+    metrics: Collection[PerceptualMetric],
+    pictures: FilledPictures,
+    device_name: str | None,
+) -> dict[str, Any]:
+    """Measure some of the settings' metrics: `lpips` (N,), `fid`, `kid` and `kid_sd`, which may be None.
+
+    Raises: DataError if a picture is missing or of another size.
+    """
+    device, folder = pick_device(device_name), Path(settings.folder)
+    found: dict[str, Any] = {"device": str(device)}
+    if "lpips" in metrics:
+        found["lpips"] = _measure_distances(load_lpips(folder, device), pictures, device).round(6)
+    if {"fid", "kid"} & set(metrics):
+        ours, truth = _extract_features(load_inception(folder, device), pictures)
+        if "fid" in metrics:
+            found["fid"] = fid(ours, truth)
+        if "kid" in metrics:
+            found["kid"], found["kid_sd"] = kid(ours, truth, seed=settings.seed)
+    return found
+
+
+@torch.no_grad()
+def _measure_distances(network: LPIPS, pictures: FilledPictures, device: torch.device) -> np.ndarray:
+    batches = tqdm(DataLoader(pictures, batch_size=BATCH_SIZE), desc="lpips", unit="batch", disable=None)
+    found = [network(composited.to(device) / 255, image.to(device) / 255) for composited, image in batches]
+    return torch.cat(found).double().cpu().numpy()
+
+
+def _extract_features(perceive: Perceive, pictures: FilledPictures) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features of all filled pictures and of all images, (N, 2048) each."""
+    batches = tqdm(DataLoader(pictures, batch_size=BATCH_SIZE), desc="inception", unit="batch", disable=None)
+    found = [(perceive(composited), perceive(image)) for composited, image in batches]
+    ours, truth = (np.concatenate(features) for features in zip(*found, strict=True))
+    return ours, truth

@@ -1,0 +1,71 @@
+"""What the numbers rest on: pictures, masks, pairs, and whose they are."""
+
+from pathlib import Path
+from typing import Any
+
+from spl.config import Params
+from spl.data.masks import RATIO_BINS
+from spl.evaluation.write_table1 import is_papers
+from spl.figures.style import dataset_title
+from spl.files import read_json
+from spl.report.view import DASH, Cell, Heading, Part, Prose, Section, count, table
+
+BINS = [f"{int(low)}–{high} %" for low, high in (ratio.split("-") for ratio in RATIO_BINS)]
+
+
+def whose_pictures(params: Params) -> tuple[str, str]:
+    """Say in a headline and a few sentences what kind of run this is."""
+    kinds = {dataset: _kind(params, dataset) for dataset in params.datasets}
+    if set(kinds.values()) == {"miniature world"}:
+        return "Demo on the miniature world", (
+            "Every number below was measured on drawn pictures, not on photographs. They show that the machinery works "
+            "and how methods compare in this small world; they are not the paper's numbers and say nothing about the "
+            "paper's results."
+        )
+    if set(kinds.values()) == {"the paper's pictures"}:
+        return "The paper's data", "All pictures are of the paper's archives, at the paper's size."
+    listed = "; ".join(f"{dataset_title(dataset)}: {kind}" for dataset, kind in kinds.items())
+    headline = "Mixed data" if len(set(kinds.values())) > 1 else "Pictures that are not the paper's"
+    return headline, f"{listed}. Only numbers on the paper's own pictures can be compared with the paper's."
+
+
+def data_section(params: Params, data: Path) -> Section:
+    """Count pictures, masks and pairs."""
+    rows = []
+    for name, dataset in params.datasets.items():
+        prepared, pairs = _record(data / f"prepared/{name}/record.json"), _record(data / f"pairs/{name}.json")
+        images, per_bin = prepared.get("images", {}), pairs.get("pairs_per_bin", {})
+        rows.append([
+            Cell(dataset_title(name), (_kind(params, name),)), f"{dataset.image_size} px",
+            f"{dataset.crop} px" if dataset.crop else DASH,
+            *(f"{images[split]:,}" if split in images else DASH for split in ("train", "validation", "test")),
+            *(f"{per_bin[ratio]:,}" if ratio in per_bin else DASH for ratio in RATIO_BINS),
+            str(pairs.get("changed_bin_by_resizing", DASH)),
+        ])  # fmt: skip
+    head = ["dataset", "size", "crop", "train", "validation", "test", *BINS, "changed bin"]
+    lead = (
+        f"Pictures by split, and the fixed image–mask pairs of the {params.evaluation.split} pictures by hole ratio "
+        f"(drawn {params.evaluation.pairs}, the same for every method). The last column counts masks whose ratio falls "
+        "into another bin at the network's size; they stay in the bin of their stored size."
+    )
+    masks = _masks(_record(data / "masks/record.json"))
+    return Section("data", "Data", (Prose(lead), table(head, rows), Heading("Masks"), *masks))
+
+
+def _masks(record: dict[str, Any]) -> tuple[Part, ...]:
+    if not record:
+        return (Prose("There is no record of the masks.", "note"),)
+    per_bin, rejected = record["masks_per_bin"], record["rejected"]
+    listed = "; ".join(f"{count(number_of, 'mask')}: {reason}" for reason, number_of in rejected.items())
+    row: list[str | Cell] = ["masks", *(f"{per_bin[ratio]:,}" for ratio in RATIO_BINS), f"{sum(per_bin.values()):,}"]
+    return table(["", *BINS, "all"], [row]), Prose(f"Left out: {listed or 'none'}.")
+
+
+def _kind(params: Params, dataset: str) -> str:
+    if params.datasets[dataset].source.kind == "miniature":
+        return "miniature world"
+    return "the paper's pictures" if is_papers(params, dataset) else "not the paper's pictures"
+
+
+def _record(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.is_file() else {}

@@ -1,0 +1,113 @@
+"""How the networks came about: teachers, trainings with their curves, and what filling a picture costs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from spl.config import Params, Run
+from spl.data.tables import read_table
+from spl.figures.style import dataset_title
+from spl.files import read_json
+from spl.labels import method_title
+from spl.records import differences
+from spl.report.curves import draw_curves
+from spl.report.view import DASH, Cell, Part, Picture, Prose, Section, count, duration, number, table
+from spl.settings import RunSettings, needed_teachers, run_settings, teacher_settings
+from spl.strict import Strict
+
+
+def costs_section(results: Path) -> Section:
+    """Show what filling one picture costs by every method."""
+    rows = [
+        [
+            method_title(row["method"]), f"{row['image_size']} px", number(row["parameters"] / 1e6, 3),
+            number(float(row["gmacs"]), 2) if row["gmacs"] != "" else DASH,
+            number(1000 * row["seconds_per_image"], 1), number(row["peak_memory_mib"], 1),
+            f"{row['device']}, {count(row['threads'], 'thread')}",
+        ]
+        for row in read_table(results / "cost.csv").to_dict("records")
+    ]  # fmt: skip
+    head = ["method", "image", "parameters, 10⁶", "GMAC", "ms per picture", "peak memory, MiB", "device"]
+    lead = Prose("Filling one picture: the median of several runs; memory is what building and filling add.")
+    return Section("costs", "Costs", (lead, table(head, rows)))
+
+
+def teachers_section(params: Params, results: Path) -> Section:
+    """Show the frozen pretext networks that runs learn from or that find objects."""
+    rows = []
+    for name in needed_teachers(params):
+        path, settings = results / f"teachers/{name}/run.json", teacher_settings(params, name)
+        record = read_json(path) if path.is_file() else {}
+        quality = record.get("validation_map")
+        rows.append([
+            name, settings.teacher.kind, "trained here" if settings.pretext else "taken as it is",
+            DASH if quality is None else number(quality, 3), _maybe(record, "steps"), _time(record),
+            str(len(record["classes"])) if record.get("classes") else DASH, *_state(path, settings),
+        ])  # fmt: skip
+    head = ["teacher", "kind", "origin", "validation mAP", "steps", "time", "classes", "code", "record"]
+    parts: list[Part] = [Prose("No run of this experiment learns from a teacher.")]
+    if rows:
+        parts = [table(head, rows, heads=3)]
+    return Section("teachers", "Teachers", tuple(parts))
+
+
+def training_section(params: Params, results: Path) -> Section:
+    """Show the losses of every training, and a table of the runs."""
+    runs = [(run, run_settings(params, *run)) for run in params.runs() if run.method in params.network_methods]
+    folders = {run: results / f"weights/{run.dataset}/{run.method}/seed{run.seed}" for run, _ in runs}
+    rows = [_row(run, settings, folders[run]) for run, settings in runs]
+    head = ["dataset", "method", "seed", "origin", "learns from", "steps", "images seen", "time", "device", "code",
+            "record"]  # fmt: skip
+    lead = Prose(
+        "A record is current if its settings are those of the parameter file; the code is the git commit that trained."
+    )
+    return Section("training", "Trainings", (lead, table(head, rows, heads=5), *_curves(folders)))
+
+
+def _curves(folders: dict[Run, Path]) -> Iterator[Picture]:
+    logs = {run: folder / "log.csv" for run, folder in folders.items() if (folder / "log.csv").is_file()}
+    tables = {run: read_table(path) for run, path in logs.items()}
+    names = dict.fromkeys(name for log in tables.values() for name in log.columns[1:] if name != "lr_factor")
+    for dataset in dict.fromkeys(run.dataset for run in tables):
+        of_dataset = {(run.method, run.seed): log for run, log in tables.items() if run.dataset == dataset}
+        caption = (
+            "Losses against optimiser steps, logarithmic; one panel per method, all its seeds in the same colours. "
+            "Losses of different methods have different weights and cannot be compared."
+        )
+        title = f"Training curves, {dataset_title(dataset)}"
+        yield Picture(title, draw_curves(of_dataset, list(names)), caption)
+
+
+def _row(run: Run, settings: RunSettings, folder: Path) -> list[str | Cell]:
+    path = folder / "run.json"
+    record = read_json(path) if path.is_file() else {}
+    device = f"{record['device']} × {record['processes']}" if "device" in record else DASH
+    return [
+        dataset_title(run.dataset), method_title(run.method), str(run.seed),
+        "released weights" if settings.released else "trained here", _learns_from(settings), _maybe(record, "steps"),
+        _maybe(record, "images_seen"), _time(record), device, *_state(path, settings),
+    ]  # fmt: skip
+
+
+def _learns_from(run: RunSettings) -> str:
+    """Name what a training looks through beside image and mask."""
+    if run.teacher:
+        return f"teacher {run.teacher.name}"
+    return run.perception.kind if run.perception else DASH
+
+
+def _state(path: Path, settings: Strict) -> tuple[str, Cell]:
+    """Say which code made a result and whether it was made with the current settings."""
+    if not path.is_file():
+        return DASH, Cell("missing", look="not-supported")
+    commit = read_json(path).get("versions", {}).get("commit", DASH)
+    changed = differences(path, settings, {})
+    return commit[:12], Cell("differs", tuple(changed), look="not-supported words") if changed else Cell("current")
+
+
+def _maybe(record: dict[str, Any], key: str) -> str:
+    return f"{record[key]:,}" if key in record else DASH
+
+
+def _time(record: dict[str, Any]) -> str:
+    return duration(record["seconds"]) if "seconds" in record else DASH

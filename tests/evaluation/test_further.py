@@ -1,0 +1,97 @@
+"""Further metrics: one row each, and those that could not be measured say why."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spl.errors import DataError
+from spl.evaluation.further import COLUMNS, write_further
+from tests.evaluation.fabricate import per_image, write_evidence
+
+METHODS = ("telea", "spl", "spl_no_prior")
+NO_LPIPS = "data/raw/metrics has no lpips_alex.pth."
+
+
+@pytest.fixture
+def params(demo_params):
+    methods = {name: demo_params.methods[name] for name in METHODS}
+    ablations = demo_params.ablations.model_copy(update={"methods": ("spl_no_prior",)})
+    datasets = {name: demo_params.datasets[name] for name in ("places2", "paris")}
+    return demo_params.model_copy(
+        update={"methods": methods, "ablations": ablations, "datasets": datasets, "seeds": (1, 2)}
+    )
+
+
+@pytest.fixture
+def results(params, tmp_path):
+    """Evidence and perceptual results of all runs; LPIPS is missing for Telea, and KID has no deviation."""
+    tables = {run: per_image(run.seed / 10, noise=0.1, draw=run.seed) for run in params.runs()}
+    write_evidence(tmp_path / "eval", tables)
+    for (dataset, method, seed), table in tables.items():
+        path = tmp_path / "perceptual" / dataset / method / f"seed{seed}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lpips = "" if method == "telea" else np.linspace(0.1, 0.2, len(table)) + seed / 100
+        table[["image", "hole_ratio", "ratio_bin"]].assign(lpips=lpips).to_csv(path, index=False)
+        unavailable = {"kid_sd": "one subset"} | ({"lpips": NO_LPIPS} if method == "telea" else {})
+        record = {"fid": 10.0 + seed, "kid": 0.02, "kid_sd": None, "n_images": len(table), "unavailable": unavailable}
+        path.with_suffix(".json").write_text(json.dumps(record))
+    return tmp_path
+
+
+@pytest.fixture
+def table(params, results):
+    write_further(params, results, results / "metrics.csv")
+    return pd.read_csv(results / "metrics.csv").set_index(["dataset", "method", "mask_ratio", "metric"])
+
+
+def test_all_metrics_of_all_runs(table):
+    assert [*table.index.names, *table.columns] == COLUMNS
+    per_run = (4 + 1) * 3 + 3  # those of single images for three mask ratios, and FID, KID and its deviation
+    assert len(table) == per_run * 5  # the ablation on Paris only
+    assert not table.index.duplicated().any()
+
+
+def test_metrics_of_images_are_means_over_images_and_trainings(table, results):
+    found = table.loc["paris", "spl", "40-60", "mae_hole"]
+    tables = [pd.read_csv(results / f"eval/paris/spl/seed{seed}/per_image.csv") for seed in (1, 2)]
+    means = [t[t["ratio_bin"].isin(["40-50", "50-60"])]["mae_hole"].mean() for t in tables]
+    assert found["value"] == pytest.approx(np.mean(means), abs=1e-6)
+    assert found["seed_sd"] == pytest.approx(np.std(means, ddof=1), abs=1e-6)
+    assert (found["n_images"], found["n_seeds"], found["status"]) == (16, 2, "measured")
+    assert found["low"] < found["value"] < found["high"]
+
+
+def test_lpips_comes_from_the_perceptual_tables(table):
+    assert table.loc["places2", "spl", "all", "lpips"]["value"] == pytest.approx(0.15 + 0.015)
+
+
+def test_a_set_of_pictures_has_a_value_but_no_interval(table):
+    found = table.loc["places2", "spl", "all", "fid"]
+    assert found["value"] == pytest.approx(11.5)
+    assert found["seed_sd"] == pytest.approx(np.sqrt(0.5), abs=1e-6)
+    assert found[["low", "high"]].isna().all()
+    assert ("places2", "spl", "40-60", "fid") not in table.index
+
+
+def test_what_could_not_be_measured_says_why(table):
+    for key, why in ((("lpips", "telea"), NO_LPIPS), (("kid_sd", "spl"), "one subset")):
+        found = table.loc["paris", key[1], "all", key[0]]
+        assert np.isnan(found["value"])
+        assert found["status"] == f"not available: {why}"
+    assert table.loc["paris", "spl", "all", "kid"]["status"] == "measured"
+
+
+def test_metrics_that_are_not_asked_for_are_not_looked_for(params, results):
+    perceptual = params.evaluation.perceptual.model_copy(update={"metrics": ()})
+    evaluation = params.evaluation.model_copy(update={"perceptual": perceptual})
+    write_further(params.model_copy(update={"evaluation": evaluation}), results, results / "metrics.csv")
+    assert set(pd.read_csv(results / "metrics.csv")["metric"]) == {"mae_rgb", "ssim_gaussian", "psnr_hole", "mae_hole"}
+
+
+def test_perceptual_results_must_be_of_the_same_images(params, results):
+    path = results / "perceptual/paris/spl/seed2.csv"
+    pd.read_csv(path, dtype=str)[1:].to_csv(path, index=False)
+    with pytest.raises(DataError, match="spl/seed2.csv has other image-mask pairs"):
+        write_further(params, results, results / "metrics.csv")

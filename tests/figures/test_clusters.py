@@ -1,0 +1,105 @@
+"""A colour of the k-means picture keeps its meaning, whatever the order of pictures, channels and clusters."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spl.config import Clusters
+from spl.errors import DataError
+from spl.figures.clusters import _along_first_component, cluster_priors, paint, read_guidance
+from spl.files import write_json
+
+KINDS = np.random.default_rng(5).normal(0, 4, (4, 6))
+"""What the positions of the pictures are: four kinds, far from each other."""
+
+
+def pictures(count=5, side=6, seed=0):
+    """Return the true kind of every position (N, h, w) and priors (N, 6, h, w); the first picture lacks a kind."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.integers(0, 4, (count, side, side))
+    kinds[:, 0, :4] = np.arange(4)
+    priors = KINDS[kinds] + rng.normal(0, 0.05, (count, side, side, 6))
+    return kinds, np.moveaxis(priors, -1, 1).astype(np.float16)
+
+
+def clusters(scope="set", number=4):
+    return Clusters(number=number, scope=scope, images=5)
+
+
+@pytest.mark.parametrize("scope", ["set", "image"])
+def test_every_kind_has_one_colour_in_all_pictures(scope):
+    kinds, priors = pictures()
+    labels = cluster_priors(priors, [0, 1, 2, 3, 4], clusters(scope), seed=1)
+    assert labels.shape == kinds.shape
+    for kind in range(4):
+        assert len(np.unique(labels[kinds == kind])) == 1
+    assert len(np.unique(labels)) == 4
+
+
+def test_clusters_are_numbered_along_the_first_principal_component():
+    kinds, priors = pictures()
+    labels = cluster_priors(priors, [0, 1, 2, 3, 4], clusters(), seed=1)
+    points = np.moveaxis(priors, 1, -1).astype(float)
+    centres = np.stack([points[labels == label].mean(0) for label in range(4)])
+    values, vectors = np.linalg.eigh(np.cov(centres.T))
+    places = centres @ vectors[:, values.argmax()]
+    assert (np.diff(places) > 0).all() or (np.diff(places) < 0).all()
+
+
+@given(st.permutations(range(5)), st.sampled_from(["set", "image"]))
+def test_the_order_of_the_pictures_does_not_matter(order, scope):
+    priors = np.random.default_rng(2).normal(size=(5, 3, 4, 4)).astype(np.float16)  # nothing to find: ties are hard
+    labels = cluster_priors(priors, list(range(5)), clusters(scope), seed=1)
+    shuffled = cluster_priors(priors[list(order)], list(range(5)), clusters(scope), seed=1)
+    np.testing.assert_array_equal(shuffled, labels[list(order)])
+
+
+@given(st.permutations(range(4)))
+def test_the_numbering_that_kmeans_happens_to_find_does_not_matter(order):
+    np.testing.assert_array_equal(_along_first_component(KINDS[list(order)]), _along_first_component(KINDS))
+
+
+@given(st.permutations(range(6)))
+def test_the_numbering_of_channels_does_not_matter(order):
+    _, priors = pictures()
+    labels = cluster_priors(priors, [0, 1], clusters(), seed=1)
+    np.testing.assert_array_equal(cluster_priors(priors[:, list(order)], [0, 1], clusters(), seed=1), labels)
+
+
+def test_what_is_shown_beside_does_not_matter():
+    _, priors = pictures()
+    both = cluster_priors(priors, [3, 1], clusters(), seed=1)
+    np.testing.assert_array_equal(cluster_priors(priors, [1], clusters(), seed=1)[0], both[1])
+
+
+def test_a_picture_on_its_own_is_divided_more_finely_than_within_the_set():
+    """Two tones of one kind, in a set of far-apart kinds: `set` merges them, `image` tells them apart."""
+    priors = np.zeros((3, 2, 4, 4), np.float16)
+    priors[0, 0, :2], priors[0, 0, 2:] = 0.0, 1.0
+    priors[1, 0], priors[2, 1] = 100.0, 100.0
+    two = Clusters(number=2, scope="image", images=3)
+    assert len(np.unique(cluster_priors(priors, [0], two, seed=1))) == 2
+    assert len(np.unique(cluster_priors(priors, [0], two.model_copy(update={"scope": "set"}), seed=1))) == 1
+
+
+def test_each_cluster_is_painted_in_a_colour_of_its_own():
+    painted = paint(np.arange(20).reshape(4, 5), 20)
+    assert painted.shape == (4, 5, 3)
+    assert painted.dtype == np.uint8
+    assert len(np.unique(painted.reshape(-1, 3), axis=0)) == 20
+
+
+def test_guidance_that_does_not_fit_its_record_is_refused(tmp_path):
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "guidance/paris/spl.safetensors"
+    path.parent.mkdir(parents=True)
+    save_file({"prior": np.zeros((2, 3, 4, 4), np.float16)}, path)
+    write_json(path.with_suffix(".json"), {"images": ["test/0.png"]})
+    with pytest.raises(DataError, match="expected prior of 1 pictures"):
+        read_guidance(tmp_path, "paris", "spl", kind="prior")
+    write_json(path.with_suffix(".json"), {"images": ["test/0.png", "test/1.png"]})
+    assert read_guidance(tmp_path, "paris", "spl", kind="prior")[1].shape == (2, 3, 4, 4)
+    with pytest.raises(DataError, match="expected edges of 2 pictures, got none"):
+        read_guidance(tmp_path, "paris", "spl", kind="edges")

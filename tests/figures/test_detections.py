@@ -1,0 +1,117 @@
+"""Detections are drawn as the table has them: every box of the picture and no other, texts apart from each other."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.colors import to_hex
+
+from spl.figures.detections import class_colours, draw_detections, found_in, hidden_share, hiding_pictures
+from spl.figures.pictures import Evidence, picture_grid, show
+from tests.figures.fabricate import fabricate
+
+COLUMNS = ["image", "label", "score", "x_min", "y_min", "x_max", "y_max"]
+FOUND = pd.DataFrame(
+    [
+        ("test/0.png", "tree", 0.55, 4.0, 4.0, 12.0, 20.0),
+        ("test/1.png", "boat", 0.99, 0.0, 0.0, 64.0, 64.0),
+        ("test/0.png", "house", 0.91, 20.0, 10.0, 60.0, 50.0),
+    ],
+    columns=COLUMNS,
+)
+
+
+def pane(found):
+    figure, axes = picture_grid(1, 1, width=1.2, top=0.1)
+    show(axes[0, 0], np.zeros((64, 64, 3), np.uint8))
+    draw_detections(axes[0, 0], found, class_colours([found]))
+    return axes[0, 0]
+
+
+def frames(axis):
+    """Return the corners (left, top, right, bottom) of what is drawn, in pixels of the picture, and its colour.
+
+    matplotlib puts the first pixel's corner at -0.5.
+    """
+    corners = [patch.get_bbox().get_points() + 0.5 for patch in axis.patches]
+    colours = [to_hex(patch.get_edgecolor()) for patch in axis.patches]
+    return [(tuple(points.ravel()), colour) for points, colour in zip(corners, colours, strict=True)]
+
+
+def test_the_boxes_of_the_picture_are_drawn_and_no_others():
+    found = found_in("test/0.png", FOUND)
+    colours = class_colours([found])
+    expected = [((20, 10, 60, 50), colours["house"]), ((4, 4, 12, 20), colours["tree"])]
+    assert frames(pane(found)) == expected
+
+
+def test_a_picture_without_a_detection_stays_bare():
+    axis = pane(found_in("test/7.png", FOUND))
+    assert not axis.patches
+    assert not axis.texts
+
+
+def test_a_wide_box_is_named_and_a_small_one_has_its_confidence():
+    assert sorted(text.get_text() for text in pane(found_in("test/0.png", FOUND)).texts) == ["0.55", "house 0.91"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(-5, 60), st.floats(-5, 60), st.floats(1, 60), st.floats(1, 60), st.floats(0.3, 1)),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_texts_lie_in_the_picture_and_never_on_each_other(boxes):
+    rows = [("a", "window", score, x, y, x + width, y + height) for x, y, width, height, score in boxes]
+    axis = pane(found_in("a", pd.DataFrame(rows, columns=COLUMNS)))
+    assert len(axis.patches) == len(boxes)
+    extents = [text.get_window_extent() for text in axis.texts]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(extents, 2))
+    room = axis.get_window_extent().padded(0.5)
+    assert all(room.contains(*extent.min) and room.contains(*extent.max) for extent in extents)
+
+
+def test_the_most_confident_is_written_where_there_is_room_for_one_only():
+    rows = [("a", "w", score, 10.0, 30.0, 12.0, 32.0) for score in (0.5, 0.8, *([0.6] * 20))]
+    texts = [text.get_text() for text in pane(found_in("a", pd.DataFrame(rows, columns=COLUMNS))).texts]
+    assert texts[0] == "0.80"
+    assert len(texts) < len(rows)
+
+
+def test_a_class_has_the_same_colour_in_all_panes():
+    colours = class_colours([FOUND.iloc[:1], FOUND.iloc[1:]])
+    assert list(colours) == ["boat", "house", "tree"]
+    assert len(set(colours.values())) == 3
+    assert class_colours([FOUND.iloc[1:], FOUND.iloc[:1]]) == colours
+
+
+@pytest.mark.parametrize(
+    ("box", "share"),
+    [((0, 0, 8, 8), 0.25), ((0, 0, 4, 4), 1.0), ((4, 4, 8, 8), 0.0), ((-3, -3, 4, 2), 1.0), ((20, 20, 30, 30), 0.0)],
+)
+def test_hidden_share_of_a_box(box, share):
+    hole = np.zeros((8, 8), bool)
+    hole[:4, :4] = True
+    assert hidden_share(hole, box) == share
+
+
+def test_pictures_that_hide_an_object(tmp_path):
+    """Compare with a brute-force count of the pixels in the hole, at whole-pixel boxes."""
+    folders = fabricate(tmp_path, images=4)
+    evidence = Evidence(**folders, dataset="places2", seeds={"spl": 1})
+    names = [f"test/{i}.png" for i in range(4)]
+    boxes = [(0, 0, 16, 16), (16, 0, 32, 16), (0, 16, 16, 32), (16, 16, 32, 32)]
+    truth = pd.DataFrame([(name, "car", 0.9, *box) for name, box in zip(names, boxes, strict=True)], columns=COLUMNS)
+    expected = set()
+    for name, (left, top, right, bottom) in zip(names, boxes, strict=True):
+        white = (evidence.masked(name) == 255).all(2) & (evidence.truth(name) != 255).any(2)
+        missing = sum(white[y, x] for y in range(top, bottom) for x in range(left, right))
+        if missing >= 128:
+            expected.add(name)
+    assert 0 < len(expected) < 4
+    assert hiding_pictures(evidence, truth, names) == expected
+    assert hiding_pictures(evidence, truth, names[:1]) == expected & {names[0]}

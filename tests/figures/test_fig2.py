@@ -1,0 +1,113 @@
+"""Figure 2 says what the network is: its shapes, blocks and parameters, for every variant."""
+
+import pytest
+import torch
+
+from spl.config import Figure2
+from spl.figures.fig2 import draw_fig2
+from spl.models.build import build_generator
+from spl.pretext import RandomTResNet
+from spl.recipes import ConstantDecay, SPLLossWeights, SPLModel, SPLRecipe, SPLTraining
+from spl.settings import RunSettings, TeacherSettings
+from spl.summaries import Figure2Settings
+
+SIZE = 48
+TEACHER = TeacherSettings(
+    seed=1, name="any", teacher=RandomTResNet(kind="tresnet_random", layers=(1, 1), width=0.25), pretext=None
+)
+TRAINING = SPLTraining(
+    batch_size=8, epochs=2, lr=0.001, betas=(0.0, 0.9), decay=ConstantDecay(kind="constant"), ema=None, flip=True,
+    precision="fp32", per_dataset={}, lr_discriminator=0.001, prior_epochs=None,
+)  # fmt: skip
+VARIANTS = {
+    "paper": {"semantic_learner": "residual", "fusion": "gamma"},
+    "released": {"semantic_learner": "dense", "fusion": "one_plus_gamma"},
+    "concat": {"semantic_learner": "residual", "fusion": "concat"},
+}
+
+
+def settings(variant, *, with_teacher=True):
+    losses = SPLLossWeights(
+        lambda_img=1.0, lambda_adv=1.0, lambda_prior=float(with_teacher), alpha=3.0, delta=5.0, discriminator="sum"
+    )
+    model = SPLModel(**VARIANTS[variant], semantic_blocks=3, fusion_blocks=2, width=8)
+    run = RunSettings(
+        seed=1, dataset="paris", image_size=SIZE, method="spl", released=None, perception=None, structure=None,
+        recipe=SPLRecipe(
+            recipe="spl", teacher="any" if with_teacher else None, model=model, losses=losses, training=TRAINING
+        ),
+        teacher=TEACHER if with_teacher else None,
+    )  # fmt: skip
+    return Figure2Settings(figure=Figure2(dataset="paris", method="spl"), run=run)
+
+
+@pytest.fixture(scope="module")
+def figures(draw):
+    chosen = {variant: settings(variant) for variant in VARIANTS}
+    chosen["no teacher"] = settings("paper", with_teacher=False)
+    return {name: draw(draw_fig2, figure, results=None, data=None) for name, figure in chosen.items()}
+
+
+@pytest.fixture(scope="module")
+def words(figures):
+    """The lines of text in every figure."""
+    return {
+        name: [line for text in figure.axes[0].texts for line in text.get_text().split("\n")]
+        for name, figure in figures.items()
+    }
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_shapes_are_those_of_a_forward_pass(variant, words):
+    network = build_generator(settings(variant).run.recipe, image_size=SIZE, teacher_channels=32)
+    image, mask = torch.rand(1, 3, SIZE, SIZE), torch.ones(1, 1, SIZE, SIZE)
+    output, adapted = network(image, mask)
+    prior, features = network.semantic_prior(image, mask), network.image_encoder(image, mask)
+    large = torch.nn.functional.interpolate(image, scale_factor=2)
+    for tensor in (image, mask, output, prior, features, large, adapted):
+        assert "×".join(map(str, tensor.shape[1:])) in words[variant]
+    halves = ["8×48×48", "16×24×24", "32×12×12", "8×96×96", "16×48×48", "32×24×24"]
+    assert set(halves) <= set(words[variant])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_part_has_its_number_of_parameters(variant, words):
+    network = build_generator(settings(variant).run.recipe, image_size=SIZE, teacher_channels=32)
+    for part in ("image_encoder", "semantic_learner", "image_decoder"):
+        count = sum(p.numel() for p in network.get_submodule(part).parameters())
+        printed = [line.split(", ")[1] for line in words[variant] if line.endswith("parameters")]
+        assert any(float(text.split()[0]) == pytest.approx(count / 1e3, rel=0.005) for text in printed)
+
+
+def test_what_distinguishes_the_variants_is_drawn(words):
+    legend = {
+        "residual dense block": ["released"],
+        "SPADE residual block": ["paper", "released"],
+        "concatenate": ["concat"],
+    }
+    for entry, variants in legend.items():
+        assert [variant for variant in VARIANTS if entry in words[variant]] == variants
+    assert any("$\\gamma \\cdot" in word for word in words["paper"])
+    assert any("$(1 + \\gamma) \\cdot" in word for word in words["released"])
+    assert words["paper"].count("×3") == words["released"].count("×3") == 1
+    assert "×4" in words["released"]
+
+
+def test_without_a_prior_loss_no_teacher_is_drawn(words):
+    titles = {name: [word for word in words[name] if "Teacher" in word] for name in words}
+    assert titles["paper"] == ["Teacher $H$, frozen: TResNet with random weights"]
+    assert not titles["no teacher"]
+    assert not any("prior" in word for word in words["no teacher"])
+
+
+@pytest.mark.parametrize("name", [*VARIANTS, "no teacher"])
+def test_letters_are_large_enough_and_apart(name, figures, check_texts):
+    check_texts(figures[name])
+
+
+def test_both_files_are_written_alike_twice(tmp_path):
+    for stem in ("once", "twice"):
+        draw_fig2(settings("paper"), results=tmp_path, data=tmp_path, stem=tmp_path / stem)
+    assert (tmp_path / "once.pdf").read_bytes() == (tmp_path / "twice.pdf").read_bytes()
+    assert (tmp_path / "once.png").read_bytes() == (tmp_path / "twice.png").read_bytes()
+    assert (tmp_path / "once.pdf").read_bytes().startswith(b"%PDF")

@@ -1,0 +1,51 @@
+"""One look for all figures: a colour for every method, and files that are whole and reproducible."""
+
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from spl.figures.style import PALETTE, dataset_title, distinct_colours, method_colours, save_figure
+
+
+def test_a_method_has_the_same_colour_whatever_stands_beside_it():
+    alone, together = method_colours(["spl"]), method_colours(["telea", "rn", "spl", "mine"])
+    assert together["spl"] == alone["spl"]
+    assert len(set(together.values())) == 4
+
+
+def test_methods_of_the_paper_and_its_ablations_are_told_apart():
+    methods = ["mfe", "rfr", "rn", "ec", "spl", "spl_released", "spl_no_prior", "spl_detector", "spl_concat"]
+    assert len(set(method_colours(methods).values())) == len(methods)
+
+
+@pytest.mark.parametrize("count", [1, 9, 20, 27])
+def test_colours_are_distinct_and_begin_with_the_safe_ones(count):
+    colours = distinct_colours(count)
+    assert len(set(colours)) == count
+    assert tuple(colours[:9]) == PALETTE[:count]
+    assert all(0 <= channel <= 1 for colour in colours for channel in to_rgb(colour))
+
+
+def test_datasets_have_their_printed_names():
+    assert [dataset_title(name) for name in ("paris", "my_photos")] == ["Paris StreetView", "my_photos"]
+
+
+def test_a_figure_is_saved_twice_over_with_the_same_bytes(tmp_path):
+    figure = Figure(figsize=(1, 1))
+    figure.text(0.5, 0.5, "$S_m$")
+    for stem in ("fig.v1", "fig.v2"):
+        save_figure(figure, tmp_path / "new" / stem)
+    names = ["fig.v1.pdf", "fig.v1.png", "fig.v2.pdf", "fig.v2.png"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == names
+    first, picture, second, again = (path.read_bytes() for path in sorted((tmp_path / "new").iterdir()))
+    assert first == second
+    assert picture == again
+    assert b"CreationDate" not in first
+
+
+def test_a_figure_that_fails_leaves_nothing(tmp_path):
+    figure = Figure(figsize=(1, 1))
+    figure.text(0.5, 0.5, "$\\no_such_letter$")
+    with pytest.raises(ValueError, match="no_such_letter"):
+        save_figure(figure, tmp_path / "fig")
+    assert not list(tmp_path.iterdir())

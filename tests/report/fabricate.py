@@ -1,0 +1,112 @@
+"""The results and data of a whole run, fabricated: random evidence, from which the real tables are written."""
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from spl.data.masks import RATIO_BINS
+from spl.evaluation.ablations import write_ablations
+from spl.evaluation.claims import write_claims
+from spl.evaluation.cost import COLUMNS as COST_COLUMNS
+from spl.evaluation.further import write_further
+from spl.evaluation.write_table1 import write_table1
+from spl.files import write_json
+from spl.params import load_params
+from spl.records import write_record
+from spl.settings import needed_teachers, run_settings, teacher_settings
+from spl.summaries import ablation_settings, drawn_figures
+
+IMAGES = 12
+COLOUR = (214, 17, 139)
+"""Of every figure: found nowhere else on the page."""
+
+BETTER = {"telea": -3, "mfe": -1.5, "rfr": -1, "rn": -1, "ec": -2, "spl": 0, "spl_no_prior": -0.5, "spl_concat": -0.2}
+
+
+def reduce(raw):
+    """Take of the demo's parameters what random evidence can stand for: no objects, hence no figures 1 and 3."""
+    raw["methods"] = {name: raw["methods"][name] for name in BETTER}
+    raw["ablations"]["methods"] = ["spl_no_prior", "spl_concat"]
+    raw["evaluation"]["bootstrap"]["samples"] = 100
+    raw["evaluation"]["perceptual"]["metrics"] = ["lpips", "fid"]
+    raw["detection"] = raw["figures"]["fig1"] = raw["figures"]["fig3"] = None
+    raw["figures"]["fig5"]["dataset"] = "paris"
+    return raw
+
+
+def fabricate(params_path, root):
+    """Write results/ and data/ as the workflow leaves them, and return both folders."""
+    params, results, data = load_params(params_path), root / "results", root / "data"
+    rng = np.random.default_rng(0)
+    for dataset, method, seed in params.runs():
+        _write_evidence(results, dataset, method, seed, rng)
+        if method in params.network_methods:
+            _write_training(params, results, dataset, method, seed, rng)
+    for name in needed_teachers(params):
+        facts = {"validation_map": 0.625, "steps": 152, "seconds": 71.0, "classes": ["tree", "car"],
+                 "versions": {"commit": "fedcba9876543210"}}  # fmt: skip
+        write_record(results / f"teachers/{name}/run.json", teacher_settings(params, name), {}, **facts)
+    _write_tables(params, results, data)
+    _write_data(params, data)
+    for name in [*drawn_figures(params), *(f"examples_{dataset}" for dataset in params.datasets)]:
+        write_figure(results / f"figures/{name}.png")
+    return {"results": results, "data": data}
+
+
+def write_figure(path, shown=None):
+    """Draw a figure of one distinctive colour that may name what it shows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    facts = PngInfo()
+    if shown:
+        facts.add_text("Description", shown)
+    Image.new("RGB", (2100, 400), COLOUR).save(path, pnginfo=facts)
+
+
+def _write_evidence(results, dataset, method, seed, rng):
+    bins = [RATIO_BINS[i % len(RATIO_BINS)] for i in range(IMAGES)]
+    names, psnr = [f"test/{i}.png" for i in range(IMAGES)], 25 + BETTER[method] + rng.normal(0, 0.8, IMAGES)
+    table = pd.DataFrame({
+        "image": names, "mask": [f"binary/{i}.png" for i in range(IMAGES)],
+        "hole_ratio": np.linspace(0.02, 0.58, IMAGES), "ratio_bin": bins, "psnr": psnr,
+        "ssim": 0.6 + psnr / 100, "mae": 0.5 / psnr, "mae_rgb": 0.52 / psnr, "ssim_gaussian": 0.61 + psnr / 100,
+        "psnr_hole": psnr - 8, "mae_hole": 2 / psnr,
+    })  # fmt: skip
+    folder = results / f"eval/{dataset}/{method}/seed{seed}"
+    folder.mkdir(parents=True)
+    table.to_csv(folder / "per_image.csv", index=False)
+    perceptual = results / f"perceptual/{dataset}/{method}/seed{seed}.csv"
+    perceptual.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame({"image": names, "lpips": ""}).to_csv(perceptual, index=False)
+    write_json(perceptual.with_suffix(".json"), {"unavailable": {"lpips": "<weights> are missing", "fid": "too few"}})
+
+
+def _write_training(params, results, dataset, method, seed, rng):
+    folder = results / f"weights/{dataset}/{method}/seed{seed}"
+    facts = {"steps": 200, "images_seen": 1600, "seconds": 64.2, "device": "cpu", "processes": 1}
+    run, versions = run_settings(params, dataset, method, seed), {"commit": "0123456789abcdef"}
+    write_record(folder / "run.json", run, {}, versions=versions, **facts)
+    steps = np.arange(10, 201, 10)
+    losses = {name: np.exp(-steps / 80) + rng.uniform(0, 0.1, len(steps)) for name in ("discriminator", "loss_img")}
+    log = pd.DataFrame({"step": steps, "lr_factor": 1.0, **losses, "loss_adv": np.where(steps < 80, 0, 0.5)})
+    log.to_csv(folder / "log.csv", index=False)
+
+
+def _write_tables(params, results, data):
+    write_table1(params, results / "eval", results)
+    write_ablations(ablation_settings(params), results / "eval", results / "figure4.csv")
+    write_further(params, results, results / "metrics.csv")
+    write_claims(params, results, data, results)
+    costs = [(method, 64, 123456, 0.5, 0.012, 34.5, "cpu", 1) for method in params.table_methods]
+    pd.DataFrame(costs, columns=COST_COLUMNS).to_csv(results / "cost.csv", index=False)
+
+
+def _write_data(params, data):
+    per_bin = dict.fromkeys(RATIO_BINS, 2)
+    for dataset in params.datasets:
+        write_json(data / f"prepared/{dataset}/record.json", {"images": {"train": 400, "test": IMAGES}})
+        write_json(data / f"pairs/{dataset}.json", {"pairs_per_bin": per_bin, "changed_bin_by_resizing": 3})
+        pairs = {"image": [f"test/{i}.png" for i in range(IMAGES)], "hole_ratio": np.linspace(0.02, 0.58, IMAGES)}
+        pd.DataFrame(pairs).to_csv(data / f"pairs/{dataset}.csv", index=False)
+    masks = {"masks_per_bin": dict.fromkeys(RATIO_BINS, 100), "rejected": {"hole ratio over 0.6": 7}}
+    write_json(data / "masks/record.json", masks)

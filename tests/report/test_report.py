@@ -1,0 +1,290 @@
+"""The report: what it says, what it refuses, and that it needs nothing outside itself."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+import yaml
+
+from spl.errors import DataError
+from spl.evaluation.claims_page import VERDICTS
+from spl.params import load_params
+from spl.report import write
+from spl.report.data import whose_pictures
+from spl.report.figures import CAPTIONS
+from spl.report.view import duration, number
+from spl.report.write import write_report
+from tests.conftest import REPOSITORY
+from tests.report.fabricate import fabricate, reduce, write_figure
+
+
+@pytest.fixture
+def run(tmp_path, raw_params, write_params):
+    """A fabricated run: its parameter file, folders and the page to write."""
+    params = write_params(reduce(raw_params))
+    return {"params_path": params, **fabricate(params, tmp_path), "out": tmp_path / "report.html"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The same, written once: for those who only read."""
+    root = tmp_path_factory.mktemp("run")
+    params = root / "params.yaml"
+    raw = yaml.safe_load((REPOSITORY / "presets/demo.yaml").read_text())
+    params.write_text(yaml.safe_dump(reduce(raw), sort_keys=False) + "# <script>alert('verbatim & escaped')</script>\n")
+    folders = fabricate(params, root)
+    write_report(params, **folders, out=root / "report.html")
+    return root, Page.of(root / "report.html")
+
+
+class Page(HTMLParser):
+    """Tables by section as lists of lines of words, pictures by title, and every address that a browser might load."""
+
+    def __init__(self):
+        super().__init__()
+        self.sections, self.loaded, self.links, self.tags, self.words = {}, [], [], [], []
+        self._open = None
+
+    @classmethod
+    def of(cls, path):
+        page = cls()
+        page.html = path.read_text(encoding="utf-8")
+        page.feed(page.html)
+        return page
+
+    def handle_starttag(self, tag, attributes):
+        facts = dict(attributes)
+        self.tags.append(tag)
+        if tag == "section":
+            self.sections[facts["id"]] = []
+        elif tag == "tr" and self.sections:
+            self.lines.append([])
+        elif tag in ("td", "th") and self.sections:
+            self.lines[-1].append("")
+            self._open = tag
+        for name in ("src", "srcset", "href", "data", "poster", "action", "background", "xlink:href"):
+            if name in facts:
+                (self.links if tag == "a" else self.loaded).append(facts[name])
+
+    def handle_endtag(self, tag):
+        if tag == self._open:
+            self._open = None
+
+    def handle_data(self, data):
+        self.words.append(data)
+        if self._open:
+            self.lines[-1][-1] += f" {data}" if self.lines[-1][-1] else data
+
+    @property
+    def lines(self):
+        return self.sections[list(self.sections)[-1]]
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+def test_the_page_loads_nothing_from_outside(finished):
+    _, page = finished
+    assert page.loaded
+    assert all(address.startswith("data:image/") for address in page.loaded)
+    style = page.html[page.html.index("<style>") : page.html.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+    assert not {"script", "link", "iframe", "object", "embed", "base"} & set(page.tags)
+
+
+def test_every_entry_of_the_contents_leads_to_a_section(finished):
+    _, page = finished
+    inside = [link[1:] for link in page.links if link.startswith("#")]
+    assert inside == list(page.sections)
+    assert len(inside) == 13  # all but the grid, which the demo does not have
+
+
+def test_the_top_says_that_it_is_a_demo_by_which_code_and_how_to_make_it_again(finished):
+    root, page = finished
+    top = page.html[: page.html.index("<nav")]
+    assert "<strong>Demo on the miniature world.</strong>" in top
+    assert "not the paper's numbers" in top.replace("&#39;", "'")
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", top)
+    assert f"python -m spl report --params {root}/params.yaml" in top
+    assert re.search(r"torch \d+\.\d+", top)
+
+
+@pytest.mark.parametrize(
+    ("described", "printed"),
+    [
+        ("a1b2c3", "<dd>a1b2c3</dd>"),
+        ("a1b2c3+changes", "<dd>a1b2c3 with uncommitted changes</dd>"),
+        ("unknown", "<dd>not a git repository</dd>"),
+    ],
+)
+def test_the_commit_is_printed_in_words(run, monkeypatch, described, printed):
+    monkeypatch.setattr(write, "versions", lambda: {"commit": described, "python": "3.11"})
+    write_report(**run)
+    assert printed in run["out"].read_text()
+
+
+def test_the_headline_follows_the_pictures(raw_params, write_params):
+    paper = load_params(REPOSITORY / "presets/paper.yaml")
+    assert whose_pictures(paper)[0] == "The paper's data"
+    raw_params["datasets"]["paris"]["source"] = {"kind": "supplied", "path": "data/raw/paris"}
+    headline, sentences = whose_pictures(load_params(write_params(raw_params)))
+    assert headline == "Mixed data"
+    assert "Paris StreetView: not the paper's pictures" in sentences  # 64 px are not the paper's size
+    assert "CelebA: miniature world" in sentences
+
+
+def test_table_1_shows_every_cell_with_interval_status_and_the_papers_value(finished):
+    root, page = finished
+    table = pd.read_csv(root / "results/table1.csv")
+    cell = table.query("metric == 'psnr' and method == 'spl' and dataset == 'paris' and mask_ratio == 'all'").iloc[0]
+    block = page.sections["table1"]
+    block = block[block.index(["PSNR ↑"]) : block.index(["MAE ↓"])]
+    (ours,), (theirs,) = ([line for line in block if line[0] == head] for head in ("SPL", "paper: Ours"))
+    interval = f"[{cell['ours_low']:.2f}, {cell['ours_high']:.2f}]"
+    assert ours[-1] == f"{cell['ours']:.2f} b {interval}"
+    assert theirs[-1] == f"29.38 gap {cell['gap']:+.2f}".replace("-", "−")
+    assert "(b) trained here on the miniature world." in page.text
+    assert len(ours) == 1 + 3 * 3
+
+
+def test_the_best_of_each_column_is_marked(finished):
+    root, page = finished
+    table = pd.read_csv(root / "results/table1.csv")
+    ranked = table.groupby(["metric", "dataset", "mask_ratio"])["ours"]
+    assert page.html.count('class="best"') == ranked.ngroups
+    psnr = table[table["metric"] == "psnr"].groupby(["dataset", "mask_ratio"])["ours"].max()
+    mae = table[table["metric"] == "mae"].groupby(["dataset", "mask_ratio"])["ours"].min()
+    best = re.findall(r'class="best">([\d.]+)', page.html)
+    assert [f"{value:.2f}" for value in psnr.loc[["places2", "celeba", "paris"]]] == best[9:18]
+    assert [f"{value:.4f}" for value in mae.loc[["places2", "celeba", "paris"]]] == best[18:]
+
+
+def test_verdicts_are_counted_and_worded(finished):
+    root, page = finished
+    claims = pd.read_csv(root / "results/claims.csv")
+    for verdict in VERDICTS:
+        count = (claims["verdict"] == verdict).sum()
+        assert re.search(rf"<b>{count}</b> {verdict}</span>", page.html)
+    ahead = page.sections["verdicts"][1]
+    counts = claims[claims["claim"] == claims["claim"].iloc[0]]["verdict"].value_counts()
+    assert [int(text) for text in ahead[2:]] == [counts.get(verdict, 0) for verdict in VERDICTS]
+    cells = [cell for line in page.sections["claims"] for cell in line]
+    compared = claims["difference"].notna().sum()
+    assert sum(any(f"{verdict}, " in cell for verdict in VERDICTS) for cell in cells) == compared
+
+
+def test_a_claim_that_cannot_be_tested_says_why(finished):
+    _, page = finished
+    lines = [line for line in page.sections["claims"] if any("not testable" in cell for cell in line)]
+    assert lines
+    assert all(line[-1].startswith("This run ") for line in lines)
+
+
+def test_a_remark_that_all_comparisons_share_is_made_once(finished):
+    _, page = finished
+    remarks = [line[-1] for line in page.sections["claims"] if "MFE" in line[1] and "+" in "".join(line)]
+    assert remarks
+    assert all(remark.count("how much trainings differ") == 1 for remark in remarks if remark)
+
+
+def test_metrics_that_are_not_available_say_why_and_markup_stays_text(finished):
+    _, page = finished
+    assert "LPIPS not available: &lt;weights&gt; are missing" in page.html
+    assert "&lt;script&gt;alert(" in page.html  # the parameter file, verbatim
+    telea = next(line for line in page.sections["metrics"] if line[0] == "Telea")
+    assert telea[-2:] == ["not available", "not available"]
+
+
+def test_trainings_teachers_and_data_are_listed(finished):
+    _, page = finished
+    runs = [line for line in page.sections["training"] if line[0] == "Paris StreetView"]
+    assert ["SPL w/o S", "1", "trained here", "–", "200", "1,600", "64 s", "cpu × 1", "0123456789ab", "current"] in [
+        line[1:] for line in runs
+    ]
+    assert page.sections["teachers"][1] == [
+        "multilabel", "tresnet", "trained here", "0.625", "152", "71 s", "2", "fedcba987654", "current"
+    ]  # fmt: skip
+    assert page.sections["data"][1][0] == "Places2 miniature world"
+    assert "Left out: 7 masks: hole ratio over 0.6." in page.text
+
+
+def test_a_training_with_other_settings_is_shown_as_such(run):
+    record = run["results"] / "weights/paris/rn/seed1/run.json"
+    content = json.loads(record.read_text())
+    content["settings"]["recipe"]["training"]["lr"] = 0.5
+    record.write_text(json.dumps(content))
+    write_report(**run)
+    lines = [line for line in Page.of(run["out"]).sections["training"] if line[-1].startswith("differs")]
+    assert [line[:2] for line in lines] == [["Paris StreetView", "RN"]]
+    assert "recipe.training.lr: was 0.5, is 0.002" in lines[0][-1]
+
+
+def test_figures_are_embedded_with_the_rule_that_chose_what_they_show(finished):
+    _, page = finished
+    titles = ["Figure 2", "Figure 4", "Figure 5", "Examples, Places2", "Training curves, Paris StreetView"]
+    assert all(f'alt="{title}"' in page.html for title in titles)
+    assert "Not part of this experiment: Figure 1, Figure 3" in page.text
+    assert "of the test pictures with a hole ratio of at least 30%, those whose PSNR under SPL is closest" in page.text
+    assert (
+        "equally spaced ranks of the hole ratio. Shown: test/1.png, test/4.png, test/7.png, test/10.png." in page.text
+    )
+
+
+@pytest.mark.parametrize("name", ["fig1", "fig2", "fig3", "fig4", "fig5"])
+def test_every_figure_of_the_demo_has_a_caption(demo_params, name):
+    caption = CAPTIONS[name](demo_params)
+    assert caption.endswith(".")
+    assert "SPL" in caption
+
+
+def test_a_figure_that_names_its_pictures_is_believed(run):
+    write_figure(run["results"] / "figures/fig5.png", shown="test/3.png, test/8.png")
+    write_report(**run)
+    assert "Shown: test/3.png, test/8.png." in Page.of(run["out"]).text
+
+
+def test_missing_parts_are_left_out_with_the_reason(run, monkeypatch, tmp_path):
+    for path in ("figures/fig4.png", "weights/paris/rn/seed1/run.json", "weights/paris/rn/seed1/log.csv"):
+        (run["results"] / path).unlink()
+    (run["data"] / "masks/record.json").unlink()
+    monkeypatch.setattr(write, "DEVIATIONS", tmp_path / "absent.md")
+    write_report(**run)
+    page = Page.of(run["out"])
+    assert f"Figure 4 has not been drawn: snakemake --cores all -- {run['results']}/figures/fig4.png" in page.text
+    assert "docs/deviations.md is not beside this code" in page.text
+    assert "There is no record of the masks." in page.text
+    assert [line[1] for line in page.sections["training"] if line[-1] == "missing"] == ["RN"]
+
+
+def test_missing_tables_are_one_error_that_names_them_all(run):
+    (run["results"] / "claims.csv").unlink()
+    (run["results"] / "cost.csv").unlink()
+    with pytest.raises(DataError, match=r"claims\.csv, .*cost\.csv\. Build them first: snakemake"):
+        write_report(**run)
+    assert not run["out"].exists()
+
+
+def test_deviations_are_rendered_below_the_pages_headings(finished):
+    _, page = finished
+    source = (REPOSITORY / "docs/deviations.md").read_text()
+    assert page.html.count("<h4>") == len(re.findall(r"^## ", source, flags=re.MULTILINE))
+    assert "<strong>5</strong>" in page.html
+
+
+def test_the_same_run_gives_the_same_page(run, monkeypatch):
+    monkeypatch.setattr(write, "_facts", lambda *_: {})
+    write_report(**run)
+    first = run["out"].read_bytes()
+    write_report(**run)
+    assert run["out"].read_bytes() == first
+
+
+def test_numbers_are_printed_for_readers():
+    assert number(-1234.567, 1) == "−1,234.6"
+    assert number(0.5, 2, signed=True) == "+0.50"
+    assert (number(float("nan"), 2), number(float("inf"), 2)) == ("–", "∞")
+    assert [duration(seconds) for seconds in (71, 600, 9000)] == ["71 s", "10 min", "2.5 h"]

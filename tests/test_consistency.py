@@ -1,0 +1,128 @@
+"""Sections of params.yaml that contradict each other are found together, each with its dotted path."""
+
+import pytest
+
+from spl.errors import ParamsError
+from spl.params import load_params
+from tests.conftest import bare, set_value
+
+GRID = {"method": "spl", "points": [{"alpha": [0.0]}]}
+FIGURE_1 = {"dataset": "places2", "methods": ["ec", "spl"], "prior": "spl"}
+
+
+def faults_of(path) -> list[str]:
+    with pytest.raises(ParamsError) as caught:
+        load_params(path)
+    return [line.strip() for line in str(caught.value).splitlines()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "fault"),
+    [
+        ("seeds", [1, 2, 1], "seeds: every seed once, got [1, 2, 1]"),
+        ("methods.spl.teacher", "nobody", "methods.spl.teacher: teachers has no 'nobody'; it has multilabel, detector"),
+        ("perception.teacher", "detector", "perception.teacher: must be a TResNet of teachers, got 'detector'"),
+        ("perception.teacher", "nobody", "perception.teacher: must be a TResNet of teachers, got 'nobody'"),
+        ("ablations.dataset", "paaris", "ablations.dataset: datasets has no 'paaris'; it has places2, celeba, paris"),
+        ("ablations.reference", "splll", "ablations.reference: methods has no 'splll'; it has telea, navier_stokes"),
+        ("ablations.methods", ["spl_none"], "ablations.methods: methods has no 'spl_none'; it has telea"),
+        ("ablations.methods", ["spl"], "ablations.methods: 'spl' is the reference that the others are compared with"),
+        ("detection.datasets", ["places2", "x"], "detection.datasets: datasets has no 'x'; it has places2"),
+        (
+            "detection.detector.teacher", "multilabel",
+            "detection.detector.teacher: must be a YOLOv5 of teachers, got 'multilabel'",
+        ),
+        ("detection", None, "figures.fig1 shows detections on places2, which detection.datasets does not have"),
+        ("detection", None, "figures.fig3 shows detections on places2, which detection.datasets does not have"),
+        ("detection.datasets", ["celeba"], "figures.fig1 shows detections on places2"),
+        ("figures.fig1.dataset", "x", "figures.fig1.dataset: datasets has no 'x'"),
+        ("figures.fig1.methods", ["rfr", "x"], "figures.fig1.methods: the methods of Table 1 has no 'x'; it has telea"),
+        ("figures.fig1.methods", ["spl_concat"], "figures.fig1.methods: the methods of Table 1 has no 'spl_concat'"),
+        ("figures.fig1.prior", "rn", "figures.fig1.prior: must be a method with the recipe spl, got 'rn'"),
+        ("figures.fig2.method", "x", "figures.fig2.method: must be a method with the recipe spl, got 'x'"),
+        ("figures.fig3.images", {"x": 1}, "figures.fig3: datasets has no 'x'"),
+        ("figures.fig3.detections", "celeba", "figures.fig3 shows detections on celeba"),
+        ("figures.fig5.prior", "ec", "figures.fig5.prior: must be a method with the recipe spl, got 'ec'"),
+        ("figures.fig5.edges", "spl", "figures.fig5.edges: must be a method with the recipe ec, got 'spl'"),
+        ("figures.fig5.prior", "spl_concat", "figures: spl_concat is an ablation, which is not run on places2"),
+        ("grid", GRID, "grid: weights are chosen on validation images, so evaluation.split must be validation"),
+        ("grid", GRID | {"method": "rn"}, "grid.method: must be a method with the recipe spl, got 'rn'"),
+        (
+            "grid", {"method": "spl_no_prior", "points": [{"lambda_prior": [0.0, 1.0]}]},
+            "grid.points: methods.spl_no_prior.teacher is null, so lambda_prior must stay 0.0",
+        ),
+        ("evaluation.split", "validation", "datasets.celeba.validation: evaluation.split is validation, so some"),
+        ("pretext", None, "teachers.multilabel is trained here, so pretext must say on what; it is null"),
+        ("pretext", None, "teachers.detector is trained here, so pretext must say on what; it is null"),
+        (
+            "datasets.paris.image_size", 72,
+            "methods.spl_detector.teacher is a YOLOv5, which takes multiples of 16, "
+            "but datasets.paris.image_size is 72",
+        ),
+    ],
+)  # fmt: skip
+def test_a_contradiction_is_named_with_its_path(raw_params, write_params, path, value, fault):
+    set_value(raw_params, path, value)
+    assert any(line.startswith(fault) for line in faults_of(write_params(raw_params)))
+
+
+def test_contradictions_are_reported_all_at_once(raw_params, write_params):
+    changes = {"seeds": [1, 1], "methods.spl.teacher": "x", "ablations.reference": "y", "figures.fig5.edges": "rn"}
+    for path, value in changes.items():
+        set_value(raw_params, path, value)
+    faults = faults_of(write_params(raw_params))
+    assert len(faults) == len(changes)
+    assert [fault.split(": ")[0] for fault in faults] == [
+        "seeds", "methods.spl.teacher", "ablations.reference", "figures.fig5.edges",
+    ]  # fmt: skip
+
+
+def test_a_method_without_a_teacher_has_no_prior_loss(raw_params, write_params):
+    raw_params["methods"]["spl_no_prior"]["losses"]["lambda_prior"] = 0.5
+    (fault,) = faults_of(write_params(raw_params))
+    assert fault.startswith("methods.spl_no_prior: teacher is null")
+    assert "losses.lambda_prior must be 0.0" in fault
+
+
+def test_a_detector_as_teacher_asks_for_sizes_only_where_its_method_is_run(raw_params, write_params):
+    raw_params["datasets"]["celeba"]["image_size"] = 40  # spl_detector is an ablation on paris
+    faults = faults_of(write_params(raw_params))
+    assert not any("YOLOv5" in fault for fault in faults)
+
+
+def test_an_experiment_needs_neither_teachers_nor_detection_nor_figures(raw_params, write_params):
+    raw = bare(raw_params)
+    raw |= {"teachers": {}, "pretext": None, "detection": None, "perception": {"kind": "vgg", "folder": "x"}}
+    raw["methods"] = {name: raw["methods"][name] for name in ("telea", "rn", "rfr", "spl_no_prior")}
+    params = load_params(write_params(raw))
+    assert params.network_methods == ["rn", "rfr", "spl_no_prior"]
+
+
+# --- Runs -------------------------------------------------------------------------------------------------------------
+
+
+def test_ablations_are_run_on_their_dataset_only(demo_params):
+    ablations = ["spl_no_prior", "spl_detector", "spl_concat"]
+    table = [name for name in demo_params.methods if name not in ablations]
+    assert demo_params.table_methods == table
+    assert demo_params.methods_of("paris") == [*table, *ablations]
+    for dataset in ("places2", "celeba"):
+        assert demo_params.methods_of(dataset) == table
+    assert {run.dataset for run in demo_params.runs() if run.method in ablations} == {"paris"}
+
+
+def test_without_ablations_every_method_is_in_table_1(raw_params, write_params):
+    params = load_params(write_params(bare(raw_params)))
+    assert params.table_methods == list(params.methods)
+
+
+def test_only_what_is_trained_has_a_run_for_every_seed(raw_params, write_params):
+    raw_params["seeds"] = [4, 7]
+    raw_params["methods"]["rn"]["weights"] = {"paris": {"source": "released", "path": "x.pth"}}
+    params = load_params(write_params(raw_params))
+    assert params.seeds_of("paris", "telea") == (4,)
+    assert params.seeds_of("paris", "rn") == (4,)
+    assert params.seeds_of("celeba", "rn") == params.seeds_of("paris", "spl") == (4, 7)
+    runs = list(params.runs())
+    assert len(runs) == len(set(runs))
+    assert len(runs) == 3 * (3 * 1 + 5 * 2) - 1 + 3 * 2
