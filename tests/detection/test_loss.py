@@ -92,7 +92,7 @@ def scene():
     boxes = torch.rand(3, 12, 5, generator=random)
     boxes[..., 3:] = boxes[..., 3:] ** 2 * 0.9 + 0.05
     boxes[..., 0] = torch.randint(0, 4, (3, 12), generator=random)
-    boxes[0, 0, 1:3] = torch.tensor([1.0, 0.3])
+    boxes[0, 0, 1:3] = torch.tensor([1.0, 0.35])
     boxes[1, 5:, 0] = -1
     boxes[2, :, 0] = -1
     anchors = torch.stack([ANCHORS, ANCHORS / 2, ANCHORS / 4])
@@ -147,9 +147,11 @@ def test_loss_equals_loops_over_all_cells(scene):
 
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
 def test_of_objects_that_share_a_cell_the_one_best_predicted_counts(order):
-    """Outputs of zero predict the anchor in the middle of each cell; two concentric objects differ from it in size."""
+    """Each cell predicts the anchor in its middle; two concentric objects differ from it in size."""
     anchors = torch.stack([ANCHORS[:1] * 2] * 3)
     predictions = [torch.zeros(1, 1, size, size, 5 + 2) for size in (8, 4, 2)]
+    for raw in predictions:
+        raw[..., 4] = 2  # at 0, every target would cost the same
     pair = torch.tensor([[[0, 2.5 / 8, 2.5 / 8, 2.2 / 8, 2 / 8], [1, 2.5 / 8, 2.5 / 8, 2.6 / 8, 2 / 8]]])
     expected = loss_by_loops(predictions, pair, anchors)
     losses = yolo_loss(predictions, pair[:, order], anchors)
