@@ -59,7 +59,9 @@ def test_without_a_grid_nothing_is_added(demo_params):
 VALUES = st.lists(st.sampled_from([0.0, 1.0, 3.0, 5.0, 10.0]), min_size=1, max_size=3, unique=True)
 
 
-@given(blocks=st.lists(st.dictionaries(st.sampled_from(WEIGHTS), VALUES, min_size=1, max_size=3), min_size=1, max_size=4))
+@given(
+    blocks=st.lists(st.dictionaries(st.sampled_from(WEIGHTS), VALUES, min_size=1, max_size=3), min_size=1, max_size=4)
+)
 def test_every_combination_of_every_block_is_there_once(demo, blocks):
     points = tuple({weight: tuple(values) for weight, values in block.items()} for block in blocks)
     params = demo.model_copy(update={"grid": demo_grid(points)})

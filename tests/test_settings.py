@@ -1,6 +1,5 @@
 """A step depends on its slice of params.yaml and on nothing else."""
 
-import copy
 from pathlib import Path
 
 import pytest

@@ -12,7 +12,7 @@ from spl.figures.style import dataset_title
 from spl.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
 from spl.report.view import Cell, Counts, Heading, Part, Prose, Row, Section, Table, count, interval, number
 
-UNDECIDED = "The interval contains 0."
+UNDECIDED = "Interval contains 0."
 """What the word undecided says already."""
 
 

@@ -1,71 +1,103 @@
-"""Training curves as small multiples."""
+"""Training curves as small multiples: what the template draws as lines on logarithmic axes."""
 
-import base64
-from io import BytesIO
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter
 
 from spl.evaluation.evidence import as_numbers
-from spl.figures.style import RULE, SMALL, distinct_colours
 from spl.labels import method_title
 
-COLUMNS = 4
+WIDTH, HEIGHT = 230.0, 120.0
+"""Of the area that the lines fill, in the units of the drawing."""
 
 MOST_POINTS = 200
 """Of a line; longer logs are averaged over stretches of equal length."""
 
-
-def draw_curves(logs: dict[tuple[str, int], pd.DataFrame], names: list[str]) -> str:
-    """Draw log.csv by (method, seed), one panel per method, and return an SVG as a data URI.
-
-    `names` are the losses of all figures, so that each has its colour everywhere.
-    """
-    methods = list(dict.fromkeys(method for method, _ in logs))
-    rows = -(-len(methods) // COLUMNS)
-    figure = Figure(figsize=(8.4, 1.65 * rows + 0.5), layout="constrained")
-    panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    colours = dict(zip(names, distinct_colours(len(names)), strict=True))
-    for axis, method in zip(panels, methods, strict=False):
-        axis.set_title(method_title(method))
-        for log in (log for (owner, _), log in logs.items() if owner == method):
-            _draw(axis, log, colours)
-    for axis in panels[len(methods) :]:
-        axis.remove()
-    shown = {line.get_label(): line for axis in panels[: len(methods)] for line in axis.lines}
-    handles = [shown[name] for name in names if name in shown]
-    figure.legend(handles=handles, loc="outside lower center", ncols=6, frameon=False, fontsize=SMALL)
-    return _as_uri(figure)
+MOST_TICKS = 6
 
 
-def _draw(axis: Axes, log: pd.DataFrame, colours: dict[str, str]) -> None:
-    steps = _thin(as_numbers(log["step"]))
-    for name in (name for name in log.columns if name in colours):
-        values = _thin(as_numbers(log[name]))
-        if (values > 0).any():
-            # A logarithmic axis has no place for the zeros of a stage that rests.
-            positive = np.where(values > 0, values, np.nan)
-            axis.plot(steps, positive, color=colours[name], label=name, linewidth=0.9, alpha=0.85)
-    axis.set_yscale("log")
-    axis.yaxis.set_major_formatter(LogFormatter())
-    axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.5)))
-    axis.grid(linewidth=RULE / 2, alpha=0.4)
-    axis.spines[["top", "right"]].set_visible(False)
+class Line(NamedTuple):
+    """A loss of one training."""
+
+    colour: str
+    points: str
+    """As SVG writes them."""
+
+
+class Tick(NamedTuple):
+    """A mark on an axis."""
+
+    place: float
+    text: str
+
+
+class Panel(NamedTuple):
+    """The trainings of one method."""
+
+    title: str
+    lines: tuple[Line, ...]
+    steps: tuple[Tick, ...]
+    losses: tuple[Tick, ...]
+
+
+class Curves(NamedTuple):
+    """The panels of one dataset and the colour of every loss in them."""
+
+    title: str
+    panels: tuple[Panel, ...]
+    colours: dict[str, str]
+    caption: str
+    kind: str = "curves"
+
+
+def lay_out(method: str, logs: Iterable[pd.DataFrame], colours: dict[str, str]) -> Panel:
+    """Bring the logs of a method's trainings into one panel. `colours` names the columns to draw."""
+    series = [
+        (colours[name], _thin(as_numbers(log["step"])), _thin(as_numbers(log[name])))
+        for log in logs
+        for name in log.columns
+        if name in colours
+    ]
+    last = max((steps[-1] for _, steps, _ in series if len(steps)), default=1.0)
+    values = np.concatenate([values for *_, values in series] or [np.empty(0)])
+    # A logarithmic axis has no place for the zeros of a stage that rests.
+    shown = values[np.isfinite(values) & (values > 0)]
+    low, high = (math.log10(shown.min()), math.log10(shown.max())) if shown.size else (0.0, 1.0)
+    high = max(high, low + 0.1)
+    lines = [
+        Line(colour, points)
+        for colour, steps, values in series
+        if (points := _points(WIDTH * steps / last, values, low, high))
+    ]
+    steps = tuple(Tick(WIDTH * part, f"{last * part:,.0f}") for part in (0, 0.5, 1))
+    losses = tuple(Tick(_height(math.log10(value), low, high), f"{value:g}") for value in _round_values(low, high))
+    return Panel(method_title(method), tuple(lines), steps, losses)
+
+
+def _points(places: np.ndarray, values: np.ndarray, low: float, high: float) -> str:
+    drawn = [(x, _height(math.log10(value), low, high)) for x, value in zip(places, values, strict=True) if value > 0]
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in drawn)
+
+
+def _height(exponent: float, low: float, high: float) -> float:
+    """Place a power of ten in the panel, whose top is 0."""
+    return round(HEIGHT * (high - exponent) / (high - low), 1)
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """Return the round numbers between two powers of ten, the fewer the wider the stretch."""
+    for leads in ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        found = [lead * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for lead in leads]
+        inside = [value for value in found if low <= math.log10(value) <= high]
+        if len(inside) <= MOST_TICKS:
+            return inside
+    return inside[:: -(-len(inside) // MOST_TICKS)]
 
 
 def _thin(values: np.ndarray) -> np.ndarray:
     """Average neighbours until at most `MOST_POINTS` are left. Shapes: values (n,)."""
     parts = np.array_split(values, min(len(values), MOST_POINTS)) if len(values) else []
     return np.array([part.mean() for part in parts])
-
-
-def _as_uri(figure: Figure) -> str:
-    """Return the figure as an SVG; the same figure gives the same bytes."""
-    buffer = BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "spl"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()

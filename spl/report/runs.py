@@ -6,14 +6,17 @@ from typing import Any
 
 from spl.config import Params, Run
 from spl.data.tables import read_table
-from spl.figures.style import dataset_title
+from spl.figures.style import dataset_title, distinct_colours
 from spl.files import read_json
 from spl.labels import method_title
 from spl.records import differences
-from spl.report.curves import draw_curves
-from spl.report.view import DASH, Cell, Part, Picture, Prose, Section, count, duration, number, table
+from spl.report.curves import Curves, lay_out
+from spl.report.view import DASH, Cell, Part, Prose, Section, count, duration, number, table
 from spl.settings import RunSettings, needed_teachers, run_settings, teacher_settings
 from spl.strict import Strict
+
+NO_LOSS = ("step", "lr_factor")
+"""The other columns of log.csv."""
 
 
 def costs_section(results: Path) -> Section:
@@ -64,18 +67,24 @@ def training_section(params: Params, results: Path) -> Section:
     return Section("training", "Trainings", (lead, table(head, rows, heads=5), *_curves(folders)))
 
 
-def _curves(folders: dict[Run, Path]) -> Iterator[Picture]:
-    logs = {run: folder / "log.csv" for run, folder in folders.items() if (folder / "log.csv").is_file()}
-    tables = {run: read_table(path) for run, path in logs.items()}
-    names = dict.fromkeys(name for log in tables.values() for name in log.columns[1:] if name != "lr_factor")
-    for dataset in dict.fromkeys(run.dataset for run in tables):
-        of_dataset = {(run.method, run.seed): log for run, log in tables.items() if run.dataset == dataset}
+def _curves(folders: dict[Run, Path]) -> Iterator[Curves]:
+    """Lay out log.csv of every run, a drawing per dataset; a loss has the same colour in all."""
+    paths = {run: folder / "log.csv" for run, folder in folders.items()}
+    logs = {run: read_table(path) for run, path in paths.items() if path.is_file()}
+    names = list(dict.fromkeys(name for log in logs.values() for name in log.columns if name not in NO_LOSS))
+    colours = dict(zip(names, distinct_colours(len(names)), strict=True))
+    for dataset in dict.fromkeys(run.dataset for run in logs):
+        of_dataset = {run: log for run, log in logs.items() if run.dataset == dataset}
+        panels = [
+            lay_out(method, [log for run, log in of_dataset.items() if run.method == method], colours)
+            for method in dict.fromkeys(run.method for run in of_dataset)
+        ]
+        used = {name: colours[name] for name in names if any(name in log for log in of_dataset.values())}
         caption = (
-            "Losses against optimiser steps, logarithmic; one panel per method, all its seeds in the same colours. "
-            "Losses of different methods have different weights and cannot be compared."
+            "Losses by optimiser step, logarithmic; one panel per method, all its seeds in the same colours. Methods "
+            "weigh their losses differently, so lines cannot be compared between panels."
         )
-        title = f"Training curves, {dataset_title(dataset)}"
-        yield Picture(title, draw_curves(of_dataset, list(names)), caption)
+        yield Curves(f"Training curves, {dataset_title(dataset)}", tuple(panels), used, caption)
 
 
 def _row(run: Run, settings: RunSettings, folder: Path) -> list[str | Cell]:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
+from spl.report.curves import Curves
+
 DASH = "–"
 
 
@@ -78,7 +80,7 @@ class Folded(NamedTuple):
     kind: str = "folded"
 
 
-Part = Table | Picture | Prose | Heading | Counts | Folded
+Part = Table | Picture | Curves | Prose | Heading | Counts | Folded
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from spl.errors import DataError
 from spl.files import write_text
 from spl.params import load_params
 from spl.report.claims import claims_section, read_claims, summary_section
+from spl.report.curves import HEIGHT, WIDTH
 from spl.report.data import data_section, whose_pictures
 from spl.report.figures import ablations_section, figures_section, grid_section
 from spl.report.runs import costs_section, teachers_section, training_section
@@ -56,6 +57,8 @@ def write_report(params_path: Path, *, results: Path, data: Path, out: Path) -> 
         explanation=explanation,
         facts=_facts(params_path, results, data, out),
         sections=[section for section in sections if section],
+        width=WIDTH,
+        height=HEIGHT,
     )
     write_text(out, page)
 

@@ -137,6 +137,7 @@ def _detection(seed: int, teacher: TrainedYOLO, folder: Path, world: World) -> T
     pictures = BoxedPictures(folder, "train", image_size=teacher.image_size)
     classes, side = len(pictures.classes), 2 * teacher.image_size
     network = build_yolov5(depth=teacher.depth, width=teacher.width, num_classes=classes, side=side)
+    network.suit_anchors(pictures.sizes())
     network.to(world.device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=teacher.training.lr)
 
@@ -145,7 +146,7 @@ def _detection(seed: int, teacher: TrainedYOLO, folder: Path, world: World) -> T
         shown = [unseen.picture(i)[None].to(world.device) for i in range(len(unseen))]
         found = [network.detect(picture, min_score=LEAST_SCORE)[0] for picture in shown]
         references = [unseen.objects(i) for i in range(len(unseen))]
-        return mean_average_precision_of_boxes(references, found, classes)
+        return mean_average_precision_of_boxes(references, found, num_classes=classes)
 
     return Task(
         network,

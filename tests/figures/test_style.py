@@ -3,6 +3,7 @@
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from PIL import Image
 
 from spl.figures.style import PALETTE, dataset_title, distinct_colours, method_colours, save_figure
 
@@ -41,6 +42,8 @@ def test_a_figure_is_saved_twice_over_with_the_same_bytes(tmp_path):
     assert first == second
     assert picture == again
     assert b"CreationDate" not in first
+    with Image.open(tmp_path / "new/fig.v1.png") as printed:
+        assert printed.size == (300, 300)
 
 
 def test_a_figure_that_fails_leaves_nothing(tmp_path):

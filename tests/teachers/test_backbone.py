@@ -24,7 +24,8 @@ def seeded():
 
 
 @pytest.mark.parametrize(
-    ("model", "reduction", "channels"), [("resnet18", 4, 64), ("resnet18", 8, 128), ("resnet18", 16, 256), (VIT, 16, 192)]
+    ("model", "reduction", "channels"),
+    [("resnet18", 4, 64), ("resnet18", 8, 128), ("resnet18", 16, 256), (VIT, 16, 192)],
 )
 def test_the_map_has_a_quarter_of_the_size_before_enlarging(image, model, reduction, channels):
     teacher = BackboneTeacher.build(model, reduction=reduction)

@@ -12,7 +12,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, read_raw
 from tests.workflow.conftest import shrink
 
 SPL = (sys.executable, "-m", "spl")
@@ -28,7 +28,7 @@ def run(folder: Path, *command: str) -> None:
 def prepared(tmp_path_factory):
     """Prepared images and masks, by the commands a person would type."""
     folder = tmp_path_factory.mktemp("prepared")
-    raw = shrink(yaml.safe_load((REPOSITORY / "presets/demo.yaml").read_text()))
+    raw = shrink(read_raw(REPOSITORY / "presets/demo.yaml"))
     # RN's statistics pool over the batch of one process, so only SPL can be equal; without a teacher it is quicker.
     raw["methods"]["spl"]["losses"]["lambda_prior"] = 0.0
     raw["methods"]["spl"]["training"] |= {"epochs": 1, "ema": None, "lr": 0.0001}

@@ -15,7 +15,8 @@ from spl.data.prepare import prepare_images
 from spl.data.sources import fetch_images, fetch_masks, fetch_pretext
 from spl.data.structure import smooth_images
 from spl.errors import CheckpointError, RecordError, TrainingError
-from spl.files import read_json
+from spl.evaluation.run import require_run
+from spl.files import read_json, sha256
 from spl.recipes import ConstantDecay, LinearDecay
 from spl.settings import (
     data_settings,
@@ -31,6 +32,7 @@ from spl.training.distributed import World
 from spl.training.loop import Plan, train
 from spl.training.run import Sources, train_method
 from spl.training.teacher import make_teacher
+from tests.conftest import set_value
 from tests.training.conftest import tiny_params
 
 CPU = World(0, 1, torch.device("cpu"))
@@ -42,7 +44,6 @@ def sources(tmp_path_factory):
     """All that a run reads, made as the workflow makes it."""
     folder = tmp_path_factory.mktemp("world")
     params = Params.model_validate(tiny_params(), strict=False)
-    teacher = teacher_settings(params)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         fetch_images(image_source_settings(params, "paris"), folder / "paris.json", workers=1)
@@ -53,11 +54,13 @@ def sources(tmp_path_factory):
         fetch_masks(mask_settings(params), folder / "masks.json", workers=1)
         group_masks(mask_settings(params), folder / "masks.json", folder / "masks", workers=1)
         fetch_pretext(pretext_settings(params), folder / "pretext.json", workers=1)
-        make_teacher(teacher, folder / "pretext.json", folder / "teacher", world=CPU, should_stop=lambda step: False)
+        for name in params.teachers:
+            teacher, out = teacher_settings(params, name), folder / "teachers" / name
+            make_teacher(teacher, folder / "pretext.json", out, world=CPU, should_stop=lambda step: False)
     return Sources(
         images=folder / "images/manifest.csv",
         masks=folder / "masks/masks.csv",
-        teacher=folder / "teacher/weights.safetensors",
+        teachers=folder / "teachers",
         structure=folder / "structure",
     )
 
@@ -67,12 +70,12 @@ def run_method(sources, tmp_path, monkeypatch):
     """A function that trains a tiny method up to a step; returns whether it finished."""
     monkeypatch.chdir(tmp_path)
 
-    def run(method, out, *, stop_at=None, workers=0, change=lambda raw: None, **training):
-        raw = tiny_params()
+    def run(method, out, *, stop_at=None, workers=0, seed=1, change=lambda raw: None, **training):
+        raw = tiny_params() | {"seeds": [1, 2]}
         raw["methods"][method]["training"] |= training
         change(raw)
         return train_method(
-            run_settings(Params.model_validate(raw, strict=False), "paris", method),
+            run_settings(Params.model_validate(raw, strict=False), "paris", method, seed),
             sources,
             folder=tmp_path / out,
             world=CPU,
@@ -114,11 +117,11 @@ def test_resuming_at_any_step_equals_the_straight_run(run_method, tmp_path, meth
     for stop_at in (1, 3, 4, 5):
         assert not run_method(method, "resumed", epochs=3, stop_at=stop_at, **options)
         assert not (tmp_path / "resumed/weights.safetensors").exists()
-        assert torch.load(tmp_path / f"checkpoints/paris/{method}/state.pt", weights_only=True)["step"] == stop_at
+        assert torch.load(tmp_path / f"checkpoints/paris/{method}/seed1/state.pt", weights_only=True)["step"] == stop_at
     assert run_method(method, "resumed", epochs=3, **options)
     assert_equal(weights(tmp_path / "straight"), weights(tmp_path / "resumed"))
     assert (tmp_path / "straight/log.csv").read_text() == (tmp_path / "resumed/log.csv").read_text()
-    assert not (tmp_path / "checkpoints/paris" / method).exists()
+    assert not (tmp_path / "checkpoints/paris" / method / "seed1").exists()
 
 
 @pytest.mark.parametrize("method", ["rn", "mfe", "ec"])  # without, with a picture and with edges beside image and mask
@@ -137,9 +140,31 @@ def test_a_state_of_other_settings_is_not_resumed(run_method, tmp_path):
 
 def test_a_damaged_state_is_an_error_not_a_fresh_start(run_method, tmp_path):
     run_method("rn", "out", stop_at=1)
-    (tmp_path / "checkpoints/paris/rn/state.pt").write_bytes(b"damaged")
+    (tmp_path / "checkpoints/paris/rn/seed1/state.pt").write_bytes(b"damaged")
     with pytest.raises(CheckpointError, match=r"state\.pt cannot be read"):
         run_method("rn", "out")
+
+
+# --- Seeds ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_seed_gives_weights_of_its_own_and_is_resumed_by_itself(run_method, tmp_path):
+    run_method("rn", "second", seed=2, stop_at=3)
+    run_method("rn", "first", seed=1)
+    run_method("rn", "second", seed=2)
+    run_method("rn", "again", seed=2)
+    first, second = weights(tmp_path / "first"), weights(tmp_path / "second")
+    assert not any(torch.equal(first[name], second[name]) for name in first if name.endswith("weight"))
+    assert_equal(second, weights(tmp_path / "again"))
+
+
+def test_the_weights_of_another_seed_are_refused(run_method, sources, tmp_path):
+    run_method("rn", "out", seed=2)
+    wanted = run_settings(Params.model_validate(tiny_params(), strict=False), "paris", "rn")
+    inputs = {"images": sha256(sources.images), "masks": sha256(sources.masks)}
+    with pytest.raises(RecordError, match="seed: was 2, is 1"):
+        require_run(wanted, tmp_path / "out", inputs)
+    require_run(wanted.model_copy(update={"seed": 2}), tmp_path / "out", inputs)
 
 
 # --- Learning ---------------------------------------------------------------------------------------------------------
@@ -184,33 +209,41 @@ def test_losses_of_edgeconnect_fall_and_those_of_resting_networks_are_logged_as_
     [
         ("rn", {"images", "masks"}),
         ("spl", {"images", "masks", "teacher"}),
+        ("spl_no_prior", {"images", "masks"}),
+        ("spl_detector", {"images", "masks", "teacher"}),
+        ("spl_concat", {"images", "masks", "teacher"}),
         ("rfr", {"images", "masks", "teacher"}),
         ("mfe", {"images", "masks", "teacher", "structure"}),
         ("ec", {"images", "masks", "teacher"}),
     ],
 )
-def test_the_record_names_the_files_that_the_method_reads(run_method, tmp_path, method, inputs):
+def test_the_record_names_the_files_that_the_method_reads(run_method, sources, tmp_path, method, inputs):
     run_method(method, "out")
     record = read_json(tmp_path / "out/run.json")
     assert record["inputs"].keys() == inputs
-    assert record["settings"]["method"] == method
+    assert (record["settings"]["method"], record["settings"]["seed"]) == (method, 1)
+    teacher = {"spl_detector": "detector"}.get(method, "multilabel")
+    assert record["inputs"].get("teacher") in (None, sha256(sources.teachers / teacher / "weights.safetensors"))
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "weights.safetensors", "run.json", "log.csv", "samples.png",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("section", "value", "methods"),
-    [("structure", {"strength": 0.01}, {"mfe"}), ("teacher", {"width": 0.25}, {"spl", "rfr", "mfe", "ec"})],
+    ("path", "value", "methods"),
+    [
+        ("structure.strength", 0.01, {"mfe"}),
+        ("teachers.multilabel.width", 0.25, {"spl", "rfr", "mfe", "ec"}),
+        ("teachers.detector.width", 0.25, {"spl_detector"}),
+    ],
 )
-def test_what_was_made_under_other_settings_is_refused(run_method, tmp_path, section, value, methods):
-    (key,) = value
-    for method in METHODS:
+def test_what_was_made_under_other_settings_is_refused(run_method, tmp_path, path, value, methods):
+    for method in (*METHODS, "spl_detector"):
         if method in methods:
-            with pytest.raises(RecordError, match=rf"{key}: was"):
-                run_method(method, "out", change=lambda raw: raw[section].update(value))
+            with pytest.raises(RecordError, match=rf"{path.split('.')[-1]}: was"):
+                run_method(method, "out", change=lambda raw: set_value(raw, path, value))
         else:
-            assert not run_method(method, "out", stop_at=1, change=lambda raw: raw[section].update(value))
+            assert not run_method(method, "out", stop_at=1, change=lambda raw: set_value(raw, path, value))
 
 
 @pytest.mark.parametrize("method", ["rfr", "mfe", "ec"])

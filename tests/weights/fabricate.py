@@ -17,8 +17,8 @@ from spl.weights.layouts.mfe import DECODER_RULES, ENCODER_RULES, EQUALISATION_R
 from spl.weights.layouts.rfr import RFR_RULES
 from spl.weights.layouts.rn import RN_RULES
 from spl.weights.layouts.spl import SPL_RULES
+from tests.conftest import REPOSITORY, bare, read_raw
 
-REPOSITORY = Path(__file__).parent.parent.parent
 RECIPES = ("rn", "rfr", "mfe", "ec", "spl")
 IMAGE_SIZE = 64
 
@@ -90,7 +90,7 @@ _MORE_TRAINING = {
 
 def method(recipe, *, models=MODELS, **released):
     """A method of params.yaml; `released` are paths by dataset."""
-    return {
+    return ({"teacher": "multilabel"} if recipe == "spl" else {}) | {
         "recipe": recipe,
         "model": models[recipe],
         "losses": _LOSSES[recipe],
@@ -101,7 +101,8 @@ def method(recipe, *, models=MODELS, **released):
 
 def raw_params(methods, *, image_size=IMAGE_SIZE, test=1):
     """The demo's parameters with these methods on one small dataset, paris."""
-    raw = yaml.safe_load((REPOSITORY / "presets" / "demo.yaml").read_text())
+    raw = bare(read_raw(REPOSITORY / "presets/demo.yaml"))
+    raw["detection"] = None
     raw["datasets"] = {"paris": raw["datasets"]["paris"]}
     raw["datasets"]["paris"]["image_size"] = image_size
     raw["datasets"]["paris"]["source"] |= {"train": 1, "test": test}

@@ -62,7 +62,7 @@ def test_a_whole_teacher_fits_by_its_trunk(tmp_path):
     torch.save({"model": state | top, "num_classes": 9605}, tmp_path / "Open_ImagesV6.pth")
     found = inspect_weights(tmp_path / "Open_ImagesV6.pth")
     assert found.fits
-    assert "teacher: {kind: released" in facts(found.report)[0]["use"]
+    assert "path: this file}" in facts(found.report)[0]["use"]
 
 
 @pytest.mark.parametrize("recipe", ["spl", "rn"])
@@ -149,7 +149,7 @@ def test_a_run_of_this_project_fits_its_record(tmp_path, recipe):
 
 
 def test_a_teacher_of_this_project_fits_its_record(tmp_path, repository):
-    settings = teacher_settings(load_params(repository / "presets" / "demo.yaml"))
+    settings = teacher_settings(load_params(repository / "presets/demo.yaml"), "multilabel")
     save_weights(build_teacher(settings.teacher).state_dict(), tmp_path / "weights.safetensors")
     write_record(tmp_path / "run.json", settings, {})
     found = inspect_weights(tmp_path / "weights.safetensors")
