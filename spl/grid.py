@@ -27,13 +27,19 @@ def grid_points(params: Params) -> dict[str, dict[str, float]]:
     """
     if params.grid is None:
         return {}
-    own = {weight: getattr(_varied(params).losses, weight) for weight in get_args(LossWeight)}
+    own = own_weights(params)
     points = [own]
     for block in params.grid.points:
         for values in product(*block.values()):
             if (point := own | dict(zip(block, values, strict=True))) not in points:
                 points.append(point)
     return {f"{params.grid.method}_grid_{number:02d}": point for number, point in enumerate(points) if number}
+
+
+def own_weights(params: Params) -> dict[str, float]:
+    """Return the loss weights of the method that the grid varies."""
+    losses = _varied(params).losses
+    return {weight: getattr(losses, weight) for weight in get_args(LossWeight)}
 
 
 def _varied(params: Params) -> SPLRecipe:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from spl.config import Ablations, Clusters, Evaluation, Figure1, Figure2, Figure3, Figure5, Params
 from spl.errors import ParamsError
-from spl.grid import grid_points
+from spl.grid import grid_points, own_weights
 from spl.settings import RunSettings, run_settings
 from spl.strict import Strict
 
@@ -34,9 +34,9 @@ class GridSettings(Strict):
     """What decides the table and the picture of the grid search."""
 
     table: TableSettings
-    """Of the points and, first, the method that they vary."""
+    """Of the method that is varied and of its points, in this order."""
     points: dict[str, dict[str, float]]
-    """The loss weights of every point."""
+    """The loss weights of each."""
 
 
 class ClaimSettings(Strict):
@@ -119,9 +119,10 @@ def ablation_settings(params: Params) -> AblationSettings:
 
 def grid_settings(params: Params) -> GridSettings:
     """Return the slice of the grid search; without one it compares nothing."""
-    points = grid_points(params)
-    methods = [params.grid.method, *points] if params.grid else []
-    return GridSettings(table=_table(params, methods, list(params.datasets)), points=points)
+    if params.grid is None:
+        return GridSettings(table=_table(params, [], []), points={})
+    points = {params.grid.method: own_weights(params), **grid_points(params)}
+    return GridSettings(table=_table(params, list(points), list(params.datasets)), points=points)
 
 
 def claim_settings(params: Params) -> ClaimSettings:

@@ -6,10 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spl.config import Grid
 from spl.grid import grid_points, with_grid_points
 from spl.params import load_params
 
 WEIGHTS = ("lambda_img", "lambda_adv", "lambda_prior", "alpha", "delta")
+
+
+@pytest.fixture(scope="module")
+def demo(repository):
+    return load_params(repository / "presets/demo.yaml")
 
 
 @pytest.fixture
@@ -59,12 +65,13 @@ def test_without_a_grid_nothing_is_added(demo_params):
 VALUES = st.lists(st.sampled_from([0.0, 1.0, 3.0, 5.0, 10.0]), min_size=1, max_size=3, unique=True)
 
 
-@given(
-    blocks=st.lists(st.dictionaries(st.sampled_from(WEIGHTS), VALUES, min_size=1, max_size=3), min_size=1, max_size=4)
-)
+BLOCKS = st.dictionaries(st.sampled_from(WEIGHTS), VALUES, min_size=1, max_size=3)
+
+
+@given(blocks=st.lists(BLOCKS, min_size=1, max_size=4))
 def test_every_combination_of_every_block_is_there_once(demo, blocks):
     points = tuple({weight: tuple(values) for weight, values in block.items()} for block in blocks)
-    params = demo.model_copy(update={"grid": demo_grid(points)})
+    params = demo.model_copy(update={"grid": Grid(method="spl", points=points)})
     own = {weight: getattr(params.methods["spl"].losses, weight) for weight in WEIGHTS}
     wanted = {
         tuple((own | dict(zip(block, values, strict=True))).items())
@@ -74,14 +81,3 @@ def test_every_combination_of_every_block_is_there_once(demo, blocks):
     found = [tuple(point.items()) for point in grid_points(params).values()]
     assert len(found) == len(set(found))
     assert set(found) == wanted - {tuple(own.items())}
-
-
-def demo_grid(points):
-    from spl.config import Grid
-
-    return Grid(method="spl", points=points)
-
-
-@pytest.fixture(scope="module")
-def demo(repository):
-    return load_params(repository / "presets/demo.yaml")

@@ -22,6 +22,9 @@ GROUND_TRUTH = "ground_truth"
 PADDING = 0.6
 """Points between a text and the edge of its plate."""
 
+HIDEABLE = 0.4
+"""Share of any box that a text may cover."""
+
 HIDDEN = 0.5
 """Share of a box that must be missing for its object to count as hidden."""
 
@@ -67,18 +70,19 @@ def class_colours(detections: Iterable[pd.DataFrame]) -> dict[str, str]:
 def draw_detections(axis: Axes, found: pd.DataFrame, colours: dict[str, str]) -> None:
     """Draw every box over a shown picture, with its confidence, and with its class where that is no wider than the box.
 
-    The most confident come first; a text that would overlap another is left out, and the box's colour says the class.
+    The most confident come first. A text that would overlap another or hide much of an object is left out; the box's
+    colour still says the class.
     """
-    taken: list[Bbox] = []
     for label, box in zip(found["label"], _boxes(found), strict=True):
         left, top, right, bottom = box
         frame = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, lw=0.8, ec=colours[label])
         axis.add_patch(frame)
-    for label, score, box in zip(found["label"], found["score"], _boxes(found), strict=True):
-        corners = Bbox(axis.transData.transform(np.reshape(box, (2, 2)) - 0.5))
-        named = _place(axis, f"{label} {score:.2f}", colours[label], corners, taken, widest=abs(corners.width))
+    boxes = [Bbox(np.sort(axis.transData.transform(np.reshape(box, (2, 2)) - 0.5), axis=0)) for box in _boxes(found)]
+    taken: list[Bbox] = []
+    for label, score, box in zip(found["label"], found["score"], boxes, strict=True):
+        named = _write(axis, f"{label} {score:.2f}", colours[label], box, taken, boxes, widest=box.width)
         if not named:
-            _place(axis, f"{score:.2f}", colours[label], corners, taken)
+            _write(axis, f"{score:.2f}", colours[label], box, taken, boxes)
 
 
 def add_legend(figure: Figure, colours: dict[str, str], *, height: float) -> None:
@@ -92,8 +96,10 @@ def add_legend(figure: Figure, colours: dict[str, str], *, height: float) -> Non
         )  # fmt: skip
 
 
-def _place(axis: Axes, words: str, colour: str, box: Bbox, taken: list[Bbox], *, widest: float = math.inf) -> bool:
-    """Write at a box, on the display, unless all places overlap what stands there or leave the picture; say if done."""
+def _write(
+    axis: Axes, words: str, colour: str, box: Bbox, taken: list[Bbox], boxes: list[Bbox], *, widest: float = math.inf
+) -> bool:
+    """Write at a box, on the display, if a place is free and in the picture; say if done, and add it to `taken`."""
     ink = "white" if np.dot(to_rgb(colour), (0.299, 0.587, 0.114)) < 0.5 else "black"
     text = axis.text(0, 0, words, fontsize=SMALL, color=ink, ha="left", va="bottom")
     text.set_bbox({"facecolor": colour, "edgecolor": "none", "pad": PADDING})
@@ -101,7 +107,8 @@ def _place(axis: Axes, words: str, colour: str, box: Bbox, taken: list[Bbox], *,
     size, room = text.get_window_extent().padded(padding), axis.get_window_extent()
     for corner in _places(box, size, room) if size.width <= widest else ():
         place = Bbox.from_bounds(*corner, size.width, size.height)
-        if _contains(room, place) and not any(place.overlaps(other) for other in taken):
+        is_free = not any(place.overlaps(other) for other in taken)
+        if is_free and _contains(room, place) and all(_share(other, place) <= HIDEABLE for other in boxes):
             text.set_position(axis.transData.inverted().transform(place.min + padding))
             taken.append(place)
             return True
@@ -113,14 +120,18 @@ def _contains(room: Bbox, place: Bbox) -> bool:
     return bool((room.min <= place.min).all() and (place.max <= room.max).all())
 
 
+def _share(box: Bbox, place: Bbox) -> float:
+    """Return the share of a box that a place covers."""
+    common = Bbox.intersection(box, place)
+    return common.width * common.height / (box.width * box.height) if common and box.width * box.height else 0.0
+
+
 def _places(box: Bbox, size: Bbox, room: Bbox) -> Iterator[tuple[float, float]]:
     """Yield lower left corners: above, below and inside the box, flush left, flush right, then moved into the picture.
 
     Pixels of the display, where y grows upwards.
     """
-    low, high = box.intervaly.min(), box.intervaly.max()
-    heights = (high, low - size.height, high - size.height, low)
-    for y in heights:
+    for y in (box.y1, box.y0 - size.height, box.y1 - size.height, box.y0):
         for x in (box.x0, box.x1 - size.width, min(max(box.x0, room.x0), room.x1 - size.width)):
             yield x, y
 

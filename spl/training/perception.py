@@ -129,7 +129,7 @@ def require_vgg(path: Path) -> Path:
     if not path.is_file():
         raise CheckpointError(
             f"{path} does not exist: perceptual losses need torchvision's file. Fetch "
-            f"https://download.pytorch.org/models/{path.name}, or set perception: {{kind: teacher, teacher: …}} in params.yaml."
+            f"https://download.pytorch.org/models/{path.name}, or set perception.kind to teacher in params.yaml."
         )
     return path
 

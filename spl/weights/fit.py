@@ -25,12 +25,14 @@ SIGNATURES = (
     ("the released EdgeConnect inpainting generator", r"^encoder\.1\.weight"),
     ("a TResNet in its authors' layout", r"^body\.conv1\.0\."),
     ("a TResNet in timm's layout", r"^body\.conv1\.conv\."),
+    ("YOLOv5 in its authors' layout", r"^(model\.)*24\.m\.0\."),
     ("this project's SPL", r"^semantic_learner\."),
     ("this project's RN", r"^blocks\.0\.norm1\.region_conv\."),
     ("this project's RFR", r"^reasoning\."),
     ("this project's MFE", r"^equalisation\."),
     ("this project's EdgeConnect", r"^edge_generator\."),
     ("this project's TResNet teacher", r"^trunk\.conv1\."),
+    ("this project's YOLOv5 teacher", r"^detector\.backbone\."),
 )
 
 

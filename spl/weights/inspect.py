@@ -20,8 +20,9 @@ from spl.models.spl import build_spl
 from spl.recipes import NetworkMethod
 from spl.records import read_settings
 from spl.settings import RunSettings, TeacherSettings
-from spl.teachers.build import build_teacher
+from spl.teachers.build import build_teacher, detected_classes
 from spl.teachers.tresnet import TResNetTeacher
+from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, build_yolov5
 from spl.weights.files import State, read_state
 from spl.weights.fit import Rules, describe, misfits, released_names, without_module
 from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES
@@ -31,6 +32,7 @@ from spl.weights.layouts.rfr import RFR_RULES
 from spl.weights.layouts.rn import RN_RULES
 from spl.weights.layouts.spl import SPL_RULES
 from spl.weights.layouts.tresnet import TOP, TRESNET, TRESNET_RULES
+from spl.weights.layouts.yolov5 import YOLOV5, YOLOV5_RULES, with_one_prefix
 from spl.weights.releases import RELEASES
 
 Build = Callable[[], nn.Module]
@@ -55,6 +57,14 @@ def _part_of(recipe: str, build: Build, rules: Rules, variants: dict[str, Build]
     return Published({"": build} | (variants or {}), rules, use, release.documented)
 
 
+YOLOV5_LAYOUT = "YOLOv5 in its authors' layout"
+
+
+def _coco_detector(size: str) -> nn.Module:
+    depth, width = COCO_SIZES[size]
+    return build_yolov5(depth=depth, width=width, num_classes=80, side=COCO_SIDE)
+
+
 PUBLISHED = {
     "the released SPL": _part_of(
         "spl", partial(build_spl, semantic_body="dense", semantic_blocks=16, fusion="one_plus_gamma"), SPL_RULES
@@ -72,8 +82,14 @@ PUBLISHED = {
     "a TResNet in its authors' layout": Published(
         {"": partial(TResNetTeacher.build, layers=(4, 5), width_factor=1.2)},
         TRESNET_RULES,
-        "teacher: {kind: released, path: this file}",
+        "teachers.<name>: {kind: tresnet_released, path: this file}",
         TRESNET.documented,
+    ),
+    YOLOV5_LAYOUT: Published(
+        {f"with size: {size}": partial(_coco_detector, size) for size in COCO_SIZES},
+        YOLOV5_RULES,
+        "teachers.<name>: {kind: yolov5_released, size: as above, path: this file}",
+        YOLOV5.documented,
     ),
 }
 """By the name that `describe` gives."""
@@ -101,6 +117,8 @@ def inspect_weights(path: Path) -> Inspection:
         "tensors": f"{len(state)}, {sum(tensor.numel() for tensor in state.values()):,} values",
     }
     problems = ["  neither a released layout nor the weights of a run of this project (run.json beside them)"]
+    if layout == YOLOV5_LAYOUT:
+        state = with_one_prefix(state)
     if layout in PUBLISHED:
         published = PUBLISHED[layout]
         found, network = {}, None
@@ -127,7 +145,7 @@ def _network_of(record: Path, layout: str) -> tuple[str, nn.Module]:
     settings = read_settings(record, TeacherSettings if "teacher" in layout else RunSettings)
     with torch.device("meta"):
         if isinstance(settings, TeacherSettings):
-            return "teacher", build_teacher(settings.teacher)
+            return "teacher", build_teacher(settings.teacher, classes=len(detected_classes(record)) or 1)
         assert isinstance(settings.recipe, NetworkMethod)
         channels = read_json(record)["teacher_channels"]
         network = build_generator(settings.recipe, image_size=settings.image_size, teacher_channels=channels)

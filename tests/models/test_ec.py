@@ -125,6 +125,7 @@ def test_predicted_edges_are_not_merged_with_those_around_the_hole(network, pict
     network(picture, mask)
     luma = gray(picture)
     assert torch.equal(seen[0], network.edge_generator(luma, canny_edges(luma, 1 - mask), mask))
+    assert torch.equal(network.edges(picture, mask), seen[0])
 
 
 def test_a_sample_does_not_depend_on_its_batch(network, picture, mask):

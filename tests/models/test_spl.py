@@ -12,7 +12,8 @@ from spl.models.spl import build_paper_spl, build_released_spl, build_spl
 PAPER = {"semantic_body": "residual", "semantic_blocks": 2, "fusion": "gamma"}
 RELEASED = {"semantic_body": "dense", "semantic_blocks": 2, "fusion": "one_plus_gamma"}
 SMALL = {"width": 8, "teacher_channels": 6, "fusion_blocks": 2}
-VARIANTS = pytest.mark.parametrize("variant", [PAPER, RELEASED], ids=["paper", "released"])
+CONCAT = PAPER | {"fusion": "concat"}
+VARIANTS = pytest.mark.parametrize("variant", [PAPER, RELEASED, CONCAT], ids=["paper", "released", "concat"])
 
 
 def count(module):
@@ -64,6 +65,26 @@ def test_empty_and_full_holes_are_finite(fill, image):
     (output.mean() + adapted_prior.mean()).backward()
     assert output.isfinite().all()
     assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
+@VARIANTS
+def test_the_prior_guides_the_picture_and_its_adaptation_does_not(variant, image, mask):
+    network = build_spl(**variant, **SMALL)
+    output, adapted_prior = network(image, mask)
+    network.semantic_learner.adapter.bias.data += 1
+    assert torch.equal(network(image, mask)[0], output)
+    assert not torch.equal(network(image, mask)[1], adapted_prior)
+    network.semantic_learner.body.register_forward_hook(lambda module, inputs, prior: prior.flip(3))
+    assert not torch.allclose(network(image, mask)[0], output, atol=1e-4)
+
+
+@VARIANTS
+def test_the_semantic_prior_is_the_one_that_forward_uses(variant, image, mask):
+    network, seen = build_spl(**variant, **SMALL), []
+    network.image_decoder.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[1]))
+    network(image, mask)
+    assert seen[0].shape == (3, 32, 8, 8)
+    assert torch.equal(network.semantic_prior(image, mask), seen[0])
 
 
 @VARIANTS

@@ -10,12 +10,14 @@ import pytest
 
 from spl.errors import DataError
 from spl.evaluation.claims_page import VERDICTS
+from spl.evaluation.grid import COLUMNS as GRID_COLUMNS
 from spl.params import load_params
 from spl.report import write
 from spl.report.curves import HEIGHT, MOST_POINTS, WIDTH, lay_out
 from spl.report.data import whose_pictures
-from spl.report.figures import CAPTIONS
-from spl.report.view import duration, number
+from spl.report.figures import CAPTIONS, grid_section
+from spl.report.table1 import table1_section
+from spl.report.view import Cell, duration, number
 from spl.report.write import write_report
 from tests.conftest import REPOSITORY
 from tests.report.fabricate import write_figure
@@ -149,6 +151,37 @@ def test_the_best_of_each_column_is_marked(finished):
     best = re.findall(r'class="best">([\d.]+)', page.html)
     assert [f"{value:.2f}" for value in psnr.loc[["places2", "celeba", "paris"]]] == best[9:18]
     assert [f"{value:.4f}" for value in mae.loc[["places2", "celeba", "paris"]]] == best[18:]
+
+
+def test_a_cell_of_several_trainings_shows_their_spread_and_infinite_values_are_counted(run):
+    path = run["results"] / "table1.csv"
+    table = pd.read_csv(path)
+    first = (table["metric"] == "psnr") & (table["method"] == "spl")
+    table.loc[first, ["seed_sd", "n_seeds", "n_infinite"]] = (0.123, 3, 2)
+    table.to_csv(path, index=False)
+    section = table1_section(load_params(run["params_path"]), run["results"])
+    notes = [cell.notes for row in section.parts[-1].rows for cell in row.cells if "sd 0.12 of 3" in cell.notes]
+    assert len(notes) == first.sum()
+    assert all("and 2 × ∞" in note for note in notes)
+
+
+def test_the_grid_search_is_listed_by_rank(raw_params, write_params, tmp_path):
+    for dataset in raw_params["datasets"].values():
+        dataset["validation"] = 20
+    raw_params["evaluation"]["split"] = "validation"
+    raw_params["grid"] = {"method": "spl", "points": [{"lambda_adv": [0.01, 0.1]}]}
+    params = load_params(write_params(raw_params))
+    own = dict.fromkeys(GRID_COLUMNS, 1.0) | {"dataset": "paris", "method": "spl", "rank": 2, "lambda_adv": 0.01}
+    own |= {name: "" for name in GRID_COLUMNS if "_difference" in name}
+    better = dict.fromkeys(GRID_COLUMNS, 1.0) | {"dataset": "paris", "rank": 1, "lambda_adv": 0.1, "psnr": 30.0}
+    better |= {"psnr_difference": 0.5, "psnr_difference_low": 0.25, "psnr_difference_high": 0.75}
+    pd.DataFrame([own, better], columns=GRID_COLUMNS).to_csv(tmp_path / "grid.csv", index=False)
+    lead, table, picture = grid_section(params, tmp_path).parts
+    assert [row.cells[:2] for row in table.rows] == [(Cell("1"), Cell("0.1")), (Cell("2"), Cell("0.01"))]
+    assert table.rows[0].cells[-1] == Cell("+0.500", ("[+0.250, +0.750]",))
+    assert table.rows[1].cells[-1] == Cell("–")
+    assert "validation images" in lead.text
+    assert "has not been drawn" in picture.text
 
 
 def test_verdicts_are_counted_and_worded(finished):
@@ -287,11 +320,10 @@ def test_long_curves_are_thinned():
     assert len(panel.losses) <= 6
 
 
-@pytest.mark.parametrize(
-    "log", [{"step": [], "total": []}, {"step": [1], "total": [0.0]}, {"step": [1], "total": [2.0]}]
-)
-def test_curves_without_a_shape_are_no_error(log):
-    assert lay_out("spl", [pd.DataFrame(log)], {"total": "#111111"}).title == "SPL"
+@pytest.mark.parametrize(("steps", "losses", "points"), [([], [], []), ([1], [0.0], []), ([1], [2.0], ["230.0,120.0"])])
+def test_curves_without_a_shape_are_no_error(steps, losses, points):
+    panel = lay_out("spl", [pd.DataFrame({"step": steps, "total": losses})], {"total": "#111111"})
+    assert [line.points for line in panel.lines] == points
 
 
 def test_the_same_run_gives_the_same_page(run, monkeypatch):

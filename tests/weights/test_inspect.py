@@ -7,7 +7,6 @@ import torch
 
 from spl.errors import CheckpointError, RecordError
 from spl.files import sha256, write_json
-from spl.params import load_params
 from spl.records import write_record
 from spl.settings import teacher_settings
 from spl.teachers.build import build_teacher
@@ -62,7 +61,7 @@ def test_a_whole_teacher_fits_by_its_trunk(tmp_path):
     torch.save({"model": state | top, "num_classes": 9605}, tmp_path / "Open_ImagesV6.pth")
     found = inspect_weights(tmp_path / "Open_ImagesV6.pth")
     assert found.fits
-    assert "path: this file}" in facts(found.report)[0]["use"]
+    assert facts(found.report)[0]["use"] == "teachers.<name>: {kind: tresnet_released, path: this file}"
 
 
 @pytest.mark.parametrize("recipe", ["spl", "rn"])
@@ -148,10 +147,12 @@ def test_a_run_of_this_project_fits_its_record(tmp_path, recipe):
     assert "  1 missing: " in found.report
 
 
-def test_a_teacher_of_this_project_fits_its_record(tmp_path, repository):
-    settings = teacher_settings(load_params(repository / "presets/demo.yaml"), "multilabel")
-    save_weights(build_teacher(settings.teacher).state_dict(), tmp_path / "weights.safetensors")
-    write_record(tmp_path / "run.json", settings, {})
+@pytest.mark.parametrize(("name", "classes"), [("multilabel", ["tree"]), ("detector", ["house", "tree"])])
+def test_a_teacher_of_this_project_fits_its_record(tmp_path, demo_params, name, classes):
+    settings = teacher_settings(demo_params, name)
+    network = build_teacher(settings.teacher, classes=len(classes))
+    save_weights(network.state_dict(), tmp_path / "weights.safetensors")
+    write_record(tmp_path / "run.json", settings, {}, classes=classes)
     found = inspect_weights(tmp_path / "weights.safetensors")
     assert found.fits
     assert facts(found.report)[0]["fits"] == f"yes, the teacher of {tmp_path / 'run.json'}"

@@ -10,7 +10,10 @@ from PIL import Image
 
 from tests.workflow.conftest import Clone
 
-DATASETS, METHODS = ("places2", "paris"), ("telea", "mfe", "rfr", "rn", "spl")
+DATASETS = ("places2", "paris")
+NETWORKS = ("mfe", "rfr", "rn", "ec", "spl")
+METHODS = ("telea", *NETWORKS)
+ABLATIONS = ("spl_no_prior", "spl_detector", "spl_concat")
 
 
 def test_table1_has_every_cell(built):
@@ -26,17 +29,17 @@ def test_table1_has_every_cell(built):
 
 def test_table1_can_be_redone_from_the_evidence_by_anyone(built):
     table = pd.read_csv(built.folder / "results/table1.csv")
-    evidence = pd.read_csv(built.folder / "results/eval/paris/spl/per_image.csv")
+    evidence = pd.read_csv(built.folder / "results/eval/paris/spl/seed1/per_image.csv")
     cell = table.query("metric == 'ssim' and method == 'spl' and dataset == 'paris' and mask_ratio == '20-40'")
     expected = evidence.loc[evidence["ratio_bin"].isin(["20-30", "30-40"]), "ssim"].mean()
     assert cell["ours"].item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_evidence_follows_from_the_composited_pictures(built):
-    evidence = pd.read_csv(built.folder / "results/eval/paris/telea/per_image.csv")
+    evidence = pd.read_csv(built.folder / "results/eval/paris/telea/seed1/per_image.csv")
     row = evidence.iloc[0]
     name = row["image"].split("/")[-1]
-    filled = np.asarray(Image.open(built.folder / f"results/eval/paris/telea/composited/{name}"), float)
+    filled = np.asarray(Image.open(built.folder / f"results/eval/paris/telea/seed1/composited/{name}"), float)
     truth = np.asarray(Image.open(built.folder / "data/prepared/paris" / row["image"]), float)
     assert row["psnr"] == pytest.approx(10 * np.log10(255**2 / ((filled - truth) ** 2).mean()), abs=1e-4)
     hole = np.asarray(Image.open(built.folder / "data/masks" / row["mask"]).resize((32, 32), Image.NEAREST))
@@ -49,20 +52,20 @@ def test_all_methods_saw_the_same_pairs(built):
     for dataset in DATASETS:
         pairs = pd.read_csv(built.folder / f"data/pairs/{dataset}.csv")
         for method in METHODS:
-            seen = pd.read_csv(built.folder / f"results/eval/{dataset}/{method}/per_image.csv")
+            seen = pd.read_csv(built.folder / f"results/eval/{dataset}/{method}/seed1/per_image.csv")
             assert seen[["image", "mask"]].equals(pairs[["image", "mask"]])
 
 
 def test_every_trained_run_documents_itself(built):
-    folder = built.folder / "results/weights/paris/spl"
+    folder = built.folder / "results/weights/paris/spl/seed1"
     record = json.loads((folder / "run.json").read_text())
     assert record["settings"]["recipe"]["training"]["epochs"] == 2
-    assert record["settings"]["teacher"]["teacher"]["kind"] == "trained"
+    assert record["settings"]["teacher"]["teacher"]["kind"] == "tresnet"
     assert (record["steps"], record["images_seen"]) == (4, 16)
     assert set(record["inputs"]) == {"images", "masks", "teacher"}
-    mfe = json.loads((built.folder / "results/weights/paris/mfe/run.json").read_text())
+    mfe = json.loads((built.folder / "results/weights/paris/mfe/seed1/run.json").read_text())
     assert set(mfe["inputs"]) == {"images", "masks", "teacher", "structure"}
-    assert mfe["settings"]["perception"] == {"kind": "teacher"}
+    assert mfe["settings"]["perception"] == {"kind": "teacher", "teacher": "multilabel"}
     assert len(pd.read_csv(folder / "log.csv")) >= 1
     assert Image.open(folder / "samples.png").size[0] > 32
     assert not (built.folder / "checkpoints/paris/spl").exists()
@@ -70,7 +73,7 @@ def test_every_trained_run_documents_itself(built):
 
 def test_every_network_saw_the_same_number_of_pictures(built):
     records = [json.loads(path.read_text()) for path in (built.folder / "results/weights").rglob("run.json")]
-    assert len(records) == len(DATASETS) * 4
+    assert len(records) == len(DATASETS) * len(NETWORKS) + len(ABLATIONS)
     assert {record["images_seen"] for record in records} == {16}
 
 
@@ -81,8 +84,42 @@ def test_what_every_method_costs(built):
 
 
 def test_pictures_to_look_at(built):
+    figures = built.folder / "results/figures"
     for dataset in DATASETS:
-        assert Image.open(built.folder / f"results/figures/examples_{dataset}.png").size[0] > 500
+        assert Image.open(figures / f"examples_{dataset}.png").size[0] > 500
+    for number in range(1, 6):
+        assert np.asarray(Image.open(figures / f"fig{number}.png").convert("L")).std() > 5
+        assert (figures / f"fig{number}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_ablations_are_compared_with_the_method_they_vary(built):
+    table = pd.read_csv(built.folder / "results/figure4.csv")
+    assert set(ABLATIONS) <= set(table["method"])
+    assert {path.name for path in (built.folder / "results/weights/places2").iterdir()} == set(NETWORKS)
+
+
+def test_claims_and_further_metrics_are_there(built):
+    assert len(pd.read_csv(built.folder / "results/claims.csv")) > 5
+    assert set(pd.read_csv(built.folder / "results/metrics.csv")["method"]) == set(METHODS)
+
+
+def test_objects_are_looked_for_in_the_pictures_of_every_method(built):
+    folder = built.folder / "results/detections"
+    assert {path.stem for path in (folder / "places2").glob("*.csv")} == {"ground_truth", *METHODS}
+    assert not (folder / "paris").exists()
+
+
+def test_priors_and_edges_are_kept_for_the_figures(built):
+    for method in ("spl", "ec"):
+        record = json.loads((built.folder / f"results/guidance/places2/{method}.json").read_text())
+        assert len(record["images"]) == 4
+
+
+def test_the_report_shows_everything_on_one_page(built):
+    page = (built.folder / "results/report.html").read_text()
+    for shown in ("Table 1", "Figure 1", "Figure 5", "spl_concat"):
+        assert shown in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
 
 
 def test_a_second_call_has_nothing_to_do(built):
@@ -111,7 +148,7 @@ def test_a_trained_model_fills_a_picture_of_ones_own(built, tmp_path):
         "spl",
         "inpaint",
         "--weights",
-        "results/weights/paris/spl",
+        "results/weights/paris/spl/seed1",
         "--image",
         str(tmp_path / "image.png"),
     ]
@@ -149,26 +186,21 @@ def copy(built, tmp_path):
 
 def test_one_datasets_learning_rate_retrains_that_dataset_only(copy):
     copy.set_params(set_lr)
-    expected = {"train_method": 1, "evaluate_method": 1, "table1": 1, "draw_examples": 1, "all": 1}
-    assert copy.dry_run("all") == expected
     before = {path: path.read_bytes() for path in (copy.folder / "results/weights").rglob("weights.safetensors")}
     copy.run("dvc", "repro")
     changed = [path for path, content in before.items() if path.read_bytes() != content]
-    assert [path.parent.relative_to(copy.folder / "results/weights").as_posix() for path in changed] == ["paris/spl"]
+    assert [path.parent.relative_to(copy.folder / "results/weights").as_posix() for path in changed] == [
+        "paris/spl/seed1"
+    ]
     record = json.loads((changed[0].parent / "run.json").read_text())
     assert record["settings"]["recipe"]["training"]["lr"] == 0.0005
-
-
-def test_figure_settings_retrain_nothing(copy):
-    copy.set_params(lambda raw: raw["figures"].update(examples=1))
-    assert copy.dry_run("all") == {"draw_examples": 2, "all": 1}
 
 
 def test_old_weights_under_new_settings_are_found_stale_and_refused(copy):
     # DVC can restore old files under new settings; without Snakemake's memory only the run record tells.
     copy.set_params(set_lr)
     shutil.rmtree(copy.folder / ".snakemake")
-    assert copy.run("python", "-m", "spl", "stale", "train").split() == ["results/weights/paris/spl/run.json"]
+    assert copy.run("python", "-m", "spl", "stale", "train").split() == ["results/weights/paris/spl/seed1/run.json"]
     assert copy.run("python", "-m", "spl", "stale", "data").split() == []
     output = copy.run("python", "-m", "spl", "evaluate", "--dataset", "paris", "--method", "spl", ok=False)
     assert "recipe.training.lr: was 0.002, is 0.0005" in output
@@ -203,7 +235,7 @@ def test_an_experiment_retrains_what_it_touches_and_nothing_else(copy, where):
     after = read_tree(copy.folder / "results/weights")
     changed = {path.split("/")[1] for path in before if path.endswith(".safetensors") and before[path] != after[path]}
     assert changed == {"rn"}
-    record = json.loads(after["paris/rn/run.json"])
+    record = json.loads(after["paris/rn/seed1/run.json"])
     assert record["settings"]["recipe"]["training"]["lr"] == 0.001
 
 
@@ -212,7 +244,7 @@ def read_tree(folder):
 
 
 def test_weights_that_are_not_those_of_the_record_are_refused(copy):
-    weights = copy.folder / "results/weights/paris/rn/weights.safetensors"
+    weights = copy.folder / "results/weights/paris/rn/seed1/weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     output = copy.run("python", "-m", "spl", "evaluate", "--dataset", "paris", "--method", "rn", ok=False)
     assert "is not the file that" in output

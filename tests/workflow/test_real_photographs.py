@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.workflow.conftest import REPOSITORY, Clone, shrink
+from tests.conftest import REPOSITORY, bare
+from tests.workflow.conftest import Clone, shrink
 
 SHARED = Path(os.environ.get("SPL_SHARED_DIR", REPOSITORY.parent / "shared"))
 DATA = SHARED / "data"
@@ -21,11 +22,12 @@ def folder(path: Path, glob: str) -> dict:
         "layout": {"kind": "folder", "glob": glob, "test_fraction": 0.34},
         "crop": None,
         "image_size": 32,
+        "validation": 0,
     }
 
 
 def test_real_photographs_and_real_masks_fill_table1(raw_params, tmp_path):
-    raw = shrink(raw_params)
+    raw = bare(shrink(raw_params)) | {"detection": None}
     raw["datasets"] = {
         "paris": folder(DATA / "facades", "*_1*.png"),
         "celeba": folder(DATA / "irregular", "*/images/*.png"),
@@ -33,8 +35,7 @@ def test_real_photographs_and_real_masks_fill_table1(raw_params, tmp_path):
     raw["masks"] = {
         "source": {"kind": "supplied", "path": str(DATA / "irregular")}, "glob": "*/masks/*.png", "hole": "white",
     }  # fmt: skip
-    for method in ("spl", "rfr", "mfe"):
-        raw["methods"].pop(method)
+    raw["methods"] = {name: raw["methods"][name] for name in ("telea", "rn")}
     (tmp_path / "real.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     clone = Clone(tmp_path, tmp_path / "cache")
     clone.run(

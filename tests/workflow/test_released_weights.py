@@ -12,7 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from spl import cli
+from spl.cli import data as data_commands
+from spl.cli.evaluation import evaluate
+from spl.cli.summaries import table1
+from spl.cli.training import train
 from spl.compositing import composite
 from spl.data import loaders
 from spl.errors import RecordError
@@ -23,6 +26,7 @@ from spl.models.build import as_inpainter, load_generator
 from spl.params import load_params
 from spl.settings import evaluation_settings, run_settings
 from spl.stale import stale_results
+from tests.conftest import REPOSITORY
 from tests.parity.conftest import Fixture
 from tests.weights.fabricate import (
     IMAGE_SIZE,
@@ -35,7 +39,7 @@ from tests.weights.fabricate import (
     small,
     write_params,
 )
-from tests.workflow.conftest import REPOSITORY, Clone, planned_jobs
+from tests.workflow.conftest import Clone, planned_jobs
 
 CPU = torch.device("cpu")
 METHODS = {"spl_released" if recipe == "spl" else recipe: recipe for recipe in RECIPES}
@@ -78,7 +82,7 @@ class World:
         return planned_jobs(self.snakemake("-n", "--quiet", "reason", **options))
 
     def evidence(self, name):
-        return pd.read_csv(self.folder / "results/eval/paris" / name / "per_image.csv")
+        return pd.read_csv(self.folder / "results/eval/paris" / name / "seed1/per_image.csv")
 
     def evaluate(self, name, out, *, batch_size=4, weights=None):
         """Evaluate again, into another folder."""
@@ -89,7 +93,7 @@ class World:
             pairs=data / "pairs/paris.csv",
             images=data / "prepared/paris/manifest.csv",
             masks=data / "masks/masks.csv",
-            weights=weights or self.folder / "results/weights/paris" / name,
+            weights=weights or self.folder / "results/weights/paris" / name / "seed1",
             folder=out,
             device=CPU,
         )
@@ -102,15 +106,15 @@ def world(tmp_path_factory):
     world.snakemake("--cores", "2")
     with contextlib.chdir(world.folder):
         build([name for name in METHODS if name not in BUILT], Path("all.yaml"))
-        cli.table1(out=Path("all"), params=Path("all.yaml"))
+        table1(out=Path("all"), params=Path("all.yaml"))
     return world
 
 
 def build(names, params):
     """Convert and evaluate, as the rules do."""
     for name in names:
-        cli.train("paris", name, params=params)
-        cli.evaluate("paris", name, params=params, device="cpu")
+        train("paris", name, params=params)
+        evaluate("paris", name, params=params, device="cpu")
 
 
 @pytest.fixture
@@ -129,10 +133,10 @@ def test_nothing_is_trained_and_nothing_is_made_to_learn_from(world):
         "fetch_images": 1, "prepare_images": 1, "fetch_masks": 1, "group_masks": 1, "pair_masks": 1,
         "train_method": len(BUILT), "evaluate_method": len(BUILT) + 1, "table1": 1,
     }  # fmt: skip
-    assert not (world.folder / "results/teacher").exists()
+    assert not (world.folder / "results/teachers").exists()
     assert not (world.folder / "checkpoints").exists()
     for name in METHODS:
-        files = {file.name for file in (world.folder / "results/weights/paris" / name).iterdir()}
+        files = {file.name for file in (world.folder / "results/weights/paris" / name / "seed1").iterdir()}
         assert files == {"weights.safetensors", "run.json"}
 
 
@@ -162,13 +166,13 @@ def test_every_method_is_measured_on_the_same_pairs(world):
         assert world.evidence(name)[["image", "mask", "hole_ratio", "ratio_bin"]].equals(
             pairs[["image", "mask", "hole_ratio", "ratio_bin"]]
         )
-        record = read_json(world.folder / "results/eval/paris" / name / "record.json")
+        record = read_json(world.folder / "results/eval/paris" / name / "seed1/record.json")
         assert record["inputs"]["pairs"] == sha256(world.folder / "data/pairs/paris.csv")
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_pictures_are_those_of_the_released_network(world, name):
-    run = world.folder / "results/weights/paris" / name
+    run = world.folder / "results/weights/paris" / name / "seed1"
     record = read_json(run / "run.json")
     files = {file.name: sha256(file) for file in (world.folder / "released" / name).iterdir()}
     assert record["inputs"] == files
@@ -178,7 +182,7 @@ def test_the_pictures_are_those_of_the_released_network(world, name):
     with torch.no_grad():
         output = as_inpainter(world.generators[name])(image, mask)
     expected = quantise(composite(output.clamp(0, 1), image, mask)).permute(0, 2, 3, 1).int()
-    seen = pictures(world.folder / "results/eval/paris" / name)
+    seen = pictures(world.folder / "results/eval/paris" / name / "seed1")
     for file, picture in zip(pairs.table["image"], expected.numpy(), strict=True):
         assert np.abs(seen[Path(file).name] - picture).max() <= 1
 
@@ -209,14 +213,14 @@ def test_the_declared_batch_is_part_of_the_evidence(inside):
     evaluation = inside.params.evaluation.model_copy(update={"batch_size": 2})
     changed = inside.params.model_copy(update={"evaluation": evaluation})
     assert stale_results(inside.params, "evaluate") == []
-    expected = [f"results/eval/paris/{name}/per_image.csv" for name in ("telea", *METHODS)]
+    expected = [f"results/eval/paris/{name}/seed1/per_image.csv" for name in ("telea", *METHODS)]
     assert stale_results(changed, "evaluate") == expected
 
 
 @pytest.mark.parametrize("name", ["rn", "ec"])
 def test_weights_that_the_record_does_not_describe_are_refused(world, tmp_path, name):
     weights = tmp_path / "weights"
-    shutil.copytree(world.folder / "results/weights/paris" / name, weights)
+    shutil.copytree(world.folder / "results/weights/paris" / name / "seed1", weights)
     file, record = weights / "weights.safetensors", weights / "run.json"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(RecordError, match="is not the file that"):
@@ -234,7 +238,7 @@ def test_a_released_file_that_changes_is_noticed(inside):
     folder = inside.folder / "released" / "ec"
     before = {path: path.read_bytes() for path in folder.iterdir()}
     release("ec", small("ec", inside.folder / "released", seed=1), folder)
-    assert stale_results(params, "train") == ["results/weights/paris/ec/run.json"]
+    assert stale_results(params, "train") == ["results/weights/paris/ec/seed1/run.json"]
     for path in before:
         path.unlink()
     assert inside.planned() == {}  # what was converted outlives its source
@@ -273,12 +277,14 @@ def room(tmp_path, monkeypatch):
 def draw(params):
     """Make one test picture and its mask, as the rules do."""
     source, images, masks = Path("data/sources"), Path("data/prepared/paris"), Path("data/masks")
-    cli.fetch_images("paris", source / "images/paris.json", params)
-    cli.fetch_masks(source / "masks.json", params)
-    cli.prepare_images("paris", source / "images/paris.json", images, params)
-    cli.prepare_masks(source / "masks.json", masks, params)
+    data_commands.fetch_images("paris", source / "images/paris.json", params)
+    data_commands.fetch_masks(source / "masks.json", params)
+    data_commands.prepare_images("paris", source / "images/paris.json", images, params)
+    data_commands.prepare_masks(source / "masks.json", masks, params)
     pairs = Path("data/pairs")
-    cli.prepare_pairs("paris", images / "manifest.csv", pairs / "paris.csv", pairs / "paris.json", params=params)
+    data_commands.prepare_pairs(
+        "paris", images / "manifest.csv", pairs / "paris.csv", pairs / "paris.json", params=params
+    )
 
 
 @torch.no_grad()
@@ -301,12 +307,12 @@ def test_published_weights_go_from_their_files_to_a_table(room, recipe):
     params = room / "params.yaml"
     write_params(params, methods, image_size=SIZES[recipe])
     draw(params)
-    cli.evaluate("paris", "telea", params=params)
+    evaluate("paris", "telea", params=params)
     build([recipe], params)
-    cli.table1(out=Path("results"), params=params)
+    table1(out=Path("results"), params=params)
     table = pd.read_csv("results/table1.csv").query("mask_ratio == 'all'").set_index(["method", "metric"])
     assert table.loc[recipe, "status"].eq("released weights on the miniature world").all()
     assert np.isfinite(table["ours"]).all()
-    weights = Path("results/weights/paris") / recipe
+    weights = Path("results/weights/paris") / recipe / "seed1"
     settings = run_settings(load_params(params), "paris", recipe)
     check_outputs(recipe, fixture, load_generator(settings.recipe, weights, image_size=SIZES[recipe], device=CPU))

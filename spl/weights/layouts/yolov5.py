@@ -60,5 +60,9 @@ def fill_yolov5(detector: nn.Module, state: State, *, source: str) -> None:
 
     Raises: CheckpointError if something is missing or left over.
     """
-    numbered = {re.sub(r"^(model\.)*", "model.", key): tensor for key, tensor in state.items()}
-    fill_released(detector, numbered, YOLOV5_RULES, source=source, release=YOLOV5)
+    fill_released(detector, with_one_prefix(state), YOLOV5_RULES, source=source, release=YOLOV5)
+
+
+def with_one_prefix(state: State) -> State:
+    """Put `model.` once before every key."""
+    return {re.sub(r"^(model\.)*", "model.", key): tensor for key, tensor in state.items()}

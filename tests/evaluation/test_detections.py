@@ -1,0 +1,152 @@
+"""Objects are found in a method's pictures and in the uncorrupted ones, in pixels of the prepared picture."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+import torchvision
+from PIL import Image
+
+from spl.config import Params
+from spl.errors import DataError, RecordError
+from spl.evaluation.detections import COLUMNS, detect_objects
+from spl.files import read_json, sha256
+from spl.pretext import TorchvisionDetector
+from spl.records import write_record
+from spl.settings import DetectionSettings, teacher_settings
+from spl.teachers.build import build_teacher
+from spl.weights.files import save_weights
+from tests.fabricate import draw_pairs
+from tests.training.conftest import tiny_params
+
+CPU = torch.device("cpu")
+CLASSES = ["house", "person", "tree"]
+LEAST = 0.05
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return draw_pairs(tmp_path_factory.mktemp("data"), size=32, holes=(10, 12))
+
+
+@pytest.fixture(scope="module")
+def detector():
+    """The settings of a small detector."""
+    return teacher_settings(Params.model_validate(tiny_params(), strict=False), "detector")
+
+
+@pytest.fixture(scope="module")
+def network(detector):
+    """A detector that takes much for something."""
+    torch.manual_seed(0)
+    network = build_teacher(detector.teacher, classes=len(CLASSES))
+    for conv in network.detector.head.convs:
+        conv.bias.data += torch.randn_like(conv.bias)
+    return network
+
+
+@pytest.fixture(scope="module")
+def teachers(detector, network, tmp_path_factory):
+    """The folder in which it lies."""
+    folder = tmp_path_factory.mktemp("teachers")
+    save_weights(network.state_dict(), folder / "detector/weights.safetensors")
+    write_record(folder / "detector/run.json", detector, {}, classes=CLASSES)
+    return folder
+
+
+@pytest.fixture
+def evidence(data, tmp_path):
+    """A method's filled pictures, which are other pictures."""
+    folder = tmp_path / "evidence"
+    (folder / "composited").mkdir(parents=True)
+    rng = np.random.default_rng(5)
+    for name in pd.read_csv(data.pairs)["image"]:
+        picture = rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)
+        Image.fromarray(picture).save(folder / "composited" / name.split("/")[-1])
+    (folder / "per_image.csv").write_text("image\n")
+    return folder
+
+
+def detect(data, detector, teachers, out, *, evidence=None, min_score=LEAST):
+    method = "spl" if evidence else None
+    settings = DetectionSettings(dataset="places2", method=method, detector=detector, min_score=min_score)
+    files = {"pairs": data.pairs, "images": data.images, "evidence": evidence, "teachers": teachers, "out": out}
+    detect_objects(settings, **files, device=CPU)
+    return pd.read_csv(out)
+
+
+def read(path):
+    """A picture, by other means than the package's."""
+    return torch.from_numpy(np.array(Image.open(path), np.float32) / 255).permute(2, 0, 1)
+
+
+def check_rows(table, found, names):
+    """Compare the rows of one picture with what a network has found, boxes in the picture's pixels."""
+    labels = [names[label] for label in found["labels"].tolist()]
+    assert table["label"].tolist() == labels
+    assert len(labels) > 0
+    np.testing.assert_allclose(table["score"], found["scores"], atol=1e-4)
+    np.testing.assert_allclose(table[["x_min", "y_min", "x_max", "y_max"]], found["boxes"], atol=0.02)
+
+
+@pytest.mark.parametrize("filled", [False, True], ids=["uncorrupted", "filled"])
+def test_rows_are_what_the_detector_finds(data, detector, network, teachers, evidence, tmp_path, filled):
+    table = detect(data, detector, teachers, tmp_path / "found.csv", evidence=evidence if filled else None)
+    assert list(table.columns) == COLUMNS
+    for name in pd.read_csv(data.pairs)["image"]:
+        image = read(evidence / "composited" / name.split("/")[-1] if filled else data.images.parent / name)
+        large = F.interpolate(image[None], scale_factor=2, mode="bilinear", align_corners=False)
+        found = network.detect(large, min_score=LEAST)[0]._asdict()
+        check_rows(table[table["image"] == name], found | {"boxes": found["boxes"] / 2}, CLASSES)
+    record = read_json(tmp_path / "found.json")
+    assert record["inputs"].keys() == {"detector", "pairs", "per_image" if filled else "images"}
+    assert record["objects"] == len(table)
+
+
+def test_a_detector_that_finds_nothing_writes_an_empty_table(data, detector, teachers, tmp_path):
+    table = detect(data, detector, teachers, tmp_path / "found.csv", min_score=0.999)
+    assert table.empty
+    assert list(table.columns) == COLUMNS
+    assert read_json(tmp_path / "found.json")["objects"] == 0
+
+
+def test_sizes_that_the_detectors_strides_do_not_divide_are_no_obstacle(detector, teachers, tmp_path):
+    data = draw_pairs(tmp_path / "data", size=40, holes=(10,))
+    table = detect(data, detector, teachers, tmp_path / "found.csv")
+    sides = table[["x_min", "y_min", "x_max", "y_max"]]
+    assert 32 < sides.to_numpy().max() <= 40
+    assert sides.to_numpy().min() >= 0
+
+
+def test_a_detector_of_other_settings_is_refused(data, detector, teachers, tmp_path):
+    other = detector.model_copy(update={"seed": 77})
+    with pytest.raises(RecordError, match=r"seed: was \d+, is 77"):
+        detect(data, other, teachers, tmp_path / "found.csv")
+
+
+def test_torchvisions_detector_names_what_it_finds_as_its_authors_do(tmp_path):
+    data = draw_pairs(tmp_path / "data", size=32, holes=(10,))
+    model = "fasterrcnn_mobilenet_v3_large_fpn"
+    torch.manual_seed(0)
+    network = torchvision.models.get_model(model, weights=None, weights_backbone=None).eval()
+    torch.nn.init.normal_(network.roi_heads.box_predictor.cls_score.bias, std=3)
+    path = tmp_path / "detector.pth"
+    torch.save(network.state_dict(), path)
+    detector = TorchvisionDetector(kind="torchvision", model=model, path=str(path))
+    table = detect(data, detector, tmp_path, tmp_path / "found.csv")
+    names = torchvision.models.get_model_weights(model).DEFAULT.meta["categories"]
+    with torch.no_grad():
+        found = network([read(data.images.parent / "test/0.png")])[0]
+    sure = found["scores"] >= LEAST
+    check_rows(table, {key: value[sure] for key, value in found.items()}, names)
+    assert read_json(tmp_path / "found.json")["inputs"]["detector"] == sha256(path)
+
+
+def test_missing_weights_of_torchvision_say_where_to_fetch_them(data, tmp_path):
+    path = tmp_path / "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth"
+    detector = TorchvisionDetector(kind="torchvision", model="fasterrcnn_resnet50_fpn_v2", path=str(path))
+    with pytest.raises(DataError, match="does not exist: objects are found by torchvision's fasterrcnn") as caught:
+        detect(data, detector, tmp_path, tmp_path / "found.csv")
+    assert f"https://download.pytorch.org/models/{path.name}" in str(caught.value)
+    assert "change `detection` in params.yaml" in str(caught.value)

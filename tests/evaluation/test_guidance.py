@@ -1,0 +1,128 @@
+"""Kept priors and edges are the network's own, on exactly the images that the record names."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from spl.config import Params
+from spl.errors import ParamsError, RecordError
+from spl.evaluation.guidance import keep_guidance, spread_over_hole_ratios
+from spl.files import read_json, sha256
+from spl.models.build import build_generator
+from spl.records import write_record
+from spl.settings import guidance_settings
+from spl.weights.files import read_state, save_weights
+from tests.fabricate import draw_pairs
+from tests.training.conftest import tiny_params
+
+CPU = torch.device("cpu")
+DATASET, SIZE, KEPT = "places2", 32, 3
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Seven pictures, whose masks do not come in the order of their holes."""
+    return draw_pairs(tmp_path_factory.mktemp("data"), size=SIZE, holes=(14, 3, 10, 6, 20, 8, 12))
+
+
+@pytest.fixture(scope="module")
+def params():
+    raw = tiny_params()
+    raw["figures"]["clusters"]["images"] = KEPT
+    return Params.model_validate(raw, strict=False)
+
+
+def finish_run(params, data, method, folder):
+    """Write a run of random weights; return its network."""
+    torch.manual_seed(0)
+    run = guidance_settings(params, DATASET, method).run
+    network = build_generator(run.recipe, image_size=SIZE, teacher_channels=4).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    save_weights(network.state_dict(), folder / "weights.safetensors")
+    write_record(
+        folder / "run.json", run, {"images": sha256(data.images), "masks": sha256(data.masks)},
+        weights_sha256=sha256(folder / "weights.safetensors"), teacher_channels=4,
+    )  # fmt: skip
+    return network
+
+
+def keep(params, data, method, folder):
+    settings = guidance_settings(params, DATASET, method)
+    keep_guidance(settings, **data._asdict(), weights=folder, out=folder / "kept.safetensors", device=CPU)
+    return read_state(folder / "kept.safetensors"), read_json(folder / "kept.json")
+
+
+def shown(data, name):
+    """Image and mask of a test image, read by other means than the package's."""
+    mask = pd.read_csv(data.pairs).set_index("image").loc[name, "mask"]
+    image = np.array(Image.open(data.images.parent / name), np.float32) / 255
+    hole = np.array(Image.open(data.masks.parent / mask), bool)
+    return torch.from_numpy(image).permute(2, 0, 1)[None], torch.from_numpy(hole)[None, None].float()
+
+
+@torch.no_grad()
+def test_priors_are_those_of_the_images_in_the_record(params, data, tmp_path):
+    network = finish_run(params, data, "spl", tmp_path)
+    kept, record = keep(params, data, "spl", tmp_path)
+    assert kept.keys() == {"prior"}
+    assert kept["prior"].dtype == torch.float16
+    assert kept["prior"].shape == (KEPT, 16, SIZE // 4, SIZE // 4)
+    for prior, name in zip(kept["prior"], record["images"], strict=True):
+        expected = network.semantic_prior(*shown(data, name))[0]
+        torch.testing.assert_close(prior.float(), expected, atol=2e-3, rtol=2e-3)
+    assert not torch.allclose(kept["prior"][0], kept["prior"][1], atol=1e-2)
+
+
+@torch.no_grad()
+def test_edges_are_those_of_the_images_in_the_record(params, data, tmp_path):
+    network = finish_run(params, data, "ec", tmp_path)
+    kept, record = keep(params, data, "ec", tmp_path)
+    assert kept.keys() == {"edges"}
+    assert kept["edges"].dtype == torch.uint8
+    assert kept["edges"].shape == (KEPT, 1, SIZE, SIZE)
+    for edges, name in zip(kept["edges"], record["images"], strict=True):
+        expected = 255 * network.edges(*shown(data, name))[0]
+        assert (edges.float() - expected).abs().max() <= 1.01
+    assert (kept["edges"][0].float() - kept["edges"][1].float()).abs().max() > 5
+
+
+def test_the_images_are_spread_over_the_hole_ratios(params, data, tmp_path):
+    finish_run(params, data, "spl", tmp_path)
+    _, record = keep(params, data, "spl", tmp_path)
+    pairs = pd.read_csv(data.pairs).set_index("image")
+    ranks = pairs["hole_ratio"].rank().loc[record["images"]]
+    assert sorted(ranks) == [2, 4, 6]  # the middles of three equal parts of seven
+    assert record["images"] == [name for name in pairs.index if name in record["images"]]
+    assert record["inputs"].keys() == {"images", "masks", "pairs", "weights"}
+
+
+def test_a_method_without_a_guide_is_refused(params, data, tmp_path):
+    finish_run(params, data, "rn", tmp_path)
+    with pytest.raises(ParamsError, match="only methods with the recipe spl or ec have something to keep"):
+        keep(params, data, "rn", tmp_path)
+    assert not (tmp_path / "kept.json").exists()
+
+
+def test_weights_of_another_seed_are_refused(params, data, tmp_path):
+    finish_run(params, data, "spl", tmp_path)
+    with pytest.raises(RecordError, match="seed: was 1, is 5"):
+        keep(params.model_copy(update={"seeds": (5,)}), data, "spl", tmp_path)
+
+
+@given(hole_ratios=st.lists(st.floats(0.01, 0.6), min_size=1, max_size=40), count=st.integers(1, 50))
+def test_every_equal_part_of_the_ranks_gives_one_row(hole_ratios, count):
+    rows = spread_over_hole_ratios(np.array(hole_ratios), count)
+    assert rows == sorted(set(rows))
+    if count >= len(hole_ratios):
+        assert rows == list(range(len(hole_ratios)))
+        return
+    assert len(rows) == count
+    by_ratio = sorted(range(len(hole_ratios)), key=lambda row: (hole_ratios[row], row))
+    part = len(hole_ratios) / count
+    for i, rank in enumerate(sorted(by_ratio.index(row) for row in rows)):
+        assert i * part - 1 < rank < (i + 1) * part

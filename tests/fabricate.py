@@ -1,0 +1,42 @@
+"""Prepared pictures, masks and pairs made by hand, for tests that need some but not the miniature world."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from spl.data.masks import ratio_bin
+from spl.files import sha256, write_json
+
+
+class Data(NamedTuple):
+    """What a step after the preparation of data reads."""
+
+    pairs: Path
+    images: Path
+    masks: Path
+
+
+def draw_pairs(folder: Path, *, size: int, holes: tuple[int, ...]) -> Data:
+    """Draw a picture of rectangles for every hole, a square of the given side; picture and mask meet in their order."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for name in ("images/test", "masks/binary"):
+        (folder / name).mkdir(parents=True)
+    for i, hole in enumerate(holes):
+        mask = np.zeros((size, size), bool)
+        mask[2 : 2 + hole, 3 : 3 + hole] = True
+        blocks = rng.integers(0, 256, (8, 8, 3)).astype(np.uint8)
+        Image.fromarray(blocks).resize((size, size), Image.NEAREST).save(folder / f"images/test/{i}.png")
+        Image.fromarray(mask).save(folder / f"masks/binary/{i}.png")
+        rows.append((f"test/{i}.png", f"binary/{i}.png", mask.mean(), ratio_bin(mask.mean())))
+    pairs = pd.DataFrame(rows, columns=["image", "mask", "hole_ratio", "ratio_bin"])
+    data = Data(folder / "pairs.csv", folder / "images/manifest.csv", folder / "masks/masks.csv")
+    pairs.to_csv(data.pairs, index=False)
+    pd.DataFrame({"split": "test", "file": pairs["image"]}).to_csv(data.images, index=False)
+    pd.DataFrame({"file": pairs["mask"], "rejected": ""}).to_csv(data.masks, index=False)
+    inputs = {"images": sha256(data.images), "masks": sha256(data.masks)}
+    write_json(data.pairs.with_suffix(".json"), {"inputs": inputs, "pairs_sha256": sha256(data.pairs)})
+    return data
