@@ -89,13 +89,11 @@ def fig1(
 
 
 @figure.command()
-def fig2(
-    results: Results = RESULTS, data: Data = DATA, out: Stem = RESULTS / "figures/fig2", params: ParamsFile = PARAMS
-) -> None:
+def fig2(out: Stem = RESULTS / "figures/fig2", params: ParamsFile = PARAMS) -> None:
     """Draw Figure 2: the architecture, from the network itself."""
     from spl.figures.fig2 import draw_fig2
 
-    draw_fig2(summaries.figure2_settings(load_params(params)), results=results, data=data, stem=out)
+    draw_fig2(summaries.figure2_settings(load_params(params)), stem=out)
 
 
 @figure.command()

@@ -48,7 +48,7 @@ class Slab(NamedTuple):
     stacked: bool = False
 
 
-def draw_fig2(settings: Figure2Settings, *, results: Path, data: Path, stem: Path) -> None:
+def draw_fig2(settings: Figure2Settings, *, stem: Path) -> None:
     """Draw encoder, semantic learner and decoder with shapes and numbers of parameters; nothing is read."""
     recipe = settings.run.recipe
     assert isinstance(recipe, SPLRecipe)

@@ -88,7 +88,7 @@ def _table(rows: pd.DataFrame) -> Table:
                 found = (Cell(verdict, look=f"{look(verdict)} left", span=max(len(ratios), 1)),)
             title = Cell(metric_title(metric).rstrip(" ↑↓") if metric else "")  # positive is better here
             lines.append(Row((*heads, title), (*found, Cell(remarks, look="words"))))
-            heads = (Cell(""), Cell(""))  # said once for all metrics
+            heads, remarks = (Cell(""), Cell("")), ""  # said once for all metrics
     titles = [Cell(text, look="left") for text in ("dataset", "method", "metric")]
     titles += [Cell(RATIO_TITLES[ratio]) for ratio in ratios] or [Cell("verdict", look="left")]
     return Table(((*titles, Cell("remarks", look="left")),), tuple(lines))

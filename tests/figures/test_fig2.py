@@ -46,7 +46,7 @@ def settings(variant, *, with_teacher=True):
 def figures(draw):
     chosen = {variant: settings(variant) for variant in VARIANTS}
     chosen["no teacher"] = settings("paper", with_teacher=False)
-    return {name: draw(draw_fig2, figure, results=None, data=None) for name, figure in chosen.items()}
+    return {name: draw(draw_fig2, figure) for name, figure in chosen.items()}
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_letters_are_large_enough_and_apart(name, figures, check_texts):
 def test_both_files_are_written_alike_twice(tmp_path):
     with matplotlib.rc_context({"savefig.dpi": 60}):
         for stem in ("once", "twice"):
-            draw_fig2(settings("paper"), results=tmp_path, data=tmp_path, stem=tmp_path / stem)
+            draw_fig2(settings("paper"), stem=tmp_path / stem)
     assert (tmp_path / "once.pdf").read_bytes() == (tmp_path / "twice.pdf").read_bytes()
     assert (tmp_path / "once.png").read_bytes() == (tmp_path / "twice.png").read_bytes()
     assert (tmp_path / "once.pdf").read_bytes().startswith(b"%PDF")
