@@ -307,7 +307,7 @@ def test_a_key_that_stands_twice_is_an_error(raw_params, write_params):
         ("teachers.multilabel.layers", [1, 1, 0, 1], "teachers.multilabel.layers.2: "),
         ("teachers.multilabel.loss.clip", 1.5, "teachers.multilabel.loss.clip: "),
         ("teachers.detector.training.decay.start", 2.0, "teachers.detector.training.decay.start: "),
-        ("teachers.detector.training.decay", {"kind": "step", "after_epoch": 8, "factor": 0.1}, "after epoch 8, but"),
+        ("teachers.detector.training.decay", {"kind": "step", "after_epoch": 99, "factor": 0.1}, "after epoch 99, but"),
         ("teachers.detector.kind", "yolov9", "teachers.detector.kind: must be one of"),
         ("teachers.detector.image_size", 40, "teachers.detector.image_size: "),
         ("detection.detector.kind", "retina", "detection.detector.kind: must be one of"),

@@ -88,7 +88,7 @@ DETECTIONS = {f"detections/places2/{pictures}" for pictures in (None, "rn", "spl
             "teachers.multilabel.training.lr", 0.005,
             {"teacher/multilabel"} | cells("spl", "spl_concat", *PERCEPTUAL),
         ),
-        ("teachers.detector.training.lr", 0.005, {"teacher/detector"} | cells("spl_detector") | DETECTIONS),
+        ("teachers.detector.training.lr", 0.009, {"teacher/detector"} | cells("spl_detector") | DETECTIONS),
         (
             "pretext.train", 500,
             {"pretext", "teacher/multilabel", "teacher/detector"} | DETECTIONS

@@ -50,4 +50,4 @@ def draw_fig1(settings: Figure1Settings, *, results: Path, data: Path, stem: Pat
         if source:
             draw_detections(axis, found[source], colours)
     add_legend(canvas, colours, height=LEGEND)
-    save_figure(canvas, stem)
+    save_figure(canvas, stem, shown=f"{figure.dataset}/{image}")

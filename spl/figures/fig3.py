@@ -57,7 +57,7 @@ def draw_fig3(settings: Figure3Settings, *, results: Path, data: Path, stem: Pat
     for axis, source in zip(axes[1:, -1], [*figure.methods, GROUND_TRUTH], strict=True):
         draw_detections(axis, found[source], colours)
     add_legend(canvas, colours, height=LEGEND)
-    save_figure(canvas, stem)
+    save_figure(canvas, stem, shown=", ".join(f"{d}/{i}" for d, i in [*columns, (figure.detections, detected)]))
 
 
 def _panes(evidence: Evidence, image: str, methods: tuple[str, ...]) -> list[np.ndarray]:

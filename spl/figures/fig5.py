@@ -45,7 +45,7 @@ def draw_fig5(settings: Figure5Settings, *, results: Path, data: Path, stem: Pat
         ]
         for axis, pixels in zip(line, panes, strict=True):
             show(axis, pixels)
-    save_figure(canvas, stem)
+    save_figure(canvas, stem, shown=", ".join(f"{figure.dataset}/{image}" for image in images))
 
 
 def draw_edges(edges: np.ndarray, hole: np.ndarray) -> np.ndarray:

@@ -77,9 +77,12 @@ def dataset_title(dataset: str) -> str:
     return _DATASETS.get(dataset, dataset)
 
 
-def save_figure(figure: Figure, stem: Path) -> None:
-    """Write `stem`.pdf and `stem`.png, each whole or not at all; the same figure gives the same bytes."""
-    for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
+def save_figure(figure: Figure, stem: Path, *, shown: str = "") -> None:
+    """Write `stem`.pdf and `stem`.png, each whole or not at all; the same figure gives the same bytes.
+
+    `shown` names the pictures in it, for the report: the PNG keeps it as its description.
+    """
+    for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None, "Description": shown})):
         with atomic(stem.with_name(stem.name + suffix)) as temporary:
             figure.savefig(temporary, metadata=metadata)
 

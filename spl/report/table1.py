@@ -149,17 +149,18 @@ def metrics_section(params: Params, results: Path) -> Section:
     """Show the metrics beside the paper's, over all hole ratios; what is not available says why."""
     table = _numbers(results / "metrics.csv", ["value", "low", "high", "seed_sd"])
     shown = table[table["mask_ratio"] == "all"]
-    named = [metric for metric in FURTHER if (shown["metric"] == metric).any()]
+    present = list(dict.fromkeys(shown["metric"]))
+    named = sorted(present, key=lambda metric: list(FURTHER).index(metric) if metric in FURTHER else len(FURTHER))
     parts: list[Part] = [Prose(
         "Metrics that the paper's Table 1 does not have, over all hole ratios, with their bootstrap interval over "
         "images; results/metrics.csv has 20–40 % and 40–60 % too. FID and KID are of all pictures and have no interval."
     )]  # fmt: skip
     for status, rows in shown[shown["status"].str.startswith(NOT_AVAILABLE)].groupby("status", sort=False):
-        titles = ", ".join(FURTHER[metric][0].rstrip(" ↑↓") for metric in dict.fromkeys(rows["metric"]))
+        titles = ", ".join(_named(metric)[0].rstrip(" ↑↓") for metric in dict.fromkeys(rows["metric"]))
         parts.append(Prose(f"{titles} {status}", "note"))
     for dataset, rows in shown.groupby("dataset", sort=False):
         cells = {(r["method"], r["metric"]): r for r in rows.to_dict("records")}
-        head = (tuple(Cell(text) for text in ("method", *(FURTHER[metric][0] for metric in named))),)
+        head = (tuple(Cell(text) for text in ("method", *(_named(metric)[0] for metric in named))),)
         lines = [
             Row((Cell(method_title(m)),), tuple(_further(cells.get((m, metric)), metric) for metric in named))
             for m in dict.fromkeys(rows["method"])
@@ -168,12 +169,17 @@ def metrics_section(params: Params, results: Path) -> Section:
     return Section("metrics", "Further metrics", tuple(parts))
 
 
+def _named(metric: str) -> tuple[str, int]:
+    """Return a metric's title and decimals; one that is not known prints as it is."""
+    return FURTHER.get(metric, (metric, 4))
+
+
 def _further(row: dict | None, metric: str) -> Cell:
     if row is None:
         return Cell(number(float("nan"), 0))
     if row["status"].startswith(NOT_AVAILABLE):
         return Cell("not available", look="absent")
-    decimals = FURTHER[metric][1]
+    decimals = _named(metric)[1]
     return Cell(number(row["value"], decimals), interval(row["low"], row["high"], decimals))
 
 

@@ -17,7 +17,7 @@ def draw():
     def draw(function, settings, **folders):
         figures = []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(f"{function.__module__}.save_figure", lambda figure, stem: figures.append(figure))
+            patch.setattr(f"{function.__module__}.save_figure", lambda figure, stem, **_: figures.append(figure))
             function(settings, **folders, stem=None)
         figures[0].draw_without_rendering()
         return figures[0]

@@ -129,6 +129,8 @@ rule write_report:
     """Write everything onto one page that opens offline."""
     input:
         tables=REPORTED,
+        data=[path.replace("manifest.csv", "record.json") for path in PREPARED] + ["data/masks/record.json"],
+        pairs=PAIRS + [path.replace(".csv", ".json") for path in PAIRS],
         figures=[picture for picture in PAPER_FIGURES if picture.endswith(".png")] + EXAMPLES,
         runs=[path.replace("weights.safetensors", "run.json") for path in WEIGHTS + TEACHERS],
     output:
