@@ -13,6 +13,11 @@ _METHODS = {
     "spl_no_prior": "SPL w/o S",
     "spl_detector": "SPL w/ detector",
     "spl_concat": "SPL w/ concat.",
+    "spl_one_plus_gamma": "SPL w/ 1 + γ",
+    "spl_delta_2": "SPL w/ δ = 2",
+    "spl_dense": "SPL w/ dense learner",
+    "spl_random": "SPL w/ random teacher",
+    "spl_imagenet": "SPL w/ ImageNet",
 }
 
 _METRICS = {

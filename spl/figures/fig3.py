@@ -16,7 +16,7 @@ from spl.figures.detections import (
     read_detections,
 )
 from spl.figures.pictures import Evidence, picture_grid, show
-from spl.figures.style import PAGE_WIDTH, dataset_title, save_figure
+from spl.figures.style import PAGE_WIDTH, save_figure
 from spl.labels import method_title
 from spl.summaries import Figure3Settings
 
@@ -68,7 +68,7 @@ def _head(axes: np.ndarray, datasets: list[str], last: str) -> None:
     """Write each dataset's name over the middle of its columns, and `last` over the last column."""
     for dataset in dict.fromkeys(datasets):
         first, count = datasets.index(dataset), datasets.count(dataset)
-        _write_over(axes[first], axes[first + count - 1], dataset_title(dataset))
+        _write_over(axes[first], axes[first + count - 1], dataset)
     _write_over(axes[-1], axes[-1], last)
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from spl.data.tables import read_table
 from spl.errors import DataError
 from spl.evaluation.evidence import as_numbers
-from spl.figures.style import INK, PAGE_WIDTH, RULE, SMALL, dataset_title, method_colours, save_figure
+from spl.figures.style import INK, PAGE_WIDTH, RULE, SMALL, method_colours, save_figure
 from spl.labels import method_title, metric_title
 from spl.summaries import AblationSettings
 
@@ -31,7 +31,7 @@ def draw_fig4(settings: AblationSettings, csv: Path, stem: Path) -> None:
     if table.empty:
         raise DataError(f"{csv} has no rows: params.yaml has no ablations, so there is no figure 4 to draw")
     rows = table[table["mask_ratio"] == MASK_RATIO]
-    figure = Figure(figsize=(PAGE_WIDTH, 2.1), layout="constrained")
+    figure = Figure(figsize=(PAGE_WIDTH, 2.4), layout="constrained")
     panels = figure.subplots(1, len(ORDER))
     for axis, metric in zip(panels, ORDER, strict=True):
         _draw_bars(axis, rows[rows["metric"] == metric].reset_index(drop=True))
@@ -39,7 +39,7 @@ def draw_fig4(settings: AblationSettings, csv: Path, stem: Path) -> None:
     confidence, reference = settings.table.evaluation.bootstrap.confidence, method_title(settings.table.methods[0])
     dots = "; dots: single trainings" if rows["n_seeds"].max() > 1 else ""
     figure.supxlabel(
-        f"{dataset_title(table['dataset'][0])}. Axes are cut and do not start at 0. "
+        f"{table['dataset'][0]}. Axes are cut and do not start at 0. "
         f"Whiskers: {confidence:.0%} interval of the paired difference to {reference} (dashed){dots}.",
         fontsize=SMALL,
     )
@@ -64,8 +64,8 @@ def _draw_bars(axis: Axes, rows: pd.DataFrame) -> None:
             shift = np.linspace(-0.15, 0.15, len(own))
             axis.plot(place + shift, own, "o", color="white", markeredgecolor=INK, markersize=2.5, markeredgewidth=RULE)
     reference = method_title(rows["method"][0])
-    titles = [method_title(method).removeprefix(f"{reference} ").replace("w/ ", "w/\n") for method in rows["method"]]
-    axis.set_xticks(places, titles)
+    titles = [method_title(method).removeprefix(f"{reference} ") for method in rows["method"]]
+    axis.set_xticks(places, titles, rotation=35, ha="right", rotation_mode="anchor")
     shown = np.concatenate([values, low, high, *seeds])
     bottom, top = np.nanmin(shown), np.nanmax(shown)
     margin = (top - bottom) or abs(top) or 1.0

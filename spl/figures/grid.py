@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from spl.data.tables import read_table
 from spl.errors import DataError
 from spl.evaluation.grid import WEIGHTS
-from spl.figures.style import GREY, INK, PAGE_WIDTH, RULE, SMALL, dataset_title, method_colours, save_figure
+from spl.figures.style import GREY, INK, PAGE_WIDTH, RULE, SMALL, method_colours, save_figure
 from spl.labels import method_title
 from spl.summaries import GridSettings
 
@@ -42,7 +42,7 @@ def draw_grid(settings: GridSettings, csv: Path, stem: Path) -> None:
         for axis, weight in zip(line, weights, strict=True):
             _draw_weight(axis, rows, weight, method, colour)
             axis.set_xlabel(TITLES[weight])
-        line[0].set_ylabel(f"{dataset_title(dataset)}\nPSNR (dB)")
+        line[0].set_ylabel(f"{dataset}\nPSNR (dB)")
     figure.supxlabel(
         f"{table['split'][0].capitalize()} images. Dots: all points; line: the best of each value; "
         f"star: {method_title(method)}'s own weights.",

@@ -38,8 +38,6 @@ _METHODS = {
     "spl_concat": "#aa4499",
 }
 
-_DATASETS = {"places2": "Places2", "celeba": "CelebA", "paris": "Paris StreetView"}
-
 # Fonts that come with matplotlib, so that a figure looks the same everywhere.
 matplotlib.rcParams.update({
     "font.family": "STIXGeneral",
@@ -70,11 +68,6 @@ def distinct_colours(count: int) -> list[str]:
     """Return `count` colours; past nine, lighter and then darker tones of the nine follow, past 27 they start over."""
     tones = [*PALETTE, *(_blend(colour, 1.0) for colour in PALETTE), *(_blend(colour, 0.0) for colour in PALETTE)]
     return list(islice(cycle(tones), count))
-
-
-def dataset_title(dataset: str) -> str:
-    """Return a dataset's printed name; a name that is not known prints as it is."""
-    return _DATASETS.get(dataset, dataset)
 
 
 def save_figure(figure: Figure, stem: Path, *, shown: str = "") -> None:

@@ -8,7 +8,6 @@ import pandas as pd
 from spl.data.tables import read_table
 from spl.evaluation.claims_page import VERDICTS, WORLDS
 from spl.evaluation.evidence import as_numbers
-from spl.figures.style import dataset_title
 from spl.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
 from spl.report.view import Cell, Counts, Heading, Part, Prose, Row, Section, Table, count, interval, number
 
@@ -74,7 +73,7 @@ def _table(rows: pd.DataFrame) -> Table:
     lines: list[Row] = []
     for (dataset, subject, rival), group in rows.groupby(["dataset", "subject", "rival"], sort=False):
         heads = (
-            Cell(dataset_title(dataset), tuple(filter(None, dict.fromkeys(group["about"])))),
+            Cell(dataset, tuple(filter(None, dict.fromkeys(group["about"])))),
             Cell(method_title(subject), (f"against {method_title(rival)}",) if rival else ()),
         )
         common = set.intersection(*({*_sentences(reason)} for reason in group["reason"]))

@@ -6,7 +6,6 @@ from typing import Any
 from spl.config import Params
 from spl.data.masks import RATIO_BINS
 from spl.evaluation.write_table1 import is_papers
-from spl.figures.style import dataset_title
 from spl.files import read_json
 from spl.report.view import DASH, Cell, Heading, Part, Prose, Section, count, table
 
@@ -24,7 +23,7 @@ def whose_pictures(params: Params) -> tuple[str, str]:
         )
     if set(kinds.values()) == {"the paper's pictures"}:
         return "The paper's data", "All pictures are of the paper's archives, at the paper's size."
-    listed = "; ".join(f"{dataset_title(dataset)}: {kind}" for dataset, kind in kinds.items())
+    listed = "; ".join(f"{dataset}: {kind}" for dataset, kind in kinds.items())
     headline = "Mixed data" if len(set(kinds.values())) > 1 else "Pictures that are not the paper's"
     return headline, f"{listed}. Only numbers on the paper's own pictures can be compared with the paper's."
 
@@ -36,7 +35,7 @@ def data_section(params: Params, data: Path) -> Section:
         prepared, pairs = _record(data / f"prepared/{name}/record.json"), _record(data / f"pairs/{name}.json")
         images, per_bin = prepared.get("images", {}), pairs.get("pairs_per_bin", {})
         rows.append([
-            Cell(dataset_title(name), (_kind(params, name),)), f"{dataset.image_size} px",
+            Cell(name, (_kind(params, name),)), f"{dataset.image_size} px",
             f"{dataset.crop} px" if dataset.crop else DASH,
             *(f"{images[split]:,}" if split in images else DASH for split in ("train", "validation", "test")),
             *(f"{per_bin[ratio]:,}" if ratio in per_bin else DASH for ratio in RATIO_BINS),

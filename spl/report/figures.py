@@ -10,7 +10,6 @@ from spl.config import Figure1, Figure3, Figure5, Params
 from spl.data.tables import read_table
 from spl.evaluation.evidence import MASK_RATIOS, METRICS, as_numbers
 from spl.figures.examples import choose_rows
-from spl.figures.style import dataset_title
 from spl.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
 from spl.report.table1 import standing
 from spl.report.view import DASH, Cell, Part, Picture, Prose, Row, Section, Table, interval, number
@@ -31,7 +30,7 @@ def figures_section(params: Params, results: Path, data: Path) -> Section:
         parts.append(_picture(TITLES[name], results / f"figures/{name}.png", CAPTIONS[name](params)))
     for dataset in params.datasets:
         caption = _examples(params, dataset, data)
-        title = f"Examples, {dataset_title(dataset)}"
+        title = f"Examples, {dataset}"
         parts.append(_picture(title, results / f"figures/examples_{dataset}.png", caption))
     return Section("figures", "Figures", tuple(parts))
 
@@ -42,7 +41,7 @@ def ablations_section(params: Params, results: Path) -> Section:
     if ablations is None or table.empty:
         return Section("ablations", title, (Prose("This experiment has no ablations (ablations: null)."),))
     lead = Prose(
-        f"Ablations of {method_title(ablations.reference)} on {dataset_title(ablations.dataset)}. Below each mean "
+        f"Ablations of {method_title(ablations.reference)} on {ablations.dataset}. Below each mean "
         "stands the paired difference to the reference with its interval over images and trainings, undecided "
         "where that contains 0. The last column is where the paper puts the ablation."
     )
@@ -75,7 +74,7 @@ def grid_section(params: Params, results: Path) -> Section | None:
         low, high = row["psnr_difference_low"], row["psnr_difference_high"]
         change = Cell(number(row["psnr_difference"], 3, signed=True), interval(low, high, 3, signed=True))
         values = [Cell(f"{row[weight]:g}") for weight in weights]
-        lines.append(Row((Cell(dataset_title(row["dataset"])),), (Cell(str(row["rank"])), *values, *means, change)))
+        lines.append(Row((Cell(row["dataset"]),), (Cell(str(row["rank"])), *values, *means, change)))
     lead = (
         f"Loss weights of {method_title(params.grid.method)} (paper section 3.4), compared on validation images; rank "
         "by PSNR, the best first. A row without a difference has the method's own weights."
@@ -107,7 +106,7 @@ def _picture(title: str, path: Path, caption: str) -> Picture | Prose:
 def _figure1(params: Params) -> str:
     figure: Figure1 = params.figures.fig1
     return (
-        f"One picture of {dataset_title(figure.dataset)}: the input, results of {_names(figure.methods)} with the "
+        f"One picture of {figure.dataset}: the input, results of {_names(figure.methods)} with the "
         f"objects that the detector finds in them {_score(params)}, {_clusters(params, figure.prior)}, and the ground "
         f"truth. {_rule(params, figure.methods[-1], hiding=True)}"
     )
@@ -124,10 +123,10 @@ def _figure2(params: Params) -> str:
 
 def _figure3(params: Params) -> str:
     figure: Figure3 = params.figures.fig3
-    columns = ", ".join(f"{number_of} of {dataset_title(dataset)}" for dataset, number_of in figure.images.items())
+    columns = ", ".join(f"{number_of} of {dataset}" for dataset, number_of in figure.images.items())
     return (
         f"Input, results of {_names(figure.methods)} and ground truth below each other ({columns}); in the last column "
-        f"a picture of {dataset_title(figure.detections)} with the objects that the detector finds {_score(params)}. "
+        f"a picture of {figure.detections} with the objects that the detector finds {_score(params)}. "
         f"{_rule(params, figure.methods[-1])} In the last column only pictures count whose hole hides at least half of "
         "an object, if there are any."
     )
@@ -136,7 +135,7 @@ def _figure3(params: Params) -> str:
 def _figure4(params: Params) -> str:
     ablations = params.ablations
     return (
-        f"{_names((ablations.reference, *ablations.methods))} on {dataset_title(ablations.dataset)}, all hole ratios. "
+        f"{_names((ablations.reference, *ablations.methods))} on {ablations.dataset}, all hole ratios. "
         f"Whiskers are the {params.evaluation.bootstrap.confidence:.0%} intervals of the paired differences to "
         f"{method_title(ablations.reference)}."
     )
@@ -145,7 +144,7 @@ def _figure4(params: Params) -> str:
 def _figure5(params: Params) -> str:
     figure: Figure5 = params.figures.fig5
     return (
-        f"Pictures of {dataset_title(figure.dataset)}: the input, the edges of {method_title(figure.edges)} and its "
+        f"Pictures of {figure.dataset}: the input, the edges of {method_title(figure.edges)} and its "
         f"result, {_clusters(params, figure.prior)} and its result, and the ground truth. {_rule(params, figure.prior)}"
     )
 

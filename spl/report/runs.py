@@ -6,7 +6,7 @@ from typing import Any
 
 from spl.config import Params, Run
 from spl.data.tables import read_table
-from spl.figures.style import dataset_title, distinct_colours
+from spl.figures.style import distinct_colours
 from spl.files import read_json
 from spl.labels import method_title
 from spl.records import differences
@@ -84,7 +84,7 @@ def _curves(folders: dict[Run, Path]) -> Iterator[Curves]:
             "Losses by optimiser step, logarithmic; one panel per method, all its seeds in the same colours. Methods "
             "weigh their losses differently, so lines cannot be compared between panels."
         )
-        yield Curves(f"Training curves, {dataset_title(dataset)}", tuple(panels), used, caption)
+        yield Curves(f"Training curves, {dataset}", tuple(panels), used, caption)
 
 
 def _row(run: Run, settings: RunSettings, folder: Path) -> list[str | Cell]:
@@ -92,7 +92,7 @@ def _row(run: Run, settings: RunSettings, folder: Path) -> list[str | Cell]:
     record = read_json(path) if path.is_file() else {}
     device = f"{record['device']} × {record['processes']}" if "device" in record else DASH
     return [
-        dataset_title(run.dataset), method_title(run.method), str(run.seed),
+        run.dataset, method_title(run.method), str(run.seed),
         "released weights" if settings.released else "trained here", _learns_from(settings), _maybe(record, "steps"),
         _maybe(record, "images_seen"), _time(record), device, *_state(path, settings),
     ]  # fmt: skip

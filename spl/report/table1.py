@@ -11,7 +11,6 @@ from spl.evaluation.evidence import HIGHER_IS_BETTER, MASK_RATIOS, METRICS, as_n
 from spl.evaluation.render import PAPER_TITLES
 from spl.evaluation.table1 import PAPER_NAMES
 from spl.evaluation.write_table1 import is_papers
-from spl.figures.style import dataset_title
 from spl.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
 from spl.recipes import SPLRecipe
 from spl.report.view import Cell, Heading, Part, Prose, Row, Section, Table, interval, number
@@ -43,7 +42,7 @@ def table1_section(params: Params, results: Path) -> Section:
         + " The paper's own row stands in italics below the method it belongs to, with our gap to it."
     )
     parts: list[Part] = [Prose(text)]
-    if other := [dataset_title(dataset) for dataset in params.datasets if not is_papers(params, dataset)]:
+    if other := [dataset for dataset in params.datasets if not is_papers(params, dataset)]:
         parts.append(Prose(
             f"The pictures of {', '.join(other)} are not the paper's: there the paper's numbers are printed for "
             "orientation, and a gap to them means nothing.", "warning"
@@ -71,7 +70,7 @@ def _table1(cells: pd.DataFrame, marks: dict[str, str]) -> Table:
                 label = f"paper: {PAPER_TITLES[PAPER_NAMES[method]]}"
                 rows.append(Row((Cell(label),), tuple(_papers(cell, metric) for cell in found), "paper"))
     head = (
-        (Cell(""), *(Cell(dataset_title(dataset), span=len(MASK_RATIOS)) for dataset in datasets)),
+        (Cell(""), *(Cell(dataset, span=len(MASK_RATIOS)) for dataset in datasets)),
         (Cell("method"), *(Cell(RATIO_TITLES[ratio]) for _, ratio in columns)),
     )
     return Table(head, tuple(rows))
@@ -118,7 +117,7 @@ def _compared(rows: pd.DataFrame, method: str) -> Table:
     references, datasets = list(dict.fromkeys(rows["reference"])), list(dict.fromkeys(rows["dataset"]))
     columns = [(dataset, metric) for dataset in datasets for metric in METRICS]
     head = (
-        (Cell(""), *(Cell(dataset_title(dataset), span=len(METRICS)) for dataset in datasets)),
+        (Cell(""), *(Cell(dataset, span=len(METRICS)) for dataset in datasets)),
         (Cell(f"{method_title(method)} minus"), *(Cell(metric_title(metric)) for _, metric in columns)),
     )
     lines = [
@@ -165,7 +164,7 @@ def metrics_section(params: Params, results: Path) -> Section:
             Row((Cell(method_title(m)),), tuple(_further(cells.get((m, metric)), metric) for metric in named))
             for m in dict.fromkeys(rows["method"])
         ]
-        parts += [Heading(dataset_title(dataset)), Table(head, tuple(lines))]
+        parts += [Heading(dataset), Table(head, tuple(lines))]
     return Section("metrics", "Further metrics", tuple(parts))
 
 

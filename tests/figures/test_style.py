@@ -5,7 +5,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from spl.figures.style import PALETTE, dataset_title, distinct_colours, method_colours, save_figure
+from spl.figures.style import PALETTE, distinct_colours, method_colours, save_figure
 
 
 def test_a_method_has_the_same_colour_whatever_stands_beside_it():
@@ -25,10 +25,6 @@ def test_colours_are_distinct_and_begin_with_the_safe_ones(count):
     assert len(set(colours)) == count
     assert tuple(colours[:9]) == PALETTE[:count]
     assert all(0 <= channel <= 1 for colour in colours for channel in to_rgb(colour))
-
-
-def test_datasets_have_their_printed_names():
-    assert [dataset_title(name) for name in ("paris", "my_photos")] == ["Paris StreetView", "my_photos"]
 
 
 def test_a_figure_is_saved_twice_over_with_the_same_bytes(tmp_path):

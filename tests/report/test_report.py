@@ -123,8 +123,8 @@ def test_the_headline_follows_the_pictures(raw_params, write_params):
     raw_params["datasets"]["paris"]["source"] = {"kind": "supplied", "path": "data/raw/paris"}
     headline, sentences = whose_pictures(load_params(write_params(raw_params)))
     assert headline == "Mixed data"
-    assert "Paris StreetView: not the paper's pictures" in sentences  # 64 px are not the paper's size
-    assert "CelebA: miniature world" in sentences
+    assert "paris: not the paper's pictures" in sentences  # 64 px are not the paper's size
+    assert "celeba: miniature world" in sentences
 
 
 def test_table_1_shows_every_cell_with_interval_status_and_the_papers_value(finished):
@@ -226,14 +226,14 @@ def test_metrics_that_are_not_available_say_why_and_markup_stays_text(finished):
 
 def test_trainings_teachers_and_data_are_listed(finished):
     _, page = finished
-    runs = [line for line in page.sections["training"] if line[0] == "Paris StreetView"]
+    runs = [line for line in page.sections["training"] if line[0] == "paris"]
     assert ["SPL w/o S", "1", "trained here", "–", "200", "1,600", "64 s", "cpu × 1", "0123456789ab", "current"] in [
         line[1:] for line in runs
     ]
     assert page.sections["teachers"][1] == [
         "multilabel", "tresnet", "trained here", "0.625", "152", "71 s", "2", "fedcba987654", "current"
     ]  # fmt: skip
-    assert page.sections["data"][1][0] == "Places2 miniature world"
+    assert page.sections["data"][1][0] == "places2 miniature world"
     assert "Left out: 7 masks: hole ratio over 0.6." in page.text
 
 
@@ -244,7 +244,7 @@ def test_a_training_with_other_settings_is_shown_as_such(run):
     record.write_text(json.dumps(content))
     write_report(**run)
     lines = [line for line in Page.of(run["out"]).sections["training"] if line[-1].startswith("differs")]
-    assert [line[:2] for line in lines] == [["Paris StreetView", "RN"]]
+    assert [line[:2] for line in lines] == [["paris", "RN"]]
     assert "recipe.training.lr: was 0.5, is 0.002" in lines[0][-1]
 
 

@@ -180,11 +180,11 @@ def test_the_weights_of_another_seed_are_refused(run_method, sources, tmp_path):
     ],
 )
 def test_losses_fall(run_method, tmp_path, method, falling):
-    run_method(method, "out", epochs=15)
+    run_method(method, "out", epochs=30)
     log = pd.read_csv(tmp_path / "out/log.csv")
     for name in falling:
         assert log[name].iloc[-1] < 0.9 * log[name].iloc[0], name
-    assert read_json(tmp_path / "out/run.json")["steps"] == 30
+    assert read_json(tmp_path / "out/run.json")["steps"] == 60
 
 
 def test_losses_of_edgeconnect_fall_and_those_of_resting_networks_are_logged_as_zero(run_method, tmp_path):

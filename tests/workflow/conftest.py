@@ -62,7 +62,7 @@ class Clone:
 
     def run(self, *command: str, ok: bool = True) -> str:
         """Run a command and return what it printed; fail with its output if it did not end as expected."""
-        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=600)
+        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=1800)
         output = done.stdout + done.stderr
         assert (done.returncode == 0) == ok, f"{' '.join(command)} ended with {done.returncode}:\n{output}{self.logs()}"
         return output
