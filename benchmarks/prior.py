@@ -4,9 +4,9 @@
 
 Reads a workspace in which a study has been run (presets/study.yaml) and prints two tables:
 
-1. For every variant of SPL: how well a linear read-out of its prior S_m predicts the teacher's features S inside the
-   hole, on test images (share of their variance, 1 is perfect; the read-out is fitted on training images). A variant
-   without supervision tells what inpainting alone teaches.
+1. For every variant of SPL: how well a linear read-out of its prior S_m predicts the teacher's features S, inside the
+   hole and outside, on test images (share of their variance, 1 is perfect; each read-out is fitted on training images).
+   A variant without supervision tells what inpainting alone teaches.
 2. An oracle: the same decoder, trained for as long, that is handed the teacher's true features of the complete picture
    in place of a prior. It bounds what any prior for this teacher can bring.
 """
@@ -89,22 +89,28 @@ def pairs_of(run: RunSettings) -> TestPairs:
 
 
 @torch.no_grad()
-def in_hole(maps: Tensor, mask: Tensor) -> Tensor:
-    """Return the vectors of the cells inside the hole, (cells, channels) float64."""
-    small = F.interpolate(mask, size=maps.shape[2:])[:, 0].bool()
-    return maps.permute(0, 2, 3, 1)[small].double()
-
-
-@torch.no_grad()
-def predicted_share(network: SPL, teacher: FrozenTeacher, fitted: list[Tensor], tested: list[Tensor]) -> float:
-    """Return the share of the features' variance inside the hole that a linear read-out of the prior predicts."""
-    sides = []
+def predicted_shares(
+    network: SPL, teacher: FrozenTeacher, fitted: list[Tensor], tested: list[Tensor]
+) -> tuple[float, float]:
+    """Return the share of the features' variance that a linear read-out of the prior predicts: in the hole, outside."""
+    maps = []
     for image, mask in (fitted, tested):
         prior = torch.cat([network.semantic_prior(i, m) for i, m in zip(image.split(32), mask.split(32), strict=True)])
         features = torch.cat([teacher(enlarge(i)) for i in image.split(32)])
-        cells = in_hole(prior, mask)
-        sides.append((torch.cat([cells, torch.ones(len(cells), 1)], 1), in_hole(features, mask)))
-    (x, y), (x_test, y_test) = sides
+        hole = F.interpolate(mask, size=prior.shape[2:])[:, 0].bool()
+        maps.append((prior.permute(0, 2, 3, 1).double(), features.permute(0, 2, 3, 1).double(), hole))
+    inside = [(prior[hole], features[hole]) for prior, features, hole in maps]
+    outside = [(prior[~hole], features[~hole]) for prior, features, hole in maps]
+    return read_out(*inside), read_out(*outside)
+
+
+def read_out(fitted: tuple[Tensor, Tensor], tested: tuple[Tensor, Tensor]) -> float:
+    """Fit a linear map from priors to features; return the share of the variance that it predicts on others.
+
+    Shapes: priors (cells, c), features (cells, d).
+    """
+    (x, y), (x_test, y_test) = fitted, tested
+    x, x_test = (torch.cat([cells, torch.ones(len(cells), 1)], 1) for cells in (x, x_test))
     ridge = 1e-3 * x.square().sum(0).mean() * torch.eye(x.shape[1])
     weights = torch.linalg.solve(x.T @ x + ridge, x.T @ y)
     residual = (x_test @ weights - y_test).square().sum()
@@ -159,7 +165,7 @@ def main() -> None:
     stream, pairs = stream_of(run, seed=0), pairs_of(run)
     fitted = [torch.stack(part) for part in zip(*(stream[i] for i in range(FITTED)), strict=True)]
     tested = [torch.stack(part) for part in zip(*(pairs[i] for i in range(len(pairs))), strict=True)]
-    print(f"share of the variance of {arguments.teacher}'s features inside the hole, predicted from the prior")
+    print(f"share of the variance of {arguments.teacher}'s features, predicted from the prior: in the hole | outside")
     for method in (reference, *params.ablations.methods):
         shares = []
         for seed in params.seeds:
@@ -168,8 +174,9 @@ def main() -> None:
             assert isinstance(each.recipe, SPLRecipe)
             network = load_generator(each.recipe, weights, image_size=each.image_size, device=CPU).eval()
             assert isinstance(network, SPL)
-            shares.append(predicted_share(network, teacher, fitted, tested))
-        print(f"  {method:20s} {np.mean(shares):.3f} (seeds: {', '.join(f'{share:.3f}' for share in shares)})")
+            shares.append(predicted_shares(network, teacher, fitted, tested))
+        sides = (f"{np.mean(s):.2f} ({', '.join(f'{share:.2f}' for share in s)})" for s in zip(*shares, strict=True))
+        print(f"  {method:20s} {' | '.join(sides)}", flush=True)
     scores = score_oracle(run, teacher)
     print("oracle: " + ", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
 

@@ -108,7 +108,7 @@ def test_both_processes_end_with_the_same_networks(tmp_path):
 def test_sigterm_to_the_whole_group_saves_the_state_and_the_same_command_goes_on(prepared):
     train_rn = (*SPL, "train", "--dataset", "paris", "--method", "rn", "--device", "cpu")
     run(prepared, *train_rn, "--out", "straight")
-    log = prepared / "checkpoints/paris/rn/log.csv"
+    log = prepared / "checkpoints/paris/rn/seed1/log.csv"
 
     def rows():
         return len(log.read_text().splitlines()) if log.exists() else 0
@@ -123,7 +123,7 @@ def test_sigterm_to_the_whole_group_saves_the_state_and_the_same_command_goes_on
         errors = process.communicate(timeout=60)[1]
         assert process.returncode == 143, errors
         assert "Traceback" not in errors
-        assert (prepared / "checkpoints/paris/rn/state.pt").exists()
+        assert (prepared / "checkpoints/paris/rn/seed1/state.pt").exists()
     run(prepared, *train_rn, "--out", "stopped")
     one, two = (load_file(prepared / out / "weights.safetensors") for out in ("stopped", "straight"))
     assert all(torch.equal(one[name], two[name]) for name in one)

@@ -37,7 +37,7 @@ rule table1:
 rule further_metrics:
     """Aggregate the metrics beside the paper's."""
     input:
-        per_image=TABLE_EVIDENCE,
+        per_image=PER_IMAGE,
         perceptual=PERCEPTUAL,
     output:
         csv="results/metrics.csv",
