@@ -3,6 +3,9 @@
 The paper "directly conduct[s] the k-means algorithm on the learned semantic priors" and does not say on how many
 pictures at once. `scope: image` clusters each picture on its own, as its single example in Figure 1 suggests;
 `scope: set` fits one clustering to the pictures whose priors are kept, so that a colour means the same in all of them.
+
+Two things are ours: positions are compared by the direction of their vectors, not their length, and clusters are fitted
+away from the border, where the padding of many convolutions would otherwise make clusters of its own.
 """
 
 from pathlib import Path
@@ -23,6 +26,7 @@ POINTS = 20_000
 
 RESTARTS = 5
 ITERATIONS = 100
+TINY = 1e-6
 
 
 def read_guidance(results: Path, dataset: str, method: str, *, kind: str) -> tuple[list[str], np.ndarray]:
@@ -58,15 +62,26 @@ def cluster_priors(priors: np.ndarray, shown: list[int], clusters: Clusters, *, 
     Returns:
         (len(shown), h, w) int, below `clusters.number`.
     """
-    points = np.moveaxis(priors, 1, -1).reshape(len(priors), -1, priors.shape[1])  # (N, h w, c)
+    points = np.moveaxis(priors, 1, -1).reshape(len(priors), -1, priors.shape[1]).astype(np.float32)  # (N, h w, c)
+    points /= np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), TINY)
+    inner = _away_from_border(*priors.shape[2:])
     rng = np.random.default_rng(seed)
-    few = rng.choice(points.shape[1], min(points.shape[1], max(1, POINTS // len(points))), replace=False)
+    few = rng.choice(inner, min(len(inner), max(1, POINTS // len(points))), replace=False)
     centroids = _along_first_component(_kmeans(points[:, few], clusters.number, seed))
     maps = []
     for picture in points[shown]:
-        own = centroids if clusters.scope == "set" else _matched(_kmeans(picture, clusters.number, seed), centroids)
-        maps.append(_nearest(picture.astype(np.float32), own).reshape(priors.shape[2:]))
+        own = centroids
+        if clusters.scope == "image":
+            own = _matched(_kmeans(picture[inner], clusters.number, seed), centroids)
+        maps.append(_nearest(picture, own).reshape(priors.shape[2:]))
     return np.stack(maps)
+
+
+def _away_from_border(height: int, width: int) -> np.ndarray:
+    """Return the flat indices of the positions that lie further inside than a rim of an eighth of a side."""
+    places = np.arange(height * width).reshape(height, width)
+    top, left = height // 8, width // 8
+    return places[top : height - top, left : width - left].ravel()
 
 
 def paint(labels: np.ndarray, number: int) -> np.ndarray:

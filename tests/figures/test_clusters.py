@@ -41,6 +41,7 @@ def test_clusters_are_numbered_along_the_first_principal_component():
     kinds, priors = pictures()
     labels = cluster_priors(priors, [0, 1, 2, 3, 4], clusters(), seed=1)
     points = np.moveaxis(priors, 1, -1).astype(float)
+    points /= np.linalg.norm(points, axis=-1, keepdims=True)
     centres = np.stack([points[labels == label].mean(0) for label in range(4)])
     values, vectors = np.linalg.eigh(np.cov(centres.T))
     places = centres @ vectors[:, values.argmax()]
@@ -76,8 +77,8 @@ def test_what_is_shown_beside_does_not_matter():
 def test_a_picture_on_its_own_is_divided_more_finely_than_within_the_set():
     """Two tones of one kind, in a set of far-apart kinds: `set` merges them, `image` tells them apart."""
     priors = np.zeros((3, 2, 4, 4), np.float16)
-    priors[0, 0, :2], priors[0, 0, 2:] = 0.0, 1.0
-    priors[1, 0], priors[2, 1] = 100.0, 100.0
+    priors[0, 0], priors[0, 1, :2], priors[0, 1, 2:] = 1.0, 0.1, -0.1
+    priors[1:, 0] = -1.0
     two = Clusters(number=2, scope="image", images=3)
     assert len(np.unique(cluster_priors(priors, [0], two, seed=1))) == 2
     assert len(np.unique(cluster_priors(priors, [0], two.model_copy(update={"scope": "set"}), seed=1))) == 1
