@@ -1,7 +1,7 @@
 """Any timm model as a teacher: the feature map of one stride, whatever that stride is."""
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import timm
 import torch
@@ -22,14 +22,16 @@ class BackboneTeacher(nn.Module):
         index: which of its feature maps to take.
     """
 
+    channels: int
+
     def __init__(self, model: nn.Module, index: int) -> None:
         super().__init__()
         self.model = model
         self._index = index
-        info = model.feature_info[index]  # pyright: ignore[reportIndexIssue] (timm adds it to every model)
-        self.channels: int = info["num_chs"]
-        self._scale = info["reduction"] / ENLARGED
-        config = model.pretrained_cfg  # pyright: ignore[reportAttributeAccessIssue]
+        info: dict[str, Any] = getattr(model, "feature_info")[index]  # noqa: B009 (timm adds it to every model)
+        self.channels = info["num_chs"]
+        self._scale: float = info["reduction"] / ENLARGED
+        config: dict[str, Any] = getattr(model, "pretrained_cfg")  # noqa: B009
         self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from spl.errors import DataError
 from spl.files import read_json
@@ -35,7 +35,10 @@ class FrozenTeacher(Protocol):
         ...
 
 
-def build_teacher(settings: Teacher, *, classes: int = 1) -> nn.Module:
+AnyTeacher = TResNetTeacher | YOLOv5Teacher | BackboneTeacher
+
+
+def build_teacher(settings: Teacher, *, classes: int = 1) -> AnyTeacher:
     """Build the teacher that the settings describe with fresh weights; a detector for that many classes."""
     match settings:
         case TrainedTResNet():
@@ -54,7 +57,7 @@ def build_teacher(settings: Teacher, *, classes: int = 1) -> nn.Module:
             return BackboneTeacher.build(model, reduction=reduction)
 
 
-def load_teacher(settings: Teacher, weights: Path) -> nn.Module:
+def load_teacher(settings: Teacher, weights: Path) -> AnyTeacher:
     """Build the teacher that the settings describe with the weights that `spl train-teacher` has written."""
     teacher = build_teacher(settings, classes=len(detected_classes(weights)) or 1)
     load_weights(teacher, weights)
@@ -66,7 +69,7 @@ def detected_classes(weights: Path) -> list[str]:
     return read_json(weights.parent / "run.json").get("classes", [])
 
 
-def read_supplied_teacher(settings: ReleasedTResNet | ReleasedYOLO | TimmTeacher) -> tuple[nn.Module, list[str]]:
+def read_supplied_teacher(settings: ReleasedTResNet | ReleasedYOLO | TimmTeacher) -> tuple[AnyTeacher, list[str]]:
     """Build a teacher from the file that a person has supplied; return it and the classes it detects.
 
     Raises: DataError if the file is missing, saying where it comes from; CheckpointError if it is another network's.

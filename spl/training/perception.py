@@ -107,7 +107,7 @@ def teacher_features(teacher: TResNetTeacher) -> Perceive:
     return perceive
 
 
-def load_perception(run: RunSettings, teacher: nn.Module | None, device: torch.device) -> Perceive | None:
+def load_perception(run: RunSettings, teacher: object, device: torch.device) -> Perceive | None:
     """Return what a run's perceptual and style losses look through; None if it has no such losses.
 
     Raises: CheckpointError if the VGG file is missing, damaged, or not torchvision's.

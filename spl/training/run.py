@@ -19,7 +19,7 @@ from spl.models.ec import canny_edges_of
 from spl.recipes import ECRecipe, NetworkMethod
 from spl.records import require_current, write_record
 from spl.settings import RunSettings, essential, vgg_file
-from spl.teachers.build import load_teacher
+from spl.teachers.build import FrozenTeacher, load_teacher
 from spl.training.build import Surroundings, build_method
 from spl.training.checkpoint import claim
 from spl.training.distributed import World
@@ -121,7 +121,7 @@ def train_method(
     return outcome is not None
 
 
-def _load_teacher(run: RunSettings, sources: Sources, device: torch.device) -> nn.Module | None:
+def _load_teacher(run: RunSettings, sources: Sources, device: torch.device) -> FrozenTeacher | None:
     """Load the pretext network if the run learns from one, and if it is the one that the settings describe."""
     if run.teacher is None:
         return None

@@ -1,7 +1,7 @@
 """One training step of the detector: boxes, objectness and classes of YOLOv5."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from spl.detection.loss import yolo_loss
@@ -13,8 +13,8 @@ class YOLOv5Method:
     """Train a detector; it has to be in training mode when `step` is called."""
 
     def __init__(self, detector: YOLOv5, optimizer: Optimizer, weights: YOLOLossWeights) -> None:
-        self.networks = {"detector": detector}
-        self.optimizers = {"detector": optimizer}
+        self.networks: dict[str, nn.Module] = {"detector": detector}
+        self.optimizers: dict[str, Optimizer] = {"detector": optimizer}
         self._detector = detector
         self._weights = weights.model_dump()
 
