@@ -16,6 +16,12 @@ WORLDS = {
 }
 
 
+ONE_TRAINING = (
+    "Where a method was trained once, a verdict is about that training. How far the next would differ is not known, "
+    "and often counts more than the images do: give `seeds` in params.yaml three values or more."
+)
+
+
 def to_page(table: pd.DataFrame, *, confidence: float) -> str:
     """Render a summary of all claims, then every claim with its comparisons."""
     known = table.astype(object).where(table.notna(), "")
@@ -26,6 +32,7 @@ def to_page(table: pd.DataFrame, *, confidence: float) -> str:
         "on one side of 0. Intervals are not corrected for the number of comparisons. What an undecided one needs is "
         "right if its difference stays as measured.\n",
         *(f"**{text}**\n" for about, text in WORLDS.items() if (known["about"] == about).any()),
+        *([f"**{ONE_TRAINING}**\n"] if (known["n_seeds"] == 1).any() else []),
         "| claim | source | " + " | ".join(VERDICTS) + " |",
         "|---|---|" + "--:|" * len(VERDICTS),
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from spl.data.tables import read_table
-from spl.evaluation.claims_page import VERDICTS, WORLDS
+from spl.evaluation.claims_page import ONE_TRAINING, VERDICTS, WORLDS
 from spl.evaluation.evidence import as_numbers
 from spl.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
 from spl.report.view import Cell, Counts, Heading, Part, Prose, Row, Section, Table, count, interval, number
@@ -38,6 +38,7 @@ def summary_section(claims: pd.DataFrame) -> Section:
         (
             Counts(_counts(claims)),
             *(Prose(text, "warning") for about, text in WORLDS.items() if (claims["about"] == about).any()),
+            *([Prose(ONE_TRAINING, "warning")] if (claims["n_seeds"] == 1).any() else []),
             Table(head, tuple(rows)),
         ),
     )

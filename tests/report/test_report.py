@@ -250,7 +250,7 @@ def test_a_training_with_other_settings_is_shown_as_such(run):
 
 def test_figures_are_embedded_with_the_rule_that_chose_what_they_show(finished):
     _, page = finished
-    titles = ["Figure 2", "Figure 4", "Figure 5", "Examples, Places2"]
+    titles = ["Figure 2", "Figure 4", "Figure 5", "Examples, places2"]
     assert all(f'alt="{title}"' in page.html for title in titles)
     assert "Not part of this experiment: Figure 1, Figure 3" in page.text
     assert "of the test pictures with a hole ratio of at least 30%, those whose PSNR under SPL is closest" in page.text
