@@ -18,7 +18,7 @@ WORLDS = {
 
 ONE_TRAINING = (
     "Where a method was trained once, a verdict is about that training. How far the next would differ is not known, "
-    "and often counts more than the images do: give `seeds` in params.yaml three values or more."
+    "and often counts more than the images do: give seeds in params.yaml three values or more."
 )
 
 
