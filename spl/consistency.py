@@ -123,13 +123,17 @@ def _figures(params: Params) -> Iterator[str]:
         ("fig5.prior", figures.fig5 and figures.fig5.prior),
     )
     for key, method in priors:
-        if method and not isinstance(params.methods.get(method), SPLRecipe):
-            yield f"figures.{key}: must be a method with the recipe spl, got {method!r}"
-    if figures.fig5 and not isinstance(params.methods.get(figures.fig5.edges), ECRecipe):
-        yield f"figures.fig5.edges: must be a method with the recipe ec, got {figures.fig5.edges!r}"
-    for dataset, method in guided_methods(params):
-        if method in params.methods and dataset in params.datasets and method not in params.methods_of(dataset):
-            yield f"figures: {method} is an ablation, which is not run on {dataset}"
+        if method:
+            yield from _recipe(params, f"figures.{key}", method, SPLRecipe)
+    if figures.fig5:
+        yield from _recipe(params, "figures.fig5.edges", figures.fig5.edges, ECRecipe)
+
+
+def _recipe(params: Params, where: str, method: str, kind: type[SPLRecipe] | type[ECRecipe]) -> Iterator[str]:
+    if not isinstance(params.methods.get(method), kind):
+        name = "spl" if kind is SPLRecipe else "ec"
+        absent = "" if method in params.methods else ", which methods does not have"
+        yield f"{where}: must be a method with the recipe {name}, got {method!r}{absent}"
 
 
 def _known(where: str, names: Iterable[str], section: str, entries: Iterable[str]) -> Iterator[str]:
