@@ -127,6 +127,9 @@ def _figures(params: Params) -> Iterator[str]:
             yield from _recipe(params, f"figures.{key}", method, SPLRecipe)
     if figures.fig5:
         yield from _recipe(params, "figures.fig5.edges", figures.fig5.edges, ECRecipe)
+    for dataset, method in guided_methods(params):
+        if method in params.methods and dataset in params.datasets and method not in params.methods_of(dataset):
+            yield f"figures: {method} is an ablation, which is not run on {dataset}"
 
 
 def _recipe(params: Params, where: str, method: str, kind: type[SPLRecipe] | type[ECRecipe]) -> Iterator[str]:

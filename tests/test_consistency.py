@@ -39,7 +39,7 @@ def faults_of(path) -> list[str]:
         ("figures.fig1.methods", ["rfr", "x"], "figures.fig1.methods: the methods of Table 1 has no 'x'; it has telea"),
         ("figures.fig1.methods", ["spl_concat"], "figures.fig1.methods: the methods of Table 1 has no 'spl_concat'"),
         ("figures.fig1.prior", "rn", "figures.fig1.prior: must be a method with the recipe spl, got 'rn'"),
-        ("figures.fig2.method", "x", "figures.fig2.method: must be a method with the recipe spl, got 'x', which methods does not have"),
+        ("figures.fig2.method", "x", "figures.fig2.method: must be a method with the recipe spl, got 'x'"),
         ("figures.fig3.images", {"x": 1}, "figures.fig3: datasets has no 'x'"),
         ("figures.fig3.detections", "celeba", "figures.fig3 shows detections on celeba"),
         ("figures.fig5.prior", "ec", "figures.fig5.prior: must be a method with the recipe spl, got 'ec'"),
