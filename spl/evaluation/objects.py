@@ -12,11 +12,9 @@ from spl.data.masks import read_mask
 from spl.data.tables import read_table
 from spl.detection.average_precision import match_objects
 from spl.detection.boxes import Detections
+from spl.detection.hidden import HALF_HIDDEN, hidden_share
 
 BOX = ["x_min", "y_min", "x_max", "y_max"]
-
-LEAST_HIDDEN = 0.5
-"""Share of a box that the mask must cover for its object to count."""
 
 
 def find_again(
@@ -37,7 +35,7 @@ def find_again(
     found: dict[str, list[np.ndarray]] = {method: [] for method in methods}
     for image, objects in by_image["ground_truth"].items():
         hole = resize_mask(read_mask(data / "masks" / pairs[image], "white"), image_size)
-        hidden = objects[[hidden_share(hole, box) >= LEAST_HIDDEN for box in objects[BOX].to_numpy()]]
+        hidden = objects[[hidden_share(hole, box) >= HALF_HIDDEN for box in objects[BOX].to_numpy()]]
         if hidden.empty:
             continue
         reference = _detections(hidden, classes)
@@ -45,16 +43,6 @@ def find_again(
             detected = _detections(by_image[method].get(image, objects.iloc[:0]), classes)
             found[method].append(match_objects(reference, detected).double().numpy())
     return found
-
-
-def hidden_share(hole: np.ndarray, box: np.ndarray) -> float:
-    """Return the share of a box's pixels that are missing.
-
-    Shapes: hole (H, W) bool; box (4,) left, top, right, bottom in pixels. A box touches at least one pixel.
-    """
-    left, top = (int(np.clip(round(edge), 0, side - 1)) for edge, side in zip(box[:2], hole.shape[::-1], strict=True))
-    right, bottom = max(left + 1, round(box[2])), max(top + 1, round(box[3]))
-    return float(hole[top:bottom, left:right].mean())
 
 
 def _detections(table: pd.DataFrame, classes: np.ndarray) -> Detections:

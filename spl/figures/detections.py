@@ -13,20 +13,20 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.transforms import Bbox
 
 from spl.data.tables import read_table
+from spl.detection.hidden import HALF_HIDDEN, hidden_share
 from spl.figures.pictures import Evidence
 from spl.figures.style import SMALL, distinct_colours
 
 GROUND_TRUTH = "ground_truth"
 """The name under which the detections on uncorrupted pictures are kept."""
 
+BOX = ["x_min", "y_min", "x_max", "y_max"]
+
 PADDING = 0.6
 """Points between a text and the edge of its plate."""
 
 HIDEABLE = 0.4
 """Share of any box that a text may cover."""
-
-HIDDEN = 0.5
-"""Share of a box that must be missing for its object to count as hidden."""
 
 
 def read_detections(results: Path, dataset: str, sources: Iterable[str]) -> dict[str, pd.DataFrame]:
@@ -47,18 +47,8 @@ def hiding_pictures(evidence: Evidence, truth: pd.DataFrame, choice_from: Iterab
         image
         for image in choice_from
         if image in by_image
-        and any(hidden_share(evidence.hole(image), box) >= HIDDEN for box in _boxes(by_image[image]))
+        and any(hidden_share(evidence.hole(image), box) >= HALF_HIDDEN for box in by_image[image][BOX].to_numpy())
     }
-
-
-def hidden_share(hole: np.ndarray, box: tuple[float, float, float, float]) -> float:
-    """Return the share of a box's pixels that are missing.
-
-    Shapes: hole (H, W) bool; box left, top, right, bottom in pixels; every pixel that it touches counts.
-    """
-    left, top, right, bottom = box
-    inside = hole[max(0, math.floor(top)) : math.ceil(bottom), max(0, math.floor(left)) : math.ceil(right)]
-    return float(inside.mean()) if inside.size else 0.0
 
 
 def class_colours(detections: Iterable[pd.DataFrame]) -> dict[str, str]:
@@ -137,4 +127,4 @@ def _places(box: Bbox, size: Bbox, room: Bbox) -> Iterator[tuple[float, float]]:
 
 
 def _boxes(found: pd.DataFrame) -> list[tuple[float, float, float, float]]:
-    return list(found[["x_min", "y_min", "x_max", "y_max"]].itertuples(index=False, name=None))
+    return list(found[BOX].itertuples(index=False, name=None))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from spl.evaluation.objects import BOX, find_again, hidden_share
+from spl.evaluation.objects import BOX, find_again
 
 SIZE = 32
 COLUMNS = ["image", "label", "score", *BOX]
@@ -58,13 +58,3 @@ def test_one_detection_finds_one_object(find):
     truth = [("a.png", "car", 0.9, *LEFT), ("a.png", "car", 0.8, 2, 2, 12, 11)]
     found = find(truth, spl=[("a.png", "car", 0.7, *LEFT)])
     assert found == {"spl": [[0.7, 0]]}
-
-
-@pytest.mark.parametrize(
-    ("box", "share"),
-    [((0, 0, 4, 4), 1), ((6, 0, 10, 8), 0.5), ((8, 0, 16, 16), 0), ((-5, -5, 20, 20), 0.5), ((7.6, 1, 7.7, 1), 0)],
-)
-def test_the_hidden_share_of_a_box(box, share):
-    hole = np.zeros((16, 16), bool)
-    hole[:, :8] = True
-    assert hidden_share(hole, np.array(box)) == share

@@ -4,12 +4,11 @@ import itertools
 
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
-from spl.figures.detections import class_colours, draw_detections, found_in, hidden_share, hiding_pictures
+from spl.figures.detections import class_colours, draw_detections, found_in, hiding_pictures
 from spl.figures.pictures import Evidence, picture_grid, show
 from tests.figures.fabricate import fabricate
 
@@ -97,16 +96,6 @@ def test_a_class_has_the_same_colour_in_all_panes():
     assert list(colours) == ["boat", "house", "tree"]
     assert len(set(colours.values())) == 3
     assert class_colours([FOUND.iloc[1:], FOUND.iloc[:1]]) == colours
-
-
-@pytest.mark.parametrize(
-    ("box", "share"),
-    [((0, 0, 8, 8), 0.25), ((0, 0, 4, 4), 1.0), ((4, 4, 8, 8), 0.0), ((-3, -3, 4, 2), 1.0), ((20, 20, 30, 30), 0.0)],
-)
-def test_hidden_share_of_a_box(box, share):
-    hole = np.zeros((8, 8), bool)
-    hole[:4, :4] = True
-    assert hidden_share(hole, box) == share
 
 
 def test_pictures_that_hide_an_object(tmp_path):
