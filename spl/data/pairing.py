@@ -61,6 +61,16 @@ def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path, r
     )
 
 
+def spread_over_hole_ratios(hole_ratios: np.ndarray, count: int) -> list[int]:
+    """Choose pairs by rule, never by hand: the rows at equally spaced ranks of the hole ratio, small ones first.
+
+    Shapes: hole_ratios (N,). Returns `count` rows, or all if there are fewer.
+    """
+    order = hole_ratios.argsort(kind="stable")
+    ranks = ((np.arange(count) + 0.5) / count * len(order)).astype(int)
+    return [int(row) for row in order[np.unique(ranks)]]
+
+
 def _cycle(candidates: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Draw without replacement for as long as candidates last, then start over."""
     rounds = -(-count // len(candidates))

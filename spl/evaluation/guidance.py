@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from spl.data.loaders import TestPairs
+from spl.data.pairing import spread_over_hole_ratios
 from spl.errors import ParamsError
 from spl.evaluation.metrics import quantise
 from spl.evaluation.run import require_pairs, require_run
@@ -44,7 +44,7 @@ def keep_guidance(
     inputs["weights"] = require_run(run, weights, inputs)
     network = load_generator(run.recipe, weights, image_size=run.image_size, device=device).eval()
     test_pairs = TestPairs(pairs, images.parent, masks.parent, image_size=run.image_size)
-    rows = spread_over_hole_ratios(test_pairs.table["hole_ratio"].to_numpy(), settings.images)
+    rows = sorted(spread_over_hole_ratios(test_pairs.table["hole_ratio"].to_numpy(), settings.images))
     loader = DataLoader(Subset(test_pairs, rows), batch_size=BATCH)
     kept = [
         _guidance(network, image.to(device), mask.to(device)).cpu()
@@ -53,13 +53,6 @@ def keep_guidance(
     save_weights({"prior" if isinstance(network, SPL) else "edges": torch.cat(kept)}, out)
     names = test_pairs.table["image"].iloc[rows].tolist()
     write_record(out.with_suffix(".json"), settings, inputs, images=names)
-
-
-def spread_over_hole_ratios(hole_ratios: np.ndarray, count: int) -> list[int]:
-    """Return the rows at `count` equally spaced ranks of the hole ratio, in order; all rows if there are fewer."""
-    order = hole_ratios.argsort(kind="stable")
-    ranks = ((np.arange(count) + 0.5) / count * len(order)).astype(int)
-    return sorted(int(row) for row in order[np.unique(ranks)])
 
 
 @torch.no_grad()

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from spl.data.images import read_rgb, resize_mask
 from spl.data.masks import read_mask
+from spl.data.pairing import spread_over_hole_ratios
 from spl.data.tables import read_table
 from spl.figures.pictures import picture_grid, show, whiten
 from spl.figures.style import SMALL
@@ -15,19 +13,12 @@ from spl.labels import method_title
 from spl.summaries import ExampleSettings
 
 
-def choose_rows(pairs: pd.DataFrame, count: int) -> list[int]:
-    """Choose pairs by rule, never by hand: those at equally spaced ranks of the hole ratio."""
-    order = pairs["hole_ratio"].to_numpy().argsort(kind="stable")
-    ranks = (np.arange(count) + 0.5) / count * len(order)
-    return [int(order[int(rank)]) for rank in ranks]
-
-
 def draw_examples(
     settings: ExampleSettings, *, evidence: Path, pairs: Path, images: Path, masks: Path, picture: Path
 ) -> None:
     """Draw one row per example: the input with a white hole, every method with its PSNR, the ground truth."""
     table = read_table(pairs)
-    rows = choose_rows(table, min(settings.examples, len(table)))
+    rows = spread_over_hole_ratios(table["hole_ratio"].to_numpy(), settings.examples)
     folders = {m: evidence / settings.dataset / m / f"seed{seed}" for m, seed in settings.methods.items()}
     psnr = {m: read_table(folder / "per_image.csv")["psnr"] for m, folder in folders.items()}
     columns = ["Input", *map(method_title, folders), "Ground truth"]

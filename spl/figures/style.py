@@ -13,7 +13,6 @@ from spl.files import atomic
 PAGE_WIDTH = 7.0
 """Inches of a figure across both columns."""
 
-COLUMN_WIDTH = 3.35
 
 SMALL, NORMAL = 6.5, 8.0
 """Points: marks inside a figure, and everything else."""

@@ -7,9 +7,9 @@ import pandas as pd
 from PIL import Image
 
 from spl.config import Figure1, Figure3, Figure5, Params
+from spl.data.pairing import spread_over_hole_ratios
 from spl.data.tables import read_table
 from spl.evaluation.evidence import MASK_RATIOS, METRICS, as_numbers
-from spl.figures.examples import choose_rows
 from spl.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
 from spl.report.table1 import standing
 from spl.report.view import DASH, Cell, Part, Picture, Prose, Row, Section, Table, interval, number
@@ -159,9 +159,9 @@ def _examples(params: Params, dataset: str, data: Path) -> str:
     pairs = data / f"pairs/{dataset}.csv"
     if not pairs.is_file():
         return caption
-    images = read_table(pairs)["image"]
-    rows = choose_rows(read_table(pairs), min(params.figures.examples, len(images)))
-    return f"{caption} Shown: {', '.join(images[row] for row in rows)}."
+    table = read_table(pairs)
+    rows = spread_over_hole_ratios(table["hole_ratio"].to_numpy(), params.figures.examples)
+    return f"{caption} Shown: {', '.join(table['image'][row] for row in rows)}."
 
 
 def _rule(params: Params, method: str, *, hiding: bool = False) -> str:

@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from spl.config import Dataset, Masks
 from spl.data.loaders import InpaintingStream, read_prepared, to_image
 from spl.data.masks import group_masks
-from spl.data.pairing import pair_masks
+from spl.data.pairing import pair_masks, spread_over_hole_ratios
 from spl.data.prepare import prepare_images
 from spl.data.sources import fetch_images, fetch_masks
 from spl.errors import DataError
@@ -228,3 +230,16 @@ def test_fetching_again_notices_replaced_files(tmp_path):
     assert fingerprint() == first
     Image.new("RGB", (41, 40), "red").save(folder / "b.png")
     assert fingerprint() != first
+
+
+@given(hole_ratios=st.lists(st.floats(0.01, 0.6), min_size=1, max_size=40), count=st.integers(1, 50))
+def test_every_equal_part_of_the_ranks_gives_one_row(hole_ratios, count):
+    rows = spread_over_hole_ratios(np.array(hole_ratios), count)
+    by_ratio = sorted(range(len(hole_ratios)), key=lambda row: (hole_ratios[row], row))
+    if count >= len(hole_ratios):
+        assert rows == by_ratio
+        return
+    assert len(set(rows)) == len(rows) == count
+    part = len(hole_ratios) / count
+    for i, rank in enumerate(map(by_ratio.index, rows)):
+        assert i * part - 1 < rank < (i + 1) * part

@@ -4,13 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from spl.config import Params
 from spl.errors import ParamsError, RecordError
-from spl.evaluation.guidance import keep_guidance, spread_over_hole_ratios
+from spl.evaluation.guidance import keep_guidance
 from spl.files import read_json, sha256
 from spl.models.build import build_generator
 from spl.records import write_record
@@ -112,17 +110,3 @@ def test_weights_of_another_seed_are_refused(params, data, tmp_path):
     finish_run(params, data, "spl", tmp_path)
     with pytest.raises(RecordError, match="seed: was 1, is 5"):
         keep(params.model_copy(update={"seeds": (5,)}), data, "spl", tmp_path)
-
-
-@given(hole_ratios=st.lists(st.floats(0.01, 0.6), min_size=1, max_size=40), count=st.integers(1, 50))
-def test_every_equal_part_of_the_ranks_gives_one_row(hole_ratios, count):
-    rows = spread_over_hole_ratios(np.array(hole_ratios), count)
-    assert rows == sorted(set(rows))
-    if count >= len(hole_ratios):
-        assert rows == list(range(len(hole_ratios)))
-        return
-    assert len(rows) == count
-    by_ratio = sorted(range(len(hole_ratios)), key=lambda row: (hole_ratios[row], row))
-    part = len(hole_ratios) / count
-    for i, rank in enumerate(sorted(by_ratio.index(row) for row in rows)):
-        assert i * part - 1 < rank < (i + 1) * part
