@@ -1,7 +1,7 @@
 """Detections on pictures: boxes, classes and confidences, and which pictures hide an object."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,18 @@ from matplotlib.transforms import Bbox
 
 from spl.data.tables import read_table
 from spl.detection.hidden import HALF_HIDDEN, hidden_share
+from spl.figures.choose import choose_pictures
 from spl.figures.pictures import Evidence
 from spl.figures.style import SMALL, distinct_colours
+from spl.summaries import Choice
 
 GROUND_TRUTH = "ground_truth"
 """The name under which the detections on uncorrupted pictures are kept."""
 
 BOX = ["x_min", "y_min", "x_max", "y_max"]
+
+LEGEND = 0.2
+"""Inches of the strip with the names of the classes."""
 
 PADDING = 0.6
 """Points between a text and the edge of its plate."""
@@ -51,6 +56,22 @@ def hiding_pictures(evidence: Evidence, truth: pd.DataFrame, choice_from: Iterab
     }
 
 
+def choose_hiding(
+    evidence: Evidence,
+    truth: pd.DataFrame,
+    table: pd.DataFrame,
+    choice: Choice,
+    *,
+    among: Collection[str] | None = None,
+) -> str:
+    """Choose one picture for showing detections: if there is any, one whose hole hides at least half of an object.
+
+    `truth` is what was found in the uncorrupted pictures; for the rest see `choose_pictures`.
+    """
+    large = table.loc[table["hole_ratio"] >= choice.min_hole_ratio, "image"]
+    return choose_pictures(table, choice, 1, among=among, favoured=hiding_pictures(evidence, truth, large))[0]
+
+
 def class_colours(detections: Iterable[pd.DataFrame]) -> dict[str, str]:
     """Give every class that occurs a colour, in the order of the alphabet."""
     classes = sorted({label for found in detections for label in found["label"]})
@@ -75,11 +96,11 @@ def draw_detections(axis: Axes, found: pd.DataFrame, colours: dict[str, str]) ->
             _write(axis, f"{score:.2f}", colours[label], box, taken, boxes)
 
 
-def add_legend(figure: Figure, colours: dict[str, str], *, height: float) -> None:
-    """Name the classes in a strip of that many inches at the bottom of a figure."""
+def add_legend(figure: Figure, colours: dict[str, str]) -> None:
+    """Name the classes in a strip at the bottom of a figure."""
     if colours:
         patches = [Patch(color=colour, label=label) for label, colour in colours.items()]
-        centre = 0.5 * height / figure.get_figheight()
+        centre = 0.5 * LEGEND / figure.get_figheight()
         figure.legend(
             handles=patches, loc="center", bbox_to_anchor=(0.5, centre), ncols=len(patches), frameon=False,
             handlelength=0.9, handleheight=0.9, handletextpad=0.4, columnspacing=1.2, borderpad=0,

@@ -2,24 +2,21 @@
 
 from pathlib import Path
 
-from spl.figures.choose import choose_pictures
 from spl.figures.clusters import cluster_priors, paint, read_guidance
 from spl.figures.detections import (
     GROUND_TRUTH,
+    LEGEND,
     add_legend,
+    choose_hiding,
     class_colours,
     draw_detections,
     found_in,
-    hiding_pictures,
     read_detections,
 )
 from spl.figures.pictures import Evidence, picture_grid, show
 from spl.figures.style import PAGE_WIDTH, save_figure
 from spl.labels import method_title
 from spl.summaries import Figure1Settings
-
-LEGEND = 0.2
-"""Inches."""
 
 
 def draw_fig1(settings: Figure1Settings, *, results: Path, data: Path, stem: Path) -> None:
@@ -32,9 +29,7 @@ def draw_fig1(settings: Figure1Settings, *, results: Path, data: Path, stem: Pat
     names, priors = read_guidance(results, figure.dataset, figure.prior, kind="prior")
     detections = read_detections(results, figure.dataset, [*figure.methods, GROUND_TRUTH])
     table = evidence.table(figure.methods[-1])
-    large = table.loc[table["hole_ratio"] >= choice.min_hole_ratio, "image"]
-    hiding = hiding_pictures(evidence, detections[GROUND_TRUTH], large)
-    image = choose_pictures(table, choice, 1, among=names, favoured=hiding)[0]
+    image = choose_hiding(evidence, detections[GROUND_TRUTH], table, choice, among=names)
 
     labels = cluster_priors(priors, [names.index(image)], settings.clusters, seed=choice.seed)[0]
     panes = [("Input", evidence.masked(image), None)]
@@ -49,5 +44,5 @@ def draw_fig1(settings: Figure1Settings, *, results: Path, data: Path, stem: Pat
         show(axis, pixels)
         if source:
             draw_detections(axis, found[source], colours)
-    add_legend(canvas, colours, height=LEGEND)
+    add_legend(canvas, colours)
     save_figure(canvas, stem, shown=f"{figure.dataset}/{image}")

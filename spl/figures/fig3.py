@@ -8,20 +8,18 @@ from matplotlib.axes import Axes
 from spl.figures.choose import choose_pictures
 from spl.figures.detections import (
     GROUND_TRUTH,
+    LEGEND,
     add_legend,
+    choose_hiding,
     class_colours,
     draw_detections,
     found_in,
-    hiding_pictures,
     read_detections,
 )
 from spl.figures.pictures import Evidence, picture_grid, show
 from spl.figures.style import PAGE_WIDTH, save_figure
 from spl.labels import method_title
 from spl.summaries import Figure3Settings
-
-LEGEND = 0.2
-"""Inches."""
 
 
 def draw_fig3(settings: Figure3Settings, *, results: Path, data: Path, stem: Path) -> None:
@@ -33,9 +31,7 @@ def draw_fig3(settings: Figure3Settings, *, results: Path, data: Path, stem: Pat
     evidence = {d: Evidence(results, data, d, seeds) for d, seeds in settings.shown.seeds.items()}
     detections = read_detections(results, figure.detections, [*figure.methods, GROUND_TRUTH])
     table = evidence[figure.detections].table(figure.methods[-1])
-    large = table.loc[table["hole_ratio"] >= choice.min_hole_ratio, "image"]
-    hiding = hiding_pictures(evidence[figure.detections], detections[GROUND_TRUTH], large)
-    detected = choose_pictures(table, choice, 1, favoured=hiding)[0]
+    detected = choose_hiding(evidence[figure.detections], detections[GROUND_TRUTH], table, choice)
     columns: list[tuple[str, str]] = []
     for dataset, count in figure.images.items():
         without = [detected] if dataset == figure.detections else []
@@ -56,7 +52,7 @@ def draw_fig3(settings: Figure3Settings, *, results: Path, data: Path, stem: Pat
             show(axis, pixels)
     for axis, source in zip(axes[1:, -1], [*figure.methods, GROUND_TRUTH], strict=True):
         draw_detections(axis, found[source], colours)
-    add_legend(canvas, colours, height=LEGEND)
+    add_legend(canvas, colours)
     save_figure(canvas, stem, shown=", ".join(f"{d}/{i}" for d, i in [*columns, (figure.detections, detected)]))
 
 
