@@ -75,7 +75,7 @@ def _grid(params: Params) -> Iterator[str]:
         return
     method = params.methods.get(params.grid.method)
     if not isinstance(method, SPLRecipe):
-        yield f"grid.method: must be a method with the recipe spl, got {params.grid.method!r}"
+        yield from _recipe(params, "grid.method", params.grid.method, SPLRecipe)
     elif method.teacher is None and any(any(block.get("lambda_prior", ())) for block in params.grid.points):
         yield f"grid.points: methods.{params.grid.method}.teacher is null, so lambda_prior must stay 0.0"
     if params.evaluation.split != "validation":

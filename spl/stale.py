@@ -20,7 +20,7 @@ from spl.weights.releases import released_files
 Result = tuple[str, str, Strict, dict[str, str]]
 """Target, record, settings, input files by name."""
 
-STAGES = ("masks", "data", "teacher", "train", "evaluate", "report")
+STAGES = ("masks", "data", "teachers", "train", "evaluate", "report")
 
 
 def stale_results(params: Params, stage: str) -> list[str]:
@@ -49,7 +49,7 @@ def _results(params: Params, stage: str) -> Iterator[Result]:
     if stage == "masks":
         yield "data/sources/masks.json", "data/sources/masks.json", settings.mask_settings(params), {}
         yield masks, "data/masks/record.json", settings.mask_settings(params), {"source": "data/sources/masks.json"}
-    if stage == "teacher":
+    if stage == "teachers":
         yield from _teachers(params)
     for dataset in params.datasets:
         if stage == "data":

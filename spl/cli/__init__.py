@@ -38,7 +38,7 @@ app.add_typer(weights.weights, name="weights")
 
 @app.command()
 def stale(
-    stage: Annotated[str, typer.Argument(help="masks, data, teacher, train, evaluate or report")],
+    stage: Annotated[str, typer.Argument(help="masks, data, teachers, train, evaluate or report")],
     params: ParamsFile = PARAMS,
 ) -> None:
     """List results whose record disagrees with params.yaml, for `snakemake --forcerun`."""

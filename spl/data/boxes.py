@@ -56,10 +56,8 @@ class BoxedStream(SampleStream):
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         """Return picture (3, 2H, 2W) in [0, 1] and boxes (M, 5), see `BoxedPictures`."""
         i = self.index(number)
-        flip = self.rng(number).random() < 0.5
-        return self._pictures.picture(i, flip=flip), mirror(self._pictures.boxes[i]) if flip else self._pictures.boxes[
-            i
-        ]
+        flip, boxes = self.rng(number).random() < 0.5, self._pictures.boxes[i]
+        return self._pictures.picture(i, flip=flip), mirror(boxes) if flip else boxes
 
 
 def mirror(boxes: Tensor) -> Tensor:

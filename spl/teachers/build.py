@@ -27,7 +27,7 @@ class FrozenTeacher(Protocol):
 
     @property
     def channels(self) -> int:
-        """D."""
+        """How many channels the features have, d."""
         ...
 
     def __call__(self, image: Tensor) -> Tensor:
