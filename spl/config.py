@@ -7,7 +7,7 @@ reads the file; past that door travel the objects below and those of `spl.pretex
 from collections.abc import Iterator
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from spl.pretext import (
     Detection,
@@ -29,11 +29,19 @@ class MiniatureImages(Strict):
     test: Positive
 
 
+class Registered(Strict):
+    """A source of the registry, workflow/resources/sources.yaml: fetched where it can be, else supplied by a person."""
+
+    kind: Literal["registered"]
+    name: Name
+
+
 class Supplied(Strict):
     """Files that a person puts into a folder of their own; the workflow only reads them."""
 
     kind: Literal["supplied"]
-    path: str
+    path: str = Field(description="A folder with pictures, or with .tar, .zip, .tar.gz archives of them.")
+    citation: str = Field(default="", description="Whose pictures these are; printed in the report.")
 
 
 def _check_glob(glob: str) -> str:
@@ -43,23 +51,42 @@ def _check_glob(glob: str) -> str:
 
 
 class ArchiveLayout(Strict):
-    """Folder layout of one of the paper's archives; the split comes with it."""
+    """Layout of one of the paper's archives; the split comes with it."""
 
-    kind: Literal["places365", "celeba", "paris"]
+    kind: Literal["places365", "places365_flat", "celeba", "paris"]
+
+
+Glob = Annotated[str, AfterValidator(_check_glob)]
 
 
 class FolderLayout(Strict):
     """Any folder of images: a glob, and a split drawn from the seed."""
 
     kind: Literal["folder"]
-    glob: str
+    glob: Glob
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
 
-    @field_validator("glob")
-    @classmethod
-    def _relative_glob(cls, glob: str) -> str:
-        return _check_glob(glob)
 
+class FoldersLayout(Strict):
+    """Training and test images in folders of their own: a glob each."""
+
+    kind: Literal["folders"]
+    train: Glob
+    test: Glob
+
+
+class ListsLayout(Strict):
+    """Training and test images named in text files: one path a line, relative to the source's folder."""
+
+    kind: Literal["lists"]
+    train: str = Field(description="Text file, relative to the source's folder.")
+    test: str
+
+
+Layout = Annotated[ArchiveLayout | FolderLayout | FoldersLayout | ListsLayout, Field(discriminator="kind")]
+
+
+ImageSource = Annotated[MiniatureImages | Registered | Supplied, Field(discriminator="kind")]
 
 SCENE_LAYOUT = {"places2": "places365", "celeba": "celeba", "paris": "paris"}
 
@@ -67,11 +94,14 @@ SCENE_LAYOUT = {"places2": "places365", "celeba": "celeba", "paris": "paris"}
 class Dataset(Strict):
     """One image set: where it comes from, how it is laid out and prepared."""
 
-    source: Annotated[MiniatureImages | Supplied, Field(discriminator="kind")]
-    layout: Annotated[ArchiveLayout | FolderLayout, Field(discriminator="kind")]
+    source: ImageSource
+    layout: Layout
     crop: Positive | None = Field(description="Side of the centre crop in pixels, before resizing; null for none.")
     image_size: Annotated[int, Field(ge=32, multiple_of=8, description="Side of the square network input in pixels.")]
     validation: Annotated[int, Field(ge=0, description="Training images held out for validation, drawn from the seed.")]
+    skip_unreadable: Annotated[
+        int, Field(ge=0, description="How many unreadable training images may be left out; test images never are.")
+    ]
 
     @model_validator(mode="after")
     def _layout_matches_scene(self) -> "Dataset":
@@ -93,14 +123,9 @@ class MiniatureMasks(Strict):
 class Masks(Strict):
     """The irregular masks, used for training and evaluation as in the paper."""
 
-    source: Annotated[MiniatureMasks | Supplied, Field(discriminator="kind")]
-    glob: str
+    source: Annotated[MiniatureMasks | Registered | Supplied, Field(discriminator="kind")]
+    glob: Glob
     hole: Literal["white", "black"] = Field(description="Declared polarity: the colour of missing pixels.")
-
-    @field_validator("glob")
-    @classmethod
-    def _relative_glob(cls, glob: str) -> str:
-        return _check_glob(glob)
 
     @model_validator(mode="after")
     def _drawn_masks_are_white(self) -> "Masks":

@@ -88,7 +88,18 @@ def _dotted(location: tuple[int | str, ...]) -> str:
 UNIONS = {"methods": 2, "teachers": 2, "perception": 1}
 """Sections whose entries are unions, and at which place of a location their tags stand."""
 
-TAGS = {"miniature", "supplied", "folder", "step", "linear", "exponential", "constant"}
+TAGS = {
+    "miniature",
+    "registered",
+    "supplied",
+    "folder",
+    "folders",
+    "lists",
+    "step",
+    "linear",
+    "exponential",
+    "constant",
+}
 
 
 def _is_tag(location: tuple[int | str, ...], i: int) -> bool:

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spl.config import (
-    ArchiveLayout,
-    Dataset,
-    FolderLayout,
+    ImageSource,
+    Layout,
     Masks,
-    MiniatureImages,
     Params,
     Perception,
     PerceptualMetric,
@@ -35,7 +33,9 @@ from spl.pretext import (
     TrainedTeacher,
 )
 from spl.recipes import ECRecipe, MFERecipe, NetworkMethod, Recipe, ReleasedWeights, RFRRecipe, SPLRecipe
+from spl.registry import Source, source_of
 from spl.strict import Strict
+from spl.weights.releases import released_files
 
 T = TypeVar("T")
 
@@ -51,16 +51,19 @@ class ImageSourceSettings(Strict):
 
     seed: int
     name: str
-    source: MiniatureImages | Supplied
-    layout: ArchiveLayout | FolderLayout
+    source: ImageSource
+    layout: Layout
 
 
 class DataSettings(Strict):
-    """What decides the prepared images of one dataset."""
+    """What decides the prepared images of one dataset, beside its raw images."""
 
     seed: int
     name: str
-    dataset: Dataset
+    crop: int | None
+    image_size: int
+    validation: int
+    skip_unreadable: int
 
 
 class MaskSettings(Strict):
@@ -86,6 +89,13 @@ class StructureSettings(Strict):
     dataset: str
     image_size: int
     smoothing: Smoothing
+
+
+class WeightFileSettings(Strict):
+    """Which files of a registered source the experiment reads."""
+
+    source: str
+    files: tuple[str, ...]
 
 
 class PretextSettings(Strict):
@@ -197,18 +207,32 @@ def _without_training(run: dict[str, Any]) -> dict[str, Any]:
 
 def data_settings(params: Params, dataset: str) -> DataSettings:
     """Return the slice of one dataset."""
-    return DataSettings(seed=params.seed, name=dataset, dataset=_pick("datasets", params.datasets, dataset))
+    entry = _pick("datasets", params.datasets, dataset)
+    return DataSettings(
+        seed=params.seed,
+        name=dataset,
+        crop=entry.crop,
+        image_size=entry.image_size,
+        validation=entry.validation,
+        skip_unreadable=entry.skip_unreadable,
+    )
 
 
 def image_source_settings(params: Params, dataset: str) -> ImageSourceSettings:
     """Return the slice of one dataset's raw images."""
     entry = _pick("datasets", params.datasets, dataset)
-    return ImageSourceSettings(seed=params.seed, name=dataset, source=entry.source, layout=entry.layout)
+    return ImageSourceSettings(seed=params.seed, name=dataset, source=_uncited(entry.source), layout=entry.layout)
 
 
 def mask_settings(params: Params) -> MaskSettings:
     """Return the slice of the masks."""
-    return MaskSettings(seed=params.seed, masks=params.masks)
+    masks = params.masks.model_copy(update={"source": _uncited(params.masks.source)})
+    return MaskSettings(seed=params.seed, masks=masks)
+
+
+def _uncited(source: T) -> T:
+    """Leave out whose files they are: what is made of them does not depend on it."""
+    return source.model_copy(update={"citation": ""}) if isinstance(source, Supplied) else source
 
 
 def pair_settings(params: Params, dataset: str) -> PairSettings:
@@ -287,6 +311,29 @@ def supplied_teacher_file(teacher: Teacher) -> str | None:
         case ReleasedTResNet(path=path) | ReleasedYOLO(path=path) | TimmTeacher(weights=path):
             return path
     return None
+
+
+def weight_files(params: Params) -> list[str]:
+    """Return the weight files that trainings, evaluations and detections cannot do without."""
+    runs = [run_settings(params, dataset, method) for dataset, method, _ in params.runs()]
+    teachers = [teacher_settings(params, name).teacher for name in needed_teachers(params)]
+    files: list[str | Path | None] = [*map(supplied_teacher_file, teachers), *map(vgg_file, runs)]
+    files += [file for run in runs if run.released for file in released_files(run.recipe.recipe, run.released.path)]
+    if params.detection and isinstance(params.detection.detector, TorchvisionDetector):
+        files.append(params.detection.detector.path)
+    return sorted({str(file) for file in files if file})
+
+
+def weight_file_settings(params: Params, registry: dict[str, Source], source: str) -> WeightFileSettings:
+    """Return the slice of the weight files of one registered source: those that the experiment reads.
+
+    Raises: ParamsError if the registry has no such source of weights.
+    """
+    weights = {name: entry for name, entry in registry.items() if entry.kind == "weights"}
+    entry = _pick("the registry's weights", weights, source)
+    needed = {Path(file).name for file in weight_files(params) if source_of(registry, file) == source}
+    files = tuple(file.name for file in entry.files if file.name in needed or not needed)
+    return WeightFileSettings(source=source, files=files)
 
 
 def released_run(params: Params, dataset: str, method: str, path: Path) -> RunSettings:

@@ -19,6 +19,12 @@ class Data(NamedTuple):
     masks: Path
 
 
+def write_manifest(path: Path, images: list[tuple[str, str]]) -> None:
+    """Write the manifest of prepared images that lie beside it, given as (split, file)."""
+    rows = [(split, file, "", 0, (path.parent / file).stat().st_size, 0) for split, file in images]
+    pd.DataFrame(rows, columns=["split", "file", "container", "offset", "size", "packed"]).to_csv(path, index=False)
+
+
 def draw_pairs(folder: Path, *, size: int, holes: tuple[int, ...]) -> Data:
     """Draw a picture of rectangles for every hole, a square of the given side; picture and mask meet in their order."""
     rng = np.random.default_rng(0)
@@ -31,11 +37,12 @@ def draw_pairs(folder: Path, *, size: int, holes: tuple[int, ...]) -> Data:
         blocks = rng.integers(0, 256, (8, 8, 3)).astype(np.uint8)
         Image.fromarray(blocks).resize((size, size), Image.NEAREST).save(folder / f"images/test/{i}.png")
         Image.fromarray(mask).save(folder / f"masks/binary/{i}.png")
-        rows.append((f"test/{i}.png", f"binary/{i}.png", mask.mean(), ratio_bin(mask.mean())))
-    pairs = pd.DataFrame(rows, columns=["image", "mask", "hole_ratio", "ratio_bin"])
+        image = f"test/{i}.png"
+        rows.append((image, sha256(folder / "images" / image), f"binary/{i}.png", mask.mean(), ratio_bin(mask.mean())))
+    pairs = pd.DataFrame(rows, columns=["image", "image_sha256", "mask", "hole_ratio", "ratio_bin"])
     data = Data(folder / "pairs.csv", folder / "images/manifest.csv", folder / "masks/masks.csv")
     pairs.to_csv(data.pairs, index=False)
-    pd.DataFrame({"split": "test", "file": pairs["image"]}).to_csv(data.images, index=False)
+    write_manifest(data.images, [("test", image) for image in pairs["image"]])
     pd.DataFrame({"file": pairs["mask"], "rejected": ""}).to_csv(data.masks, index=False)
     inputs = {"images": sha256(data.images), "masks": sha256(data.masks)}
     write_json(data.pairs.with_suffix(".json"), {"inputs": inputs, "pairs_sha256": sha256(data.pairs)})

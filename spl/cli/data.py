@@ -1,11 +1,14 @@
 """Commands that fetch and prepare data."""
 
+from typing import Annotated
+
 import typer
 
 from spl import settings as slices
 from spl.cli.options import (
     MASKS,
     PARAMS,
+    TIMEOUT,
     DatasetName,
     Folder,
     Images,
@@ -14,28 +17,71 @@ from spl.cli.options import (
     ParamsFile,
     Record,
     Source,
+    SourcesFile,
+    Timeout,
     Workers,
 )
 from spl.params import load_params
+from spl.registry import SOURCES, load_registry
 
-fetch = typer.Typer(help="Draw the miniature world, or find files that a person has supplied.", no_args_is_help=True)
+fetch = typer.Typer(
+    help="Draw the miniature world, download what the registry knows, or find what a person has supplied.",
+    no_args_is_help=True,
+)
 prepare = typer.Typer(help="Turn raw files into prepared images, grouped masks and fixed pairs.", no_args_is_help=True)
 
 
 @fetch.command("images")
-def fetch_images(dataset: DatasetName, record: Record, params: ParamsFile = PARAMS, workers: Workers = 1) -> None:
-    """Fetch one dataset's raw pictures."""
+def fetch_images(
+    dataset: DatasetName,
+    record: Record,
+    params: ParamsFile = PARAMS,
+    registry: SourcesFile = SOURCES,
+    timeout: Timeout = TIMEOUT,
+    workers: Workers = 1,
+) -> None:
+    """Fetch one dataset's raw pictures, and list them."""
     from spl.data import sources
+    from spl.data.download import Patience
 
-    sources.fetch_images(slices.image_source_settings(load_params(params), dataset), record, workers=workers)
+    settings, known = slices.image_source_settings(load_params(params), dataset), load_registry(registry)
+    sources.fetch_images(settings, record, registry=known, patience=Patience(timeout), workers=workers)
 
 
 @fetch.command("masks")
-def fetch_masks(record: Record, params: ParamsFile = PARAMS, workers: Workers = 1) -> None:
-    """Fetch the raw irregular masks."""
+def fetch_masks(
+    record: Record,
+    params: ParamsFile = PARAMS,
+    registry: SourcesFile = SOURCES,
+    timeout: Timeout = TIMEOUT,
+    workers: Workers = 1,
+) -> None:
+    """Fetch the raw irregular masks, and list them."""
     from spl.data import sources
+    from spl.data.download import Patience
 
-    sources.fetch_masks(slices.mask_settings(load_params(params)), record, workers=workers)
+    settings, known = slices.mask_settings(load_params(params)), load_registry(registry)
+    sources.fetch_masks(settings, record, registry=known, patience=Patience(timeout), workers=workers)
+
+
+@fetch.command("weights")
+def fetch_weights(
+    source: Annotated[str, typer.Argument(help="A source of weights in the registry.")],
+    record: Record,
+    params: ParamsFile = PARAMS,
+    registry: SourcesFile = SOURCES,
+    timeout: Timeout = TIMEOUT,
+) -> None:
+    """Fetch the weight files of a registered source that the experiment reads.
+
+    Example: spl fetch weights vgg --record data/sources/weights/vgg.json --params presets/paper.yaml
+    """
+    from spl.data import sources
+    from spl.data.download import Patience
+
+    known = load_registry(registry)
+    settings = slices.weight_file_settings(load_params(params), known, source)
+    sources.fetch_weights(settings, record, registry=known, patience=Patience(timeout))
 
 
 @fetch.command("pretext")
@@ -59,9 +105,9 @@ def prepare_images(
 @prepare.command("masks")
 def prepare_masks(source: Source, folder: Folder, params: ParamsFile = PARAMS, workers: Workers = 1) -> None:
     """Binarise the masks and group them into six hole-ratio bins."""
-    from spl.data import masks
+    from spl.data import grouping
 
-    masks.group_masks(slices.mask_settings(load_params(params)), source, folder, workers=workers)
+    grouping.group_masks(slices.mask_settings(load_params(params)), source, folder, workers=workers)
 
 
 @prepare.command("pairs")

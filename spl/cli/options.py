@@ -7,6 +7,12 @@ from typing import Annotated
 
 import typer
 
+SourcesFile = Annotated[
+    Path, typer.Option("--sources", envvar="SPL_SOURCES", help="The registry of sources, with their mirrors.")
+]
+Timeout = Annotated[
+    float, typer.Option(envvar="SPL_DOWNLOAD_TIMEOUT", min=0.1, help="Seconds that a silent server is waited for.")
+]
 ParamsFile = Annotated[Path, typer.Option("--params", help="The experiment.")]
 DatasetName = Annotated[str, typer.Option("--dataset", help="A name under `datasets`.")]
 MethodName = Annotated[str, typer.Option("--method", help="A name under `methods`.")]
@@ -27,6 +33,7 @@ Data = Annotated[Path, typer.Option(help="Folder of prepared images, masks and p
 Results = Annotated[Path, typer.Option(help="Folder of all results.")]
 
 PARAMS = Path("params.yaml")
+TIMEOUT = 60.0
 DATA = Path("data")
 RESULTS = Path("results")
 MASKS = DATA / "masks/masks.csv"

@@ -151,7 +151,7 @@ def examples(
         summaries.example_settings(load_params(params), dataset),
         evidence=evidence,
         pairs=data / f"pairs/{dataset}.csv",
-        images=data / f"prepared/{dataset}",
+        images=data / f"prepared/{dataset}/manifest.csv",
         masks=data / "masks",
         picture=out or RESULTS / f"figures/examples_{dataset}.png",
     )

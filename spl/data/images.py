@@ -56,3 +56,11 @@ def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
     rows = np.arange(size) * mask.shape[0] // size
     columns = np.arange(size) * mask.shape[1] // size
     return mask[rows[:, None], columns]
+
+
+def decode_rgb(content: bytes, name: str | Path) -> np.ndarray:
+    """TEMPORARY until the robust decoder lands."""
+    from io import BytesIO
+
+    with Image.open(BytesIO(content)) as picture:
+        return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))

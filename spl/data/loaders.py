@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from spl.data.images import read_rgb, resize_mask
+from spl.data.images import resize_mask
 from spl.data.masks import read_mask
+from spl.data.prepared import PreparedImages
 from spl.data.tables import read_table
-from spl.errors import DataError
 
 
 def to_image(pixels: np.ndarray) -> Tensor:
@@ -28,20 +28,6 @@ def to_image(pixels: np.ndarray) -> Tensor:
 def to_mask(mask: np.ndarray) -> Tensor:
     """Turn (H, W) bool into a (1, H, W) float tensor in {0, 1}, 1 = hole."""
     return torch.from_numpy(np.ascontiguousarray(mask[None])).float()
-
-
-def read_prepared(path: str | Path, size: int) -> np.ndarray:
-    """Read a prepared image, (size, size, 3) uint8.
-
-    Raises: DataError if it has another size: it was prepared for other settings.
-    """
-    image = read_rgb(path)
-    if image.shape[:2] != (size, size):
-        raise DataError(
-            f"{path}: expected {size} x {size} pixels, got {image.shape[1]} x {image.shape[0]}. "
-            "Prepare the images again: snakemake --cores all data"
-        )
-    return image
 
 
 class SampleStream(Dataset):
@@ -91,20 +77,19 @@ class InpaintingStream(SampleStream):
         name: str,
         companion: Companion | None = None,
     ) -> None:
-        table = read_table(manifest)
-        self._folder, self._files = manifest.parent, table.loc[table["split"] == "train", "file"].tolist()
+        self._images = PreparedImages(manifest, split="train")
         table = read_table(masks)
         self._masks = (masks.parent / table.loc[table["rejected"] == "", "file"]).astype(str).tolist()
         self._image_size, self._flip, self._companion = image_size, flip, companion
-        super().__init__(len(self._files), batch_size=batch_size, seed=seed, name=name)
+        super().__init__(len(self._images), batch_size=batch_size, seed=seed, name=name)
 
     def __getitem__(self, number: int) -> tuple[Tensor, ...]:
         """Return image (3, H, W) in [0, 1], mask (1, H, W), 1 = hole, and the companion in [0, 1], if there is one."""
         rng = self.rng(number)
-        file = self._files[self.index(number)]
-        image = read_prepared(self._folder / file, self._image_size)
+        i = self.index(number)
+        image = self._images.pixels(i, size=self._image_size)
         mask = resize_mask(read_mask(Path(self._masks[rng.integers(len(self._masks))]), "white"), self._image_size)
-        sample = [image, mask] + ([self._companion(file, image)] if self._companion else [])
+        sample = [image, mask] + ([self._companion(self._images.name(i), image)] if self._companion else [])
         if self._flip and rng.random() < 0.5:
             sample = [part[:, ::-1] for part in sample]
         return tuple(to_image(part) if part.ndim == 3 else to_mask(part) for part in sample)
@@ -144,18 +129,22 @@ def _ignore_signals(worker: int) -> None:
 
 
 class TestPairs(Dataset):
-    """The published image-mask pairs of one dataset."""
+    """The published image-mask pairs of one dataset: a table, the manifest of prepared images, the folder of masks."""
 
     def __init__(self, pairs: Path, images: Path, masks: Path, *, image_size: int) -> None:
         self.table = read_table(pairs)
-        self._images, self._masks, self._image_size = images, masks, image_size
+        self._images = PreparedImages(images, names=self.table["image"])
+        self._masks, self._image_size = masks, image_size
 
     def __len__(self) -> int:
         return len(self.table)
 
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
-        """Return image (3, H, W) in [0, 1] and mask (1, H, W), 1 = hole."""
+        """Return image (3, H, W) in [0, 1] and mask (1, H, W), 1 = hole.
+
+        Raises: DataError if the image is not the one that was paired.
+        """
         row = self.table.iloc[i]
         mask = read_mask(self._masks / row["mask"], "white")
-        image = read_prepared(self._images / row["image"], self._image_size)
+        image = self._images.pixels(i, size=self._image_size, sha256=row["image_sha256"])
         return to_image(image), to_mask(resize_mask(mask, self._image_size))

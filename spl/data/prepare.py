@@ -1,71 +1,163 @@
-"""Prepared images: every picture cropped, resized and stored losslessly, with a manifest."""
+"""Prepared images: every picture at the network's size, with a manifest.
 
-from concurrent.futures import ThreadPoolExecutor
+A picture that has that size already stays where it is, also inside an archive: it is decoded once, to see that it is
+whole, hashed and referenced. The others are cropped, resized and stored losslessly.
+"""
+
+import csv
+import hashlib
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from spl.config import Dataset
-from spl.data.images import centre_crop, read_rgb, resize_image
-from spl.data.layouts import RawImage, list_images
-from spl.data.sources import raw_folder
+from spl.data.images import centre_crop, decode_rgb, resize_image
+from spl.data.listing import Listed, Listing
+from spl.data.rawfiles import Place, read_place
+from spl.data.shards import Row, Shard, resumable_folder, run_shards
 from spl.errors import DataError
-from spl.files import replace_folder, sha256
+from spl.files import sha256
 from spl.records import write_record
 from spl.settings import DataSettings
+
+COLUMNS = ("split", "file", "source", "sha256", *Place._fields)
+SHOWN_FAULTS = 10
 
 
 def prepare_images(settings: DataSettings, source: Path, folder: Path, *, workers: int) -> None:
     """Bring one dataset's pictures to the network's size.
 
-    Writes `folder`/{train,validation,test}/*.png, `manifest.csv` (split, file, source, sha256) in a stable order, and
-    `record.json`; the whole folder appears at once or not at all.
-    Raises: DataError naming the first unreadable picture, or if fewer training images are left than held out.
+    Writes `folder`/{train,validation,test}/*.png; `manifest.csv` in a stable order: split, file, source, sha256 of the
+    bytes and where they lie: in `file` here, or, where `container` is not empty, in a slice of that raw file;
+    `skipped.csv`; and `record.json`. `folder` appears at once or not at all; a killed call goes on where it was.
+    Raises: DataError naming every unreadable picture it came across, if more are unreadable than may be left out, a
+        picture of the test set is, or fewer training images are left than are held out.
     """
-    raw = raw_folder(source)
-    images = _hold_out(list_images(raw, settings.dataset.layout, seed=settings.seed, name=settings.name), settings)
-    with replace_folder(folder) as temporary:
-        for split in {image.split for image in images}:
-            (temporary / split).mkdir()
-        jobs = [(raw, image, f"{image.split}/{i:07d}.png") for i, image in enumerate(images)]
-        with ThreadPoolExecutor(workers) as pool:
-            rows = pool.map(lambda job: _prepare(*job, temporary, settings.dataset), jobs)
-            bar = tqdm(rows, total=len(jobs), desc=f"prepare {settings.name}", unit="image", disable=None)
-            manifest = pd.DataFrame(bar, columns=["split", "file", "source", "sha256"])
-        manifest.to_csv(temporary / "manifest.csv", index=False)
+    listing = Listing(source)
+    names, splits = hashlib.sha256(), Counter[str]()
+    for row in listing:
+        names.update(f"{row.path}\n".encode())
+        splits[row.split] += 1
+    held_out = _held_out(splits["train"], settings)
+    rows = (row._replace(split="validation") if i in held_out else row for i, row in enumerate(listing))
+    key = settings.model_dump() | {"raw": str(listing.folder)}
+    with resumable_folder(folder, key | {"pictures": names.hexdigest()}) as temporary:
+        for split in {*splits, *(["validation"] if held_out else [])}:
+            (temporary / split).mkdir(exist_ok=True)
+        work = partial(_prepare_shard, listing.folder, temporary, settings.crop, settings.image_size)
+        results = run_shards(rows, work, temporary, key=key, workers=workers)
+        with tqdm(total=splits.total(), desc=f"prepare {settings.name}", unit="image", disable=None) as bar:
+            counts = _write_tables(temporary, results, settings, bar)
         write_record(
             temporary / "record.json",
             settings,
             inputs={"source": sha256(source)},
-            images=manifest["split"].value_counts().to_dict(),
+            raw=str(listing.folder),
+            images={split: counts[split] for split in ("train", "validation", "test") if counts[split]},
+            referenced=counts["referenced"],
+            skipped=counts["skipped"],
+            in_train_and_test=counts["in_train_and_test"],
             manifest_sha256=sha256(temporary / "manifest.csv"),
         )
 
 
-def _hold_out(images: list[RawImage], settings: DataSettings) -> list[RawImage]:
-    """Move training images to the split `validation`, drawn from the seed."""
-    train = [i for i, image in enumerate(images) if image.split == "train"]
-    count = settings.dataset.validation
-    if count >= len(train):
+def _held_out(train: int, settings: DataSettings) -> set[int]:
+    """Draw from the seed which of the training images, the first of a list, are for validation."""
+    count = settings.validation
+    if count >= train:
         raise DataError(
-            f"datasets.{settings.name}.validation holds out {count} of {len(train)} training images, which leaves none"
+            f"datasets.{settings.name}.validation holds out {count} of {train} training images, which leaves none"
         )
     rng = np.random.default_rng([settings.seed, crc32(settings.name.encode()), count])
-    held_out = set(rng.choice(train, count, replace=False).tolist())
-    return [image._replace(split="validation") if i in held_out else image for i, image in enumerate(images)]
+    return set(rng.choice(train, count, replace=False).tolist())
 
 
-def _prepare(raw: Path, image: RawImage, file: str, folder: Path, dataset: Dataset) -> tuple[str, str, str, str]:
-    """Prepare one picture and return its manifest row."""
-    pixels = read_rgb(raw / image.path)
-    if dataset.crop is not None:
-        try:
-            pixels = centre_crop(pixels, dataset.crop)
-        except DataError as error:
-            raise DataError(f"{raw / image.path}: {error}") from None
-    Image.fromarray(resize_image(pixels, dataset.image_size)).save(folder / file, compress_level=1)
-    return image.split, file, image.path, sha256(folder / file)
+def _prepare_shard(raw: Path, folder: Path, crop: int | None, size: int, shard: Shard) -> list[Row]:
+    """Prepare some pictures; return their manifest rows, each followed by why it is left out, if it is."""
+    return [
+        _prepare(raw, Listed(*row), f"{row[0]}/{number:07d}.png", folder, crop, size)
+        for number, row in enumerate(shard.rows, shard.first)
+    ]
+
+
+def _prepare(raw: Path, image: Listed, file: str, folder: Path, crop: int | None, size: int) -> Row:
+    """Prepare one picture.
+
+    Raises: DataError if it is of the test set and cannot be read.
+    """
+    (folder / file).unlink(missing_ok=True)  # of a raw picture that was replaced since
+    try:
+        content = read_place(raw, image.place)
+        pixels = decode_rgb(content, raw / image.path)
+        if pixels.shape[:2] == (size, size) and crop in (None, size):
+            return (image.split, file, image.path, hashlib.sha256(content).hexdigest(), *image.place, "")
+        if crop is not None:
+            pixels = _crop(pixels, crop, raw / image.path)
+    except DataError as error:
+        if image.split != "train":
+            raise
+        return (image.split, file, image.path, "", *Place("", 0, 0, 0), str(error))
+    encoded = BytesIO()
+    Image.fromarray(resize_image(pixels, size)).save(encoded, "PNG", compress_level=1)
+    content = encoded.getbuffer()
+    (folder / file).write_bytes(content)
+    return (image.split, file, image.path, hashlib.sha256(content).hexdigest(), *Place("", 0, len(content), 0), "")
+
+
+def _crop(pixels: np.ndarray, side: int, name: Path) -> np.ndarray:
+    try:
+        return centre_crop(pixels, side)
+    except DataError as error:
+        raise DataError(f"{name}: {error}. Replace or remove it, or change the crop.") from None
+
+
+def _write_tables(folder: Path, results: Iterator[list[list[str]]], settings: DataSettings, bar: tqdm) -> Counter[str]:
+    """Write manifest.csv and skipped.csv as results come; return how many pictures are in each split, and so on.
+
+    Raises: DataError naming the unreadable training pictures as soon as they are too many.
+    """
+    counts: Counter[str] = Counter()
+    skipped: list[tuple[str, str]] = []
+    train: set[bytes] = set()
+    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+        manifest = csv.writer(file, lineterminator="\n")
+        manifest.writerow(COLUMNS)
+        for rows in results:
+            for *row, fault in rows:
+                split, digest, container = row[0], bytes.fromhex(row[3]), row[4]
+                if fault:
+                    skipped.append((row[2], fault))
+                    continue
+                manifest.writerow(row)
+                counts[split] += 1
+                counts["referenced"] += bool(container)
+                if split == "train":
+                    train.add(digest[:8])
+                counts["in_train_and_test"] += split == "test" and digest[:8] in train
+            _check_skipped(skipped, settings)
+            bar.update(len(rows))
+    with (folder / "skipped.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([("source", "reason"), *skipped])
+    counts["skipped"] = len(skipped)
+    if leaked := counts["in_train_and_test"]:
+        print(f"warning: {leaked} test pictures of {settings.name} are also training pictures", file=sys.stderr)
+    return counts
+
+
+def _check_skipped(skipped: list[tuple[str, str]], settings: DataSettings) -> None:
+    if len(skipped) <= settings.skip_unreadable:
+        return
+    listed = "\n".join(f"  {reason}" for _, reason in skipped[:SHOWN_FAULTS])
+    more = f"\n  and {len(skipped) - SHOWN_FAULTS} more" if len(skipped) > SHOWN_FAULTS else ""
+    key = f"datasets.{settings.name}.skip_unreadable"
+    raise DataError(
+        f"{len(skipped)} training pictures cannot be used so far, and {key} is {settings.skip_unreadable}:\n{listed}{more}\n"
+        f"Replace or remove them and fetch again, or raise {key} in params.yaml."
+    )

@@ -1,61 +1,110 @@
-"""Getting raw files: drawn for the embedded default, or found where a person has put them.
+"""Getting raw files: drawn for the embedded default, fetched from the registry's mirrors, or supplied by a person.
 
-This is the only step in which the embedded default differs from real data. Each fetch leaves a small
-record under `data/sources/` that says where the files lie.
+This is the only step in which the embedded default differs from real data. Each fetch leaves a record under
+`data/sources/` that says where the files lie, and beside it the list of those that are used.
 """
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from spl.config import MiniatureImages, MiniatureMasks
+from spl.config import MiniatureImages, MiniatureMasks, Registered, Supplied
 from spl.data import world
+from spl.data.download import PATIENCE, Patience, download, recorded
 from spl.data.layouts import list_images
-from spl.errors import DataError
+from spl.data.listing import write_listing
+from spl.data.rawfiles import RawFiles
+from spl.errors import DataError, ParamsError
 from spl.files import read_json, replace_folder
 from spl.records import write_record
-from spl.settings import ImageSourceSettings, MaskSettings, PretextSettings
+from spl.registry import Source
+from spl.settings import ImageSourceSettings, MaskSettings, PretextSettings, WeightFileSettings
 
 DRAWN = Path("data/raw/miniature")
 """Where the miniature world is drawn: a folder of its own, so that drawing never touches what a person has placed."""
 
+Registry = Mapping[str, Source]
+NO_REGISTRY: Registry = {}
 
-def fetch_images(settings: ImageSourceSettings, record: Path, *, workers: int) -> None:
-    """Make one dataset's raw pictures available and record where they lie.
 
-    Raises: DataError saying what to place where, if a person has to supply them.
+def fetch_images(
+    settings: ImageSourceSettings,
+    record: Path,
+    *,
+    registry: Registry = NO_REGISTRY,
+    patience: Patience = PATIENCE,
+    workers: int = 1,
+) -> None:
+    """Make one dataset's raw pictures available; write their list, and the record of where they lie.
+
+    Raises: DataError saying what to place where if a person has to supply them, or what is wrong with them.
     """
-    source, name = settings.source, settings.name
+    source, name, expected = settings.source, settings.name, None
     if isinstance(source, MiniatureImages):
-        folder = DRAWN / "images" / name
+        folder, files = DRAWN / "images" / name, ()
         _draw(folder, lambda path: world.draw_image_set(
             source.scene, path, seed=settings.seed, train=source.train, test=source.test, workers=workers
         ))  # fmt: skip
+    elif isinstance(source, Registered):
+        entry = _entry(registry, source, "images", f"datasets.{name}.source.name")
+        folder, files = _fetch(entry, patience)
+        expected = entry.pictures
     else:
-        folder = _supplied(source.path, f"the pictures of the dataset {name!r}", f"datasets.{name}.source.path")
-    images = list_images(folder, settings.layout, seed=settings.seed, name=name)
+        folder, files = _supplied(source, f"the pictures of the dataset {name!r}", f"datasets.{name}.source.path"), ()
+    raw = RawFiles(folder, files)
+    images = list_images(raw, settings.layout, seed=settings.seed, name=name)
     counts = {split: sum(image.split == split for image in images) for split in ("train", "test")}
-    files = [folder / image.path for image in images]
-    write_record(record, settings, {}, folder=str(folder), images=counts, fingerprint=_fingerprint(folder, files))
+    _check_counts(folder, counts, expected)
+    listing = write_listing(record, raw, images)
+    write_record(record, settings, _hashes(folder, files), folder=str(folder), images=counts, listing_sha256=listing)
 
 
-def fetch_masks(settings: MaskSettings, record: Path, *, workers: int) -> None:
-    """Make the raw masks available and record where they lie.
+def fetch_masks(
+    settings: MaskSettings,
+    record: Path,
+    *,
+    registry: Registry = NO_REGISTRY,
+    patience: Patience = PATIENCE,
+    workers: int = 1,
+) -> None:
+    """Make the raw masks available; write their list, and the record of where they lie.
 
-    Raises: DataError saying what to place where, if a person has to supply them.
+    Raises: DataError as `fetch_images` does.
     """
-    source = settings.masks.source
+    source, expected = settings.masks.source, None
     if isinstance(source, MiniatureMasks):
-        folder = DRAWN / "masks"
+        folder, files = DRAWN / "masks", ()
         _draw(folder, lambda path: world.draw_mask_set(
             path, seed=settings.seed, per_bin=source.per_bin, workers=workers
         ))  # fmt: skip
+    elif isinstance(source, Registered):
+        entry = _entry(registry, source, "masks", "masks.source.name")
+        folder, files = _fetch(entry, patience)
+        expected = entry.pictures
     else:
-        folder = _supplied(source.path, "the irregular masks (Liu et al. 2018, test_mask.zip)", "masks.source.path")
-    files = sorted(folder.glob(settings.masks.glob))
-    if not files:
-        raise DataError(f"{folder} has no file matching {settings.masks.glob}. Place the masks or change masks.glob.")
-    write_record(record, settings, {}, folder=str(folder), masks=len(files), fingerprint=_fingerprint(folder, files))
+        folder, files = _supplied(source, "irregular masks", "masks.source.path"), ()
+    raw = RawFiles(folder, files)
+    masks = sorted(raw.matching(settings.masks.glob))
+    if not masks:
+        raise DataError(
+            f"{folder} has no file matching {settings.masks.glob}, nor has an archive there. Place the masks, or change "
+            "masks.glob in params.yaml."
+        )
+    _check_counts(folder, {"masks": len(masks)}, expected)
+    listing = write_listing(record, raw, (("", mask) for mask in masks))
+    write_record(record, settings, _hashes(folder, files), folder=str(folder), masks=len(masks), listing_sha256=listing)
+
+
+def fetch_weights(
+    settings: WeightFileSettings, record: Path, *, registry: Registry, patience: Patience = PATIENCE
+) -> None:
+    """Make the weight files of a registered source available and record their hashes.
+
+    Raises: DataError saying what to place where if a person has to supply them.
+    """
+    entry = registry[settings.source]
+    needed = tuple(file for file in entry.files if file.name in settings.files)
+    folder, files = _fetch(entry.model_copy(update={"files": needed}), patience)
+    write_record(record, settings, _hashes(folder, files), folder=str(folder))
 
 
 def fetch_pretext(settings: PretextSettings, record: Path, *, workers: int) -> None:
@@ -84,22 +133,51 @@ def _draw(folder: Path, draw: Callable[[Path], None]) -> None:
         draw(temporary)
 
 
-def _fingerprint(folder: Path, files: list[Path]) -> str:
-    """Hash the names and sizes of raw files: fetching again notices files that came, went or were replaced.
+def _entry(registry: Registry, source: Registered, kind: str, key: str) -> Source:
+    entry = registry.get(source.name)
+    if entry is None or entry.kind != kind:
+        known = ", ".join(name for name, known in registry.items() if known.kind == kind)
+        raise ParamsError(f"{key}: the registry has no {kind} {source.name!r}; it has {known}")
+    return entry
 
-    Raises: DataError if a listed file is missing.
+
+def _fetch(source: Source, patience: Patience) -> tuple[Path, list[str]]:
+    """Fetch all files of a source; return their folder and their names there, none if they are not known.
+
+    Raises: DataError with the reason, and what a person can do.
     """
-    digest = hashlib.sha256()
-    for file in files:
-        try:
-            digest.update(f"{file.relative_to(folder).as_posix()} {file.stat().st_size}\n".encode())
-        except FileNotFoundError:
-            raise DataError(f"{file} is listed but does not exist. Unpack the archive again.") from None
-    return digest.hexdigest()
+    folder = Path(source.folder)
+    try:
+        for file in source.files:
+            download(file, folder, patience=patience)
+        if not folder.is_dir():
+            raise DataError(f"{folder} does not exist.")
+    except DataError as error:
+        raise DataError(f"{error}\n{source.title}: {source.by_hand}") from None
+    return folder, [file.name for file in source.files]
 
 
-def _supplied(path: str, what: str, key: str) -> Path:
-    folder = Path(path)
+def _hashes(folder: Path, files: Sequence[str]) -> dict[str, str]:
+    """Return the hashes of fetched files, which fetching has verified."""
+    known = recorded(folder)
+    return {name: known[name] for name in files}
+
+
+def _supplied(source: Supplied, what: str, key: str) -> Path:
+    folder = Path(source.path)
     if not folder.is_dir():
         raise DataError(f"{folder} does not exist. Place {what} there, or change {key} in params.yaml.")
     return folder
+
+
+def _check_counts(folder: Path, counts: dict[str, int], expected: dict[str, int] | None) -> None:
+    """Compare with the published numbers of pictures.
+
+    Raises: DataError if there are fewer or more.
+    """
+    for kind, count in (expected or {}).items():
+        if counts[kind] != count:
+            what = "masks" if kind == "masks" else f"{kind} pictures"
+            raise DataError(
+                f"{folder}: expected {count:,} {what}, as published, got {counts[kind]:,}. Are all archives there and whole?"
+            )

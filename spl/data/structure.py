@@ -4,10 +4,7 @@ L. Xu, Q. Yan, Y. Xia, J. Jia, "Structure Extraction from Texture via Relative T
 """
 
 import hashlib
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +14,11 @@ from scipy.sparse import csc_array, diags_array, eye_array, kron
 from scipy.sparse.linalg import splu
 from tqdm import tqdm
 
-from spl.data.images import read_rgb
-from spl.data.tables import read_table
-from spl.files import replace_folder, sha256
+from spl.data.images import decode_rgb
+from spl.data.prepared import PreparedImages
+from spl.data.rawfiles import Place, read_place
+from spl.data.shards import Row, Shard, resumable_folder, run_shards
+from spl.files import sha256
 from spl.records import write_record
 from spl.settings import StructureSettings
 
@@ -33,28 +32,34 @@ EPSILON = 1e-3
 def smooth_images(settings: StructureSettings, images: Path, folder: Path, *, workers: int) -> None:
     """Smooth the training images of one dataset, which MFE learns structure from.
 
-    Reads the manifest of prepared `images`; writes `folder`/train/*.png under the same names and `record.json`; the
-    whole folder appears at once or not at all.
+    Reads the manifest of prepared `images`; writes `folder`/train/*.png under the same names and `record.json`.
+    `folder` appears at once or not at all; a killed call goes on where it was.
     """
-    table = read_table(images)
-    files = table.loc[table["split"] == "train", "file"].tolist()
-    smooth = partial(_smooth_file, images.parent, settings.smoothing.model_dump())
-    pool = ProcessPoolExecutor(workers, get_context("spawn")) if workers > 1 else nullcontext()
-    with replace_folder(folder) as temporary, pool as processes:
-        (temporary / "train").mkdir()
-        jobs = partial(processes.map, chunksize=8) if processes else map
-        results = jobs(partial(smooth, temporary), files)
-        digests = tqdm(results, total=len(files), desc=f"smooth {settings.dataset}", unit="image", disable=None)
-        pictures = hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    prepared = PreparedImages(images, split="train")
+    rows = ((prepared.name(i), str(root), *place) for i in range(len(prepared)) for root, place in [prepared.where(i)])
+    key = settings.model_dump() | {"images": sha256(images)}
+    pictures = hashlib.sha256()
+    with resumable_folder(folder, key) as temporary:
+        (temporary / "train").mkdir(exist_ok=True)
+        work = partial(_smooth_shard, temporary, settings.smoothing.model_dump())
+        with tqdm(total=len(prepared), desc=f"smooth {settings.dataset}", unit="image", disable=None) as bar:
+            for part in run_shards(rows, work, temporary, key=key, workers=workers):
+                pictures.update("".join(f"{digest}\n" for (digest,) in part).encode())
+                bar.update(len(part))
         inputs = {"images": sha256(images)}
-        write_record(temporary / "record.json", settings, inputs, images=len(files), pictures_sha256=pictures)
+        write_record(
+            temporary / "record.json", settings, inputs, images=len(prepared), pictures_sha256=pictures.hexdigest()
+        )
 
 
-def _smooth_file(images: Path, smoothing: dict, folder: Path, file: str) -> str:
-    """Smooth one prepared image into the same place of another folder; return the hash of what was written."""
-    smooth = smooth_structure(read_rgb(images / file), **smoothing)
-    Image.fromarray(smooth).save(folder / file, compress_level=1)
-    return sha256(folder / file)
+def _smooth_shard(folder: Path, smoothing: dict, shard: Shard) -> list[Row]:
+    """Smooth prepared images into files of the same names; return the hashes of what was written."""
+    hashes = []
+    for name, root, *place in shard.rows:
+        smooth = smooth_structure(decode_rgb(read_place(Path(root), Place(*place)), name), **smoothing)
+        Image.fromarray(smooth).save(folder / name, compress_level=1)
+        hashes.append((sha256(folder / name),))
+    return hashes
 
 
 def smooth_structure(

@@ -1,5 +1,6 @@
 """Reading the small CSV tables that steps hand to each other."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -7,13 +8,15 @@ import pandas as pd
 from spl.errors import DataError
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a CSV table; empty cells are empty strings and ratio bins are text.
+def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read a CSV table, or some of its columns; empty cells are empty strings and ratio bins are text.
 
     Raises: DataError if the file is missing or no table.
     """
     try:
-        return pd.read_csv(path, keep_default_na=False, dtype={"ratio_bin": str, "network_ratio_bin": str})
+        return pd.read_csv(
+            path, usecols=columns, keep_default_na=False, dtype={"ratio_bin": str, "network_ratio_bin": str}
+        )
     except FileNotFoundError:
         raise DataError(f"{path} does not exist. Build it first: snakemake --cores all -- {path}") from None
     except (ValueError, pd.errors.ParserError) as error:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from spl.data.images import read_rgb
 from spl.data.loaders import to_image
+from spl.data.prepared import PreparedImages
 from spl.data.tables import read_table
 from spl.detection.boxes import Detections
 from spl.errors import DataError
@@ -51,9 +52,11 @@ def detect_objects(
     else:
         inputs["per_image"] = sha256(evidence / "per_image.csv")
     rows = []
-    for name in tqdm(read_table(pairs)["image"], desc="detect", unit="image", disable=None):
-        path = images.parent / name if evidence is None else evidence / "composited" / Path(name).name
-        found = detect(to_image(read_rgb(path)).to(device))
+    names = read_table(pairs)["image"]
+    truth = PreparedImages(images, names=names)
+    for i, name in enumerate(tqdm(names, desc="detect", unit="image", disable=None)):
+        pixels = truth.pixels(i) if evidence is None else read_rgb(evidence / "composited" / Path(name).name)
+        found = detect(to_image(pixels).to(device))
         for box, score, label in zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True):
             rows.append((name, classes[label], round(score, 4), *(round(side, 2) for side in box)))
     with atomic(out) as temporary:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from spl.config import PerceptualMetric
 from spl.data.images import read_rgb
+from spl.data.prepared import PreparedImages
 from spl.errors import DataError
 from spl.evaluation.distribution import Perceive, fid, kid, load_inception
 from spl.evaluation.lpips import LPIPS, load_lpips
@@ -26,21 +27,22 @@ class FilledPictures(Dataset):
     """What a method made of every test image, and the image."""
 
     def __init__(self, table: pd.DataFrame, composited: Path, images: Path) -> None:
-        self._files = [(composited / Path(image).name, images / image) for image in table["image"]]
+        self._composited = [composited / Path(image).name for image in table["image"]]
+        self._images = PreparedImages(images, names=table["image"])
 
     def __len__(self) -> int:
-        return len(self._files)
+        return len(self._images)
 
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
         """Return composited and image, (3, H, W) uint8 each.
 
         Raises: DataError if they differ in size.
         """
-        composited, image = (read_rgb(path) for path in self._files[i])
+        composited, image = read_rgb(self._composited[i]), self._images.pixels(i)
         if composited.shape != image.shape:
             raise DataError(
-                f"{self._files[i][0]}: expected {image.shape[1]} x {image.shape[0]} pixels, as {self._files[i][1]} "
-                f"has, got {composited.shape[1]} x {composited.shape[0]}. Evaluate the method again."
+                f"{self._composited[i]}: expected {image.shape[1]} x {image.shape[0]} pixels, as "
+                f"{self._images.name(i)} has, got {composited.shape[1]} x {composited.shape[0]}. Evaluate the method again."
             )
         return torch.from_numpy(composited.transpose(2, 0, 1).copy()), torch.from_numpy(image.transpose(2, 0, 1).copy())
 

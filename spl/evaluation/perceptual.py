@@ -33,7 +33,7 @@ def measure_perceptual(
         # PyTorch takes seconds to import, for every run of a study: only where there is something to look through.
         from spl.evaluation.looking import FilledPictures, look
 
-        pictures = FilledPictures(table, evidence / "composited", images.parent)
+        pictures = FilledPictures(table, evidence / "composited", images)
         found = look(settings, available, pictures, device)
         if "kid" in available and found["kid_sd"] is None:
             unavailable["kid_sd"] = ONE_SUBSET

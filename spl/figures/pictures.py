@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from spl.data.images import read_rgb, resize_mask
 from spl.data.masks import read_mask
+from spl.data.prepared import PreparedImages
 from spl.data.tables import read_table
 from spl.errors import DataError
 from spl.figures.style import GREY
@@ -35,13 +36,11 @@ class Evidence:
 
     def truth(self, image: str) -> np.ndarray:
         """Return the uncorrupted picture. Shapes: (H, W, 3) uint8."""
-        return read_rgb(self.data / "prepared" / self.dataset / image)
+        return self._images.pixels(self._row(image))
 
     def hole(self, image: str) -> np.ndarray:
         """Return what is missing, at the network's size. Shapes: (H, W) bool."""
-        if image not in self._rows.index:
-            raise DataError(f"{self.dataset} has no test image {image!r} in the evaluation of {next(iter(self.seeds))}")
-        mask = read_mask(self.data / "masks" / self._rows.at[image, "mask"], "white")
+        mask = read_mask(self.data / "masks" / self._table["mask"][self._row(image)], "white")
         return resize_mask(mask, self.truth(image).shape[0])
 
     def masked(self, image: str) -> np.ndarray:
@@ -52,9 +51,22 @@ class Evidence:
         """Return a method's composited result. Shapes: (H, W, 3) uint8."""
         return read_rgb(self._folder(method) / "composited" / Path(image).name)
 
+    def _row(self, image: str) -> int:
+        if image not in self._rows:
+            raise DataError(f"{self.dataset} has no test image {image!r} in the evaluation of {next(iter(self.seeds))}")
+        return self._rows[image]
+
     @cached_property
-    def _rows(self) -> pd.DataFrame:
-        return self.table(next(iter(self.seeds))).set_index("image")
+    def _table(self) -> pd.DataFrame:
+        return self.table(next(iter(self.seeds)))
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {image: row for row, image in enumerate(self._table["image"])}
+
+    @cached_property
+    def _images(self) -> PreparedImages:
+        return PreparedImages(self.data / "prepared" / self.dataset / "manifest.csv", names=self._table["image"])
 
     def _folder(self, method: str) -> Path:
         return self.results / "eval" / self.dataset / method / f"seed{self.seeds[method]}"

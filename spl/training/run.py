@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from spl.compositing import composite, mask_out
-from spl.data.loaders import Companion, InpaintingStream, read_prepared
+from spl.data.images import read_rgb
+from spl.data.loaders import Companion, InpaintingStream
 from spl.evaluation.metrics import quantise
 from spl.files import atomic, canonical_json, sha256
 from spl.models.build import as_inpainter
@@ -134,7 +135,7 @@ def _companion(run: RunSettings, sources: Sources) -> Companion | None:
     """Return what a method sees beside image and mask: MFE the smoothed image, EdgeConnect the edges."""
     if run.structure:
         require_current(sources.structure / "record.json", run.structure, {"images": sha256(sources.images)})
-        return lambda file, image: read_prepared(sources.structure / file, run.image_size)
+        return lambda file, image: read_rgb(sources.structure / file)
     if isinstance(run.recipe, ECRecipe):
         return lambda file, image: canny_edges_of(image)
     return None

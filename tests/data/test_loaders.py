@@ -9,6 +9,7 @@ from PIL import Image
 
 from spl.data.loaders import BatchNumbers, InpaintingStream, SampleStream, stream_batches, to_image, to_mask
 from spl.errors import DataError
+from tests.fabricate import write_manifest
 
 
 @given(count=st.integers(1, 50), batch_size=st.integers(1, 9), epoch=st.integers(0, 5))
@@ -84,8 +85,7 @@ def prepared(tmp_path_factory):
     (folder / "train").mkdir()
     for file in [*IMAGES, "test.png"]:
         Image.fromarray(rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)).save(folder / file)
-    rows = [*(f"{file},train" for file in IMAGES), "test.png,test"]
-    (folder / "manifest.csv").write_text("\n".join(["file,split", *rows]) + "\n")
+    write_manifest(folder / "manifest.csv", [*(("train", file) for file in IMAGES), ("test", "test.png")])
     for i in range(5):
         Image.fromarray((rng.random((SIZE, SIZE)) < 0.3).astype(np.uint8) * 255).save(folder / f"mask{i}.png")
     rows = [f"mask{i}.png,{'too large' if i == 3 else ''}" for i in range(5)]

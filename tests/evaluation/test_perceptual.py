@@ -18,6 +18,7 @@ from spl.evaluation.supplied import ALEXNET, INCEPTION, LPIPS_LAYERS, present_fi
 from spl.files import read_json, sha256
 from spl.records import differences
 from spl.settings import PerceptualSettings
+from tests.fabricate import write_manifest
 
 CPU = torch.device("cpu")
 SIZE = 42
@@ -36,6 +37,7 @@ def write_world(folder, count):
         noisy = (image * rng.uniform(0.3, 0.9)).astype(np.uint8)
         Image.fromarray(image).save(folder / "prepared" / name)
         Image.fromarray(noisy).save(folder / "eval/composited" / Path(name).name)
+    write_manifest(folder / "prepared/manifest.csv", [("test", name) for name in sorted(names)])
     table = pd.DataFrame({"image": names, "mask": "m.png", "hole_ratio": 0.25, "ratio_bin": "20-30", "psnr": 20.0})
     table.to_csv(folder / "eval/per_image.csv", index=False)
 

@@ -10,6 +10,7 @@ from spl.data.images import resize_image, resize_mask
 from spl.data.world.masks import draw_mask
 from spl.data.world.pictures import draw_picture
 from spl.files import write_json
+from tests.fabricate import write_manifest
 
 RADII = {"rn": 3, "rfr": 5, "mfe": 9, "ec": 7, "spl": 2}
 CHANNELS = 8
@@ -44,6 +45,7 @@ class Dataset:
     def write(self):
         for name, truth in zip(self.names, self.truths, strict=True):
             save(self.data / "prepared" / self.name / name, truth)
+        write_manifest(self.data / "prepared" / self.name / "manifest.csv", [("test", name) for name in self.names])
         for i, mask in enumerate(self.masks):
             save(self.data / "masks" / f"binary/{i}.png", mask)
         for method in self.methods:

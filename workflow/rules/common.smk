@@ -1,19 +1,24 @@
 """The experiment, checked once, and the names that rules share."""
 
+import os
 import shutil
 
 from spl import settings, summaries
 from spl.params import load_params
 from spl.errors import ParamsError
+from spl.registry import load_registry, source_of
 from spl.settings import canonical
+from spl.weights.releases import released_files
 
 # Commands read the parameter file, so what Snakemake knows must be what the file says. A file given by
 # --configfile comes first and stands alone; nothing is merged.
 if len(workflow.overwrite_configfiles) > 1:
     raise WorkflowError("--configfile takes one complete file here; several are not merged")
 PARAMS = Path(workflow.configfiles[0])
+SOURCES = Path(os.environ.get("SPL_SOURCES") or Path(workflow.basedir) / "workflow/resources/sources.yaml")
 try:
     params = load_params(PARAMS)
+    registry = load_registry(SOURCES)
 except ParamsError as error:
     raise WorkflowError(error)
 if workflow.config_settings.config:
@@ -24,6 +29,7 @@ NETWORKS = params.network_methods
 RUNS = list(params.runs())
 
 # A training asks for a GPU only where there is one; the profile says how many may be used.
+MANY = 16  # threads for going through real pictures, as far as there are cores
 GPU = 1 if shutil.which("nvidia-smi") else 0
 
 TEACHERS = expand("results/teachers/{teacher}/weights.safetensors", teacher=settings.needed_teachers(params))
@@ -64,6 +70,7 @@ wildcard_constraints:
     method="|".join(params.methods),
     teacher="|".join(params.teachers) or "none",
     pictures="|".join(["ground_truth", *params.methods]),
+    source="|".join(name for name, source in registry.items() if source.kind == "weights"),
     seed=r"\d+",
 
 
@@ -72,28 +79,46 @@ def params_file(wildcards, input):
     return str(PARAMS)
 
 
+def sources_file(wildcards, input):
+    """Path of the registry of sources; where a file was had from does not decide a result."""
+    return str(SOURCES)
+
+
+def many_if_real(wildcards):
+    """Threads for going through the pictures of a dataset; the miniature world is small."""
+    return 1 if params.datasets[wildcards.dataset].source.kind == "miniature" else MANY
+
+
+def fetched(*files):
+    """Records of the registry's weight files among some files. What the registry does not know is no input."""
+    found = {source_of(registry, file) for file in files if file} - {None}
+    return {"fetched": [f"data/sources/weights/{source}.json" for source in sorted(found)]} if found else {}
+
+
 def teacher_sources(wildcards):
-    """What a teacher is made from: labelled pictures if it is trained here; supplied files are no inputs."""
-    trained = settings.teacher_settings(params, wildcards.teacher).pretext
-    return {"pretext": "data/sources/pretext.json"} if trained else {}
+    """What a teacher is made from: labelled pictures if it is trained here, or a weight file."""
+    teacher = settings.teacher_settings(params, wildcards.teacher)
+    if teacher.pretext:
+        return {"pretext": "data/sources/pretext.json"}
+    return fetched(settings.supplied_teacher_file(teacher.teacher))
 
 
 def run_sources(wildcards):
     """What a run is made from: data, and what its method learns from beside them.
 
-    Files that a person supplies (released weights, VGG) are no inputs, as raw pictures are none: the graph can be
-    seen without them, the job says where to get them, and results outlive them. Run records know their hashes.
+    Weight files themselves are no inputs, as raw pictures are none: the graph can be seen without them, and results
+    outlive them. Run records know their hashes.
     """
     run = settings.run_settings(params, wildcards.dataset, wildcards.method, int(wildcards.seed))
     if run.released:
-        return {}
+        return fetched(*released_files(run.recipe.recipe, run.released.path))
     prepared = f"data/prepared/{wildcards.dataset}"
     sources = {"images": f"{prepared}/manifest.csv", "masks": "data/masks/masks.csv"}
     if run.teacher:
         sources["teacher"] = f"results/teachers/{run.teacher.name}/weights.safetensors"
     if run.structure:
         sources["structure"] = f"{prepared}/structure/record.json"
-    return sources
+    return sources | fetched(settings.vgg_file(run))
 
 
 def is_trained(wildcards):
@@ -130,6 +155,8 @@ def detection_sources(wildcards):
     sources = {}
     if hasattr(detector, "teacher"):
         sources["detector"] = f"results/teachers/{detector.name}/weights.safetensors"
+    else:
+        sources |= fetched(detector.path)
     if method:
         seed = params.seeds_of(wildcards.dataset, method)[0]
         sources["per_image"] = f"results/eval/{wildcards.dataset}/{method}/seed{seed}/per_image.csv"

@@ -2,26 +2,28 @@
 
 OUTPUTS:
 
-    data/sources/images/{dataset}.json      where the raw pictures lie
+    data/sources/images/{dataset}.json      where the raw pictures lie; .csv lists them
     data/prepared/{dataset}/manifest.csv    every picture at the network's size, with its hash
     data/prepared/{dataset}/structure/      smoothed training pictures, only where a method learns from them
 """
 
 
 rule fetch_images:
-    """Draw the miniature world, or find the pictures a person has supplied."""
+    """Draw the miniature world, download what the registry knows, or find what a person has supplied."""
     output:
         record="data/sources/images/{dataset}.json",
+        listing="data/sources/images/{dataset}.csv",
     log:
         "logs/fetch_images/{dataset}.log",
     benchmark:
         "benchmarks/results/fetch_images/{dataset}.tsv"
     params:
         file=params_file,
+        sources=sources_file,
         settings=lambda w: canonical(settings.image_source_settings(params, w.dataset)),
     shell:
-        "python -m spl fetch images --params {params.file:q} --dataset {wildcards.dataset}"
-        " --record {output.record:q} --workers {threads} 2> {log:q}"
+        "python -m spl fetch images --params {params.file:q} --sources {params.sources:q}"
+        " --dataset {wildcards.dataset} --record {output.record:q} --workers {threads} 2> {log:q}"
 
 
 rule prepare_images:
@@ -35,6 +37,7 @@ rule prepare_images:
         "logs/prepare_images/{dataset}.log",
     benchmark:
         "benchmarks/results/prepare_images/{dataset}.tsv"
+    threads: many_if_real
     params:
         file=params_file,
         settings=lambda w: canonical(settings.data_settings(params, w.dataset)),
@@ -53,6 +56,7 @@ rule smooth_images:
         "logs/smooth_images/{dataset}.log",
     benchmark:
         "benchmarks/results/smooth_images/{dataset}.tsv"
+    threads: many_if_real
     params:
         file=params_file,
         settings=lambda w: canonical(settings.structure_settings(params, w.dataset)),

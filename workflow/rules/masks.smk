@@ -8,18 +8,21 @@ OUTPUTS:
 
 
 rule fetch_masks:
-    """Draw the miniature world's masks, or find the masks a person has supplied."""
+    """Draw the miniature world's masks, download what the registry knows, or find what a person has supplied."""
     output:
         record="data/sources/masks.json",
+        listing="data/sources/masks.csv",
     log:
         "logs/fetch_masks.log",
     benchmark:
         "benchmarks/results/fetch_masks.tsv"
     params:
         file=params_file,
+        sources=sources_file,
         settings=canonical(settings.mask_settings(params)),
     shell:
-        "python -m spl fetch masks --params {params.file:q} --record {output.record:q} --workers {threads} 2> {log:q}"
+        "python -m spl fetch masks --params {params.file:q} --sources {params.sources:q}"
+        " --record {output.record:q} --workers {threads} 2> {log:q}"
 
 
 rule group_masks:
@@ -33,6 +36,7 @@ rule group_masks:
         "logs/group_masks.log",
     benchmark:
         "benchmarks/results/group_masks.tsv"
+    threads: 1 if params.masks.source.kind == "miniature" else MANY
     params:
         file=params_file,
         settings=canonical(settings.mask_settings(params)),

@@ -3,6 +3,7 @@
 OUTPUTS:
 
     data/sources/pretext.json                        where the labelled pictures lie
+    data/sources/weights/{source}.json               hashes of the registry's weight files that are read
     results/teachers/{teacher}/weights.safetensors
     results/teachers/{teacher}/run.json              settings, inputs, mean average precision
 """
@@ -21,6 +22,23 @@ rule fetch_pretext:
         settings=canonical(settings.pretext_settings(params)) if params.pretext else "",
     shell:
         "python -m spl fetch pretext --params {params.file:q} --record {output.record:q} --workers {threads} 2> {log:q}"
+
+
+rule fetch_weights:
+    """Download weight files that the registry knows, or check what a person has supplied."""
+    output:
+        record="data/sources/weights/{source}.json",
+    log:
+        "logs/fetch_weights/{source}.log",
+    benchmark:
+        "benchmarks/results/fetch_weights/{source}.tsv"
+    params:
+        file=params_file,
+        sources=sources_file,
+        settings=lambda w: canonical(settings.weight_file_settings(params, registry, w.source)),
+    shell:
+        "python -m spl fetch weights {wildcards.source} --params {params.file:q} --sources {params.sources:q}"
+        " --record {output.record:q} 2> {log:q}"
 
 
 rule train_teacher:

@@ -1,0 +1,180 @@
+"""Archives as people get them: listed without unpacking where the format allows, refused where they are unsafe."""
+
+import bz2
+import gzip
+import lzma
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from tqdm import tqdm
+
+from spl.errors import DataError
+from spl.files import read_json, replace_folder, write_json
+
+OPENERS: dict[str, Callable[[BinaryIO], Any]] = {
+    ".tar.gz": gzip.open, ".tgz": gzip.open, ".tar.bz2": bz2.open, ".tar.xz": lzma.open,
+}  # fmt: skip
+"""How what an ending stands for is decompressed."""
+
+MAX_EXPANSION = 100
+"""An archive may hold this many times its own size, beside what a small one may hold anyway."""
+
+ALWAYS_ALLOWED = 100 << 20
+"""Bytes."""
+
+DAMAGED = (
+    tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError, NotImplementedError,
+)  # fmt: skip
+
+
+class Member(NamedTuple):
+    """A file inside an archive: `size` bytes that begin at `offset`, deflated to `packed` bytes if that is not 0."""
+
+    name: str
+    offset: int
+    size: int
+    packed: int
+
+
+def is_archive(path: Path) -> bool:
+    """Tell whether members of a file can be read where they lie."""
+    return path.name.lower().endswith((".tar", ".zip"))
+
+
+def is_compressed_tar(path: Path) -> bool:
+    """Tell whether a file has to be unpacked to be read."""
+    return path.name.lower().endswith(tuple(OPENERS))
+
+
+def list_archive(path: Path) -> Iterator[Member]:
+    """Yield the files in a .tar or .zip in the order of the archive; folders and hidden files are left out.
+
+    Raises: DataError if the archive is damaged, a name leaves the folder, a member is a link or a device, or it would
+        expand absurdly.
+    """
+    list_members = _list_zip if path.name.lower().endswith(".zip") else _list_tar
+    try:
+        yield from list_members(path)
+    except DAMAGED as error:
+        raise DataError(f"{path} is damaged or no archive ({error}). Fetch it again.") from None
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a compressed .tar into a folder of its own; one that was unpacked before is left as it is.
+
+    Raises: DataError as `list_archive` does; nothing is left behind then.
+    """
+    status = archive.stat()
+    origin = {"archive": archive.name, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    note = folder / ".origin.json"
+    if note.is_file() and read_json(note) == origin:
+        return
+    with replace_folder(folder) as temporary:
+        try:
+            _unpack_members(archive, temporary, _expansion_limit(status.st_size))
+        except FileExistsError as error:
+            raise DataError(f"{archive} holds {Path(error.filename).name} twice. Fetch it again.") from None
+        except (*DAMAGED, OSError) as error:
+            if isinstance(error, OSError) and error.errno:  # a full disk is not the archive's fault
+                raise
+            raise DataError(f"{archive} is damaged or no archive ({error}). Fetch it again.") from None
+        write_json(temporary / ".origin.json", origin)
+
+
+def _unpack_members(archive: Path, folder: Path, limit: int) -> None:
+    decompress = next(opener for ending, opener in OPENERS.items() if archive.name.lower().endswith(ending))
+    bar = tqdm(total=archive.stat().st_size, desc=f"unpack {archive.name}", unit="B", unit_scale=True, disable=None)
+    written = 0
+    with bar, open(archive, "rb") as raw, decompress(raw) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        for member in tar:
+            bar.update(raw.tell() - bar.n)
+            if (name := _checked_name(archive, member)) is None:
+                continue
+            if (written := written + member.size) > limit:
+                raise _absurd(archive, limit)
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as out:
+                shutil.copyfileobj(tar.extractfile(member), out, 1 << 20)
+        while stream.read(1 << 20):  # to the end, where a cut shows
+            pass
+
+
+def _list_tar(path: Path) -> Iterator[Member]:
+    with tarfile.open(path, "r:") as tar:
+        while (member := tar.next()) is not None:
+            tar.members.clear()  # or 1.8 million of them would fill the memory
+            if (name := _checked_name(path, member)) is not None:
+                if member.issparse():
+                    raise DataError(f"{path}: {member.name} is stored as a sparse file, which cannot be read in place.")
+                yield Member(name, member.offset_data, member.size, 0)
+
+
+def _list_zip(path: Path) -> Iterator[Member]:
+    limit = _expansion_limit(path.stat().st_size)
+    with zipfile.ZipFile(path) as archive, open(path, "rb", buffering=0) as file:
+        entries = archive.infolist()
+        if sum(entry.file_size for entry in entries) > limit:
+            raise _absurd(path, limit)
+        end = 0
+        for entry in sorted(entries, key=lambda entry: entry.header_offset):
+            offset = _data_offset(file.fileno(), entry)
+            if entry.header_offset < end:
+                raise DataError(f"{path}: members overlap, as in a zip bomb. Do not use it.")
+            end = offset + entry.compress_size
+            if entry.is_dir() or _is_hidden(entry.filename):
+                continue
+            if stat.S_ISLNK(entry.external_attr >> 16):
+                raise _link(path, entry.filename)
+            if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise DataError(f"{path}: {entry.filename} is encrypted or packed by an unusual method. Repack it.")
+            packed = entry.compress_size if entry.compress_type == zipfile.ZIP_DEFLATED else 0
+            yield Member(_safe_name(path, entry.filename), offset, entry.file_size, packed)
+
+
+def _data_offset(file: int, entry: zipfile.ZipInfo) -> int:
+    """Return where a member's bytes begin: its local header repeats the name and has extra fields of its own."""
+    header = os.pread(file, 30, entry.header_offset)
+    if header[:4] != b"PK\3\4":
+        raise zipfile.BadZipFile(f"no member at byte {entry.header_offset}")
+    lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+    return entry.header_offset + 30 + lengths
+
+
+def _checked_name(path: Path, member: tarfile.TarInfo) -> str | None:
+    """Return the name of a regular file in a .tar; None for what is left out."""
+    if member.isdir() or _is_hidden(member.name):
+        return None
+    if not member.isreg():
+        raise _link(path, member.name)
+    return _safe_name(path, member.name)
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part == "__MACOSX" or (part.startswith(".") and part not in (".", "..")) for part in name.split("/"))
+
+
+def _safe_name(path: Path, name: str) -> str:
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name or name[1:2] == ":":
+        raise DataError(f"{path}: the name {name!r} leaves the archive's folder. Do not use this archive.")
+    return "/".join(parts)
+
+
+def _link(path: Path, name: str) -> DataError:
+    return DataError(f"{path}: {name} is a link or a device, where a file was expected. Do not use this archive.")
+
+
+def _expansion_limit(size: int) -> int:
+    return ALWAYS_ALLOWED + MAX_EXPANSION * size
+
+
+def _absurd(path: Path, limit: int) -> DataError:
+    return DataError(f"{path} would expand to more than {limit >> 20:,} MB, absurdly much for its size. Do not use it.")

@@ -1,0 +1,113 @@
+"""A whole set of masks: binarised, polarity checked, grouped into six bins by measured hole ratio."""
+
+import csv
+import hashlib
+from collections import Counter
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from spl.data.listing import Listed, Listing
+from spl.data.masks import RATIO_BINS, measure_mask, ratio_bin
+from spl.data.rawfiles import read_place
+from spl.data.shards import Row, Shard, resumable_folder, run_shards
+from spl.errors import DataError
+from spl.files import sha256
+from spl.records import write_record
+from spl.settings import MaskSettings
+
+COLUMNS = (
+    "file", "source", "width", "height", "hole_ratio", "ratio_bin", "touches_border", "rejected", "sha256",
+)  # fmt: skip
+
+
+def group_masks(settings: MaskSettings, source: Path, folder: Path, *, workers: int) -> None:
+    """Binarise all masks and group them by hole ratio at their stored size.
+
+    Writes `folder`/binary/*.png (1 bit, white = hole), `masks.csv` (one row a mask, rejected ones with the reason
+    and without a file) and `record.json` with the counts per bin and per size. `folder` appears at once or not at all;
+    a killed call goes on where it was.
+    Raises: DataError if a file is no readable picture, the measured ratios contradict the declared polarity or no mask
+        is usable.
+    """
+    listing, hole = Listing(source), settings.masks.hole
+    names = hashlib.sha256("\n".join(row.path for row in listing).encode()).hexdigest()
+    key = {"hole": hole, "raw": str(listing.folder), "masks": names}
+    total = sum(1 for _ in listing)
+    with resumable_folder(folder, key) as temporary:
+        (temporary / "binary").mkdir(exist_ok=True)
+        work = partial(_group_shard, listing.folder, temporary, hole)
+        with tqdm(total=total, desc="group masks", unit="mask", disable=None) as bar:
+            rows = []
+            for part in run_shards(listing, work, temporary, key=hole, workers=workers):
+                rows += part
+                bar.update(len(part))
+        masks = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+        _check_polarity(masks, hole, listing.folder)
+        with (temporary / "masks.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+        per_bin = Counter(mask["ratio_bin"] for mask in masks)
+        write_record(
+            temporary / "record.json",
+            settings,
+            inputs={"source": sha256(source)},
+            masks_per_bin={name: per_bin[name] for name in RATIO_BINS},
+            rejected=dict(Counter(mask["rejected"] for mask in masks if mask["rejected"]).most_common()),
+            sizes=dict(Counter(f"{mask['width']}x{mask['height']}" for mask in masks).most_common()),
+            masks_sha256=sha256(temporary / "masks.csv"),
+        )
+
+
+def _group_shard(raw: Path, folder: Path, hole: str, shard: Shard) -> list[Row]:
+    return [
+        _group(raw, Listed(*row), f"binary/{number:05d}.png", folder, hole)
+        for number, row in enumerate(shard.rows, shard.first)
+    ]
+
+
+def _group(raw: Path, listed: Listed, file: str, folder: Path, hole: str) -> Row:
+    """Measure one mask and store it, if it is usable."""
+    (folder / file).unlink(missing_ok=True)  # of a raw mask that was replaced since
+    mask, reason = measure_mask(read_place(raw, listed.place), raw / listed.path, hole)
+    ratio = np.count_nonzero(mask) / mask.size
+    name = ratio_bin(ratio)
+    rejected = reason or ("" if name else "no hole" if ratio == 0 else "hole ratio over 0.6")
+    border = bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
+    height, width = mask.shape
+    digest = "" if rejected else _store(mask, folder / file)
+    return (
+        "" if rejected else file, listed.path, width, height, round(ratio, 6), "" if rejected else name, border,
+        rejected, digest,
+    )  # fmt: skip
+
+
+def _store(mask: np.ndarray, path: Path) -> str:
+    """Write a mask as a 1-bit PNG, white = hole; return the file's hash."""
+    stored = BytesIO()
+    Image.fromarray(mask).save(stored, "PNG", compress_level=1)
+    path.write_bytes(stored.getbuffer())
+    return hashlib.sha256(stored.getbuffer()).hexdigest()
+
+
+def _check_polarity(masks: list[dict[str, str]], hole: str, raw: Path) -> None:
+    """Refuse a set most of whose masks only make sense the other way round, or none of which can be used."""
+    ratios = np.array([float(mask["hole_ratio"]) for mask in masks])
+    usable, inverted = (ratios > 0) & (ratios <= 0.6), (ratios > 0.4) & (ratios < 1)
+    if not any(mask["file"] for mask in masks) and not inverted.any():
+        reasons = Counter(mask["rejected"] for mask in masks).most_common(3)
+        listed = "; ".join(f"{count:,}: {reason}" for reason, count in reasons)
+        raise DataError(
+            f"{raw}: none of {len(masks):,} masks can be used ({listed}); their hole ratios lie in "
+            f"[{ratios.min():.3f}, {ratios.max():.3f}], expected (0, 0.6]"
+        )
+    if (inverted & ~usable).sum() > usable.sum():
+        other = "black" if hole == "white" else "white"
+        raise DataError(
+            f"{raw}: with holes declared {hole}, {(~usable).sum()} of {len(ratios)} masks miss more than 60 % of the "
+            f"picture; the other way round they would not. "
+            f"If holes are {other}, set masks.hole: {other} in params.yaml."
+        )

@@ -1,0 +1,65 @@
+"""The list of a source's raw files, which fetching leaves and preparing works through."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from spl.data.rawfiles import Place, RawFiles
+from spl.errors import DataError
+from spl.files import atomic, read_json, sha256
+
+COLUMNS = ("split", "path", "container", "offset", "size", "packed")
+
+
+class Listed(NamedTuple):
+    """A raw file: its split (empty for masks), its path in the source, and where its bytes lie."""
+
+    split: str
+    path: str
+    container: str
+    offset: int
+    size: int
+    packed: int
+
+    @property
+    def place(self) -> Place:
+        """Where the bytes lie."""
+        return Place(*self[2:])
+
+
+def listing_of(record: Path) -> Path:
+    """Return where the list beside a fetch's record is."""
+    return record.with_suffix(".csv")
+
+
+def write_listing(record: Path, files: RawFiles, paths: Iterable[tuple[str, str]]) -> str:
+    """Write the list of some files, given as (split, path), beside a record that is to come; return its hash."""
+    with atomic(listing_of(record)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows((split, path, *files.place(path)) for split, path in paths)
+    return sha256(listing_of(record))
+
+
+class Listing:
+    """The files of a source, read from its list every time they are gone through: there may be millions.
+
+    Raises: DataError if record, list or folder are gone or do not belong together.
+    """
+
+    def __init__(self, record: Path) -> None:
+        content = read_json(record)
+        self._path, self.folder = listing_of(record), Path(content["folder"])
+        again = f"Run: snakemake --cores all --force -- {record}"
+        if sha256(self._path) != content.get("listing_sha256"):
+            raise DataError(f"{self._path} is not the list that {record} describes. {again}")
+        if not self.folder.is_dir():
+            raise DataError(f"{record} points to {self.folder}, which is gone. {again}")
+
+    def __iter__(self) -> Iterator[Listed]:
+        with self._path.open(newline="", encoding="utf-8") as file:
+            rows = csv.reader(file)
+            next(rows)
+            for split, path, container, offset, size, packed in rows:
+                yield Listed(split, path, container, int(offset), int(size), int(packed))

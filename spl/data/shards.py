@@ -1,0 +1,134 @@
+"""Long work in small finished pieces: a killed step goes on where it was, in any number of processes.
+
+A shard is a run of rows. Its result is a table, written when all of its files are, so a table on disk means finished
+work. The order of results does not depend on which process was faster.
+"""
+
+import csv
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from filelock import FileLock, Timeout
+
+from spl.errors import DataError
+from spl.files import atomic, canonical_json, read_json, write_json
+
+SHARD_ROWS = 256
+"""Rows of a shard: seconds of work, so that little is lost, and little is kept in memory."""
+
+Row = Sequence[Any]
+T = TypeVar("T")
+
+
+class Shard(NamedTuple):
+    """Some rows of a long list, the number of the first one, and the table that their results are written to."""
+
+    first: int
+    rows: tuple[Row, ...]
+    table: Path
+
+
+@contextmanager
+def resumable_folder(folder: Path, key: Any) -> Iterator[Path]:
+    """Yield a folder that keeps what an interrupted call with the same key has finished; it becomes `folder` at the end.
+
+    `key` is a JSON value that decides all names in the folder.
+    Raises: DataError if another process works on it.
+    """
+    temporary = folder.with_name(f".{folder.name}.partial")
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    note = temporary / "key.json"
+    try:
+        with FileLock(f"{temporary}.lock", timeout=0):
+            with open(f"{temporary}.workers", "w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # workers of a killed call may still be ending
+            if not note.exists() or read_json(note) != key:
+                shutil.rmtree(temporary, ignore_errors=True)
+                temporary.mkdir()
+                write_json(note, key)
+            yield temporary
+            note.unlink()
+            shutil.rmtree(temporary / "shards", ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(temporary, folder)
+    except Timeout:
+        raise DataError(f"another process is making {folder}. Wait for it, or stop it.") from None
+
+
+def run_shards(
+    rows: Iterable[Row], work: Callable[[Shard], list[Row]], folder: Path, *, key: Any, workers: int
+) -> Iterator[list[list[str]]]:
+    """Yield the results of `work` shard by shard, in order; take those that are finished in `folder`/shards from there.
+
+    `work` has to be picklable and to return a list of rows, which come back as strings. `key` is what decides a result
+    beside the rows. At most two shards a worker are in memory.
+    Raises: what `work` raises, and DataError if a worker was killed; finished shards stay.
+    """
+    tables = folder / "shards"
+    tables.mkdir(exist_ok=True)
+    shards = _shards(rows, tables, canonical_json(key))
+    if workers <= 1:
+        yield from (_results(work, shard) for shard in shards)
+        return
+    first, rest = list(islice(shards, 1)), shards
+    second = list(islice(rest, 1))
+    if not second:  # one shard is not worth a pool
+        yield from (_results(work, shard) for shard in first)
+        return
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (f"{folder}.workers",))
+    try:
+        waiting: deque[Future[list[list[str]]]] = deque(
+            pool.submit(_results, work, shard) for shard in [*first, *second, *islice(rest, 2 * workers - 2)]
+        )
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(_results, work, shard) for shard in islice(rest, 1))
+    except BrokenProcessPool:
+        raise DataError(
+            "a worker process was killed, perhaps for lack of memory. Run again: what is finished is kept."
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _shards(rows: Iterable[Row], tables: Path, key: str) -> Iterator[Shard]:
+    """Cut rows into shards; a table's name says what its content was made from."""
+    remaining, number = iter(rows), 0
+    while part := tuple(islice(remaining, SHARD_ROWS)):
+        digest = hashlib.sha256(f"{key}{part}".encode()).hexdigest()[:16]
+        yield Shard(number * SHARD_ROWS, part, tables / f"{number:06d}-{digest}.csv")
+        number += 1
+
+
+def _results(work: Callable[[Shard], list[Row]], shard: Shard) -> list[list[str]]:
+    """Do the work of a shard, unless its table is there."""
+    if not shard.table.exists():
+        with atomic(shard.table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(work(shard))
+    with shard.table.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
+def _begin_worker(lock: str) -> None:
+    """Hold a lock for as long as this process lives, and end it when the one that started it is killed."""
+    fcntl.flock(os.open(lock, os.O_WRONLY | os.O_CREAT), fcntl.LOCK_SH)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's matter
+
+    def watch() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

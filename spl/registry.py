@@ -1,0 +1,101 @@
+"""The registry of sources: where each archive and weight file can be had, how it is known, and whose it is."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+
+from spl.errors import ParamsError
+from spl.strict import Name, Positive, Strict
+
+SOURCES = Path("workflow/resources/sources.yaml")
+
+
+def _check_url(url: str) -> str:
+    if urlsplit(url).scheme not in ("http", "https", "file"):
+        raise ValueError(f"expected an address that starts with http, https or file, got {url!r}")
+    return url
+
+
+def _check_file_name(name: str) -> str:
+    if not name or name in (".", "..") or "/" in name or "\\" in name:
+        raise ValueError(f"expected the name of a file, got {name!r}")
+    return name
+
+
+def _check_folder(folder: str) -> str:
+    if Path(folder).is_absolute() or ".." in Path(folder).parts:
+        raise ValueError(f"expected a folder inside the project, such as data/raw/celeba, got {folder!r}")
+    return folder
+
+
+class RegisteredFile(Strict):
+    """One file as its authors published it."""
+
+    name: Annotated[str, AfterValidator(_check_file_name)]
+    mirrors: tuple[Annotated[str, AfterValidator(_check_url)], ...] = Field(
+        description="Addresses, tried in order; none if only a person can get the file."
+    )
+    bytes: Positive | None = Field(description="Published size; null if none is.")
+    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$", description="The whole hash, or its start.")] | None = None
+    git_blob: Annotated[str, Field(pattern="^[0-9a-f]{40}$", description="The hash git knows the file by.")] | None = (
+        None
+    )
+
+
+class Source(Strict):
+    """What belongs together: an image set, the masks, or weights."""
+
+    title: str
+    kind: Literal["images", "masks", "weights"]
+    folder: Annotated[str, AfterValidator(_check_folder)] = Field(description="Where its files lie.")
+    files: tuple[RegisteredFile, ...] = Field(
+        description="Empty where a person places a folder or an archive of unknown name."
+    )
+    pictures: dict[Literal["train", "test", "masks"], Positive] | None = Field(
+        description="How many there must be; null if not known."
+    )
+    by_hand: str = Field(description="What a person does where no mirror works.")
+    licence: str
+    citation: str
+    checked: Literal["never"] | date = Field(description="When somebody last fetched all of it from here.")
+
+
+_REGISTRY = TypeAdapter(dict[Name, Source])
+
+
+def load_registry(path: Path = SOURCES) -> dict[str, Source]:
+    """Read and validate the registry.
+
+    Raises: ParamsError listing every fault with its dotted path.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return _REGISTRY.validate_python(_tuples(raw))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} does not exist. Name the registry of sources: --sources FILE") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path} is not valid YAML: {error}") from None
+    except ValidationError as error:
+        faults = [f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise ParamsError(f"{path} has {len(faults)} fault(s):\n" + "\n".join(faults)) from None
+
+
+def source_of(registry: dict[str, Source], path: str | Path) -> str | None:
+    """Return the source that a file belongs to by where it lies; None if it is not registered."""
+    folder, name = Path(path).parent, Path(path).name
+    for source, entry in registry.items():
+        if Path(entry.folder) == folder and any(file.name == name for file in entry.files):
+            return source
+    return None
+
+
+def _tuples(value: object) -> object:
+    """Turn YAML's lists into the tuples of frozen objects."""
+    if isinstance(value, dict):
+        return {key: _tuples(entry) for key, entry in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

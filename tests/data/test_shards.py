@@ -1,0 +1,149 @@
+"""Long work is done once, in order, by any number of processes, and goes on after a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from spl.data.shards import SHARD_ROWS, resumable_folder, run_shards
+from spl.errors import DataError
+
+COUNT = 5 * SHARD_ROWS + 7
+
+
+def square(shard):
+    """Work whose calls leave a trace."""
+    for row in shard.rows:
+        if row[0] == "bad":
+            raise DataError("row is bad")
+    (shard.table.parent.parent / f"did-{shard.first}-{time.monotonic_ns()}").touch()
+    return [(row[0], row[0] ** 2) for row in shard.rows]
+
+
+def fall(shard):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def results(folder, rows, *, workers=1, key="k", work=square):
+    return [row for part in run_shards(rows, work, folder, key=key, workers=workers) for row in part]
+
+
+def done(folder):
+    return sorted(int(path.name.split("-")[1]) for path in folder.glob("did-*"))
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2, 3])
+def test_results_come_in_order_whatever_the_number_of_processes(tmp_path, workers):
+    rows = [(i,) for i in range(COUNT)]
+    assert results(tmp_path, rows, workers=workers) == [[str(i), str(i * i)] for i in range(COUNT)]
+
+
+def test_finished_work_is_not_done_again(tmp_path):
+    rows = [(i,) for i in range(COUNT)]
+    first = results(tmp_path, rows)
+    assert results(tmp_path, rows) == first
+    assert done(tmp_path) == list(range(0, COUNT, SHARD_ROWS))
+
+
+def test_only_shards_whose_rows_changed_are_done_again(tmp_path):
+    rows = [(i,) for i in range(COUNT)]
+    results(tmp_path, rows)
+    rows[2 * SHARD_ROWS + 5] = (-1,)
+    assert results(tmp_path, rows)[2 * SHARD_ROWS + 5] == ["-1", "1"]
+    assert done(tmp_path).count(2 * SHARD_ROWS) == 2
+    assert len(done(tmp_path)) == 7
+
+
+def test_another_key_does_everything_again(tmp_path):
+    rows = [(i,) for i in range(COUNT)]
+    results(tmp_path, rows)
+    results(tmp_path, rows, key="other")
+    assert len(done(tmp_path)) == 12
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_stops_the_work_and_keeps_what_was_finished(tmp_path, workers):
+    rows = [(i,) for i in range(COUNT)]
+    rows[-1] = ("bad",)
+    with pytest.raises(DataError, match="row is bad"):
+        results(tmp_path, rows, workers=workers)
+    rows[-1] = (COUNT - 1,)
+    assert len(results(tmp_path, rows, workers=workers)) == COUNT
+    assert len(done(tmp_path)) == 6
+
+
+def test_a_killed_worker_is_reported_not_waited_for(tmp_path):
+    with pytest.raises(DataError, match="a worker process was killed, perhaps for lack of memory"):
+        results(tmp_path, [(i,) for i in range(COUNT)], workers=2, work=fall)
+
+
+def test_a_folder_appears_when_the_block_ends_and_remembers_until_then(tmp_path):
+    folder = tmp_path / "folder"
+    with pytest.raises(RuntimeError), resumable_folder(folder, {"a": 1}) as temporary:
+        (temporary / "kept").touch()
+        raise RuntimeError
+    assert not folder.exists()
+    with resumable_folder(folder, {"a": 1}) as temporary:
+        assert (temporary / "kept").exists()
+    assert [path.name for path in folder.iterdir()] == ["kept"]
+
+
+def test_another_key_begins_an_empty_folder_and_the_old_one_stays_until_the_end(tmp_path):
+    folder = tmp_path / "folder"
+    with resumable_folder(folder, 1) as temporary:
+        (temporary / "old").touch()
+    with pytest.raises(RuntimeError), resumable_folder(folder, 1) as temporary:
+        (temporary / "half").touch()
+        raise RuntimeError
+    with resumable_folder(folder, 2) as temporary:
+        assert not (temporary / "half").exists()
+        assert (folder / "old").exists()
+    assert not (folder / "old").exists()
+
+
+def test_two_processes_do_not_work_on_one_folder(tmp_path):
+    with (
+        resumable_folder(tmp_path / "folder", 1),
+        pytest.raises(DataError, match="another process is making"),
+        resumable_folder(tmp_path / "folder", 1),
+    ):
+        pass
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    program = textwrap.dedent("""
+        import sys, time
+        from pathlib import Path
+        from spl.data.shards import run_shards
+        from tests.data.test_shards import linger
+        if __name__ == "__main__":
+            list(run_shards(((i,) for i in range(2000)), linger, Path(sys.argv[1]), key="", workers=2))
+    """)
+    (tmp_path / "program.py").write_text(program)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    parent = subprocess.Popen([sys.executable, tmp_path / "program.py", tmp_path], env=environment)
+    deadline = time.monotonic() + 60
+    while len(pids := [int(path.name[4:]) for path in tmp_path.glob("pid-*")]) < 2:
+        assert time.monotonic() < deadline, "no workers"
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    while any(is_running(pid) for pid in pids):
+        assert time.monotonic() < deadline, "workers are left behind"
+        time.sleep(0.05)
+
+
+def linger(shard):
+    (shard.table.parent.parent / f"pid-{os.getpid()}").touch()
+    time.sleep(300)
+
+
+def is_running(pid):
+    try:
+        return "State:\tZ" not in open(f"/proc/{pid}/status").read()
+    except FileNotFoundError:
+        return False
