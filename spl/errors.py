@@ -1,5 +1,7 @@
 """Errors a user can act on: each says what was expected, what came, where, and what to do."""
 
+import errno
+
 
 class SPLError(Exception):
     """Base of every error this package raises on purpose; the command line prints it without a traceback."""
@@ -23,3 +25,21 @@ class RecordError(SPLError):
 
 class TrainingError(SPLError):
     """Training cannot go on (a loss is not finite, another process holds the run)."""
+
+
+FULL = "Make room, then run the same command: what is finished is kept."
+FORBIDDEN = "Give yourself the right to write there, or work in another folder."
+
+ADVICE = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EFBIG: FULL,
+    errno.EROFS: FORBIDDEN,
+    errno.EACCES: FORBIDDEN,
+    errno.EPERM: FORBIDDEN,
+}
+
+
+def advise(error: OSError) -> str | None:
+    """Say what to do about a disk that is full or may not be written to; None for any other error of the system."""
+    return ADVICE.get(error.errno or 0)

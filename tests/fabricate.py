@@ -19,10 +19,20 @@ class Data(NamedTuple):
     masks: Path
 
 
+PLACE = ["container", "offset", "size", "packed"]
+
+
 def write_manifest(path: Path, images: list[tuple[str, str]]) -> None:
     """Write the manifest of prepared images that lie beside it, given as (split, file)."""
     rows = [(split, file, "", 0, (path.parent / file).stat().st_size, 0) for split, file in images]
-    pd.DataFrame(rows, columns=["split", "file", "container", "offset", "size", "packed"]).to_csv(path, index=False)
+    pd.DataFrame(rows, columns=["split", "file", *PLACE]).to_csv(path, index=False)
+
+
+def write_masks_table(path: Path, usable: list[str], rejected: tuple[str, ...] = ()) -> None:
+    """Write the table of masks that lie beside it."""
+    rows = [(file, "", "", 0, (path.parent / file).stat().st_size, 0) for file in usable]
+    rows += [("", reason, "", 0, 0, 0) for reason in rejected]
+    pd.DataFrame(rows, columns=["file", "rejected", *PLACE]).to_csv(path, index=False)
 
 
 def draw_pairs(folder: Path, *, size: int, holes: tuple[int, ...]) -> Data:
@@ -38,12 +48,14 @@ def draw_pairs(folder: Path, *, size: int, holes: tuple[int, ...]) -> Data:
         Image.fromarray(blocks).resize((size, size), Image.NEAREST).save(folder / f"images/test/{i}.png")
         Image.fromarray(mask).save(folder / f"masks/binary/{i}.png")
         image = f"test/{i}.png"
-        rows.append((image, sha256(folder / "images" / image), f"binary/{i}.png", mask.mean(), ratio_bin(mask.mean())))
-    pairs = pd.DataFrame(rows, columns=["image", "image_sha256", "mask", "hole_ratio", "ratio_bin"])
+        hashes = sha256(folder / "images" / image), sha256(folder / f"masks/binary/{i}.png")
+        rows.append((image, hashes[0], f"binary/{i}.png", hashes[1], mask.mean(), ratio_bin(mask.mean())))
+    columns = ["image", "image_sha256", "mask", "mask_sha256", "hole_ratio", "ratio_bin"]
+    pairs = pd.DataFrame(rows, columns=columns)
     data = Data(folder / "pairs.csv", folder / "images/manifest.csv", folder / "masks/masks.csv")
     pairs.to_csv(data.pairs, index=False)
     write_manifest(data.images, [("test", image) for image in pairs["image"]])
-    pd.DataFrame({"file": pairs["mask"], "rejected": ""}).to_csv(data.masks, index=False)
+    write_masks_table(data.masks, list(pairs["mask"]))
     inputs = {"images": sha256(data.images), "masks": sha256(data.masks)}
     write_json(data.pairs.with_suffix(".json"), {"inputs": inputs, "pairs_sha256": sha256(data.pairs)})
     return data

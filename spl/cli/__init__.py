@@ -10,7 +10,7 @@ import typer
 
 from spl.cli import data, evaluation, pictures, summaries, training, weights
 from spl.cli.options import PARAMS, ParamsFile
-from spl.errors import SPLError
+from spl.errors import SPLError, advise
 from spl.params import json_schema, load_params
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(data.data, name="data")
 app.add_typer(data.fetch, name="fetch")
 app.add_typer(data.prepare, name="prepare")
 app.command()(training.train_teacher)
@@ -61,4 +62,9 @@ def main() -> None:
         app()
     except SPLError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if (advice := advise(error)) is None:
+            raise
+        print(f"{error.filename or 'writing'}: {error.strerror}. {advice}", file=sys.stderr)
         sys.exit(1)

@@ -6,9 +6,11 @@ import typer
 
 from spl import settings as slices
 from spl.cli.options import (
+    DATA,
     MASKS,
     PARAMS,
     TIMEOUT,
+    Data,
     DatasetName,
     Folder,
     Images,
@@ -29,6 +31,40 @@ fetch = typer.Typer(
     no_args_is_help=True,
 )
 prepare = typer.Typer(help="Turn raw files into prepared images, grouped masks and fixed pairs.", no_args_is_help=True)
+
+
+data = typer.Typer(help="See what is there and whether it is right.", no_args_is_help=True)
+
+
+@data.command()
+def status(params: ParamsFile = PARAMS, registry: SourcesFile = SOURCES) -> None:
+    """Show which raw files and weights are there, how the others are had, and what each missing one blocks.
+
+    Example: spl data status --params presets/paper.yaml
+    """
+    from spl.data.status import render
+    from spl.data.status import status as look
+
+    print(render(look(load_params(params), load_registry(registry))))
+
+
+@data.command()
+def verify(
+    params: ParamsFile = PARAMS, registry: SourcesFile = SOURCES, folder: Data = DATA, workers: Workers = 4
+) -> None:
+    """Hash archives, weights, prepared images, masks and pairs again; the exit status is 1 if one has changed.
+
+    Example: spl data verify --workers 8
+    """
+    from spl.data.verification import verify_data
+
+    faults = 0
+    for fault in verify_data(load_params(params), load_registry(registry), folder, workers=workers):
+        print(fault)
+        faults += 1
+    print(f"{faults} faults" if faults else "Everything that is there is as it was recorded.")
+    if faults:
+        raise typer.Exit(1)
 
 
 @fetch.command("images")

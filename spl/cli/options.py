@@ -29,7 +29,7 @@ Pairs = Annotated[Path, typer.Option(help="Table of image-mask pairs.")]
 AnyPairs = Annotated[Path | None, typer.Option("--pairs", help="Table of image-mask pairs.")]
 RunFolder = Annotated[Path | None, typer.Option("--weights", help="Folder of a finished run.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; the GPU if there is one.")]
-Data = Annotated[Path, typer.Option(help="Folder of prepared images, masks and pairs.")]
+Data = Annotated[Path, typer.Option("--data", help="Folder of prepared images, masks and pairs.")]
 Results = Annotated[Path, typer.Option(help="Folder of all results.")]
 
 PARAMS = Path("params.yaml")

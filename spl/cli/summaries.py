@@ -152,7 +152,7 @@ def examples(
         evidence=evidence,
         pairs=data / f"pairs/{dataset}.csv",
         images=data / f"prepared/{dataset}/manifest.csv",
-        masks=data / "masks",
+        masks=data / "masks/masks.csv",
         picture=out or RESULTS / f"figures/examples_{dataset}.png",
     )
 

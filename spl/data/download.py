@@ -1,4 +1,4 @@
-"""Fetching a registered file: by HTTP with resuming and mirrors, or by copying; in place only once it is the right one."""
+"""Fetching a registered file, by HTTP with resuming and mirrors or by copying; in place only once it is verified."""
 
 import hashlib
 import html
@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import requests
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 from requests.exceptions import ChunkedEncodingError
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError
@@ -38,12 +38,12 @@ LARGE = 100_000_000
 RETRIED = {429, 500, 502, 503, 504}
 """What a server answers that may do better a little later."""
 
+HTML = re.compile(rb"((?><!--.*?-->|<\?xml.*?\?>)\s*)*+<(!doctype html|html|head|body)\b", re.S | re.I)
 PAGES = (
-    ("HTML page", re.compile(rb"(<!--.*?-->\s*|<\?xml.*?\?>\s*)*<(!doctype html|html|head|body)\b", re.S | re.I),
-     {".html", ".htm"}),
-    ("XML document", re.compile(rb"<(\?xml|error)\b", re.I), {".xml", ".html", ".htm", ".svg", ".txt", ".csv", ".md"}),
-    ("JSON document", re.compile(rb"[{\[]"), {".json", ".txt", ".csv", ".md", ".yaml", ".yml"}),
-)  # fmt: skip
+    ("an HTML page", HTML, {".html", ".htm"}),
+    ("an XML document", re.compile(rb"<(\?xml|error)\b", re.I), {".xml", ".html", ".htm", ".txt", ".csv"}),
+    ("a JSON document", re.compile(rb"[{\[]"), {".json", ".yaml", ".yml", ".txt", ".csv"}),
+)
 """Error documents that servers send instead of a file: what they are, how they begin, which names may hold them."""
 
 
@@ -122,8 +122,7 @@ class _Part:
         self._note.unlink(missing_ok=True)
 
     def move_to(self, path: Path) -> None:
-        with self.path.open("rb") as file:
-            os.fsync(file.fileno())
+        _flush_to_disk(self.path)
         os.replace(self.path, path)
         self._note.unlink(missing_ok=True)
 
@@ -204,15 +203,14 @@ def _hash_is_published(file: RegisteredFile) -> bool:
     return any((file.sha256, file.md5, file.git_blob))
 
 
-def _alone(path: Path) -> FileLock:
-    """Return a lock, taken, that keeps other processes from downloading the same file."""
+def _alone(path: Path) -> AcquireReturnProxy:
+    """Keep other processes from downloading the same file inside a `with` block; wait for one that does."""
     lock = FileLock(path.with_name(f"{path.name}.lock"))
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except Timeout:
         _say(f"{path}: another process is downloading it; waiting")
-        lock.acquire()
-    return lock
+        return lock.acquire()
 
 
 def _fetch(file: RegisteredFile, path: Path, patience: Patience) -> str:
@@ -222,7 +220,7 @@ def _fetch(file: RegisteredFile, path: Path, patience: Patience) -> str:
     """
     part, reasons = _Part(path), []
     with requests.Session() as session:
-        for url in file.mirrors:
+        for url in sorted(file.mirrors, key=lambda url: url != part.origin.url):  # first the one of the part
             try:
                 if urlsplit(url).scheme == "file":
                     digest = _copy(file, url, path)
@@ -233,13 +231,10 @@ def _fetch(file: RegisteredFile, path: Path, patience: Patience) -> str:
                 return digest
             except _Refused as refusal:
                 reasons.append(f"  {url}: {refusal}")
-    kept = f" The {part.size:,} bytes that came are kept in {part.path}; a new attempt goes on there." * (part.size > 0)
-    raise DataError(
-        f"{path} could not be downloaded:\n"
-        + "\n".join(reasons)
-        + f"\nTry again later, or get the file by other means "
-        f"and place it at {path}.{kept}"
-    )
+    advice = f"Try again later, or get the file by other means and place it at {path}."
+    if part.size:
+        advice += f" The {part.size:,} bytes that came are kept in {part.path}; a new attempt goes on from there."
+    raise DataError("\n".join([f"{path} could not be downloaded:", *reasons, advice]))
 
 
 def _copy(file: RegisteredFile, url: str, path: Path) -> str:
@@ -247,15 +242,12 @@ def _copy(file: RegisteredFile, url: str, path: Path) -> str:
     address = urlsplit(url)
     if address.netloc not in ("", "localhost"):
         raise _Refused("expected file:///<absolute path>")
-    try:
-        source = open(unquote(address.path), "rb")  # noqa: SIM115: only opening it may fail like this
-    except OSError as error:
-        raise _Refused(error.strerror) from None
-    with source, atomic(path) as temporary:
-        with temporary.open("wb") as target:
-            shutil.copyfileobj(source, target, CHUNK)
-            target.flush()
-            os.fsync(target.fileno())
+    source = Path(unquote(address.path))
+    if not source.is_file() or not os.access(source, os.R_OK):
+        raise _Refused("there is no file that can be read")
+    with atomic(path) as temporary:
+        shutil.copyfile(source, temporary)
+        _flush_to_disk(temporary)
         return _examine(file, temporary, path.parent)
 
 
@@ -283,8 +275,7 @@ def _receive_once(session: requests.Session, file: RegisteredFile, url: str, par
 
 def _complete(session: requests.Session, file: RegisteredFile, url: str, part: _Part, patience: Patience) -> None:
     """Ask again and again until the part is whole."""
-    _forget_unusable(file, url, part)
-    furthest, failures = part.size, 0
+    furthest, failures = part.size if _is_usable(file, url, part) else 0, 0
     while True:
         started = time.monotonic()
         try:
@@ -292,45 +283,44 @@ def _complete(session: requests.Session, file: RegisteredFile, url: str, part: _
         except _Interrupted as interruption:
             seconds = time.monotonic() - started
             enough = patience.slowest * seconds if seconds >= patience.timeout else 0
-            failures = 0 if part.size - furthest > enough else failures + 1
+            reached = part.size if part.origin.url == url else 0
+            failures = 0 if reached - furthest > enough else failures + 1
             if failures == patience.attempts:
                 raise _Refused(f"{interruption} (given up after {failures} attempts without progress)") from None
-            furthest = max(furthest, part.size)
+            furthest = max(furthest, reached)
             wait = patience.wait(failures, interruption.retry_after)
             _say(f"{url}: {interruption}; next attempt in {wait:.3g} s")
-            _forget_unusable(file, url, part)
             time.sleep(wait)
 
 
-def _forget_unusable(file: RegisteredFile, url: str, part: _Part) -> None:
-    """Remove a part that begins like an error page, or that nothing would tell from a mixture of two files."""
-    same_file = part.origin.url == url and part.origin.validator
-    checkable = file.bytes or _hash_is_published(file)
-    if part.size and (_page(file, part.path) or not (same_file or checkable)):
-        part.discard()
+def _is_usable(file: RegisteredFile, url: str, part: _Part) -> bool:
+    """Tell whether a part may be gone on with: not an error page, nor what could become a mixture unnoticed."""
+    same_version = part.origin.url == url and part.origin.validator is not None
+    checkable = file.bytes is not None or _hash_is_published(file)
+    return part.size > 0 and (same_version or checkable) and _page(file, part.path) is None
 
 
 def _attempt(session: requests.Session, file: RegisteredFile, url: str, part: _Part, patience: Patience) -> None:
     """Bring the part as far as one answer goes, which is to its end."""
-    part.resumed = part.size > 0
-    if part.size and part.size == (file.bytes or part.origin.total):
+    part.resumed = _is_usable(file, url, part)
+    if part.resumed and part.size == (file.bytes or part.origin.total):
         return
     response = _ask(session, url, part, patience)
     if response.status_code == 416 and _range(response) == (None, part.size):
         response.close()
         return
-    if response.status_code == 416 or (response.status_code == 206 and not _continues(response, file, url, part)):
+    if response.status_code != 200 and not _continues(response, file, url, part):
         response.close()
-        part.discard()
+        part.resumed = False
         response = _ask(session, url, part, patience)
     with response:
         _receive(response, file, url, part, patience)
 
 
 def _ask(session: requests.Session, url: str, part: _Part, patience: Patience) -> requests.Response:
-    """Ask for what the part lacks; the answer has status 200, or 206 or 416 if there is a part."""
+    """Ask for the file, or for what the part lacks if it is resumed; only then may the answer be 206 or 416."""
     headers = {"Accept-Encoding": "identity"}
-    if part.size:
+    if part.resumed:
         headers["Range"] = f"bytes={part.size}-"
         if part.origin.url == url and part.origin.validator:
             headers["If-Range"] = part.origin.validator
@@ -340,7 +330,7 @@ def _ask(session: requests.Session, url: str, part: _Part, patience: Patience) -
         raise _Interrupted(f"no answer ({_root(error)})") from None
     except requests.RequestException as error:
         raise _Refused(str(error)) from None
-    if response.status_code == 200 or (part.size and response.status_code in (206, 416)):
+    if response.status_code == 200 or (part.resumed and response.status_code in (206, 416)):
         return response
     response.close()
     answer = f"the server answered {response.status_code} {response.reason}".rstrip()
@@ -354,7 +344,8 @@ def _continues(response: requests.Response, file: RegisteredFile, url: str, part
     start, total = _range(response)
     known = file.bytes or part.origin.total
     changed = part.origin.url == url and _validator(response) not in (None, part.origin.validator)
-    return start == part.size and (total is None or known is None or total == known) and not changed
+    right_place = response.status_code == 206 and start == part.size
+    return right_place and (total is None or known is None or total == known) and not changed
 
 
 def _receive(response: requests.Response, file: RegisteredFile, url: str, part: _Part, patience: Patience) -> None:
@@ -372,6 +363,7 @@ def _receive(response: requests.Response, file: RegisteredFile, url: str, part: 
         validator = validator or (part.origin.validator if part.origin.url == url else None)
     part.origin = _Origin(url, validator, total)
     size, expected = part.size, total or file.bytes
+    response.raw.enforce_content_length = False  # compared below
     with part.path.open("ab") as target, _bar(file.name, expected, size) as bar:
         for chunk in _chunks(response, patience):
             target.write(chunk)
@@ -398,7 +390,7 @@ def _check_beginning(file: RegisteredFile, part: _Part, total: int | None) -> No
     """Stop a long download that cannot end well."""
     _refuse_page(file, part.path)
     if file.bytes and total and total != file.bytes:
-        raise _Spoilt(f"expected {file.bytes:,} bytes, got the announcement of {total:,}")
+        raise _Spoilt(f"expected {file.bytes:,} bytes, the server announces {total:,}")
 
 
 def _chunks(response: requests.Response, patience: Patience) -> Iterator[bytes]:
@@ -430,7 +422,7 @@ def _range(response: requests.Response) -> tuple[int | None, int | None]:
     """Return first byte and total of a Content-Range, None for what it does not say."""
     match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", response.headers.get("Content-Range", ""))
     start, total = match.groups() if match else (None, None)
-    return start and int(start), total and int(total)
+    return int(start) if start else None, int(total) if total else None
 
 
 def _retry_after(response: requests.Response) -> float:
@@ -458,8 +450,8 @@ def _examine(file: RegisteredFile, path: Path, folder: Path) -> str:
     """
     _refuse_page(file, path)
     size = path.stat().st_size
-    if file.bytes and size != file.bytes:
-        raise _Spoilt(f"expected {file.bytes:,} bytes, got {size:,}")
+    if size != (file.bytes or size) or size == 0:
+        raise _Spoilt(f"expected {f'{file.bytes:,}' if file.bytes else 'some'} bytes, got {size:,}")
     expected = {"sha256": file.sha256, "md5": file.md5, "git_blob": file.git_blob}
     if not _hash_is_published(file):
         expected["sha256"] = recorded(folder).get(file.name)
@@ -499,9 +491,7 @@ def _page(file: RegisteredFile, path: Path) -> str | None:
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     for what, beginning, names in PAGES:
         if beginning.match(start):
-            return (
-                None if Path(file.name).suffix.lower() in names else f"an {what} {_quote(start)}".replace("an J", "a J")
-            )
+            return f"{what} {_quote(start)}" if Path(file.name).suffix.lower() not in names else None
     return None
 
 
@@ -519,6 +509,11 @@ def _bar(name: str, total: int | None, done: int, *, hidden: bool = False) -> tq
         desc=name, total=total, initial=done, unit="B", unit_scale=True, disable=hidden,
         mininterval=seconds, maxinterval=max(seconds, 10.0),
     )  # fmt: skip
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _say(text: str) -> None:

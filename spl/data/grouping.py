@@ -2,18 +2,17 @@
 
 import csv
 import hashlib
+import zipfile
 from collections import Counter
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from spl.data.listing import Listed, Listing
-from spl.data.masks import RATIO_BINS, measure_mask, ratio_bin
-from spl.data.rawfiles import read_place
+from spl.data.masks import RATIO_BINS, encode_mask, measure_mask, ratio_bin
+from spl.data.rawfiles import Place, read_place
 from spl.data.shards import Row, Shard, resumable_folder, run_shards
 from spl.errors import DataError
 from spl.files import sha256
@@ -22,15 +21,16 @@ from spl.settings import MaskSettings
 
 COLUMNS = (
     "file", "source", "width", "height", "hole_ratio", "ratio_bin", "touches_border", "rejected", "sha256",
+    *Place._fields,
 )  # fmt: skip
 
 
 def group_masks(settings: MaskSettings, source: Path, folder: Path, *, workers: int) -> None:
     """Binarise all masks and group them by hole ratio at their stored size.
 
-    Writes `folder`/binary/*.png (1 bit, white = hole), `masks.csv` (one row a mask, rejected ones with the reason
-    and without a file) and `record.json` with the counts per bin and per size. `folder` appears at once or not at all;
-    a killed call goes on where it was.
+    Writes `masks.csv`, one row a mask, rejected ones with the reason and without a file; `binary/*.zip`, which hold
+    the others (PNG, 1 bit, white = hole); and `record.json` with the counts per bin and per size. `folder` appears at
+    once or not at all; a killed call goes on where it was.
     Raises: DataError if a file is no readable picture, the measured ratios contradict the declared polarity or no mask
         is usable.
     """
@@ -63,34 +63,29 @@ def group_masks(settings: MaskSettings, source: Path, folder: Path, *, workers: 
 
 
 def _group_shard(raw: Path, folder: Path, hole: str, shard: Shard) -> list[Row]:
-    return [
-        _group(raw, Listed(*row), f"binary/{number:05d}.png", folder, hole)
-        for number, row in enumerate(shard.rows, shard.first)
-    ]
+    """Measure some masks and store the usable ones in one .zip, uncompressed: thousands of small files are slow."""
+    container = f"binary/{shard.first:06d}.zip"
+    with zipfile.ZipFile(folder / container, "w") as stored:
+        return [
+            _group(raw, Listed(*row), f"{number:06d}.png", container, stored, hole)
+            for number, row in enumerate(shard.rows, shard.first)
+        ]
 
 
-def _group(raw: Path, listed: Listed, file: str, folder: Path, hole: str) -> Row:
+def _group(raw: Path, listed: Listed, file: str, container: str, stored: zipfile.ZipFile, hole: str) -> Row:
     """Measure one mask and store it, if it is usable."""
-    (folder / file).unlink(missing_ok=True)  # of a raw mask that was replaced since
     mask, reason = measure_mask(read_place(raw, listed.place), raw / listed.path, hole)
     ratio = np.count_nonzero(mask) / mask.size
     name = ratio_bin(ratio)
     rejected = reason or ("" if name else "no hole" if ratio == 0 else "hole ratio over 0.6")
     border = bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
-    height, width = mask.shape
-    digest = "" if rejected else _store(mask, folder / file)
-    return (
-        "" if rejected else file, listed.path, width, height, round(ratio, 6), "" if rejected else name, border,
-        rejected, digest,
-    )  # fmt: skip
-
-
-def _store(mask: np.ndarray, path: Path) -> str:
-    """Write a mask as a 1-bit PNG, white = hole; return the file's hash."""
-    stored = BytesIO()
-    Image.fromarray(mask).save(stored, "PNG", compress_level=1)
-    path.write_bytes(stored.getbuffer())
-    return hashlib.sha256(stored.getbuffer()).hexdigest()
+    measured = (listed.path, mask.shape[1], mask.shape[0], round(ratio, 6))
+    if rejected:
+        return ("", *measured, "", border, rejected, "", *Place("", 0, 0, 0))
+    content = encode_mask(mask)
+    stored.writestr(zipfile.ZipInfo(file), content)
+    place = Place(container, stored.fp.tell() - len(content), len(content), 0)
+    return (file, *measured, name, border, "", hashlib.sha256(content).hexdigest(), *place)
 
 
 def _check_polarity(masks: list[dict[str, str]], hole: str, raw: Path) -> None:

@@ -1,15 +1,56 @@
-"""Reading a picture and bringing it to the network's size, by the released code's convention."""
+"""Reading a picture, whatever people bring, and bringing it to the network's size by the released convention."""
 
-import warnings
+import codecs
+import errno
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from spl.errors import DataError
 
 cv2.setNumThreads(1)  # the pools around these functions own the parallelism
+
+MIN_SIDE = 16
+"""Smaller files are counting pixels of web pages and placeholders: half of the smallest network input, 32."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")  # a camera's MPO is opened as JPEG
+SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"BM", b"II", b"MM", b"GIF8")
+
+UNREADABLE = {
+    errno.ENOENT: "does not exist",
+    errno.EISDIR: "is a folder; expected a file",
+    errno.EACCES: "may not be read: permission denied. Allow it: chmod +r",
+    errno.ELOOP: "is a symbolic link that leads back to itself. Replace or remove it.",
+}
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a picture upright, by its EXIF orientation."""
+
+
+class _Unfit(Exception):
+    """A picture that Pillow can open, but that is none to learn from; says why."""
+
+
+def read_file(path: str | Path) -> bytes:
+    """Read a file's bytes.
+
+    Raises: DataError if the file cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} {UNREADABLE.get(error.errno or 0, f'cannot be read: {error.strerror}')}") from None
 
 
 def read_rgb(path: str | Path) -> np.ndarray:
@@ -17,21 +58,127 @@ def read_rgb(path: str | Path) -> np.ndarray:
 
     Shapes: returns (H, W, 3) uint8. Raises: DataError if the file is not a readable picture.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(path) as picture:
-                return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-        except FileNotFoundError:
-            raise DataError(f"{path} does not exist") from None
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-            Image.DecompressionBombError,
-            Image.DecompressionBombWarning,
-        ) as error:
-            raise DataError(f"{path}: expected a readable picture, got: {error}. Replace or remove it.") from None
+    return decode_rgb(read_file(path), path)
+
+
+def decode_rgb(content: bytes, name: str | Path) -> np.ndarray:
+    """Decode a picture upright as RGB.
+
+    Shapes: returns (H, W, 3) uint8. Raises: DataError, beginning with the name, if it is not a readable picture.
+    """
+    picture = _load_opaque(content, name)
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+def verify_picture(content: bytes, name: str | Path) -> tuple[int, int]:
+    """Decode a picture only to see that it is whole; return the width and height it has upright.
+
+    Raises: DataError exactly if `decode_rgb` does.
+    """
+    return _load_opaque(content, name).size
+
+
+def _load_opaque(content: bytes, name: str | Path) -> Image.Image:
+    picture = load_picture(content, name)
+    if picture.mode == "RGBA":
+        raise DataError(f"{name} is partly transparent. Flatten it first: put it on a background of one colour.")
+    return picture
+
+
+def load_picture(content: bytes, name: str | Path) -> Image.Image:
+    """Decode a picture and turn it upright; its mode is 1, L, RGB or, only if it is partly transparent, RGBA.
+
+    Raises: DataError, beginning with the name, if it is empty, no picture, damaged, ends early, has too many pixels or
+        too few, moves, or has values without a known range.
+    """
+    try:
+        picture = Image.open(BytesIO(content), formats=FORMATS)
+        _check_header(picture)
+        picture.load()
+        return _in_known_mode(_upright(picture))
+    except _Unfit as error:
+        raise DataError(f"{name} {error}") from None
+    except Exception as error:  # a damaged file leads Pillow's readers to errors of any kind
+        raise DataError(f"{name} {_damage(content, error)} Replace or remove it.") from None
+
+
+def _check_header(picture: Image.Image) -> None:
+    """Refuse what is seen before decoding."""
+    (width, height), limit = picture.size, Image.MAX_IMAGE_PIXELS
+    if limit and width * height > limit:
+        raise _Unfit(
+            f"has {width} x {height} = {width * height:,} pixels, {limit:,} are allowed: perhaps a decompression bomb. "
+            "Make it smaller or remove it."
+        )
+    if min(width, height) < MIN_SIDE:
+        raise _Unfit(f"has {width} x {height} pixels; expected at least {MIN_SIDE} on each side. Replace or remove it.")
+    # The second picture of a camera's MPO is a preview or another eye's view, no later moment.
+    if getattr(picture, "is_animated", False) and picture.format != "MPO":
+        raise _Unfit("is an animation or has several pages; expected one picture. Extract one or remove it.")
+    if picture.mode in ("I", "F") or (picture.mode.startswith("I;16") and not _has_full_range(picture)):
+        raise _Unfit("has grey values without a known range of black to white. Convert it to 8 bits a channel.")
+
+
+def _has_full_range(picture: Image.Image) -> bool:
+    """Tell whether 16-bit grey goes from 0 = black to 65535 = white: a TIFF may hold 12 bits, or white as 0."""
+    tags = getattr(picture, "tag_v2", None)
+    return tags is None or (
+        tags.get(ExifTags.Base.BitsPerSample) == (16,) and tags.get(ExifTags.Base.PhotometricInterpretation) == 1
+    )
+
+
+def _in_known_mode(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I;16"):
+        picture = _high_byte(picture)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        if picture.getchannel("A").getextrema() != (255, 255):
+            return picture
+    return picture if picture.mode in ("1", "L", "RGB") else picture.convert("RGB")
+
+
+def _high_byte(picture: Image.Image) -> Image.Image:
+    """Bring 16-bit grey to 8 bits as Pillow brings 16-bit colour; its `convert` would clip grey to white."""
+    grey = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if "transparency" in picture.info:
+        grey.info["transparency"] = picture.info["transparency"] >> 8
+    return grey
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        turn = TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # damaged EXIF says nothing; the picture itself was decoded without a fault
+        turn = None
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _damage(content: bytes, error: Exception) -> str:
+    """Tell what is wrong with a file that Pillow could not decode."""
+    if not content:
+        return "is empty (0 bytes)."
+    if text := _text_start(content):
+        kind = "a web page" if "<html" in text.lower() or "<!doctype" in text.lower() else "text"
+        return f"is {kind}, not a picture; it starts with {text[:60]!r}."
+    if isinstance(error, UnidentifiedImageError):
+        if content.startswith(SIGNATURES):
+            return "is damaged or ends early: its header cannot be read."
+        return f"is not a picture of a known format; expected one of {', '.join(FORMATS)}."
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return f"has too many pixels: {error}"
+    cut_webp = content.startswith(b"RIFF") and int.from_bytes(content[4:8], "little") + 8 > len(content)
+    if cut_webp or "truncated" in str(error).lower() or "cannot load this image" in str(error):
+        return f"ends early, after {len(content):,} bytes."
+    return f"is damaged: {str(error).rstrip('.') or type(error).__name__}."
+
+
+def _text_start(content: bytes) -> str:
+    """Return the start of a text, "" if the bytes are none."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(content[:300]).strip()
+    except UnicodeDecodeError:
+        return ""
+    return text if all(letter.isprintable() or letter.isspace() for letter in text) else ""
 
 
 def centre_crop(image: np.ndarray, side: int) -> np.ndarray:
@@ -56,11 +203,3 @@ def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
     rows = np.arange(size) * mask.shape[0] // size
     columns = np.arange(size) * mask.shape[1] // size
     return mask[rows[:, None], columns]
-
-
-def decode_rgb(content: bytes, name: str | Path) -> np.ndarray:
-    """TEMPORARY until the robust decoder lands."""
-    from io import BytesIO
-
-    with Image.open(BytesIO(content)) as picture:
-        return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))

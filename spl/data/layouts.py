@@ -46,8 +46,9 @@ def list_images(files: RawFiles, layout: Layout, *, seed: int, name: str) -> lis
     for split in ("train", "test"):
         if not any(image.split == split for image in images):
             raise DataError(
-                f"{files.root} has no {split} pictures for the dataset {name!r}.\nExpected there, or in archives there: "
-                f"{expected}.\nPlace the files or change datasets.{name}.source in params.yaml."
+                f"{files.root} has no {split} pictures for the dataset {name!r}.\n"
+                f"Expected there, or in archives there: {expected}.\n"
+                f"Place the files or change datasets.{name}.source in params.yaml."
             )
     return sorted(images, key=lambda image: (image.split != "train", image.path))
 

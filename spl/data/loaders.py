@@ -14,9 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from spl.data.images import resize_mask
-from spl.data.masks import read_mask
-from spl.data.prepared import PreparedImages
+from spl.data.stored import GroupedMasks, PreparedImages
 from spl.data.tables import read_table
 
 
@@ -78,8 +76,7 @@ class InpaintingStream(SampleStream):
         companion: Companion | None = None,
     ) -> None:
         self._images = PreparedImages(manifest, split="train")
-        table = read_table(masks)
-        self._masks = (masks.parent / table.loc[table["rejected"] == "", "file"]).astype(str).tolist()
+        self._masks = GroupedMasks(masks)
         self._image_size, self._flip, self._companion = image_size, flip, companion
         super().__init__(len(self._images), batch_size=batch_size, seed=seed, name=name)
 
@@ -88,7 +85,7 @@ class InpaintingStream(SampleStream):
         rng = self.rng(number)
         i = self.index(number)
         image = self._images.pixels(i, size=self._image_size)
-        mask = resize_mask(read_mask(Path(self._masks[rng.integers(len(self._masks))]), "white"), self._image_size)
+        mask = self._masks.hole(int(rng.integers(len(self._masks))), self._image_size)
         sample = [image, mask] + ([self._companion(self._images.name(i), image)] if self._companion else [])
         if self._flip and rng.random() < 0.5:
             sample = [part[:, ::-1] for part in sample]
@@ -129,12 +126,12 @@ def _ignore_signals(worker: int) -> None:
 
 
 class TestPairs(Dataset):
-    """The published image-mask pairs of one dataset: a table, the manifest of prepared images, the folder of masks."""
+    """The published image-mask pairs of one dataset; `images` and `masks` are the tables that they come from."""
 
     def __init__(self, pairs: Path, images: Path, masks: Path, *, image_size: int) -> None:
         self.table = read_table(pairs)
         self._images = PreparedImages(images, names=self.table["image"])
-        self._masks, self._image_size = masks, image_size
+        self._masks, self._image_size = GroupedMasks(masks, names=self.table["mask"]), image_size
 
     def __len__(self) -> int:
         return len(self.table)
@@ -142,9 +139,9 @@ class TestPairs(Dataset):
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
         """Return image (3, H, W) in [0, 1] and mask (1, H, W), 1 = hole.
 
-        Raises: DataError if the image is not the one that was paired.
+        Raises: DataError if image or mask are not those that were paired.
         """
         row = self.table.iloc[i]
-        mask = read_mask(self._masks / row["mask"], "white")
+        mask = self._masks.hole(i, self._image_size, sha256=row["mask_sha256"])
         image = self._images.pixels(i, size=self._image_size, sha256=row["image_sha256"])
-        return to_image(image), to_mask(resize_mask(mask, self._image_size))
+        return to_image(image), to_mask(mask)

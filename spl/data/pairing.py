@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spl.data.images import resize_mask
-from spl.data.masks import RATIO_BINS, ratio_bin, read_mask
+from spl.data.masks import RATIO_BINS, ratio_bin
+from spl.data.stored import GroupedMasks
 from spl.data.tables import read_table
 from spl.errors import DataError
 from spl.files import atomic, sha256
@@ -19,8 +19,8 @@ def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path, r
     """Give every image of the evaluated split a mask and publish the mapping.
 
     Reads the manifest of prepared `images` and the table of grouped `masks`; writes `pairs` (CSV: image and mask
-    with their hashes, hole ratio and bin at the mask's stored size and at the network's size) and a record with
-    the counts per bin and how many masks change their bin by resizing.
+    with what they were made from and their hashes, hole ratio and bin at the mask's stored size and at the network's
+    size) and a record with the counts per bin and how many masks change their bin by resizing.
     Paper: section 4.3. Raises: DataError if there is no such image or no usable mask.
     """
     manifest = read_table(images)
@@ -33,15 +33,15 @@ def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path, r
         )
     rng = np.random.default_rng([settings.seed, zlib.crc32(settings.dataset.encode())])
     chosen = usable.iloc[DRAWS[settings.pairs](usable, len(tests), rng)].reset_index(drop=True)
-    network_ratio = [
-        float(resize_mask(read_mask(masks.parent / file, "white"), settings.image_size).mean())
-        for file in chosen["file"]
-    ]
+    stored = GroupedMasks(masks, names=chosen["file"])
+    network_ratio = [float(stored.hole(i, settings.image_size).mean()) for i in range(len(stored))]
     table = pd.DataFrame(
         {
             "image": tests["file"],
+            "image_source": tests["source"],
             "image_sha256": tests["sha256"],
             "mask": chosen["file"],
+            "mask_source": chosen["source"],
             "mask_sha256": chosen["sha256"],
             "hole_ratio": chosen["hole_ratio"],
             "ratio_bin": chosen["ratio_bin"],

@@ -158,6 +158,7 @@ def _check_skipped(skipped: list[tuple[str, str]], settings: DataSettings) -> No
     more = f"\n  and {len(skipped) - SHOWN_FAULTS} more" if len(skipped) > SHOWN_FAULTS else ""
     key = f"datasets.{settings.name}.skip_unreadable"
     raise DataError(
-        f"{len(skipped)} training pictures cannot be used so far, and {key} is {settings.skip_unreadable}:\n{listed}{more}\n"
+        f"{len(skipped)} training pictures cannot be used so far, and {key} is {settings.skip_unreadable}:\n"
+        f"{listed}{more}\n"
         f"Replace or remove them and fetch again, or raise {key} in params.yaml."
     )

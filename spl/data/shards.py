@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, TypeVar
 from filelock import FileLock, Timeout
 
 from spl.errors import DataError
-from spl.files import atomic, canonical_json, read_json, write_json
+from spl.files import atomic, canonical_json, named_faults, read_json, write_json
 
 SHARD_ROWS = 256
 """Rows of a shard: seconds of work, so that little is lost, and little is kept in memory."""
@@ -43,9 +43,9 @@ class Shard(NamedTuple):
 
 @contextmanager
 def resumable_folder(folder: Path, key: Any) -> Iterator[Path]:
-    """Yield a folder that keeps what an interrupted call with the same key has finished; it becomes `folder` at the end.
+    """Yield a folder that becomes `folder` at the end, and keeps what an interrupted call has finished until then.
 
-    `key` is a JSON value that decides all names in the folder.
+    `key` is a JSON value that decides all names in the folder; with another one it begins empty.
     Raises: DataError if another process works on it.
     """
     temporary = folder.with_name(f".{folder.name}.partial")
@@ -59,7 +59,8 @@ def resumable_folder(folder: Path, key: Any) -> Iterator[Path]:
                 shutil.rmtree(temporary, ignore_errors=True)
                 temporary.mkdir()
                 write_json(note, key)
-            yield temporary
+            with named_faults(folder):
+                yield temporary
             note.unlink()
             shutil.rmtree(temporary / "shards", ignore_errors=True)
             shutil.rmtree(folder, ignore_errors=True)

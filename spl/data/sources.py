@@ -86,8 +86,8 @@ def fetch_masks(
     masks = sorted(raw.matching(settings.masks.glob))
     if not masks:
         raise DataError(
-            f"{folder} has no file matching {settings.masks.glob}, nor has an archive there. Place the masks, or change "
-            "masks.glob in params.yaml."
+            f"{folder} has no file matching {settings.masks.glob}, nor has an archive there. "
+            "Place the masks, or change masks.glob in params.yaml."
         )
     _check_counts(folder, {"masks": len(masks)}, expected)
     listing = write_listing(record, raw, (("", mask) for mask in masks))
@@ -179,5 +179,6 @@ def _check_counts(folder: Path, counts: dict[str, int], expected: dict[str, int]
         if counts[kind] != count:
             what = "masks" if kind == "masks" else f"{kind} pictures"
             raise DataError(
-                f"{folder}: expected {count:,} {what}, as published, got {counts[kind]:,}. Are all archives there and whole?"
+                f"{folder}: expected {count:,} {what}, as published, got {counts[kind]:,}. "
+                "Are all archives there and whole?"
             )

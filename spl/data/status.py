@@ -12,7 +12,7 @@ from spl.data.download import SUMS, recorded
 from spl.errors import ParamsError
 from spl.evaluation.supplied import FILES
 from spl.pretext import MiniaturePretext, TeacherDetector, TorchvisionDetector
-from spl.registry import RegisteredFile, Source
+from spl.registry import RegisteredFile, Source, source_of
 from spl.settings import RunSettings, needed_teachers, run_settings, supplied_teacher_file, teacher_settings, vgg_file
 from spl.summaries import (
     FIGURES,
@@ -68,10 +68,12 @@ class SourceStatus:
     """What else lies in its folder, where something is missing or any name will do."""
     by_hand: str = ""
     """What a person does where the workflow cannot download it."""
+    target: str = ""
+    """What the workflow downloads it for."""
     checked: Literal["never"] | date | None = None
     """When its addresses were last tried; None for files of one's own and what is drawn here."""
     blocks: tuple[str, ...] = ()
-    """What cannot be had without it."""
+    """What cannot be had without it, or without those of its files that are missing."""
 
     @property
     def state(self) -> State:
@@ -105,7 +107,7 @@ def status(params: Params, registry: dict[str, Source]) -> list[SourceStatus]:
 
 def render(sources: list[SourceStatus]) -> str:
     """Write the status as plain text: a summary in one line, then a block for each source."""
-    return "\n\n".join([_summary(sources), *map(_block, sources)]) + "\n"
+    return "\n\n".join([_summary(sources), *map(_block, sources)])
 
 
 # What is needed ------------------------------------------------------------------------------------
@@ -113,11 +115,11 @@ def render(sources: list[SourceStatus]) -> str:
 
 def _pictures(params: Params, registry: dict[str, Source]) -> Iterator[SourceStatus]:
     """Yield the sources of pictures and masks; a registered one once, with everything that is made from it."""
-    registered: dict[str, list[str]] = {}
+    registered: dict[str, list[tuple[str, str]]] = {}
     for key, what, source, blocks in _needed_pictures(params):
         match source:
             case Registered(name=name) if name in registry:
-                registered.setdefault(name, []).append(blocks)
+                registered.setdefault(name, []).append((key, blocks))
             case Registered(name=name):
                 raise ParamsError(f"{key}.source.name: the registry has no {name!r}; it has {', '.join(registry)}")
             case Supplied(path=path):
@@ -128,9 +130,10 @@ def _pictures(params: Params, registry: dict[str, Source]) -> Iterator[SourceSta
                 )  # fmt: skip
             case _:
                 yield SourceStatus(key.removeprefix("datasets."), what, blocks=(blocks,))
-    for name, blocks in registered.items():
-        files = [_registered_file(registry[name], file) for file in registry[name].files]
-        yield _registered(name, registry[name], files or [_folder(Path(registry[name].folder))], blocks)
+    for name, reasons in registered.items():
+        source, key = registry[name], reasons[0][0]
+        files = [_registered_file(source, file) for file in source.files] or [_folder(Path(source.folder))]
+        yield _registered(name, source, files, [blocks for _, blocks in reasons], key.replace("datasets.", "images/"))
 
 
 def _needed_pictures(
@@ -152,25 +155,33 @@ def _weights(params: Params, registry: dict[str, Source]) -> Iterator[SourceStat
     needs: dict[Path, list[_Weight]] = {}
     for weight in _needed_weights(params):
         needs.setdefault(weight.path, []).append(weight)
+    homes = {path: _home(registry, path) for path in needs}
     for name, source in registry.items():
-        held = {path: file for path in needs if (file := _held(source, path))}
-        reasons = [weight for path in held for weight in needs[path]]
-        files = [_registered_file(source, file, needs.pop(path)[0].found) for path, file in held.items()]
-        if files:
-            yield _registered(name, source, files, [weight.blocks for weight in reasons])
-    for path, reasons in needs.items():
-        by_hand = f"Place it there, or change {reasons[0].key} in params.yaml."
-        file, blocks = _file(reasons[0].found or path), tuple(weight.blocks for weight in reasons)
-        yield SourceStatus(str(path), "weights of one's own", (file,), by_hand=by_hand, blocks=blocks)
+        held = [needs[path] for path, home in homes.items() if home == name]
+        if held:
+            known = {file.name: file for file in source.files}
+            files = [
+                _registered_file(source, known.get(weight.path.name) or _unlisted(weight.path), weight.found)
+                for weight, *_ in held
+            ]
+            lacking = [weights for file, weights in zip(files, held, strict=True) if file.state != "present"]
+            blocks = [weight.blocks for weights in lacking or held for weight in weights]
+            yield _registered(name, source, files, blocks, f"weights/{name}")
+    for path, home in homes.items():
+        if home is None:
+            by_hand = f"Place it there, or change {needs[path][0].key} in params.yaml."
+            file, blocks = _file(needs[path][0].found or path), tuple(weight.blocks for weight in needs[path])
+            yield SourceStatus(str(path), "weights of one's own", (file,), by_hand=by_hand, blocks=blocks)
 
 
-def _held(source: Source, path: Path) -> RegisteredFile | None:
-    """Return the file of a source that lies at a path; in a source without a list, whatever lies in its folder."""
-    if source.kind != "weights" or path.parent != Path(source.folder):
-        return None
-    if not source.files:
-        return RegisteredFile(name=path.name, mirrors=(), bytes=None)
-    return next((file for file in source.files if file.name == path.name), None)
+def _home(registry: dict[str, Source], path: Path) -> str | None:
+    """Return the source that has a file; of those without a list, the one in whose folder it lies."""
+    unlisted = (name for name, source in registry.items() if not source.files and Path(source.folder) == path.parent)
+    return source_of(registry, path) or next(unlisted, None)
+
+
+def _unlisted(path: Path) -> RegisteredFile:
+    return RegisteredFile(name=path.name, mirrors=(), bytes=None)
 
 
 def _needed_weights(params: Params) -> Iterator[_Weight]:
@@ -193,12 +204,12 @@ def _needed_weights(params: Params) -> Iterator[_Weight]:
 
 
 def _teachers(params: Params, runs: dict[tuple[str, str], RunSettings]) -> Iterator[_Weight]:
-    """Yield the files of the teachers and of the detector."""
+    """Yield the files of the teachers that somebody needs and of the detector."""
     detector = params.detection.detector if params.detection else None
     if isinstance(detector, TorchvisionDetector):
         yield _Weight(Path(detector.path), "detection.detector.path", f"detector: {_detections(params)}")
-    for name in needed_teachers(params):
-        if not (path := supplied_teacher_file(params.teachers[name])):
+    for name, teacher in params.teachers.items():
+        if not (path := supplied_teacher_file(teacher)):
             continue
         taught = {cell for cell, run in runs.items() if run.teacher and run.teacher.name == name}
         if taught:
@@ -257,12 +268,19 @@ def _detections(params: Params) -> str:
 # What is here --------------------------------------------------------------------------------------
 
 
-def _registered(name: str, source: Source, files: list[FileStatus], blocks: list[str]) -> SourceStatus:
+def _registered(name: str, source: Source, files: list[FileStatus], blocks: list[str], record: str) -> SourceStatus:
     whole = bool(source.files) and all(file.state == "present" for file in files)
     known = {file.name for file in source.files} | {file.path.name for file in files}
-    holds = () if whole else tuple(name for name in _names(Path(source.folder)) if name not in known)
-    reasons = tuple(dict.fromkeys(blocks))
-    return SourceStatus(name, source.title, tuple(files), holds, source.by_hand, source.checked, reasons)
+    return SourceStatus(
+        name=name,
+        title=source.title,
+        files=tuple(files),
+        holds=() if whole else tuple(name for name in _names(Path(source.folder)) if name not in known),
+        by_hand=source.by_hand,
+        target=f"data/sources/{record}.json",
+        checked=source.checked,
+        blocks=tuple(dict.fromkeys(blocks)),
+    )
 
 
 def _registered_file(source: Source, file: RegisteredFile, found: Path | None = None) -> FileStatus:
@@ -349,7 +367,7 @@ def _how(source: SourceStatus) -> str:
     lacking = [file for file in source.files if file.state != "present"]
     if all(file.by_hand for file in lacking):
         return f"by hand. {source.by_hand}"
-    return f"the workflow downloads it when it runs. If that fails: {source.by_hand}"
+    return f"snakemake --cores all -- {source.target} downloads it. If that fails: {source.by_hand}"
 
 
 def _size(count: int) -> str:

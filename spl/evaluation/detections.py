@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from spl.data.images import read_rgb
 from spl.data.loaders import to_image
-from spl.data.prepared import PreparedImages
+from spl.data.stored import PreparedImages
 from spl.data.tables import read_table
 from spl.detection.boxes import Detections
 from spl.errors import DataError

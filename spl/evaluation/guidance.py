@@ -43,7 +43,7 @@ def keep_guidance(
     assert isinstance(run.recipe, NetworkMethod)
     inputs["weights"] = require_run(run, weights, inputs)
     network = load_generator(run.recipe, weights, image_size=run.image_size, device=device).eval()
-    test_pairs = TestPairs(pairs, images, masks.parent, image_size=run.image_size)
+    test_pairs = TestPairs(pairs, images, masks, image_size=run.image_size)
     rows = sorted(spread_over_hole_ratios(test_pairs.table["hole_ratio"].to_numpy(), settings.images))
     loader = DataLoader(Subset(test_pairs, rows), batch_size=BATCH)
     kept = [

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from spl.config import PerceptualMetric
 from spl.data.images import read_rgb
-from spl.data.prepared import PreparedImages
+from spl.data.stored import PreparedImages
 from spl.errors import DataError
 from spl.evaluation.distribution import Perceive, fid, kid, load_inception
 from spl.evaluation.lpips import LPIPS, load_lpips
@@ -42,7 +42,8 @@ class FilledPictures(Dataset):
         if composited.shape != image.shape:
             raise DataError(
                 f"{self._composited[i]}: expected {image.shape[1]} x {image.shape[0]} pixels, as "
-                f"{self._images.name(i)} has, got {composited.shape[1]} x {composited.shape[0]}. Evaluate the method again."
+                f"{self._images.name(i)} has, got {composited.shape[1]} x {composited.shape[0]}. "
+                "Evaluate the method again."
             )
         return torch.from_numpy(composited.transpose(2, 0, 1).copy()), torch.from_numpy(image.transpose(2, 0, 1).copy())
 

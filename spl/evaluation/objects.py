@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from spl.data.images import resize_mask
-from spl.data.masks import read_mask
+from spl.data.stored import GroupedMasks
 from spl.data.tables import read_table
 from spl.detection.average_precision import match_objects
 from spl.detection.boxes import Detections
@@ -27,14 +26,16 @@ def find_again(
     overlaps its own by an IoU of at least 0.5.
     Shapes: one array (objects of the image,) for every image that has such objects, in equal order for all methods.
     """
-    pairs = read_table(data / "pairs" / f"{dataset}.csv").set_index("image")["mask"]
+    pairs = read_table(data / "pairs" / f"{dataset}.csv")
+    rows = {image: row for row, image in enumerate(pairs["image"])}
+    masks = GroupedMasks(data / "masks/masks.csv", names=pairs["mask"])
     names = ["ground_truth", *methods]
     tables = {name: read_table(detections / dataset / f"{name}.csv") for name in names}
     classes = pd.concat([table["label"] for table in tables.values()]).unique()
     by_image = {name: dict(list(table.groupby("image"))) for name, table in tables.items()}
     found: dict[str, list[np.ndarray]] = {method: [] for method in methods}
     for image, objects in by_image["ground_truth"].items():
-        hole = resize_mask(read_mask(data / "masks" / pairs[image], "white"), image_size)
+        hole = masks.hole(rows[image], image_size)
         hidden = objects[[hidden_share(hole, box) >= HALF_HIDDEN for box in objects[BOX].to_numpy()]]
         if hidden.empty:
             continue

@@ -39,7 +39,7 @@ def evaluate_method(
     else:
         inputs["weights"] = require_run(run, weights, inputs)
         inpainter = as_inpainter(load_generator(run.recipe, weights, image_size=run.image_size, device=device))
-    test_pairs = TestPairs(pairs, images, masks.parent, image_size=run.image_size)
+    test_pairs = TestPairs(pairs, images, masks, image_size=run.image_size)
     with replace_folder(folder) as temporary:
         evaluate(inpainter, test_pairs, temporary, batch_size=settings.batch_size, device=device)
         write_record(temporary / "record.json", settings, inputs, device=str(device))

@@ -10,7 +10,7 @@ from spl.files import atomic, write_json, write_text
 from spl.recipes import NetworkMethod, SPLRecipe
 from spl.summaries import table_settings
 
-PAPER_LAYOUTS = {"places2": "places365", "celeba": "celeba", "paris": "paris"}
+PAPER_LAYOUTS = {"places2": ("places365", "places365_flat"), "celeba": ("celeba",), "paris": ("paris",)}
 
 
 def write_table1(params: Params, evidence_folder: Path, out: Path) -> None:
@@ -36,7 +36,7 @@ def write_table1(params: Params, evidence_folder: Path, out: Path) -> None:
 def is_papers(params: Params, dataset: str) -> bool:
     """Tell whether a dataset is one of the paper's, at the paper's size, and evaluated on the paper's split."""
     entry = params.datasets[dataset]
-    is_archive = entry.source.kind == "supplied" and entry.layout.kind == PAPER_LAYOUTS.get(dataset)
+    is_archive = entry.source.kind != "miniature" and entry.layout.kind in PAPER_LAYOUTS.get(dataset, ())
     return is_archive and entry.image_size == 256 and params.evaluation.split == "test"
 
 

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from spl.data.images import read_rgb, resize_mask
-from spl.data.masks import read_mask
+from spl.data.images import read_rgb
 from spl.data.pairing import spread_over_hole_ratios
-from spl.data.prepared import PreparedImages
+from spl.data.stored import GroupedMasks, PreparedImages
 from spl.data.tables import read_table
 from spl.figures.pictures import picture_grid, show, whiten
 from spl.figures.style import SMALL
@@ -22,14 +21,14 @@ def draw_examples(
     rows = spread_over_hole_ratios(table["hole_ratio"].to_numpy(), settings.examples)
     folders = {m: evidence / settings.dataset / m / f"seed{seed}" for m, seed in settings.methods.items()}
     psnr = {m: read_table(folder / "per_image.csv")["psnr"] for m, folder in folders.items()}
-    truths = PreparedImages(images, names=table["image"])
+    truths, holes = PreparedImages(images, names=table["image"]), GroupedMasks(masks, names=table["mask"])
     columns = ["Input", *map(method_title, folders), "Ground truth"]
     figure, axes = picture_grid(len(rows), len(columns), width=1.2 * len(columns), top=0.18, below=0.15)
     for axis, title in zip(axes[0], columns, strict=True):
         axis.set_title(title)
     for line, row in zip(axes, rows, strict=True):
         truth = truths.pixels(row)
-        hole = resize_mask(read_mask(masks / table["mask"][row], "white"), truth.shape[0])
+        hole = holes.hole(row, truth.shape[0])
         name = Path(table["image"][row]).name
         filled = [read_rgb(folder / "composited" / name) for folder in folders.values()]
         captions = [f"{table['hole_ratio'][row]:.0%} missing"]

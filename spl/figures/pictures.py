@@ -9,9 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spl.data.images import read_rgb, resize_mask
-from spl.data.masks import read_mask
-from spl.data.prepared import PreparedImages
+from spl.data.images import read_rgb
+from spl.data.stored import GroupedMasks, PreparedImages
 from spl.data.tables import read_table
 from spl.errors import DataError
 from spl.figures.style import GREY
@@ -40,8 +39,7 @@ class Evidence:
 
     def hole(self, image: str) -> np.ndarray:
         """Return what is missing, at the network's size. Shapes: (H, W) bool."""
-        mask = read_mask(self.data / "masks" / self._table["mask"][self._row(image)], "white")
-        return resize_mask(mask, self.truth(image).shape[0])
+        return self._holes.hole(self._row(image), self.truth(image).shape[0])
 
     def masked(self, image: str) -> np.ndarray:
         """Return what methods are given, the hole white. Shapes: (H, W, 3) uint8."""
@@ -63,6 +61,10 @@ class Evidence:
     @cached_property
     def _rows(self) -> dict[str, int]:
         return {image: row for row, image in enumerate(self._table["image"])}
+
+    @cached_property
+    def _holes(self) -> GroupedMasks:
+        return GroupedMasks(self.data / "masks" / "masks.csv", names=self._table["mask"])
 
     @cached_property
     def _images(self) -> PreparedImages:

@@ -55,30 +55,6 @@ def test_any_mask_size_becomes_square_and_stays_monotone(height, width):
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1"])
 def test_every_colour_mode_becomes_rgb(tmp_path, mode):
     path = tmp_path / ("picture.tif" if mode == "CMYK" else "picture.png")
-    Image.new("RGB", (5, 4), "white").convert(mode).save(path)
-    assert read_rgb(path).shape == (4, 5, 3)
+    Image.new("RGB", (25, 24), "white").convert(mode).save(path)
+    assert read_rgb(path).shape == (24, 25, 3)
     assert (read_rgb(path) == 255).all()
-
-
-def test_rotation_by_exif_is_applied(tmp_path):
-    picture = Image.new("RGB", (6, 4))
-    exif = picture.getexif()
-    exif[0x0112] = 6
-    picture.save(tmp_path / "rotated.jpg", exif=exif)
-    assert read_rgb(tmp_path / "rotated.jpg").shape == (6, 4, 3)
-
-
-@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n half"])
-def test_files_that_are_no_pictures_are_named(tmp_path, content):
-    path = tmp_path / "broken.png"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=r"broken\.png: expected a readable picture"):
-        read_rgb(path)
-
-
-def test_a_truncated_jpeg_is_an_error(tmp_path):
-    path = tmp_path / "cut.jpg"
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(path)
-    path.write_bytes(path.read_bytes()[:-400])
-    with pytest.raises(DataError, match=r"cut\.jpg"):
-        read_rgb(path)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from spl.config import ArchiveLayout, FolderLayout
+from spl.config import ArchiveLayout, FolderLayout, FoldersLayout, ListsLayout
 from spl.data.layouts import list_images
+from spl.data.rawfiles import RawFiles
 from spl.errors import DataError
 
 
@@ -14,7 +15,7 @@ def touch(folder, *paths):
 
 
 def splits(folder, layout, seed=1, name="x"):
-    images = list_images(folder, layout, seed=seed, name=name)
+    images = list_images(RawFiles(folder), layout, seed=seed, name=name)
     return {split: [image.path for image in images if image.split == split] for split in ("train", "test")}
 
 
@@ -25,9 +26,77 @@ def test_places365_uses_its_validation_set_for_testing(tmp_path):
 
 
 def test_celeba_follows_the_official_partition(tmp_path):
+    touch(tmp_path, *(f"img_align_celeba/{i}.jpg" for i in (1, 2, 3)))
     (tmp_path / "list_eval_partition.txt").write_text("1.jpg 0\n2.jpg 1\n3.jpg 2\n\n")
     found = splits(tmp_path, ArchiveLayout(kind="celeba"))
     assert found == {"train": ["img_align_celeba/1.jpg"], "test": ["img_align_celeba/3.jpg"]}
+
+
+@pytest.mark.parametrize("top", ["", "places365_standard/", "deeper/places365_standard/"])
+def test_an_archive_may_have_a_folder_around_it(tmp_path, top):
+    touch(tmp_path, f"{top}train/a/2.jpg", f"{top}val/a/3.jpg")
+    assert splits(tmp_path, ArchiveLayout(kind="places365"))["test"] == [f"{top}val/a/3.jpg"]
+
+
+def places365_flat(folder, train="/a/alley/1.jpg 3\n/b/bar/2.jpg 5\n", val="v1.jpg 3\n"):
+    touch(folder, "data_256/a/alley/1.jpg", "data_256/b/bar/2.jpg", "data_256/b/bar/unlisted.jpg", "val_256/v1.jpg")
+    (folder / "places365_train_standard.txt").write_text(train)
+    (folder / "places365_val.txt").write_text(val)
+
+
+def test_flat_places365_follows_its_lists(tmp_path):
+    places365_flat(tmp_path)
+    assert splits(tmp_path, ArchiveLayout(kind="places365_flat")) == {
+        "train": ["data_256/a/alley/1.jpg", "data_256/b/bar/2.jpg"], "test": ["val_256/v1.jpg"],
+    }  # fmt: skip
+
+
+def test_missing_listed_pictures_are_counted(tmp_path):
+    places365_flat(tmp_path, train="/a/alley/1.jpg 3\n/b/bar/gone.jpg 5\n/b/bar/gone2.jpg 5\n")
+    with pytest.raises(
+        DataError, match=r"lists 3 train pictures, of which 2 are missing, first data_256/b/bar/gone\.jpg"
+    ):
+        splits(tmp_path, ArchiveLayout(kind="places365_flat"))
+
+
+def test_celeba_lies_where_its_authors_put_it(tmp_path):
+    touch(tmp_path, "Img/img_align_celeba/1.jpg", "Img/img_align_celeba/2.jpg", "Eval/list_eval_partition.txt")
+    (tmp_path / "Eval/list_eval_partition.txt").write_text("1.jpg 0\r\n2.jpg 2\r\n")
+    found = splits(tmp_path, ArchiveLayout(kind="celeba"))
+    assert found == {"train": ["Img/img_align_celeba/1.jpg"], "test": ["Img/img_align_celeba/2.jpg"]}
+
+
+def lists(folder, train="a.jpg\nx/b.jpg\n", test="c d.jpg\n"):
+    touch(folder, "a.jpg", "x/b.jpg", "c d.jpg")
+    (folder / "train.txt").write_text(train)
+    (folder / "test.txt").write_text(test)
+    return splits(folder, ListsLayout(kind="lists", train="train.txt", test="test.txt"))
+
+
+def test_text_lists_name_the_pictures(tmp_path):
+    assert lists(tmp_path) == {"train": ["a.jpg", "x/b.jpg"], "test": ["c d.jpg"]}
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        ("a.jpg\na.jpg\n", "c d.jpg\n", r"train\.txt, line 2: a\.jpg is listed twice"),
+        ("a.jpg\n", "\nc d.jpg\na.jpg\n", r"test\.txt, line 3: a\.jpg is listed twice"),
+        ("a.jpg\n", "e.jpg\n", r"test\.txt lists 1 test pictures, of which 1 are missing, first e\.jpg"),
+        ("a.jpg\n", "", "has no test pictures"),
+    ],
+)
+def test_faulty_text_lists_name_the_line(tmp_path, train, test, message):
+    with pytest.raises(DataError, match=message):
+        lists(tmp_path, train, test)
+
+
+def test_two_globs_tell_training_from_testing(tmp_path):
+    touch(tmp_path, "fit/x/a.jpg", "fit/b.png", "fit/notes.txt", "hold/c.jpg")
+    layout = FoldersLayout(kind="folders", train="fit/**/*", test="hold/*.jpg")
+    assert splits(tmp_path, layout) == {"train": ["fit/b.png", "fit/x/a.jpg"], "test": ["hold/c.jpg"]}
+    with pytest.raises(DataError, match=r"hold/c\.jpg matches both"):
+        splits(tmp_path, FoldersLayout(kind="folders", train="**/*", test="hold/*.jpg"))
 
 
 def test_a_damaged_partition_names_the_line(tmp_path):
@@ -44,7 +113,7 @@ def test_paris_has_two_folders(tmp_path):
 
 @pytest.mark.parametrize("kind", ["places365", "celeba", "paris"])
 def test_an_empty_archive_says_what_was_expected_where(tmp_path, kind):
-    with pytest.raises(DataError, match="Expected there: ") as caught:
+    with pytest.raises(DataError, match="Expected there, or in archives there: ") as caught:
         splits(tmp_path, ArchiveLayout(kind=kind))
     assert "datasets.x.source.path" in str(caught.value)
 

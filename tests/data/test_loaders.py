@@ -9,7 +9,7 @@ from PIL import Image
 
 from spl.data.loaders import BatchNumbers, InpaintingStream, SampleStream, stream_batches, to_image, to_mask
 from spl.errors import DataError
-from tests.fabricate import write_manifest
+from tests.fabricate import write_manifest, write_masks_table
 
 
 @given(count=st.integers(1, 50), batch_size=st.integers(1, 9), epoch=st.integers(0, 5))
@@ -88,8 +88,7 @@ def prepared(tmp_path_factory):
     write_manifest(folder / "manifest.csv", [*(("train", file) for file in IMAGES), ("test", "test.png")])
     for i in range(5):
         Image.fromarray((rng.random((SIZE, SIZE)) < 0.3).astype(np.uint8) * 255).save(folder / f"mask{i}.png")
-    rows = [f"mask{i}.png,{'too large' if i == 3 else ''}" for i in range(5)]
-    (folder / "masks.csv").write_text("\n".join(["file,rejected", *rows]) + "\n")
+    write_masks_table(folder / "masks.csv", [f"mask{i}.png" for i in range(5) if i != 3], ("too large",))
     return folder
 
 

@@ -1,5 +1,10 @@
 """Masks are binarised once, their polarity is checked, and they fall into six bins by measured ratio."""
 
+import io
+import zlib
+from itertools import product
+
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +13,20 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from spl.config import Masks
-from spl.data.masks import RATIO_BINS, group_masks, ratio_bin, read_mask
+from spl.data.grouping import group_masks
+from spl.data.images import MIN_SIDE
+from spl.data.masks import (
+    MIN_MASK_SIDE,
+    RATIO_BINS,
+    decode_mask,
+    encode_mask,
+    measure_mask,
+    ratio_bin,
+    read_mask,
+)
+from spl.data.rawfiles import Place, read_place
 from spl.data.sources import fetch_masks
+from spl.data.world.masks import draw_mask
 from spl.errors import DataError
 from spl.files import read_json
 from spl.settings import MaskSettings
@@ -64,7 +81,8 @@ def test_stored_masks_are_white_in_the_hole_whatever_the_source(tmp_path, group,
     table, _ = group(tmp_path / "raw", hole)
     assert table["ratio_bin"].tolist() == ["00-10", "20-30", "50-60"]
     for row in table.itertuples():
-        assert read_mask(tmp_path / "masks" / row.file, "white").mean() == pytest.approx(row.hole_ratio, abs=1e-6)
+        content = read_place(tmp_path / "masks", Place(row.container, row.offset, row.size, row.packed))
+        assert decode_mask(content, row.file, "white").mean() == pytest.approx(row.hole_ratio, abs=1e-6)
 
 
 def test_counts_per_bin_and_rejected_masks_are_recorded(tmp_path, group):
@@ -83,12 +101,142 @@ def test_inverted_polarity_is_an_error_with_a_hint(tmp_path, group, declared, re
 
 
 def test_greys_of_an_antialiased_mask_are_cut_at_half(tmp_path):
-    Image.fromarray(np.array([[0, 127, 128, 255]], np.uint8)).save(tmp_path / "grey.png")
-    assert read_mask(tmp_path / "grey.png", "white").tolist() == [[False, False, True, True]]
-    assert read_mask(tmp_path / "grey.png", "black").tolist() == [[True, True, False, False]]
+    edge = np.repeat([0, 0, 0, 0, 0, 0, 127, 128, 255, 255, 255, 255, 255, 255], 4).astype(np.uint8)
+    Image.fromarray(np.tile(edge, (40, 1))).save(tmp_path / "grey.png")
+    white = read_mask(tmp_path / "grey.png", "white")
+    assert white.shape == (40, 56)
+    assert (white == (edge >= 128)).all()
+    assert (read_mask(tmp_path / "grey.png", "black") == ~white).all()
 
 
 def test_an_empty_folder_says_what_was_expected(tmp_path, group):
     (tmp_path / "raw").mkdir()
     with pytest.raises(DataError, match=r"no file matching \*\.png"):
         group(tmp_path / "raw")
+
+
+# --- Whatever people bring as masks -----------------------------------------------------------------------------------
+
+
+MASK = draw_mask(seed=1, index=20, size=64)
+HOLE = np.asarray(MASK) > 0
+PHOTOGRAPH = Image.fromarray(
+    cv2.resize(
+        np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8), (64, 64), interpolation=cv2.INTER_CUBIC
+    )
+)
+
+
+def encode(picture, format="PNG", **options):
+    content = io.BytesIO()
+    picture.save(content, format, **options)
+    return content.getvalue()
+
+
+def deep(mask):
+    return Image.fromarray(np.asarray(mask).astype(np.uint16) * 257)
+
+
+def with_alpha(alpha):
+    picture = MASK.convert("RGBA")
+    picture.putalpha(alpha)
+    return picture
+
+
+@pytest.mark.parametrize("hole", ["white", "black"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(encode(MASK.convert(mode)) for mode in ("1", "L", "P", "RGB", "RGBA", "LA")),
+        *(encode(MASK.convert(mode), "TIFF") for mode in ("1", "CMYK")),
+        encode(MASK, "BMP"),
+        encode(MASK, "GIF"),
+        encode(MASK, "WEBP", lossless=True),
+        encode(deep(MASK)),
+        encode(MASK, "JPEG", quality=95),
+    ],
+)
+def test_masks_of_every_kind_are_read_alike(content, hole):
+    assert np.array_equal(decode_mask(content, "m", hole), HOLE if hole == "white" else ~HOLE)
+
+
+@pytest.mark.parametrize(
+    ("picture", "reason"),
+    [
+        (Image.merge("RGB", (MASK, Image.new("L", (64, 64)), Image.new("L", (64, 64)))), "coloured"),
+        (PHOTOGRAPH, "coloured"),
+        (PHOTOGRAPH.convert("L"), "not black and white"),
+        (PHOTOGRAPH.convert("L").convert("RGB"), "not black and white"),
+        (Image.new("L", (64, 64), 100), "not black and white"),
+        (with_alpha(MASK), "transparent"),
+        (with_alpha(Image.new("L", (64, 64), 254)), "transparent"),
+        (MASK.resize((64, MIN_MASK_SIDE - 1)), "smaller than 32 pixels"),
+    ],
+)
+def test_what_is_no_mask_has_a_reason_and_no_hole(tmp_path, picture, reason):
+    mask, given = measure_mask(encode(picture), "m", "black")
+    assert given == reason
+    assert mask.shape == picture.size[::-1]
+    assert not mask.any()
+    picture.save(tmp_path / "m.png")
+    with pytest.raises(DataError, match=rf"m\.png is {reason}; expected a mask: black and white, without colours"):
+        read_mask(tmp_path / "m.png", "black")
+
+
+def test_a_few_coloured_or_grey_pixels_do_no_harm():
+    pixels = np.array(MASK.convert("RGB"))
+    pixels[0, :4] = (255, 0, 0)
+    pixels[8:16] = 128
+    assert measure_mask(encode(Image.fromarray(pixels)), "m", "white").reason == ""
+
+
+@pytest.mark.parametrize(("index", "size"), product(range(12), (64, 128, 256)))
+def test_antialiased_and_jpeg_compressed_masks_pass(index, size):
+    mask = draw_mask(seed=2, index=index).resize((size, size), Image.Resampling.BILINEAR)
+    sharp = np.asarray(mask) > 127
+    for quality in (50, 75, 95):
+        for mode in ("L", "RGB"):
+            found, reason = measure_mask(encode(mask.convert(mode), "JPEG", quality=quality), "m", "white")
+            assert reason == ""
+            assert (found != sharp).mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"<html>", "is a web page"),
+        (encode(MASK)[:-60], "ends early"),
+        (encode(MASK.resize((1, 1))), f"expected at least {MIN_SIDE} on each side"),
+        (encode(MASK, "GIF", save_all=True, append_images=[MASK.rotate(90)]), "is an animation"),
+    ],
+)
+def test_what_is_no_picture_is_an_error(content, message):
+    with pytest.raises(DataError, match=rf"^folder/m\.png .*{message}"):
+        measure_mask(content, "folder/m.png", "white")
+
+
+def test_reasons_are_listed_beside_usable_masks(tmp_path, group):
+    disc_masks(tmp_path / "raw", [0.05, 0.15])
+    PHOTOGRAPH.save(tmp_path / "raw/photo.png")
+    PHOTOGRAPH.convert("L").save(tmp_path / "raw/grey.png")
+    table, record = group(tmp_path / "raw")
+    assert record["rejected"] == {"not black and white": 1, "coloured": 1}
+    assert table.loc[table["rejected"] == "", "source"].tolist() == ["000.png", "001.png"]
+    rejected = table[table["rejected"] != ""]
+    assert rejected["hole_ratio"].tolist() == [0, 0]
+    assert (rejected[["file", "sha256", "ratio_bin"]] == "").all(axis=None)
+
+
+@given(height=st.integers(1, 40), width=st.integers(1, 70), seed=st.integers(0, 9))
+def test_stored_masks_are_valid_pngs_of_one_bit(height, width, seed):
+    mask = np.random.default_rng(seed).random((height, width)) < 0.5
+    content = encode_mask(mask)
+    with Image.open(io.BytesIO(content)) as picture:
+        picture.verify()  # every chunk's checksum
+    with Image.open(io.BytesIO(content)) as picture:
+        assert picture.mode == "1"
+        assert np.array_equal(np.asarray(picture), mask)
+    assert np.array_equal(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) > 0, mask)
+    start = content.index(b"IDAT") + 4
+    assert len(zlib.decompress(content[start:-16])) == height * (1 + (width + 7) // 8)

@@ -10,6 +10,7 @@ from spl.evaluation.claims import CLAIMS, COLUMNS, write_claims
 from spl.evaluation.objects import BOX
 from spl.params import load_params
 from tests.evaluation.fabricate import per_image, write_evidence
+from tests.fabricate import write_masks_table
 
 # How far SPL is ahead of each method, in dB; noise makes what is near 0 undecided.
 SHIFTS = {"rn": -1.0, "rfr": 0.02, "mfe": 1.0, "ec": -0.5, "spl_no_prior": -1.0, "spl_detector": -0.02,
@@ -41,6 +42,7 @@ class Claims:
         (self.root / "data/pairs").mkdir(parents=True, exist_ok=True)
         (self.root / "data/masks").mkdir(exist_ok=True)
         Image.fromarray(np.ones((64, 64), bool)).save(self.root / "data/masks/all.png")
+        write_masks_table(self.root / "data/masks/masks.csv", ["all.png"])
         pd.DataFrame({"image": images, "mask": "all.png"}).to_csv(self.root / "data/pairs/places2.csv", index=False)
         folder = self.root / "results/detections/places2"
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from spl.evaluation.objects import BOX, find_again
+from tests.fabricate import write_masks_table
 
 SIZE = 32
 COLUMNS = ["image", "label", "score", *BOX]
@@ -20,6 +21,7 @@ def find(tmp_path):
         mask[:, :32] = True
         (tmp_path / "data/masks").mkdir(parents=True)
         Image.fromarray(mask).save(tmp_path / "data/masks/left.png")
+        write_masks_table(tmp_path / "data/masks/masks.csv", ["left.png"])
         (tmp_path / "data/pairs").mkdir()
         pairs = pd.DataFrame({"image": ["a.png", "b.png", "c.png"], "mask": "left.png"})
         pairs.to_csv(tmp_path / "data/pairs/places2.csv", index=False)

@@ -10,7 +10,7 @@ from spl.data.images import resize_image, resize_mask
 from spl.data.world.masks import draw_mask
 from spl.data.world.pictures import draw_picture
 from spl.files import write_json
-from tests.fabricate import write_manifest
+from tests.fabricate import write_manifest, write_masks_table
 
 RADII = {"rn": 3, "rfr": 5, "mfe": 9, "ec": 7, "spl": 2}
 CHANNELS = 8
@@ -48,6 +48,7 @@ class Dataset:
         write_manifest(self.data / "prepared" / self.name / "manifest.csv", [("test", name) for name in self.names])
         for i, mask in enumerate(self.masks):
             save(self.data / "masks" / f"binary/{i}.png", mask)
+        write_masks_table(self.data / "masks/masks.csv", [f"binary/{i}.png" for i in range(len(self.masks))])
         for method in self.methods:
             self.write_evaluation(method)
             self.write_detections(method, self.filled(method))

@@ -170,7 +170,11 @@ def test_examples_read_the_run_of_the_named_seed(folders, tmp_path):
     evaluation = folders["results"] / "eval"
     read_table(evaluation / "paris/spl/seed1/per_image.csv").to_csv(pairs, index=False)
     settings = ExampleSettings(dataset="paris", methods={"rn": 1, "spl": 1}, examples=3)
-    places = {"evidence": evaluation, "images": folders["data"] / "prepared/paris/manifest.csv", "masks": folders["data"] / "masks"}
+    places = {
+        "evidence": evaluation,
+        "images": folders["data"] / "prepared/paris/manifest.csv",
+        "masks": folders["data"] / "masks/masks.csv",
+    }
     draw_examples(settings, **places, pairs=pairs, picture=tmp_path / "examples.png")
     with Image.open(tmp_path / "examples.png") as picture:
         assert picture.width == 4 * 1.2 * 300

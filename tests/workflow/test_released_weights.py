@@ -177,7 +177,9 @@ def test_the_pictures_are_those_of_the_released_network(world, name):
     files = {file.name: sha256(file) for file in (world.folder / "released" / name).iterdir()}
     assert record["inputs"] == files
     data = world.folder / "data"
-    pairs = loaders.TestPairs(data / "pairs/paris.csv", data / "prepared/paris", data / "masks", image_size=IMAGE_SIZE)
+    pairs = loaders.TestPairs(
+        data / "pairs/paris.csv", data / "prepared/paris/manifest.csv", data / "masks/masks.csv", image_size=IMAGE_SIZE
+    )
     image, mask = (torch.stack(parts) for parts in zip(*pairs, strict=True))
     with torch.no_grad():
         output = as_inpainter(world.generators[name])(image, mask)

@@ -1,0 +1,110 @@
+"""Reading what preparation left: images and masks by the place that a table gives them."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from spl.data.images import decode_rgb, resize_mask
+from spl.data.masks import decode_mask
+from spl.data.rawfiles import Place, read_place
+from spl.data.tables import read_table
+from spl.errors import DataError
+from spl.files import read_json
+
+
+class StoredFiles:
+    """The files of a table in its order, or those with certain names in theirs.
+
+    Raises: DataError if the table is missing or has no file of a name.
+    """
+
+    again = "snakemake --cores all data"
+
+    def __init__(self, table: Path, rows: pd.DataFrame, names: Sequence[str] | None) -> None:
+        if names is not None:
+            if unknown := set(names) - set(rows["file"]):
+                raise DataError(f"{table} has no {min(unknown)}. Run: {self.again}")
+            rows = rows.set_index("file", drop=False).loc[list(names)]
+        self._table = table
+        # Arrays, not lists: a million Python strings would be copied into every process that reads some of them.
+        self._names = np.array(rows["file"].tolist(), dtype=np.bytes_)
+        self._container, self._containers = pd.factorize(rows["container"])
+        self._slices = rows[["offset", "size", "packed"]].to_numpy(dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def name(self, i: int) -> str:
+        """Return the name of file `i` in the table."""
+        return self._names[i].decode()
+
+    def where(self, i: int) -> tuple[Path, Place]:
+        """Return where the bytes of file `i` lie: a folder, and a place in it."""
+        container, slice_ = self._containers[self._container[i]], self._slices[i].tolist()
+        if container:
+            return self._root, Place(container, *slice_)
+        return self._table.parent, Place(self.name(i), *slice_)
+
+    def content(self, i: int, sha256: str | None = None) -> bytes:
+        """Return the bytes of file `i` as they are stored.
+
+        Raises: DataError if the file is missing, or not the one that the table describes, or not of the given hash.
+        """
+        content = read_place(*self.where(i))
+        if sha256 and hashlib.sha256(content).hexdigest() != sha256:
+            raise DataError(f"{self._table.parent / self.name(i)} was changed since it was made. Run: {self.again}")
+        return content
+
+    @property
+    def _root(self) -> Path:
+        """The folder that containers lie in."""
+        return self._table.parent
+
+
+class PreparedImages(StoredFiles):
+    """The images of a manifest, those of one split or those with certain names.
+
+    Names are such as `test/0000001.png`; a picture that had the network's size already lies in the raw data.
+    """
+
+    def __init__(self, manifest: Path, *, split: str | None = None, names: Sequence[str] | None = None) -> None:
+        rows = read_table(manifest, columns=("split", "file", *Place._fields))
+        super().__init__(manifest, rows if split is None else rows[rows["split"] == split], names)
+
+    def pixels(self, i: int, *, size: int | None = None, sha256: str | None = None) -> np.ndarray:
+        """Decode image `i`, (size, size, 3) uint8.
+
+        Raises: DataError if it has another size, since it was prepared for other settings, or another hash.
+        """
+        name = self._table.parent / self.name(i)
+        pixels = decode_rgb(self.content(i, sha256), name)
+        if size and pixels.shape[:2] != (size, size):
+            height, width = pixels.shape[:2]
+            raise DataError(f"{name}: expected {size} x {size} pixels, got {width} x {height}. Run: {self.again}")
+        return pixels
+
+    @cached_property
+    def _root(self) -> Path:
+        return Path(read_json(self._table.with_name("record.json"))["raw"])
+
+
+class GroupedMasks(StoredFiles):
+    """The usable masks of a table of grouped masks, or those with certain names."""
+
+    again = "snakemake --cores all masks"
+
+    def __init__(self, table: Path, *, names: Sequence[str] | None = None) -> None:
+        rows = read_table(table, columns=("file", "rejected", *Place._fields))
+        super().__init__(table, rows[rows["rejected"] == ""], names)
+
+    def hole(self, i: int, size: int, *, sha256: str | None = None) -> np.ndarray:
+        """Decode mask `i` at the network's size, (size, size) bool, True = hole.
+
+        Raises: DataError if the file is missing or has another hash.
+        """
+        mask = decode_mask(self.content(i, sha256), self._table.parent / self.name(i), "white")
+        return resize_mask(mask, size)

@@ -1,0 +1,184 @@
+"""The registry of sources: valid, true to what was published, and complete for the paper's experiment."""
+
+import re
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from spl.errors import ParamsError
+from spl.evaluation.supplied import FILES
+from spl.params import load_params
+from spl.registry import load_registry, source_of
+from spl.settings import VGG_FILES, weight_files
+from spl.weights.releases import RELEASES
+
+SOURCE = {
+    "title": "A set", "kind": "images", "folder": "data/raw/set",
+    "files": [{"name": "set.tar", "mirrors": ["https://example.org/set.tar"], "bytes": 1}],
+    "pictures": {"train": 2, "test": 1}, "by_hand": "Place it.", "licence": "CC0", "citation": "We.",
+    "checked": "never",
+}  # fmt: skip
+
+
+@pytest.fixture
+def registry(repository):
+    return load_registry(repository / "workflow/resources/sources.yaml")
+
+
+@pytest.fixture
+def load(tmp_path):
+    """A function that loads a registry with one source, of which some fields are changed."""
+
+    def load(changes=None, name="set", text=None):
+        path = tmp_path / "sources.yaml"
+        path.write_text(yaml.safe_dump({name: SOURCE | (changes or {})}) if text is None else text)
+        return load_registry(path)
+
+    return load
+
+
+def mirrors_of(registry) -> dict[str, str]:
+    """The only address of every file that has one, by the file's name."""
+    files = [file for source in registry.values() for file in source.files if file.mirrors]
+    return {file.name: mirror for file in files for (mirror,) in [file.mirrors]}
+
+
+# What is registered ---------------------------------------------------------------------------------
+
+
+def test_no_two_files_have_one_place(registry):
+    places = [f"{source.folder}/{file.name}" for source in registry.values() for file in source.files]
+    assert len(places) == len(set(places))
+
+
+def test_every_source_says_what_a_person_does_and_where(registry):
+    for name, source in registry.items():
+        assert source.folder in source.by_hand, name
+        for file in source.files:
+            assert file.name in source.by_hand, name
+
+
+def test_pictures_are_counted_and_weights_are_not(registry):
+    uncounted = [name for name, source in registry.items() if source.pictures is None and source.kind != "weights"]
+    assert uncounted == ["nvidia_training_masks"]  # its number was never published
+    assert all(source.pictures is None for source in registry.values() if source.kind == "weights")
+
+
+def test_addresses_lead_to_the_file_itself(registry):
+    """Not to the page that shows it, from which a browser would have to go on."""
+    for name, mirror in mirrors_of(registry).items():
+        url = urlsplit(mirror)
+        match url.hostname:
+            case "drive.usercontent.google.com":
+                assert url.path == "/download", name
+                assert url.query.endswith("&export=download&confirm=t"), name
+            case "www.dropbox.com":
+                assert url.query == "dl=1", name
+            case _:
+                assert Path(url.path).suffix == Path(name).suffix, name
+                assert not url.query, name
+
+
+def test_hashes_and_addresses_are_those_that_torchvision_has(registry):
+    from torchvision import models
+    from torchvision.datasets import CelebA, Places365
+
+    places = dict([*Places365._IMAGES_META.values(), *Places365._DEVKIT_META.values()])
+    faces = {name: (identifier, md5) for identifier, md5, name in CelebA.file_list}
+    for source in ("places365_flat", "places365_large"):
+        for file in registry[source].files:
+            assert file.md5 == places[file.name]
+            assert file.mirrors == (Places365._BASE_URL + file.name,)
+    for file in registry["celeba"].files:
+        identifier, md5 = faces[file.name]
+        assert file.md5 == md5
+        assert f"id={identifier}&" in file.mirrors[0]
+    weights = (
+        models.VGG16_Weights.IMAGENET1K_V1, models.VGG19_Weights.IMAGENET1K_V1, models.AlexNet_Weights.IMAGENET1K_V1,
+        models.detection.FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1,
+    )  # fmt: skip
+    found = mirrors_of(registry)
+    for url in (weight.url for weight in weights):
+        assert found[Path(url).name] == url
+
+
+def test_a_hash_in_a_name_is_the_one_that_is_registered(registry):
+    files = [file for source in registry.values() for file in source.files]
+    named = {file.name: match[1] for file in files if (match := re.search(r"-([0-9a-f]{8})\.pth$", file.name))}
+    assert len(named) == 5
+    assert {file.name: file.sha256 for file in files if file.name in named} == named
+
+
+def test_what_metrics_and_losses_read_is_registered_as_they_know_it(registry):
+    wanted = {file for files in FILES.values() for file in files}
+    known = {file.name: file for source in registry.values() for file in source.files}
+    for file in wanted:
+        assert known[file.names[0]].mirrors == (file.url,)
+        assert known[file.names[0]].sha256 == file.sha256
+    assert {file.name for file in registry["vgg"].files} == set(VGG_FILES.values())
+
+
+@pytest.mark.parametrize("method", ["mfe", "ec"])
+def test_released_folders_have_the_files_of_their_layout(registry, method):
+    for dataset in ("places2", "celeba", "paris"):
+        assert tuple(file.name for file in registry[f"{method}_{dataset}"].files) == RELEASES[method].files
+
+
+def test_every_weight_file_of_the_papers_experiment_is_registered(registry, repository):
+    paper = load_params(repository / "presets/paper.yaml")
+    named = [*weight_files(paper), "data/raw/teacher/resnet50.safetensors"]
+    assert len(named) > 20
+    assert [path for path in named if source_of(registry, path) is None] == []
+
+
+# What a registry may say -----------------------------------------------------------------------------
+
+
+def test_a_registry_is_read_as_it_stands(load):
+    source = load({"checked": date(2025, 1, 31)})["set"]
+    assert source.files[0].mirrors == ("https://example.org/set.tar",)
+    assert source.checked == date(2025, 1, 31)
+    assert source.files[0].sha256 is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"folder": "/data/set"}, "set.folder: .* a folder inside the project"),
+        ({"folder": "data/../../set"}, "set.folder: .* a folder inside the project"),
+        ({"kind": "videos"}, "set.kind: "),
+        ({"pictures": {"train": 0}}, "set.pictures.train: "),
+        ({"mirrors": []}, "set.mirrors: Extra inputs"),
+        ({"files": [{"name": "a/b.tar", "mirrors": [], "bytes": None}]}, "set.files.0.name: .* the name of a file"),
+        ({"files": [{"name": "..", "mirrors": [], "bytes": None}]}, "set.files.0.name: .* the name of a file"),
+        ({"files": [{"name": "b.tar", "mirrors": ["set.tar"], "bytes": None}]}, "set.files.0.mirrors.0: .* an address"),
+        ({"files": [{"name": "b.tar", "mirrors": []}]}, "set.files.0.bytes: Field required"),
+        ({"files": [{"name": "b.tar", "mirrors": [], "bytes": -1}]}, "set.files.0.bytes: "),
+        ({"files": [{"name": "b.tar", "mirrors": [], "bytes": 1, "md5": "123"}]}, "set.files.0.md5: "),
+        ({"files": [{"name": "b.tar", "mirrors": [], "bytes": 1, "sha256": "397923AF"}]}, "set.files.0.sha256: "),
+    ],
+)
+def test_faults_are_named_with_their_place(load, changes, fault):
+    with pytest.raises(ParamsError, match=rf"has 1 fault\(s\):\n  {fault}"):
+        load(changes)
+
+
+def test_a_registry_that_cannot_be_read_says_so(load, tmp_path):
+    with pytest.raises(ParamsError, match=r"none\.yaml does not exist"):
+        load_registry(tmp_path / "none.yaml")
+    with pytest.raises(ParamsError, match="is not valid YAML"):
+        load(text="set: [")
+    with pytest.raises(ParamsError, match="fault"):
+        load(text="[]")
+    with pytest.raises(ParamsError, match="set.checked"):
+        load({"checked": "yesterday"})
+
+
+def test_a_file_belongs_to_the_source_in_whose_folder_it_is_listed(load):
+    registry = load()
+    assert source_of(registry, "data/raw/set/set.tar") == "set"
+    assert source_of(registry, "data/raw/set/other.tar") is None
+    assert source_of(registry, "data/raw/set.tar") is None
