@@ -12,6 +12,7 @@ import hashlib
 import re
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -204,7 +205,7 @@ class Server:
         self.closing = threading.Event()
         self._misbehaviours: dict[str, list[Sequence[Misbehaviour]]] = {}
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http = _Listener(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> Self:
@@ -260,6 +261,15 @@ class Server:
             return Answer(416, b"", {"Content-Range": f"bytes */{len(content)}"})
         span = f"bytes {first}-{last}/{len(content)}"
         return Answer(206, content[first : last + 1], {"Content-Range": span, **validators})
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing about clients that go away."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # pyright: ignore[reportArgumentType]
 
 
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from spl.cli import data, evaluation, pictures, summaries, training, weights
+from spl.cli import data, evaluation, masks, pictures, summaries, training, weights
 from spl.cli.options import PARAMS, ParamsFile
 from spl.errors import SPLError, advise
 from spl.params import json_schema, load_params
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.add_typer(data.data, name="data")
 app.add_typer(data.fetch, name="fetch")
 app.add_typer(data.prepare, name="prepare")
+app.add_typer(masks.masks, name="masks")
 app.command()(training.train_teacher)
 app.command()(training.train)
 app.command()(evaluation.evaluate)

@@ -66,19 +66,19 @@ def decode_rgb(content: bytes, name: str | Path) -> np.ndarray:
 
     Shapes: returns (H, W, 3) uint8. Raises: DataError, beginning with the name, if it is not a readable picture.
     """
-    picture = _load_opaque(content, name)
+    return to_rgb(load_opaque(content, name))
+
+
+def to_rgb(picture: Image.Image) -> np.ndarray:
+    """Return the pixels of a decoded picture, (H, W, 3) uint8."""
     return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
-def verify_picture(content: bytes, name: str | Path) -> tuple[int, int]:
-    """Decode a picture only to see that it is whole; return the width and height it has upright.
+def load_opaque(content: bytes, name: str | Path) -> Image.Image:
+    """Decode a picture upright, as it is stored.
 
-    Raises: DataError exactly if `decode_rgb` does.
+    Raises: DataError as `load_picture` does, and if the picture is partly transparent.
     """
-    return _load_opaque(content, name).size
-
-
-def _load_opaque(content: bytes, name: str | Path) -> Image.Image:
     picture = load_picture(content, name)
     if picture.mode == "RGBA":
         raise DataError(f"{name} is partly transparent. Flatten it first: put it on a background of one colour.")

@@ -6,21 +6,14 @@ A mask file shows missing pixels in white or in black; which one is declared in 
 
 import struct
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from PIL import Image, ImageChops
-from tqdm import tqdm
 
 from spl.data.images import load_picture, read_file
-from spl.data.sources import raw_folder
 from spl.errors import DataError
-from spl.files import replace_folder, sha256
-from spl.records import write_record
-from spl.settings import MaskSettings
 
 RATIO_BINS = ("00-10", "10-20", "20-30", "30-40", "40-50", "50-60")
 """Names of the bins (0, 0.1], (0.1, 0.2], ..., (0.5, 0.6], in percent of missing pixels."""
@@ -127,82 +120,3 @@ def _coloured(picture: Image.Image) -> bool:
     lowest = ImageChops.darker(ImageChops.darker(red, green), blue)
     spread = ImageChops.subtract(highest, lowest).histogram()
     return sum(spread[33:]) > MAX_COLOURED * sum(spread)
-
-
-class _Row(NamedTuple):
-    file: str
-    source: str
-    width: int
-    height: int
-    hole_ratio: float
-    ratio_bin: str
-    touches_border: bool
-    rejected: str
-    sha256: str
-
-
-def group_masks(settings: MaskSettings, source: Path, folder: Path, *, workers: int) -> None:
-    """Binarise all masks and group them by hole ratio at their stored size.
-
-    Writes `folder`/binary/*.png (1 bit, white = hole), `masks.csv` (one row a mask, rejected ones with the reason
-    and without a file) and `record.json` with the counts per bin.
-    Raises: DataError if the measured ratios contradict the declared polarity or no mask is usable.
-    """
-    raw, hole = raw_folder(source), settings.masks.hole
-    paths = sorted(raw.glob(settings.masks.glob), key=lambda path: path.as_posix())
-    with replace_folder(folder) as temporary:
-        (temporary / "binary").mkdir()
-        jobs = [(raw, path, f"binary/{i:05d}.png", temporary, hole) for i, path in enumerate(paths)]
-        with ThreadPoolExecutor(workers) as pool:
-            rows = pool.map(lambda job: _group(*job), jobs)
-            bar = tqdm(rows, total=len(jobs), desc="group masks", unit="mask", disable=None)
-            masks = pd.DataFrame(bar, columns=list(_Row._fields))
-        _check_polarity(masks["hole_ratio"].to_numpy(), hole, raw)
-        masks.to_csv(temporary / "masks.csv", index=False)
-        write_record(
-            temporary / "record.json",
-            settings,
-            inputs={"source": sha256(source)},
-            masks_per_bin=masks["ratio_bin"].value_counts().reindex(RATIO_BINS, fill_value=0).to_dict(),
-            rejected={reason: int(n) for reason, n in masks["rejected"].value_counts().items() if reason},
-            masks_sha256=sha256(temporary / "masks.csv"),
-        )
-
-
-def _group(raw: Path, path: Path, file: str, folder: Path, hole: str) -> _Row:
-    """Binarise, measure and store one mask."""
-    mask = read_mask(path, hole)
-    ratio = float(mask.mean())
-    name = ratio_bin(ratio)
-    rejected = "" if name else "no hole" if ratio == 0 else "hole ratio over 0.6"
-    if name:
-        Image.fromarray(mask).save(folder / file)
-    border = bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
-    height, width = mask.shape
-    return _Row(
-        file=file if name else "",
-        source=path.relative_to(raw).as_posix(),
-        width=width,
-        height=height,
-        hole_ratio=round(ratio, 6),
-        ratio_bin=name or "",
-        touches_border=border,
-        rejected=rejected,
-        sha256=sha256(folder / file) if name else "",
-    )
-
-
-def _check_polarity(ratios: np.ndarray, hole: str, raw: Path) -> None:
-    """Refuse a set most of whose masks only make sense the other way round."""
-    usable, inverted = (ratios > 0) & (ratios <= 0.6), (ratios > 0.4) & (ratios < 1)
-    if not (usable | inverted).any():
-        raise DataError(
-            f"{raw}: no mask has a hole ratio in (0, 0.6]; the ratios lie in [{ratios.min()}, {ratios.max()}]"
-        )
-    if (inverted & ~usable).sum() > usable.sum():
-        other = "black" if hole == "white" else "white"
-        raise DataError(
-            f"{raw}: with holes declared {hole}, {(~usable).sum()} of {len(ratios)} masks miss more than 60 % of the "
-            f"picture; the other way round they would not. "
-            f"If holes are {other}, set masks.hole: {other} in params.yaml."
-        )

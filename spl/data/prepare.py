@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from spl.data.images import centre_crop, decode_rgb, resize_image
+from spl.data.images import centre_crop, load_opaque, resize_image, to_rgb
 from spl.data.listing import Listed, Listing
 from spl.data.rawfiles import Place, read_place
 from spl.data.shards import Row, Shard, resumable_folder, run_shards
@@ -95,9 +95,10 @@ def _prepare(raw: Path, image: Listed, file: str, folder: Path, crop: int | None
     (folder / file).unlink(missing_ok=True)  # of a raw picture that was replaced since
     try:
         content = read_place(raw, image.place)
-        pixels = decode_rgb(content, raw / image.path)
-        if pixels.shape[:2] == (size, size) and crop in (None, size):
+        picture = load_opaque(content, raw / image.path)
+        if picture.size == (size, size) and crop in (None, size):
             return (image.split, file, image.path, hashlib.sha256(content).hexdigest(), *image.place, "")
+        pixels = to_rgb(picture)
         if crop is not None:
             pixels = _crop(pixels, crop, raw / image.path)
     except DataError as error:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from spl.data.images import MIN_SIDE, TURNS, decode_rgb, read_rgb, verify_picture
+from spl.data.images import MIN_SIDE, TURNS, decode_rgb, load_opaque, read_rgb
 from spl.errors import DataError
 
 PIXELS = cv2.resize(
@@ -49,7 +49,7 @@ def refusal(content, name="some/file.jpg"):
     with pytest.raises(DataError) as decoding:
         decode_rgb(content, name)
     with pytest.raises(DataError) as verifying:
-        verify_picture(content, name)
+        load_opaque(content, name)
     assert str(decoding.value) == str(verifying.value)
     assert str(decoding.value).startswith(f"{name} ")
     assert "\n" not in str(decoding.value)
@@ -79,6 +79,7 @@ def test_what_is_no_picture_is_told_apart(content, message):
     assert refusal(content).startswith(message)
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("share", [0.9, 0.7, 0.3])
 def test_a_cut_picture_ends_early(kind, share):
@@ -105,7 +106,7 @@ def test_placeholders_are_refused(size):
 
 
 def test_the_smallest_picture_passes():
-    assert verify_picture(encode(PICTURE.resize((MIN_SIDE, MIN_SIDE))), "small.png") == (MIN_SIDE, MIN_SIDE)
+    assert load_opaque(encode(PICTURE.resize((MIN_SIDE, MIN_SIDE))), "small.png").size == (MIN_SIDE, MIN_SIDE)
 
 
 def promising(width, height):
@@ -216,7 +217,7 @@ def test_transparent_pictures_are_refused(kind):
 def test_transparency_that_hides_nothing_is_dropped(kind):
     content, expected = OPAQUE[kind]
     pixels = decode_rgb(content, "x.png")
-    assert verify_picture(content, "x.png") == (30, 20)
+    assert load_opaque(content, "x.png").size == (30, 20)
     if expected is None:
         expected = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
     assert np.array_equal(pixels, expected)
@@ -282,7 +283,7 @@ def test_all_orientations_are_turned_upright(orientation, kind):
     content = encode(PICTURE, **FORMATS[kind], exif=exif)
     pixels, expected = decode_rgb(content, "x"), by_hand(orientation)
     assert pixels.shape == expected.shape
-    assert verify_picture(content, "x") == (expected.shape[1], expected.shape[0])
+    assert load_opaque(content, "x").size == (expected.shape[1], expected.shape[0])
     assert np.abs(pixels.astype(int) - expected).max() <= (3 if kind == "jpeg" else 0)
     assert (orientation in TURNS) == (orientation != 1)
 
@@ -290,14 +291,14 @@ def test_all_orientations_are_turned_upright(orientation, kind):
 def test_deep_grey_is_turned_too():
     exif = Image.Exif()
     exif[0x0112] = 6
-    content = encode(Image.fromarray(DEEP[..., 0]), format="TIFF", exif=exif)
+    content = encode(Image.fromarray(DEEP[..., 0]), exif=exif)
     assert np.array_equal(decode_rgb(content, "x")[..., 0], np.rot90(DEEP[..., 0] >> 8, -1))
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_damaged_exif_does_not_spoil_a_picture():
-    content = encode(PICTURE, **FORMATS["png"], exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x09garbage")
-    assert np.array_equal(decode_rgb(content, "x"), PIXELS)
+@pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\0\x08\0\x09garbage"])
+def test_damaged_exif_does_not_spoil_a_picture(exif):
+    assert np.array_equal(decode_rgb(encode(PICTURE, exif=exif), "x"), PIXELS)
 
 
 # --- Files that cannot be read ----------------------------------------------------------------------------------------
@@ -384,7 +385,7 @@ def outcome(read):
 def test_any_bytes_are_a_picture_or_one_dataerror(filtered, content):
     with warnings.catch_warnings():
         warnings.simplefilter(filtered)
-        verified = outcome(lambda: verify_picture(content, "some.jpg"))
+        verified = outcome(lambda: load_opaque(content, "some.jpg").size)
         decoded = outcome(lambda: decode_rgb(content, "some.jpg"))
     if isinstance(decoded, str):
         assert decoded.startswith("some.jpg ")

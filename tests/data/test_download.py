@@ -1,5 +1,6 @@
 """A registered file arrives whole and right from whatever server, or the error says why not."""
 
+import gzip
 import hashlib
 import resource
 import signal
@@ -154,9 +155,11 @@ def test_a_name_with_blanks_and_a_query_is_found(server, folder):
 
 
 def test_a_gz_that_the_server_labels_as_gzip_arrives_as_it_is(server, folder):
-    server.misbehave("faces.zip", header("Content-Encoding", "gzip"))
-    file = registered(server.url("faces.zip"), name="faces.tar.gz")
-    assert download(file, folder, patience=HASTY).read_bytes() == CONTENT
+    packed = gzip.compress(CONTENT)
+    (server.folder / "faces.tar.gz").write_bytes(packed)
+    server.misbehave("faces.tar.gz", header("Content-Encoding", "gzip"))
+    file = registered(server.url("faces.tar.gz"), name="faces.tar.gz")
+    assert download(file, folder, patience=HASTY).read_bytes() == packed
 
 
 def test_an_answer_that_is_encoded_unasked_is_refused(server, folder):
@@ -379,6 +382,14 @@ def test_a_server_in_trouble_is_given_up_after_all_attempts(server, folder):
     assert len(server.requests) == 3
 
 
+def test_a_part_from_elsewhere_is_no_progress(server, folder):
+    leave_part(server, registered(server.url("copy.zip")), folder, 3000)
+    server.misbehave("faces.zip", *[status(503)] * 9)
+    with pytest.raises(DataError, match="given up after 3 attempts"):
+        download(registered(server.url("faces.zip")), folder, patience=HASTY)
+    assert len(server.asked("faces.zip")) == 3
+
+
 def test_a_server_that_is_not_there_is_given_up_after_all_attempts(server, folder):
     nobody = Server(server.folder)  # holds its port, but nobody answers
     file = registered(nobody.url("faces.zip"))
@@ -456,6 +467,7 @@ def test_a_part_is_gone_on_with_at_the_mirror_it_came_from(server, folder):
         download(file, folder, patience=HASTY)
     assert download(file, folder, patience=HASTY).read_bytes() == CONTENT
     assert ranges(server, "copy.zip")[-1] == "bytes=1000-"
+    assert len(server.asked("faces.zip")) == 1
 
 
 def test_mirrors_that_refuse_do_not_cost_the_part_of_another(server, folder):
@@ -510,6 +522,13 @@ def test_a_local_mirror_is_copied(server, folder):
     path = download(registered(url, sha256=digest(CONTENT)), folder, patience=HASTY)
     assert path.read_bytes() == CONTENT
     assert not path.is_symlink()
+
+
+def test_a_local_copy_makes_a_part_needless(server, folder):
+    server.misbehave("faces.zip", drop(1000), status(404))
+    file = registered(server.url("faces.zip"), (server.folder / "faces.zip").as_uri())
+    assert download(file, folder, patience=HASTY).read_bytes() == CONTENT
+    assert {file.name for file in folder.iterdir() if file.suffix != ".lock"} == {"faces.zip", "SHA256SUMS"}
 
 
 def test_a_wrong_local_file_leaves_nothing(server, folder):
@@ -687,6 +706,7 @@ def test_sha256sum_understands_the_list_and_other_entries_stay(server, folder):
     for name in ("c.zip", "a.zip"):
         download(registered(server.url("faces.zip"), name=name), folder, patience=HASTY)
     assert list(recorded(folder)) == ["a.zip", "b zebra.zip", "c.zip"]
+    assert recorded(folder)["b zebra.zip"] == digest(OTHER)
     check = subprocess.run(["sha256sum", "-c", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True, text=True)
     assert check.returncode == 0, check.stderr
     assert check.stdout == "a.zip: OK\nb zebra.zip: OK\nc.zip: OK\n"

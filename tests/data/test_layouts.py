@@ -115,7 +115,7 @@ def test_paris_has_two_folders(tmp_path):
 def test_an_empty_archive_says_what_was_expected_where(tmp_path, kind):
     with pytest.raises(DataError, match="Expected there, or in archives there: ") as caught:
         splits(tmp_path, ArchiveLayout(kind=kind))
-    assert "datasets.x.source.path" in str(caught.value)
+    assert "datasets.x.source" in str(caught.value)
 
 
 def test_a_folder_is_split_by_the_seed_and_the_name(tmp_path):

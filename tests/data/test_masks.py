@@ -190,6 +190,13 @@ def test_a_few_coloured_or_grey_pixels_do_no_harm():
     assert measure_mask(encode(Image.fromarray(pixels)), "m", "white").reason == ""
 
 
+def test_a_slight_tint_is_no_colour():
+    tinted = np.where(HOLE[..., None], (255, 250, 228), (0, 5, 25)).astype(np.uint8)
+    found, reason = measure_mask(encode(Image.fromarray(tinted)), "m", "white")
+    assert reason == ""
+    assert np.array_equal(found, HOLE)
+
+
 @pytest.mark.parametrize(("index", "size"), product(range(12), (64, 128, 256)))
 def test_antialiased_and_jpeg_compressed_masks_pass(index, size):
     mask = draw_mask(seed=2, index=index).resize((size, size), Image.Resampling.BILINEAR)

@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from spl.config import Params
+from spl.data.grouping import group_masks
 from spl.data.loaders import SampleStream
-from spl.data.masks import group_masks
 from spl.data.prepare import prepare_images
 from spl.data.sources import fetch_images, fetch_masks, fetch_pretext
 from spl.data.structure import smooth_images

@@ -23,6 +23,7 @@ def folder(path: Path, glob: str) -> dict:
         "crop": None,
         "image_size": 32,
         "validation": 0,
+        "skip_unreadable": 0,
     }
 
 

@@ -24,6 +24,7 @@ from spl.evaluation.run import evaluate_method
 from spl.files import read_json, sha256
 from spl.models.build import as_inpainter, load_generator
 from spl.params import load_params
+from spl.registry import SOURCES
 from spl.settings import evaluation_settings, run_settings
 from spl.stale import stale_results
 from tests.conftest import REPOSITORY
@@ -279,8 +280,9 @@ def room(tmp_path, monkeypatch):
 def draw(params):
     """Make one test picture and its mask, as the rules do."""
     source, images, masks = Path("data/sources"), Path("data/prepared/paris"), Path("data/masks")
-    data_commands.fetch_images("paris", source / "images/paris.json", params)
-    data_commands.fetch_masks(source / "masks.json", params)
+    registry = REPOSITORY / SOURCES
+    data_commands.fetch_images("paris", source / "images/paris.json", params, registry)
+    data_commands.fetch_masks(source / "masks.json", params, registry)
     data_commands.prepare_images("paris", source / "images/paris.json", images, params)
     data_commands.prepare_masks(source / "masks.json", masks, params)
     pairs = Path("data/pairs")

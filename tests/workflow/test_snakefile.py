@@ -47,7 +47,8 @@ def test_tables_and_figures_can_be_asked_for_by_name(fresh):
 def test_a_fetch_that_a_person_has_to_do_fails_when_run_and_says_so(fresh):
     paper = ("--configfile", "presets/paper.yaml", "--")
     output = fresh.run("snakemake", "--cores", "1", *paper, "data/sources/images/paris.json", ok=False)
-    assert "data/raw/paris does not exist. Place the pictures of the dataset 'paris' there" in output
+    assert "data/raw/paris_streetview does not exist." in output
+    assert "e-mail" in output  # what a person does
     assert "Traceback" not in output
 
 

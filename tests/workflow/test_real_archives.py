@@ -1,0 +1,218 @@
+"""The paper preset gets its data from servers that misbehave, and goes on after any interruption."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from spl.files import read_json
+from tests.conftest import REPOSITORY, read_raw
+from tests.server import Server, announce, cut, drop, page, stall, status, whole
+from tests.workflow import real_archives as archives
+from tests.workflow.conftest import Clone
+
+KILLS = 10
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A folder with every archive, and a file in the place of a weight file."""
+    folder = tmp_path_factory.mktemp("served")
+    archives.write_places365_easy(folder)
+    archives.write_places365_flat(folder)
+    archives.write_celeba(folder)
+    archives.write_masks(folder)
+    (folder / "vgg16-397923af.pth").write_bytes(os.urandom(200_000))
+    (folder / "vgg19-dcbb9e9d.pth").write_bytes(os.urandom(200_000))
+    return folder
+
+
+def place(folder: Path, params: dict, sources: dict, cache: Path, **environment: str) -> Clone:
+    """A working folder with a parameter file and a registry of its own."""
+    (folder / "paper.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    (folder / "sources.yaml").write_text(yaml.safe_dump(sources, sort_keys=False))
+    clone = Clone(folder, cache)
+    clone.env |= {"SPL_SOURCES": str(folder / "sources.yaml"), "SPL_DOWNLOAD_TIMEOUT": "1"} | environment
+    return clone
+
+
+def snakemake(clone: Clone, *targets: str, ok: bool = True) -> str:
+    return clone.run(
+        "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "profiles/default"),
+        "--cores", "2", "--configfile", "paper.yaml", "--", *targets, ok=ok,
+    )  # fmt: skip
+
+
+def test_the_paper_preset_fetches_resumes_verifies_and_prepares_all_sets(served, tmp_path):
+    with Server(served) as server:
+        sources = archives.registry(served, lambda name: [server.url(f"gone/{name}"), *[server.url(name)] * 2])
+        server.misbehave("places365standard_easyformat.tar", drop(30_000), status(503), drop(60_000), whole(), [])
+        server.misbehave("img_align_celeba.zip", stall(20_000), cut(40_000), [])
+        server.misbehave("list_eval_partition.txt", status(429))
+        server.misbehave("test_mask.zip", announce(10_000), drop(5_000))
+        server.misbehave("gone/test_mask.zip", page())
+        clone = place(tmp_path, read_raw(REPOSITORY / "presets/paper.yaml"), sources, tmp_path / "cache")
+        by_hand = tmp_path / "data/raw/paris_streetview"
+        by_hand.mkdir(parents=True)
+        archives.write_paris(by_hand)
+        assert "missing" in clone.run("spl", "data", "status", "--params", "paper.yaml")
+
+        targets = ("data", "masks", "data/sources/weights/vgg.json")
+        snakemake(clone, *targets)
+        asked = len(server.requests)
+        assert any(request.range for request in server.asked("places365standard_easyformat.tar"))
+        assert any(request.range for request in server.asked("img_align_celeba.zip"))
+        assert "Nothing to be done" in snakemake(clone, *targets)
+        assert len(server.requests) == asked, "what was fetched is fetched again"
+
+    for dataset, referenced in (("places2", archives.TRAIN + archives.TEST), ("celeba", 0), ("paris", 0)):
+        record = read_json(tmp_path / f"data/prepared/{dataset}/record.json")
+        assert record["images"] == {"train": archives.TRAIN, "test": archives.TEST}
+        assert (record["referenced"], record["skipped"]) == (referenced, 0)
+        assert len(pd.read_csv(tmp_path / f"data/pairs/{dataset}.csv")) == archives.TEST
+    assert read_json(tmp_path / "data/masks/record.json")["masks_per_bin"]["20-30"] == archives.MASKS // 6
+    downloads = {path.name for path in (tmp_path / "data/raw").rglob("*.part*")}
+    assert not downloads, "something is half-written"
+    assert "as it was recorded" in clone.run("spl", "data", "verify", "--params", "paper.yaml")
+
+    archive = tmp_path / "data/raw/places365_easy/places365standard_easyformat.tar"
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    archive.write_bytes(content)
+    found = clone.run("spl", "data", "verify", "--params", "paper.yaml", ok=False)
+    assert "places365standard_easyformat.tar" in found
+    assert "places365_standard/" in found  # the very picture, too
+
+
+def test_flat_places_and_masks_of_the_other_polarity_are_an_edit_of_the_preset(served, tmp_path):
+    params = read_raw(REPOSITORY / "presets/paper.yaml")
+    places2 = params["datasets"]["places2"]
+    places2 |= {"source": {"kind": "registered", "name": "places365_flat"}, "layout": {"kind": "places365_flat"}}
+    params["masks"] = {
+        "source": {"kind": "registered", "name": "nvidia_training_masks"}, "glob": "**/*.png", "hole": "black",
+    }  # fmt: skip
+    sources = archives.registry(served, lambda name: [f"file://{served}/{name}"])
+    clone = place(tmp_path, params, sources, tmp_path / "cache")
+    snakemake(clone, "data/pairs/places2.csv")
+    assert read_json(tmp_path / "data/prepared/places2/record.json")["referenced"] == archives.TRAIN + archives.TEST
+    assert sum(read_json(tmp_path / "data/masks/record.json")["masks_per_bin"].values()) == archives.MASKS
+    params["masks"]["hole"] = "white"
+    (tmp_path / "paper.yaml").write_text(yaml.safe_dump(params))
+    assert "set masks.hole: black" in snakemake(clone, "masks", ok=False)
+
+
+def test_what_cannot_be_had_says_why_and_what_to_do(served, tmp_path):
+    with Server(served) as server:
+        sources = archives.registry(served, lambda name: [server.url(f"gone/{name}"), server.url(name)])
+        server.misbehave("img_align_celeba.zip", page())
+        clone = place(tmp_path, read_raw(REPOSITORY / "presets/paper.yaml"), sources, tmp_path / "cache")
+        output = snakemake(clone, "data/sources/images/celeba.json", ok=False)
+        assert "404" in output
+        assert "HTML page" in output
+        assert "place" in output  # what a person does
+        assert "Traceback" not in output
+        snakemake(clone, "data/sources/images/celeba.json")  # the page is served no more
+
+
+# --- Kills ------------------------------------------------------------------------------------------------------------
+
+STEPS = """
+set -e
+spl fetch images --dataset celeba --record data/sources/images/celeba.json --params paper.yaml
+spl prepare images --dataset celeba --source data/sources/images/celeba.json --folder data/prepared/celeba \
+    --params paper.yaml --workers 2
+spl fetch masks --record data/sources/masks.json --params paper.yaml
+spl prepare masks --source data/sources/masks.json --folder data/masks --params paper.yaml --workers 2
+"""
+RESULTS = (
+    "data/sources/images/celeba.csv", "data/sources/images/celeba.json", "data/prepared/celeba/manifest.csv",
+    "data/prepared/celeba/record.json", "data/sources/masks.csv", "data/masks/masks.csv", "data/masks/record.json",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """Enough pictures and masks for several shards."""
+    folder = tmp_path_factory.mktemp("many")
+    drawn = [archives.encoded("celeba", "train", i, (178, 218)) for i in range(20)]
+    count = {"train": 1100, "test": 100}
+    content = {f"img_align_celeba/{i:06d}.jpg": drawn[i % 20] for i in range(sum(count.values()))}
+    archives.write_zip(folder / "img_align_celeba.zip", content)
+    lines = (f"{i:06d}.jpg {0 if i < count['train'] else 2}\n" for i in range(sum(count.values())))
+    (folder / "list_eval_partition.txt").write_text("".join(lines))
+    masks = archives.masks(24)
+    content = {f"mask/testing_mask_dataset/{i:05d}.png": masks[i % 24] for i in range(600)}
+    archives.write_zip(folder / "test_mask.zip", content)
+    return folder, count | {"masks": 600}
+
+
+def start(clone: Clone) -> subprocess.Popen:
+    return subprocess.Popen(
+        ["bash", "-c", STEPS], cwd=clone.folder, env=clone.env, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def finish(clone: Clone) -> dict[str, bytes]:
+    process = start(clone)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return {name: (clone.folder / name).read_bytes() for name in RESULTS}
+
+
+def kill(process: subprocess.Popen, whole_group: bool) -> bool:
+    """Kill -9 the running command, or all of its processes at once; tell whether it was still running."""
+    if process.poll() is not None:
+        return False
+    if whole_group:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.kill()
+        for child in children[:1]:
+            os.kill(int(child), signal.SIGKILL)
+    process.wait()
+    return True
+
+
+def test_kills_at_random_moments_change_no_byte(many, tmp_path):
+    served, count = many
+    params = read_raw(REPOSITORY / "presets/paper.yaml")
+    (tmp_path / "calm").mkdir()
+    (tmp_path / "killed").mkdir()
+    with Server(served) as server:
+        sources = archives.registry(served, lambda name: [server.url(name)], **count)
+        calm, killed = (place(tmp_path / name, params, sources, tmp_path / "cache") for name in ("calm", "killed"))
+        began = time.monotonic()
+        expected = finish(calm)
+        duration = time.monotonic() - began
+        # Whoever is killed early never gets far, so moments are drawn from what one command takes.
+        moments, kills, size = random.Random(0), 0, (served / "img_align_celeba.zip").stat().st_size
+        for attempt in range(4 * KILLS):
+            server.misbehave("img_align_celeba.zip", drop(moments.randrange(size)))
+            process = start(killed)
+            time.sleep(moments.uniform(0.1, 0.6 * duration))
+            kills += kill(process, whole_group=bool(attempt % 2))
+            process.stderr.close()
+            if kills == KILLS:
+                break
+            if (killed.folder / RESULTS[-1]).exists():  # it came to the end: begin with the pictures again
+                for name in RESULTS[:4]:
+                    (killed.folder / name).unlink()
+        assert kills == KILLS
+        assert finish(killed) == expected
+    for path in (calm.folder / "data/prepared").rglob("*.png"):
+        assert (killed.folder / path.relative_to(calm.folder)).read_bytes() == path.read_bytes()
+    left = [path.name for path in (killed.folder / "data").rglob("*") if ".tmp" in path.name or path.suffix == ".part"]
+    assert not left, "something is half-written"
+
+
+if sys.platform != "linux":
+    pytest.skip("kills are counted by /proc", allow_module_level=True)
