@@ -38,7 +38,7 @@ def fetch_images(
 
     Raises: DataError saying what to place where if a person has to supply them, or what is wrong with them.
     """
-    source, name, expected = settings.source, settings.name, None
+    source, name, entry = settings.source, settings.name, None
     if isinstance(source, MiniatureImages):
         folder, files = DRAWN / "images" / name, ()
         _draw(folder, lambda path: world.draw_image_set(
@@ -47,15 +47,15 @@ def fetch_images(
     elif isinstance(source, Registered):
         entry = _entry(registry, source, "images", f"datasets.{name}.source.name")
         folder, files = _fetch(entry, patience)
-        expected = entry.pictures
     else:
         folder, files = _supplied(source, f"the pictures of the dataset {name!r}", f"datasets.{name}.source.path"), ()
     raw = RawFiles(folder, files)
     images = list_images(raw, settings.layout, seed=settings.seed, name=name)
     counts = {split: sum(image.split == split for image in images) for split in ("train", "test")}
-    _check_counts(folder, counts, expected)
+    _check_counts(folder, counts, entry)
     listing = write_listing(record, raw, images)
-    write_record(record, settings, _hashes(folder, files), folder=str(folder), images=counts, listing_sha256=listing)
+    found = {"folder": str(folder), "images": counts, "listing_sha256": listing}
+    write_record(record, settings, _hashes(folder, files), **found, citation=entry.citation if entry else "")
 
 
 def fetch_masks(
@@ -70,7 +70,7 @@ def fetch_masks(
 
     Raises: DataError as `fetch_images` does.
     """
-    source, expected = settings.masks.source, None
+    source, entry = settings.masks.source, None
     if isinstance(source, MiniatureMasks):
         folder, files = DRAWN / "masks", ()
         _draw(folder, lambda path: world.draw_mask_set(
@@ -79,7 +79,6 @@ def fetch_masks(
     elif isinstance(source, Registered):
         entry = _entry(registry, source, "masks", "masks.source.name")
         folder, files = _fetch(entry, patience)
-        expected = entry.pictures
     else:
         folder, files = _supplied(source, "irregular masks", "masks.source.path"), ()
     raw = RawFiles(folder, files)
@@ -89,9 +88,10 @@ def fetch_masks(
             f"{folder} has no file matching {settings.masks.glob}, nor has an archive there. "
             "Place the masks, or change masks.glob in params.yaml."
         )
-    _check_counts(folder, {"masks": len(masks)}, expected)
+    _check_counts(folder, {"masks": len(masks)}, entry)
     listing = write_listing(record, raw, (("", mask) for mask in masks))
-    write_record(record, settings, _hashes(folder, files), folder=str(folder), masks=len(masks), listing_sha256=listing)
+    found = {"folder": str(folder), "masks": len(masks), "listing_sha256": listing}
+    write_record(record, settings, _hashes(folder, files), **found, citation=entry.citation if entry else "")
 
 
 def fetch_weights(
@@ -170,12 +170,12 @@ def _supplied(source: Supplied, what: str, key: str) -> Path:
     return folder
 
 
-def _check_counts(folder: Path, counts: dict[str, int], expected: dict[str, int] | None) -> None:
+def _check_counts(folder: Path, counts: dict[str, int], source: Source | None) -> None:
     """Compare with the published numbers of pictures.
 
     Raises: DataError if there are fewer or more.
     """
-    for kind, count in (expected or {}).items():
+    for kind, count in ((source and source.pictures) or {}).items():
         if counts[kind] != count:
             what = "masks" if kind == "masks" else f"{kind} pictures"
             raise DataError(

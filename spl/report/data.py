@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from spl.config import Params
+from spl.config import Params, Supplied
 from spl.data.masks import RATIO_BINS
 from spl.evaluation.write_table1 import is_papers
 from spl.files import read_json
@@ -48,7 +48,21 @@ def data_section(params: Params, data: Path) -> Section:
         "into another bin at the network's size; they stay in the bin of their stored size."
     )
     masks = _masks(_record(data / "masks/record.json"))
-    return Section("data", "Data", (Prose(lead), table(head, rows), Heading("Masks"), *masks))
+    cited = [Prose(f"{name}: {text}") for name, text in _citations(params, data).items()]
+    return Section("data", "Data", (Prose(lead), table(head, rows), *cited, Heading("Masks"), *masks))
+
+
+def _citations(params: Params, data: Path) -> dict[str, str]:
+    """Return whose pictures and masks these are: what a person says of their own, or what the registry says."""
+    sources = {name: (dataset.source, f"images/{name}") for name, dataset in params.datasets.items()}
+    sources["masks"] = (params.masks.source, "masks")
+    cited = {
+        name: source.citation
+        if isinstance(source, Supplied)
+        else _record(data / f"sources/{record}.json").get("citation", "")
+        for name, (source, record) in sources.items()
+    }
+    return {name: citation for name, citation in cited.items() if citation}
 
 
 def _masks(record: dict[str, Any]) -> tuple[Part, ...]:

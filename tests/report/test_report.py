@@ -11,10 +11,11 @@ import pytest
 from spl.errors import DataError
 from spl.evaluation.claims_page import VERDICTS
 from spl.evaluation.grid import COLUMNS as GRID_COLUMNS
+from spl.files import write_json
 from spl.params import load_params
 from spl.report import write
 from spl.report.curves import HEIGHT, MOST_POINTS, WIDTH, lay_out
-from spl.report.data import whose_pictures
+from spl.report.data import data_section, whose_pictures
 from spl.report.figures import CAPTIONS, grid_section
 from spl.report.table1 import table1_section
 from spl.report.view import Cell, duration, number
@@ -125,6 +126,16 @@ def test_the_headline_follows_the_pictures(raw_params, write_params):
     assert headline == "Mixed data"
     assert "paris: not the paper's pictures" in sentences  # 64 px are not the paper's size
     assert "celeba: miniature world" in sentences
+
+
+def test_whose_pictures_they_are_is_cited(raw_params, write_params, tmp_path):
+    raw_params["datasets"]["paris"]["source"] = {"kind": "supplied", "path": "x", "citation": "Me, 2026"}
+    raw_params["datasets"]["celeba"]["source"] = {"kind": "registered", "name": "celeba"}
+    write_json(tmp_path / "sources/images/celeba.json", {"citation": "Z. Liu et al."})
+    page = "\n".join(str(part) for part in data_section(load_params(write_params(raw_params)), tmp_path).parts)
+    assert "paris: Me, 2026" in page
+    assert "celeba: Z. Liu et al." in page
+    assert "places2: " not in page
 
 
 def test_table_1_shows_every_cell_with_interval_status_and_the_papers_value(finished):
