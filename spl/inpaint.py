@@ -1,6 +1,7 @@
 """Filling holes in one's own pictures with a trained model."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from spl.compositing import composite
 from spl.data.images import read_rgb, resize_image
 from spl.data.loaders import to_image, to_mask
 from spl.data.masks import read_mask
+from spl.data.rawfiles import is_picture
 from spl.errors import DataError
 from spl.evaluation.metrics import quantise
 from spl.files import atomic
@@ -33,6 +35,46 @@ def load_inpainter(weights: Path, device: torch.device) -> tuple[Inpainter, int]
     run = read_settings(weights / "run.json", RunSettings)
     generator = load_generator(run.recipe, weights, image_size=run.image_size, device=device)
     return as_inpainter(generator), run.image_size
+
+
+class Job(NamedTuple):
+    """A picture, its mask, and where the filled one goes."""
+
+    image: Path
+    mask: Path
+    out: Path
+
+
+def match_files(image: Path, mask: Path, out: Path) -> list[Job]:
+    """Return the picture to fill, or those of a folder, each with the mask of its name in another.
+
+    Raises: DataError if only one of the two is a folder, one holds no pictures, two have one name, or their names
+        differ.
+    """
+    if not image.is_dir() and not mask.is_dir():
+        return [Job(image, mask, out)]
+    if not (image.is_dir() and mask.is_dir()):
+        raise DataError(f"expected two files or two folders, got {image} and {mask}")
+    images, masks = _by_name(image), _by_name(mask)
+    if alone := sorted(images.keys() ^ masks.keys()):
+        listed = ", ".join(str(images.get(name) or masks[name]) for name in alone[:5])
+        raise DataError(
+            f"{image} has {len(images)} pictures, {mask} has {len(masks)} masks; a picture and its mask have the same "
+            f"name but for the ending. Without a counterpart: {listed}{', …' if len(alone) > 5 else ''}"
+        )
+    return [Job(images[name], masks[name], out / f"{name}.png") for name in images]
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    """Return the pictures in a folder by their names without the ending."""
+    found: dict[str, Path] = {}
+    for path in sorted(path for path in folder.iterdir() if is_picture(path.name)):
+        if path.stem in found:
+            raise DataError(f"{found[path.stem]} and {path} have the same name but for the ending. Rename one.")
+        found[path.stem] = path
+    if not found:
+        raise DataError(f"{folder} holds no pictures")
+    return found
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """Commands that fetch and prepare data."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,8 +24,10 @@ from spl.cli.options import (
     Timeout,
     Workers,
 )
+from spl.config import Registered
 from spl.params import load_params
 from spl.registry import SOURCES, load_registry
+from spl.registry import Source as RegisteredSource
 
 fetch = typer.Typer(
     help="Draw the miniature world, download what the registry knows, or find what a person has supplied.",
@@ -80,7 +83,8 @@ def fetch_images(
     from spl.data import sources
     from spl.data.download import Patience
 
-    settings, known = slices.image_source_settings(load_params(params), dataset), load_registry(registry)
+    settings = slices.image_source_settings(load_params(params), dataset)
+    known = _known_sources(settings.source, registry)
     sources.fetch_images(settings, record, registry=known, patience=Patience(timeout), workers=workers)
 
 
@@ -96,8 +100,14 @@ def fetch_masks(
     from spl.data import sources
     from spl.data.download import Patience
 
-    settings, known = slices.mask_settings(load_params(params)), load_registry(registry)
+    settings = slices.mask_settings(load_params(params))
+    known = _known_sources(settings.masks.source, registry)
     sources.fetch_masks(settings, record, registry=known, patience=Patience(timeout), workers=workers)
+
+
+def _known_sources(source: object, registry: Path) -> dict[str, RegisteredSource]:
+    """Read the registry if something is to be had from it: what is drawn or supplied needs none."""
+    return load_registry(registry) if isinstance(source, Registered) else {}
 
 
 @fetch.command("weights")

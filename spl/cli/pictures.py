@@ -9,22 +9,27 @@ from spl.cli.options import Device
 
 
 def inpaint(
-    image: Annotated[Path, typer.Option(help="The picture.")],
-    mask: Annotated[Path, typer.Option(help="A picture of the same size that shows the hole.")],
-    out: Annotated[Path, typer.Option(help="The filled picture to write.")],
+    image: Annotated[Path, typer.Option(help="The picture, or a folder of pictures.")],
+    mask: Annotated[Path, typer.Option(help="A picture of the same size that shows the hole, or a folder of such.")],
+    out: Annotated[Path, typer.Option(help="The filled picture to write, or a folder for them.")],
     weights: Annotated[Path, typer.Option(help="Folder of a finished run, such as results/weights/paris/spl/seed1.")],
     hole: Annotated[str, typer.Option(help="Colour of missing pixels in the mask: white or black.")] = "white",
     device: Device = None,
 ) -> None:
-    """Fill the hole of one picture of your own with a trained model.
+    """Fill the holes of one picture of your own, or of a folder of them, with a trained model.
+
+    In folders a picture and its mask have the same name but for the ending.
 
     Example: spl inpaint --image wall.jpg --mask hole.png --weights results/weights/paris/spl/seed1 --out filled.png
     """
-    from spl.inpaint import fill_picture, load_inpainter
+    from tqdm import tqdm
+
+    from spl.inpaint import fill_picture, load_inpainter, match_files
     from spl.training.distributed import pick_device
 
     if hole not in ("white", "black"):
         raise typer.BadParameter(f"{hole!r} is neither white nor black", param_hint="--hole")
-    where = pick_device(device)
+    jobs, where = match_files(image, mask, out), pick_device(device)
     inpainter, image_size = load_inpainter(weights, where)
-    fill_picture(inpainter, image_size, image, mask, out, hole=hole, device=where)
+    for job in tqdm(jobs, desc="fill", unit="picture", disable=None if len(jobs) > 1 else True):
+        fill_picture(inpainter, image_size, *job, hole=hole, device=where)
