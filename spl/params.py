@@ -11,6 +11,7 @@ from spl.config import Params
 from spl.consistency import contradictions
 from spl.errors import ParamsError
 from spl.grid import with_grid_points
+from spl.strict import UniqueKeyLoader
 
 
 def load_params(path: str | Path) -> Params:
@@ -19,7 +20,7 @@ def load_params(path: str | Path) -> Params:
     Raises: ParamsError listing every fault with its dotted path.
     """
     try:
-        raw = yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeyLoader)
+        raw = yaml.load(Path(path).read_text(encoding="utf-8"), UniqueKeyLoader)
     except FileNotFoundError:
         raise ParamsError(f"{path} does not exist. Copy a preset: cp presets/demo.yaml params.yaml") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -37,16 +38,6 @@ def load_params(path: str | Path) -> Params:
         listed = "\n".join(f"  {fault}" for fault in faults)
         raise ParamsError(f"{path} has {len(faults)} fault(s):\n{listed}")
     return with_grid_points(params)
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML lets the last of two equal keys win in silence; here it is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            raise yaml.constructor.ConstructorError(None, None, f"{', '.join(twice)} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def _unknown_overrides(raw: Any) -> list[str]:

@@ -9,7 +9,7 @@ import yaml
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from spl.errors import ParamsError
-from spl.strict import Name, Positive, Strict
+from spl.strict import Name, Positive, Strict, UniqueKeyLoader
 
 SOURCES = Path("workflow/resources/sources.yaml")
 
@@ -74,7 +74,7 @@ def load_registry(path: Path = SOURCES) -> dict[str, Source]:
     Raises: ParamsError listing every fault with its dotted path.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader)
         return _REGISTRY.validate_python(_tuples(raw))
     except FileNotFoundError:
         raise ParamsError(f"{path} does not exist. Name the registry of sources: --sources FILE") from None

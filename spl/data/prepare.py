@@ -47,7 +47,7 @@ def prepare_images(settings: DataSettings, source: Path, folder: Path, *, worker
         splits[row.split] += 1
     held_out = _held_out(splits["train"], settings)
     rows = (row._replace(split="validation") if i in held_out else row for i, row in enumerate(listing))
-    key = settings.model_dump() | {"raw": str(listing.folder)}
+    key = settings.model_dump(exclude={"skip_unreadable"}) | {"raw": str(listing.folder)}
     with resumable_folder(folder, key | {"pictures": names.hexdigest()}) as temporary:
         for split in {*splits, *(["validation"] if held_out else [])}:
             (temporary / split).mkdir(exist_ok=True)

@@ -105,6 +105,14 @@ def test_as_many_as_allowed_are_left_out_and_listed(pictures):
     assert read_json(pictures.parent / "prepared/record.json")["skipped"] == 3
 
 
+def test_allowing_more_bad_pictures_does_nothing_again(pictures, monkeypatch):
+    BAD["truncated"][0](pictures / "train/3.jpg")
+    with pytest.raises(DataError):
+        prepare(pictures)
+    monkeypatch.setattr(preparation, "_prepare", lambda *_: pytest.fail("a finished picture is prepared again"))
+    assert len(prepare(pictures, skip=1)) == TRAIN + 1
+
+
 def test_all_bad_pictures_are_named_at_once(pictures):
     for i in range(TRAIN):
         (pictures / f"train/{i}.jpg").write_bytes(b"")
