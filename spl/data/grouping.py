@@ -5,6 +5,7 @@ import hashlib
 import zipfile
 from collections import Counter
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -65,11 +66,14 @@ def group_masks(settings: MaskSettings, source: Path, folder: Path, *, workers: 
 def _group_shard(raw: Path, folder: Path, hole: str, shard: Shard) -> list[Row]:
     """Measure some masks and store the usable ones in one .zip, uncompressed: thousands of small files are slow."""
     container = f"binary/{shard.first:06d}.zip"
-    with zipfile.ZipFile(folder / container, "w") as stored:
-        return [
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w") as stored:
+        rows = [
             _group(raw, Listed(*row), f"{number:06d}.png", container, stored, hole)
             for number, row in enumerate(shard.rows, shard.first)
         ]
+    (folder / container).write_bytes(content.getbuffer())
+    return rows
 
 
 def _group(raw: Path, listed: Listed, file: str, container: str, stored: zipfile.ZipFile, hole: str) -> Row:

@@ -90,10 +90,15 @@ def encode_mask(mask: np.ndarray) -> bytes:
     Shapes: mask (H, W) bool.
     """
     height, width = mask.shape
-    rows = np.zeros((height, 1 + (width + 7) // 8), np.uint8)  # every row begins with its filter: 0, none
-    rows[:, 1:] = np.packbits(mask, axis=1)
+    bits = np.packbits(mask, axis=1)
+    # Every row begins with its filter, 2: the difference to the row above. Little but runs of zeros is left of a mask.
+    rows = np.full((height, 1 + bits.shape[1]), 2, np.uint8)
+    rows[:, 1:] = bits
+    rows[1:, 1:] -= bits[:-1]
+    packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
+    packed = packer.compress(rows.tobytes()) + packer.flush()
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)  # 1 bit of grey, not interlaced
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 1)), (b"IEND", b""))
+    chunks = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
     parts = (
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
