@@ -32,6 +32,7 @@ ALWAYS_ALLOWED = 100 << 20
 DAMAGED = (
     tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError, NotImplementedError,
 )  # fmt: skip
+"""What the libraries raise for an archive that they cannot read; the last is zipfile's word for an unknown version."""
 
 
 class Member(NamedTuple):

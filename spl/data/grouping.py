@@ -36,13 +36,14 @@ def group_masks(settings: MaskSettings, source: Path, folder: Path, *, workers: 
         is usable.
     """
     listing, hole = Listing(source), settings.masks.hole
-    names = hashlib.sha256("\n".join(row.path for row in listing).encode()).hexdigest()
-    key = {"hole": hole, "raw": str(listing.folder), "masks": names}
-    total = sum(1 for _ in listing)
+    paths = [row.path for row in listing]
+    key = {
+        "hole": hole, "raw": str(listing.folder), "masks": hashlib.sha256("\n".join(paths).encode()).hexdigest(),
+    }  # fmt: skip
     with resumable_folder(folder, key) as temporary:
         (temporary / "binary").mkdir(exist_ok=True)
         work = partial(_group_shard, listing.folder, temporary, hole)
-        with tqdm(total=total, desc="group masks", unit="mask", disable=None) as bar:
+        with tqdm(total=len(paths), desc="group masks", unit="mask", disable=None) as bar:
             rows = []
             for part in run_shards(listing, work, temporary, key=hole, workers=workers):
                 rows += part

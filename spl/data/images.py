@@ -14,7 +14,7 @@ from spl.errors import DataError
 cv2.setNumThreads(1)  # the pools around these functions own the parallelism
 
 MIN_SIDE = 16
-"""Smaller files are counting pixels of web pages and placeholders: half of the smallest network input, 32."""
+"""Smaller files are web pages' counting pixels and icons: half of the smallest network input, 32."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")  # a camera's MPO is opened as JPEG
 SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"BM", b"II", b"MM", b"GIF8")

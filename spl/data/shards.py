@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -34,7 +34,6 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Of glibc's malloc.h."""
 
 Row = Sequence[Any]
-T = TypeVar("T")
 
 
 class Shard(NamedTuple):
@@ -65,9 +64,9 @@ def resumable_folder(folder: Path, key: Any) -> Iterator[Path]:
                 write_json(note, key)
             with named_faults(folder):
                 yield temporary
+            shutil.rmtree(folder, ignore_errors=True)  # the slow part first: a kill there costs nothing
             note.unlink()
             shutil.rmtree(temporary / "shards", ignore_errors=True)
-            shutil.rmtree(folder, ignore_errors=True)
             os.replace(temporary, folder)
     except Timeout:
         raise DataError(f"another process is making {folder}. Wait for it, or stop it.") from None
@@ -85,23 +84,19 @@ def run_shards(
     tables = folder / "shards"
     tables.mkdir(exist_ok=True)
     shards = _shards(rows, tables, canonical_json(key))
+    first = list(islice(shards, 2))
     _keep_memory()
-    if workers <= 1:
-        yield from (_results(work, shard) for shard in shards)
-        return
-    first, rest = list(islice(shards, 1)), shards
-    second = list(islice(rest, 1))
-    if not second:  # one shard is not worth a pool
-        yield from (_results(work, shard) for shard in first)
+    if workers <= 1 or len(first) < 2:  # one shard is not worth a pool
+        yield from (_results(work, shard) for shard in chain(first, shards))
         return
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (f"{folder}.workers",))
     try:
         waiting: deque[Future[list[list[str]]]] = deque(
-            pool.submit(_results, work, shard) for shard in [*first, *second, *islice(rest, 2 * workers - 2)]
+            pool.submit(_results, work, shard) for shard in [*first, *islice(shards, 2 * workers - 2)]
         )
         while waiting:
             yield waiting.popleft().result()
-            waiting.extend(pool.submit(_results, work, shard) for shard in islice(rest, 1))
+            waiting.extend(pool.submit(_results, work, shard) for shard in islice(shards, 1))
     except BrokenProcessPool:
         raise DataError(
             "a worker process was killed, perhaps for lack of memory. Run again: what is finished is kept."

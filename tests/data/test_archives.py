@@ -110,7 +110,7 @@ def refused(path, match):
     assert not list(path.parent.parent.glob("evil*"))
 
 
-@pytest.mark.parametrize("name", ["../evil.jpg", "/tmp/evil.jpg", "a/../../evil.jpg", "C:/evil.jpg", "a\\..\\evil.jpg"])
+@pytest.mark.parametrize("name", ["../evil.jpg", "/evil.jpg", "a/../../evil.jpg", "C:/evil.jpg", "a\\..\\evil.jpg"])
 @pytest.mark.parametrize("form", ["x.tar", "x.tar.gz", "x.zip"])
 def test_names_that_leave_the_folder_are_refused(tmp_path, form, name):
     (tmp_path / "in").mkdir()

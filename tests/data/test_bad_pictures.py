@@ -100,7 +100,7 @@ def test_a_damaged_picture_is_not_taken_for_a_cut_one():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (MIN_SIDE - 1, 400), (400, MIN_SIDE - 1)])
-def test_placeholders_are_refused(size):
+def test_tiny_pictures_are_refused(size):
     message = refusal(encode(PICTURE.resize(size)))
     assert message == f"has {size[0]} x {size[1]} pixels; expected at least 16 on each side. Replace or remove it."
 
