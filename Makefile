@@ -4,7 +4,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: table1 test check schema lock
+.PHONY: table1 test check compare schema lock
 
 table1: $(STAMP)  ## Table 1 and the example pictures of params.yaml
 	snakemake --cores all all
@@ -13,11 +13,14 @@ test: $(STAMP)  ## all tests
 	python -m pytest -q -n 2 --dist loadfile
 
 check: $(STAMP)  ## formatting, lint, types
-	ruff format --check spl tests benchmarks
-	ruff check spl tests benchmarks
+	ruff format --check spl tests benchmarks tools
+	ruff check spl tests benchmarks tools
 	snakefmt --check Snakefile workflow
 	pyright
 	snakemake --lint
+
+compare: $(STAMP)  ## does this working tree give the numbers of another commit?   make compare BASE=<commit> [WHOLE=1]
+	python tools/compare.py $(BASE) $(if $(WHOLE),--whole)
 
 schema: $(STAMP)  ## workflow/schemas/params.schema.json from spl/config.py
 	python -m spl schema > workflow/schemas/params.schema.json

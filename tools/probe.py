@@ -1,0 +1,187 @@
+"""What one side of a comparison says about itself; `tools/compare.py` runs this with that side's code.
+
+    python tools/probe.py slices presets/demo.yaml     leaf -> steps whose settings change with it
+    python tools/probe.py steps train --dataset …      hashes of all trained weights before and after three steps
+
+Prints JSON.
+"""
+
+import ast
+import hashlib
+import importlib
+import inspect
+import itertools
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import spl
+
+STEPS = 3
+
+
+def the(name: str) -> Any:
+    """Return the one top-level definition of this name in the package, wherever it lies."""
+    places = []
+    root = Path(spl.__file__).parent
+    for path in root.rglob("*.py"):
+        if any(getattr(node, "name", None) == name for node in ast.parse(path.read_text()).body):
+            places.append(".".join(["spl", *path.relative_to(root).with_suffix("").parts]))
+    assert len(places) == 1, f"{name} is defined in {places}"
+    return getattr(importlib.import_module(places[0]), name)
+
+
+# Slices ------------------------------------------------------------------------------------------
+
+
+def slices(preset: Path) -> dict[str, list[str] | str]:
+    """Change every leaf of a preset in turn and see whose settings change."""
+    raw = json.loads(json.dumps(yaml.safe_load(preset.read_text())))
+    yaml.load = lambda text, *_: json.loads(text)  # ten times as fast; `load` below writes JSON
+    before = settings_of_steps(load(raw))
+    found: dict[str, list[str] | str] = {}
+    for path, value in leaves(raw):
+        found[".".join(map(str, path))] = "every other value is refused"
+        for other in other_values(path, value, raw):
+            try:
+                after = settings_of_steps(load(replaced(raw, path, other)))
+            except the_errors():
+                continue
+            steps = before.keys() | after.keys()
+            found[".".join(map(str, path))] = sorted(step for step in steps if before.get(step) != after.get(step))
+            break
+    return found
+
+
+def load(raw: Any) -> Any:
+    """Read parameters through the side's own door."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "params.yaml"
+        path.write_text(json.dumps(raw))
+        return DEFINITIONS["load_params"](path)
+
+
+def the_errors() -> type[Exception]:
+    """Return the error of a refused parameter file."""
+    return DEFINITIONS["ParamsError"]
+
+
+def settings_of_steps(params: Any) -> dict[str, str]:
+    """Call every `<step>_settings(params, …)` with every name that fits and return its canonical strings."""
+    names = {
+        "dataset": list(params.datasets),
+        "method": list(params.methods),
+        "name": list(params.teachers),
+        "seed": [None],
+    }
+    found = {}
+    for step, function in STEPS_SETTINGS.items():
+        wanted = list(inspect.signature(function).parameters)[1:]
+        for values in itertools.product(*(names[key] for key in wanted)):
+            try:
+                found[f"{step}{values}"] = DEFINITIONS["canonical"](function(params, *values))
+            except the_errors():
+                continue
+    return found
+
+
+def leaves(value: Any, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
+    """Yield path and value of every leaf."""
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if entries is None:
+        yield path, value
+    for key, entry in entries or ():
+        yield from leaves(entry, (*path, key))
+
+
+def other_values(path: tuple, value: Any, raw: Any) -> list[Any]:
+    """Return values of the same kind to try in turn."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1, value * 2, value + 8, value // 2, 1]
+    if isinstance(value, float):
+        return [value * 1.5 + 0.001, value * 0.5]
+    if value is None:
+        return [8, 0.5, "other"]
+    alike = [entry for where, entry in leaves(raw) if where[-1] == path[-1] and isinstance(entry, str)]
+    return [other for other in dict.fromkeys([*alike, f"{value}x", *CHOICES]) if other != value]
+
+
+def choices(schema: Any) -> Iterator[str]:
+    """Yield every value that the schema of the parameter file lets one choose from."""
+    for path, value in leaves(schema):
+        if isinstance(value, str) and (path[-1] == "const" or path[-2:-1] == ("enum",)):
+            yield value
+
+
+def replaced(raw: Any, path: tuple, value: Any) -> Any:
+    """Return a copy with one leaf changed."""
+    if not path:
+        return value
+    copy = raw.copy()
+    copy[path[0]] = replaced(raw[path[0]], path[1:], value)
+    return copy
+
+
+# Steps -------------------------------------------------------------------------------------------
+
+
+def steps(command: list[str]) -> dict[str, str]:
+    """Run a training command and hash what its optimisers hold."""
+    from torch.optim import optimizer
+
+    numbers: dict[int, list[int]] = {}  # of an optimiser: which one it is, how many steps it has made
+    found = {}
+
+    def note(held: Any) -> None:
+        number, count = numbers[id(held)]
+        if count <= STEPS:
+            digest = hashlib.sha256()
+            for group in held.param_groups:
+                for parameter in group["params"]:
+                    digest.update(parameter.detach().cpu().numpy().tobytes())
+            found[f"optimiser {number}, step {count}"] = digest.hexdigest()[:16]
+
+    def before(held: Any, *_: Any) -> None:
+        if id(held) not in numbers:
+            numbers[id(held)] = [len(numbers), 0]
+            note(held)
+
+    def after(held: Any, *_: Any) -> None:
+        numbers[id(held)][1] += 1
+        note(held)
+
+    optimizer.register_optimizer_step_pre_hook(before)
+    optimizer.register_optimizer_step_post_hook(after)
+    sys.argv = ["spl", *command]
+    try:
+        the("main")()
+    except SystemExit as end:
+        if end.code:
+            raise
+    return found
+
+
+if __name__ == "__main__":
+    kind, *arguments = sys.argv[1:]
+    if kind == "slices":
+        DEFINITIONS = {name: the(name) for name in ("load_params", "ParamsError", "canonical")}
+        CHOICES = sorted(set(choices(json.loads(Path("workflow/schemas/params.schema.json").read_text()))))
+        modules = {inspect.getmodule(the(name)) for name in ("run_settings", "table_settings")}
+        STEPS_SETTINGS = {
+            name: function
+            for module in modules
+            for name, function in vars(module).items()
+            if name.endswith("_settings") and function.__module__ == module.__name__
+            if "registry" not in inspect.signature(function).parameters
+            if "path" not in inspect.signature(function).parameters
+        }
+        print(json.dumps(slices(Path(arguments[0]))))
+    else:
+        print(json.dumps(steps(arguments)))
