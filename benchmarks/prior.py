@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spl import settings as slices
+from spl.common.tables import read_table
 from spl.compositing import mask_out
 from spl.data.loaders import InpaintingStream, TestPairs
-from spl.data.tables import read_table
 from spl.evaluation.per_image import evaluate
 from spl.models.build import as_inpainter, load_generator
 from spl.models.discriminator import PatchDiscriminator

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from PIL import Image
 
+from spl.common.errors import DataError
+from spl.common.files import atomic
 from spl.compositing import composite
 from spl.data.images import read_rgb, resize_image
 from spl.data.loaders import to_image, to_mask
 from spl.data.masks import read_mask
 from spl.data.rawfiles import is_picture
-from spl.errors import DataError
 from spl.evaluation.metrics import quantise
-from spl.files import atomic
 from spl.models.build import Inpainter, as_inpainter, load_generator
 from spl.records import read_settings
 from spl.settings import RunSettings

@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from spl.common.errors import ParamsError
 from spl.config import Params
 from spl.consistency import contradictions
-from spl.errors import ParamsError
 from spl.grid import with_grid_points
 from spl.strict import UniqueKeyLoader
 

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 import spl
-from spl.errors import RecordError
-from spl.files import read_json, write_json
+from spl.common.errors import RecordError
+from spl.common.files import read_json, write_json
 from spl.settings import essential
 from spl.strict import Strict
 

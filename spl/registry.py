@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
-from spl.errors import ParamsError
+from spl.common.errors import ParamsError
 from spl.strict import Name, Positive, Strict, UniqueKeyLoader
 
 SOURCES = Path("workflow/resources/sources.yaml")

@@ -8,6 +8,8 @@ imports this module.
 from pathlib import Path
 from typing import Any, TypeVar
 
+from spl.common.errors import ParamsError
+from spl.common.files import canonical_json
 from spl.config import (
     ImageSource,
     Layout,
@@ -20,8 +22,6 @@ from spl.config import (
     TeacherPerception,
     VGGPerception,
 )
-from spl.errors import ParamsError
-from spl.files import canonical_json
 from spl.pretext import (
     MiniaturePretext,
     ReleasedTResNet,

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spl import settings
+from spl.common.errors import DataError
+from spl.common.files import read_json, sha256
 from spl.config import Params
-from spl.errors import DataError
 from spl.evaluation.supplied import present_files
-from spl.files import read_json, sha256
 from spl.records import differences
 from spl.strict import Strict
 from spl.summaries import drawn_figures

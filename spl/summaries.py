@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from spl.common.errors import ParamsError
 from spl.config import Ablations, Clusters, Evaluation, Figure1, Figure2, Figure3, Figure5, Params
-from spl.errors import ParamsError
 from spl.grid import grid_points, own_weights
 from spl.settings import RunSettings, run_settings
 from spl.strict import Strict

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from spl.common.files import sha256, write_json
 from spl.data.masks import ratio_bin
-from spl.files import sha256, write_json
 
 
 class Data(NamedTuple):

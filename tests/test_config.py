@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 import yaml
 
-from spl.errors import DataError, ParamsError
+from spl.common.errors import DataError, ParamsError
 from spl.models.mfe import levels_per_side
 from spl.params import json_schema, load_params
 from tests.conftest import bare, set_value

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spl.errors import ParamsError
+from spl.common.errors import ParamsError
 from spl.params import load_params
 from tests.conftest import bare, set_value
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from spl.errors import DataError
-from spl.files import atomic, canonical_json, read_json, replace_folder, write_json
+from spl.common.errors import DataError
+from spl.common.files import atomic, canonical_json, read_json, replace_folder, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.inpaint import match_files
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spl.errors import RecordError
+from spl.common.errors import RecordError
 from spl.records import differences, require_current, write_record
 from spl.settings import PairSettings
 

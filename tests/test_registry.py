@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from spl.errors import ParamsError
+from spl.common.errors import ParamsError
 from spl.evaluation.supplied import FILES
 from spl.params import load_params
 from spl.registry import load_registry, source_of

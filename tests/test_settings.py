@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spl.errors import ParamsError
+from spl.common.errors import ParamsError
 from spl.params import load_params
 from spl.settings import (
     canonical,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spl.errors import ParamsError
+from spl.common.errors import ParamsError
 from spl.params import load_params
 from spl.settings import canonical
 from spl.summaries import (

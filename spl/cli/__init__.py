@@ -10,7 +10,7 @@ import typer
 
 from spl.cli import data, evaluation, masks, pictures, summaries, training, weights
 from spl.cli.options import PARAMS, ParamsFile
-from spl.errors import SPLError, advise
+from spl.common.errors import SPLError, advise
 from spl.params import json_schema, load_params
 
 app = typer.Typer(

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 from tqdm import tqdm
 
-from spl.errors import DataError
-from spl.files import read_json, replace_folder, write_json
+from spl.common.errors import DataError
+from spl.common.files import read_json, replace_folder, write_json
 
 OPENERS: dict[str, Callable[[BinaryIO], Any]] = {
     ".tar.gz": gzip.open, ".tgz": gzip.open, ".tar.bz2": bz2.open, ".tar.xz": lzma.open,

@@ -21,8 +21,8 @@ from requests.exceptions import ChunkedEncodingError
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
-from spl.errors import DataError
-from spl.files import atomic, write_json, write_text
+from spl.common.errors import DataError
+from spl.common.files import atomic, write_json, write_text
 from spl.registry import RegisteredFile
 
 SUMS = "SHA256SUMS"

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from spl.common.errors import DataError
+from spl.common.files import sha256
+from spl.common.shards import Row, Shard, resumable_folder, run_shards
 from spl.data.listing import Listed, Listing
 from spl.data.masks import RATIO_BINS, encode_mask, measure_mask, ratio_bin
 from spl.data.rawfiles import Place, read_place
-from spl.data.shards import Row, Shard, resumable_folder, run_shards
-from spl.errors import DataError
-from spl.files import sha256
 from spl.records import write_record
 from spl.settings import MaskSettings
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 
 cv2.setNumThreads(1)  # the pools around these functions own the parallelism
 

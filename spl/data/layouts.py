@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spl.common.errors import DataError
 from spl.config import FolderLayout, FoldersLayout, Layout, ListsLayout
 from spl.data.rawfiles import RawFiles, is_picture
-from spl.errors import DataError
 
 EXPECTED = {
     "places365": "train/<class>/*.jpg and val/<class>/*.jpg (Places365-Standard, easy layout)",

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from spl.common.errors import DataError
+from spl.common.files import atomic, read_json, sha256
 from spl.data.rawfiles import Place, RawFiles
-from spl.errors import DataError
-from spl.files import atomic, read_json, sha256
 
 COLUMNS = ("split", "path", "container", "offset", "size", "packed")
 

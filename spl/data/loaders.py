@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from spl.common.tables import read_table
 from spl.data.stored import GroupedMasks, PreparedImages
-from spl.data.tables import read_table
 
 
 def to_image(pixels: np.ndarray) -> Tensor:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageChops
 
+from spl.common.errors import DataError
 from spl.data.images import load_picture, read_file
-from spl.errors import DataError
 
 RATIO_BINS = ("00-10", "10-20", "20-30", "30-40", "40-50", "50-60")
 """Names of the bins (0, 0.1], (0.1, 0.2], ..., (0.5, 0.6], in percent of missing pixels."""

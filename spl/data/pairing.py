@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from spl.common.errors import DataError
+from spl.common.files import atomic, sha256
+from spl.common.tables import read_table
 from spl.data.masks import RATIO_BINS, ratio_bin
 from spl.data.stored import GroupedMasks
-from spl.data.tables import read_table
-from spl.errors import DataError
-from spl.files import atomic, sha256
 from spl.records import write_record
 from spl.settings import PairSettings
 

@@ -18,12 +18,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from spl.common.errors import DataError
+from spl.common.files import sha256
+from spl.common.shards import Row, Shard, resumable_folder, run_shards
 from spl.data.images import centre_crop, load_opaque, resize_image, to_rgb
 from spl.data.listing import Listed, Listing
 from spl.data.rawfiles import Place, read_place
-from spl.data.shards import Row, Shard, resumable_folder, run_shards
-from spl.errors import DataError
-from spl.files import sha256
 from spl.records import write_record
 from spl.settings import DataSettings
 

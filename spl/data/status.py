@@ -7,9 +7,9 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from spl.common.errors import ParamsError
 from spl.config import ImageSource, MiniatureMasks, Params, Registered, Supplied
 from spl.data.download import SUMS, recorded
-from spl.errors import ParamsError
 from spl.evaluation.supplied import FILES
 from spl.pretext import MiniaturePretext, TeacherDetector, TorchvisionDetector
 from spl.registry import RegisteredFile, Source, source_of

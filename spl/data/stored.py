@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from spl.common.errors import DataError
+from spl.common.files import read_json
+from spl.common.tables import read_table
 from spl.data.images import decode_rgb, resize_mask
 from spl.data.masks import decode_mask
 from spl.data.rawfiles import Place, read_place
-from spl.data.tables import read_table
-from spl.errors import DataError
-from spl.files import read_json
 
 
 class StoredFiles:

@@ -14,11 +14,11 @@ from scipy.sparse import csc_array, diags_array, eye_array, kron
 from scipy.sparse.linalg import splu
 from tqdm import tqdm
 
+from spl.common.files import sha256
+from spl.common.shards import Row, Shard, resumable_folder, run_shards
 from spl.data.images import decode_rgb
 from spl.data.rawfiles import Place, read_place
-from spl.data.shards import Row, Shard, resumable_folder, run_shards
 from spl.data.stored import PreparedImages
-from spl.files import sha256
 from spl.records import write_record
 from spl.settings import StructureSettings
 

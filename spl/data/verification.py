@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from spl.common.errors import DataError
+from spl.common.files import read_json, sha256
 from spl.config import Params, Registered
 from spl.data.download import verify
 from spl.data.rawfiles import Place, read_place
-from spl.errors import DataError
-from spl.files import read_json, sha256
 from spl.registry import Source, source_of
 from spl.settings import weight_files
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from spl.common.files import atomic, write_text
+from spl.common.labels import method_title
 from spl.config import Params
 from spl.evaluation.claims_page import to_page
 from spl.evaluation.evidence import HIGHER_IS_BETTER, MASK_RATIOS, METRICS, Evidence, read_evidence
@@ -16,8 +18,6 @@ from spl.evaluation.statistics import Estimate, difference_of_differences, estim
 from spl.evaluation.table1 import PAPER_NAMES, compare, paper_cells
 from spl.evaluation.verdicts import Verdict, judge, needed
 from spl.evaluation.write_table1 import PAPER_LAYOUTS, is_papers
-from spl.files import atomic, write_text
-from spl.labels import method_title
 from spl.recipes import NetworkMethod
 from spl.summaries import TableSettings, table_settings
 

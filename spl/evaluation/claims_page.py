@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from spl.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
+from spl.common.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
 
 VERDICTS = ("supported", "not supported", "undecided", "not testable")
 

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from spl.files import atomic
+from spl.common.files import atomic
 from spl.models.build import Inpainter, as_inpainter, build_generator
 from spl.models.classical import classical_inpainter
 from spl.recipes import NetworkMethod

@@ -10,13 +10,13 @@ import torchvision
 from torch import Tensor
 from tqdm import tqdm
 
+from spl.common.errors import DataError
+from spl.common.files import atomic, sha256
+from spl.common.tables import read_table
 from spl.data.images import read_rgb
 from spl.data.loaders import to_image
 from spl.data.stored import PreparedImages
-from spl.data.tables import read_table
 from spl.detection.boxes import Detections
-from spl.errors import DataError
-from spl.files import atomic, sha256
 from spl.pretext import TorchvisionDetector
 from spl.records import require_current, write_record
 from spl.settings import DetectionSettings

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch_fidelity import FeatureExtractorInceptionV3
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.evaluation.supplied import DIMENSIONS, INCEPTION, too_few
 from spl.weights.files import read_state
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from spl.common.errors import DataError
+from spl.common.tables import read_table
 from spl.data.masks import RATIO_BINS
-from spl.data.tables import read_table
-from spl.errors import DataError
 
 MASK_RATIOS = {"20-40": ("20-30", "30-40"), "40-60": ("40-50", "50-60"), "all": RATIO_BINS}
 """The columns of Table 1 and the bins each gathers."""

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
+from spl.common.errors import ParamsError
 from spl.data.loaders import TestPairs
 from spl.data.pairing import spread_over_hole_ratios
-from spl.errors import ParamsError
 from spl.evaluation.metrics import quantise
 from spl.evaluation.run import require_pairs, require_run
 from spl.models.build import load_generator

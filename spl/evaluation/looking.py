@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from spl.common.errors import DataError
 from spl.config import PerceptualMetric
 from spl.data.images import read_rgb
 from spl.data.stored import PreparedImages
-from spl.errors import DataError
 from spl.evaluation.distribution import Perceive, fid, kid, load_inception
 from spl.evaluation.lpips import LPIPS, load_lpips
 from spl.settings import PerceptualSettings

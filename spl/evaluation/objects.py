@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from spl.common.tables import read_table
 from spl.data.stored import GroupedMasks
-from spl.data.tables import read_table
 from spl.detection.average_precision import match_objects
 from spl.detection.boxes import Detections
 from spl.detection.hidden import HALF_HIDDEN, hidden_share

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from spl.common.errors import DataError
 from spl.compositing import composite
 from spl.data.loaders import TestPairs
-from spl.errors import DataError
 from spl.evaluation.metrics import measure, quantise
 from spl.models.build import Inpainter
 

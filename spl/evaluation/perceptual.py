@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from spl.common.files import atomic, sha256
+from spl.common.tables import read_table
 from spl.config import PerceptualMetric
-from spl.data.tables import read_table
 from spl.evaluation.supplied import missing_files, present_files, require_published, too_few
-from spl.files import atomic, sha256
 from spl.records import write_record
 from spl.settings import PerceptualSettings
 

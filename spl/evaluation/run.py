@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
+from spl.common.errors import RecordError
+from spl.common.files import read_json, replace_folder, sha256
 from spl.data.loaders import TestPairs
-from spl.errors import RecordError
 from spl.evaluation.per_image import evaluate
-from spl.files import read_json, replace_folder, sha256
 from spl.models.build import Inpainter, as_inpainter, load_generator
 from spl.models.classical import classical_inpainter
 from spl.recipes import BiharmonicFill, DiffusionFill

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from spl.common.errors import CheckpointError
+from spl.common.files import sha256
 from spl.config import PerceptualMetric
-from spl.errors import CheckpointError
-from spl.files import sha256
 
 DIMENSIONS = 2048
 """Features of Inception's last pooling."""

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.summaries import Choice
 
 

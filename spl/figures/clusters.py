@@ -16,10 +16,10 @@ from matplotlib.colors import to_rgb
 from safetensors.numpy import load_file
 from scipy.optimize import linear_sum_assignment
 
+from spl.common.errors import DataError
+from spl.common.files import read_json
 from spl.config import Clusters
-from spl.errors import DataError
 from spl.figures.style import distinct_colours
-from spl.files import read_json
 
 POINTS = 20_000
 """Positions that a clustering is fitted to, at most."""

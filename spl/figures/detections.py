@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.transforms import Bbox
 
-from spl.data.tables import read_table
+from spl.common.tables import read_table
 from spl.detection.hidden import HALF_HIDDEN, hidden_share
 from spl.figures.choose import choose_pictures
 from spl.figures.pictures import Evidence

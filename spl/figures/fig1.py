@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from spl.common.labels import method_title
 from spl.figures.clusters import cluster_priors, paint, read_guidance
 from spl.figures.detections import (
     GROUND_TRUTH,
@@ -15,7 +16,6 @@ from spl.figures.detections import (
 )
 from spl.figures.pictures import Evidence, picture_grid, show
 from spl.figures.style import PAGE_WIDTH, save_figure
-from spl.labels import method_title
 from spl.summaries import Figure1Settings
 
 

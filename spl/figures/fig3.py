@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
+from spl.common.labels import method_title
 from spl.figures.choose import choose_pictures
 from spl.figures.detections import (
     GROUND_TRUTH,
@@ -18,7 +19,6 @@ from spl.figures.detections import (
 )
 from spl.figures.pictures import Evidence, picture_grid, show
 from spl.figures.style import PAGE_WIDTH, save_figure
-from spl.labels import method_title
 from spl.summaries import Figure3Settings
 
 

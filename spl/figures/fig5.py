@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.colors import to_rgb
 
+from spl.common.labels import method_title
 from spl.data.images import resize_mask
 from spl.figures.choose import choose_pictures
 from spl.figures.clusters import cluster_priors, paint, read_guidance
 from spl.figures.pictures import Evidence, picture_grid, show
 from spl.figures.style import INK, PAGE_WIDTH, save_figure
-from spl.labels import method_title
 from spl.summaries import Figure5Settings
 
 PREDICTED = "#0055cc"

@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spl.common.errors import DataError
+from spl.common.tables import read_table
 from spl.data.images import read_rgb
 from spl.data.stored import GroupedMasks, PreparedImages
-from spl.data.tables import read_table
-from spl.errors import DataError
 from spl.figures.style import GREY
 
 GAP = 0.03

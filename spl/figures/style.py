@@ -8,7 +8,7 @@ import matplotlib
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from spl.files import atomic
+from spl.common.files import atomic
 
 PAGE_WIDTH = 7.0
 """Inches of a figure across both columns."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from spl.files import read_json
+from spl.common.files import read_json
 from spl.models.ec import build_ec
 from spl.models.mfe import build_mfe
 from spl.models.rfr import build_rfr

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm, Statistics, instance_norm, twin_conv
 
 Gamma = Literal["gamma", "one_plus_gamma"]

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spl.common.errors import DataError
 from spl.compositing import mask_out
-from spl.errors import DataError
 from spl.models.mfe_layers import (
     SLOPE,
     ConvNorm,

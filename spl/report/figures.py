@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
+from spl.common.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
+from spl.common.tables import read_table
 from spl.config import Figure1, Figure3, Figure5, Params
 from spl.data.pairing import spread_over_hole_ratios
-from spl.data.tables import read_table
 from spl.evaluation.evidence import MASK_RATIOS, METRICS, as_numbers
-from spl.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
 from spl.report.table1 import standing
 from spl.report.view import DASH, Cell, Part, Picture, Prose, Row, Section, Table, interval, number
 from spl.summaries import drawn_figures

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from spl.common.files import read_json
+from spl.common.labels import method_title
+from spl.common.tables import read_table
 from spl.config import Params, Run
-from spl.data.tables import read_table
 from spl.figures.style import distinct_colours
-from spl.files import read_json
-from spl.labels import method_title
 from spl.records import differences
 from spl.report.curves import Curves, lay_out
 from spl.report.view import DASH, Cell, Part, Prose, Section, count, duration, number, table

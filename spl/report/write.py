@@ -9,9 +9,10 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 import spl
+from spl.common.errors import DataError
+from spl.common.files import write_text
+from spl.common.versions import versions
 from spl.config import Params
-from spl.errors import DataError
-from spl.files import write_text
 from spl.params import load_params
 from spl.report.claims import claims_section, read_claims, summary_section
 from spl.report.curves import HEIGHT, WIDTH
@@ -20,7 +21,6 @@ from spl.report.figures import ablations_section, figures_section, grid_section
 from spl.report.runs import costs_section, teachers_section, training_section
 from spl.report.table1 import comparisons_section, metrics_section, table1_section
 from spl.report.view import Folded, Prose, Section
-from spl.versions import versions
 
 DEVIATIONS = Path(spl.__file__).parent.parent / "docs" / "deviations.md"
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spl.errors import ParamsError
+from spl.common.errors import ParamsError
 
 ENLARGED = 8
 """Stride at which a picture enlarged twice (I') gives a map of H/4."""

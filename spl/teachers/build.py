@@ -5,8 +5,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-from spl.errors import DataError
-from spl.files import read_json
+from spl.common.errors import DataError
+from spl.common.files import read_json
 from spl.pretext import RandomTResNet, ReleasedTResNet, ReleasedYOLO, Teacher, TimmTeacher, TrainedTResNet, TrainedYOLO
 from spl.settings import supplied_teacher_file
 from spl.teachers.backbone import BackboneTeacher, read_backbone

@@ -8,7 +8,7 @@ import torch
 from timm.models.tresnet import TResNet
 from torch import Tensor, nn
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.weights.layouts.tresnet import load_released_tresnet
 
 TRUNK = 4

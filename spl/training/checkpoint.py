@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from spl.errors import CheckpointError, TrainingError
-from spl.files import atomic
+from spl.common.errors import CheckpointError, TrainingError
+from spl.common.files import atomic
 from spl.training.distributed import World
 
 NAME = "state.pt"

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from spl.common.errors import TrainingError
 from spl.data.loaders import BatchNumbers, SampleStream, stream_batches
-from spl.errors import TrainingError
 from spl.recipes import Decay
 from spl.training.checkpoint import NAME, load_state, save_state
 from spl.training.distributed import World, unwrap

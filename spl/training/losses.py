@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from spl.common.errors import DataError
 from spl.compositing import composite
-from spl.errors import DataError
 
 Reduction = Literal["sum", "mean"]
 

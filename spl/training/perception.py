@@ -12,8 +12,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from spl.errors import CheckpointError
-from spl.files import sha256
+from spl.common.errors import CheckpointError
+from spl.common.files import sha256
 from spl.settings import RunSettings, vgg_file
 from spl.teachers.tresnet import TResNetTeacher
 from spl.weights.files import read_state

@@ -10,11 +10,12 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from spl.common.files import atomic, canonical_json, sha256
+from spl.common.versions import versions
 from spl.compositing import composite, mask_out
 from spl.data.images import read_rgb
 from spl.data.loaders import Companion, InpaintingStream
 from spl.evaluation.metrics import quantise
-from spl.files import atomic, canonical_json, sha256
 from spl.models.build import as_inpainter
 from spl.models.ec import canny_edges_of
 from spl.recipes import ECRecipe, NetworkMethod
@@ -26,7 +27,6 @@ from spl.training.checkpoint import claim
 from spl.training.distributed import World
 from spl.training.loop import Outcome, Plan, train
 from spl.training.perception import load_perception, require_vgg
-from spl.versions import versions
 from spl.weights.files import save_weights
 
 CHECKPOINTS = Path("checkpoints")

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from spl.common.files import canonical_json, sha256
+from spl.common.versions import versions
 from spl.data.boxes import BoxedPictures, BoxedStream
 from spl.data.loaders import SampleStream
 from spl.data.pretext import PretextPictures, PretextStream
 from spl.data.sources import raw_folder
 from spl.detection.average_precision import mean_average_precision as mean_average_precision_of_boxes
-from spl.files import canonical_json, sha256
 from spl.pretext import RandomTResNet, TrainedTeacher, TrainedTResNet, TrainedYOLO
 from spl.records import write_record
 from spl.settings import TeacherSettings, supplied_teacher_file
@@ -27,7 +28,6 @@ from spl.training.loop import Method, Plan, train
 from spl.training.methods.teacher import TeacherMethod
 from spl.training.methods.yolov5 import YOLOv5Method
 from spl.training.run import CHECKPOINTS
-from spl.versions import versions
 from spl.weights.files import save_weights
 
 LEAST_SCORE = 0.001

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from spl.errors import CheckpointError
-from spl.files import replace_folder, sha256
+from spl.common.errors import CheckpointError
+from spl.common.files import replace_folder, sha256
+from spl.common.versions import versions
 from spl.models.build import build_generator
 from spl.recipes import NetworkMethod
 from spl.records import write_record
 from spl.settings import RunSettings
-from spl.versions import versions
 from spl.weights.files import save_weights
 from spl.weights.released import load_released
 from spl.weights.releases import RELEASES, released_files

@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from spl.errors import CheckpointError
-from spl.files import atomic
+from spl.common.errors import CheckpointError
+from spl.common.files import atomic
 
 State = Mapping[str, Tensor]
 

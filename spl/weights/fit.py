@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from spl.errors import CheckpointError
+from spl.common.errors import CheckpointError
 from spl.weights.files import SHOWN, State, read_state
 from spl.weights.releases import Release
 

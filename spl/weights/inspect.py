@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from spl.files import read_json, sha256
+from spl.common.files import read_json, sha256
 from spl.models.build import build_generator
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.ec import EdgeGenerator, InpaintGenerator

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import nn
 
-from spl.errors import CheckpointError
-from spl.files import sha256
+from spl.common.errors import CheckpointError
+from spl.common.files import sha256
 from spl.weights.files import read_state
 from spl.weights.layouts.ec import fill_released_ec
 from spl.weights.layouts.mfe import fill_released_mfe

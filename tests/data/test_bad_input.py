@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spl.common.errors import DataError, ParamsError, advise
+from spl.common.files import read_json
 from spl.config import FoldersLayout, Registered, Supplied
 from spl.data import prepare as preparation
 from spl.data.prepare import prepare_images
 from spl.data.sources import fetch_images
 from spl.data.stored import PreparedImages
-from spl.errors import DataError, ParamsError, advise
-from spl.files import read_json
 from spl.registry import SOURCES, Source, load_registry
 from spl.settings import DataSettings, ImageSourceSettings
 from tests.conftest import REPOSITORY
@@ -152,7 +152,7 @@ def test_a_picture_smaller_than_the_crop_is_named(pictures):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_pictures_of_the_networks_size_stay_where_they_are(pictures, workers, monkeypatch):
-    monkeypatch.setattr("spl.data.shards.SHARD_ROWS", 2)
+    monkeypatch.setattr("spl.common.shards.SHARD_ROWS", 2)
     picture(1, (SIZE, SIZE)).save(pictures / "train/0.jpg", quality=95)
     picture(2, (SIZE, SIZE)).save(pictures / "test/0.jpg", "PNG")
     rows = {row["source"]: row for row in prepare(pictures, workers=workers)}

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from spl.common.errors import DataError
 from spl.data.images import MIN_SIDE, TURNS, decode_rgb, load_opaque, read_rgb
-from spl.errors import DataError
 
 PIXELS = cv2.resize(
     np.random.default_rng(0).integers(0, 256, (5, 6, 3), dtype=np.uint8), (30, 20), interpolation=cv2.INTER_LINEAR

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spl.common.errors import DataError
 from spl.data.download import Patience, download, recorded, verify
-from spl.errors import DataError
 from spl.registry import RegisteredFile
 from tests.server import (
     Server,

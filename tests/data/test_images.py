@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from spl.common.errors import DataError
 from spl.data.images import centre_crop, read_rgb, resize_image, resize_mask
-from spl.errors import DataError
 
 
 def test_celeba_crop_starts_at_row_20_and_column_0():

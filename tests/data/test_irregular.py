@@ -6,10 +6,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from spl.cli.masks import masks as command
+from spl.common.errors import DataError
+from spl.common.files import read_json
 from spl.data.irregular import generate_masks
 from spl.data.masks import RATIO_BINS, ratio_bin, read_mask
-from spl.errors import DataError
-from spl.files import read_json
 
 
 def generate(folder, count=12, *, seed=1, size=64, workers=1):

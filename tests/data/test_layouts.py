@@ -2,10 +2,10 @@
 
 import pytest
 
+from spl.common.errors import DataError
 from spl.config import ArchiveLayout, FolderLayout, FoldersLayout, ListsLayout
 from spl.data.layouts import list_images
 from spl.data.rawfiles import RawFiles
-from spl.errors import DataError
 
 
 def touch(folder, *paths):

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from spl.common.errors import DataError
+from spl.common.files import read_json
 from spl.config import Masks
 from spl.data.grouping import group_masks
 from spl.data.images import MIN_SIDE
@@ -27,8 +29,6 @@ from spl.data.masks import (
 from spl.data.rawfiles import Place, read_place
 from spl.data.sources import fetch_masks
 from spl.data.world.masks import draw_mask
-from spl.errors import DataError
-from spl.files import read_json
 from spl.settings import MaskSettings
 
 

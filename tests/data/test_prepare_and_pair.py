@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from spl.common.errors import DataError
+from spl.common.files import read_json, sha256
 from spl.config import Masks
 from spl.data.grouping import group_masks
 from spl.data.images import read_rgb
@@ -17,8 +19,6 @@ from spl.data.pairing import pair_masks, spread_over_hole_ratios
 from spl.data.prepare import prepare_images
 from spl.data.sources import fetch_images, fetch_masks
 from spl.data.stored import GroupedMasks
-from spl.errors import DataError
-from spl.files import read_json, sha256
 from spl.settings import DataSettings, ImageSourceSettings, MaskSettings, PairSettings
 
 TRAIN_IMAGES, TEST_IMAGES = 6, 12

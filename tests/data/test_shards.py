@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from spl.data.shards import SHARD_ROWS, resumable_folder, run_shards
-from spl.errors import DataError
+from spl.common.errors import DataError
+from spl.common.shards import SHARD_ROWS, resumable_folder, run_shards
 
 COUNT = 5 * SHARD_ROWS + 7
 
@@ -118,7 +118,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     program = textwrap.dedent("""
         import sys, time
         from pathlib import Path
-        from spl.data.shards import run_shards
+        from spl.common.shards import run_shards
         from tests.data.test_shards import linger
         if __name__ == "__main__":
             list(run_shards(((i,) for i in range(2000)), linger, Path(sys.argv[1]), key="", workers=2))

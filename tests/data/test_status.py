@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from spl.common.errors import ParamsError
 from spl.data.status import render, status
-from spl.errors import ParamsError
 from spl.evaluation.supplied import LPIPS_LAYERS
 from spl.params import load_params
 from spl.registry import RegisteredFile, Source, load_registry
@@ -179,7 +179,7 @@ def test_released_weights_without_a_list_of_names_are_known_by_their_folder(look
     path = "data/raw/weights/spl/Ours_celeba.pt"
     raw_paper["methods"]["spl_released"]["weights"] = {"celeba": {"source": "released", "path": path}}
     spl = look(raw_paper)["spl"]
-    assert [str(file.path) for file in spl.files] == [path]
+    assert [str(file.path) for file in spl.common.files] == [path]
     assert spl.blocks == ("cell spl_released on celeba",)
     assert "drive.google.com" in spl.by_hand
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from spl.common.errors import DataError
 from spl.data.world import OBJECT_CLASSES, SETS, Picture, draw_picture
-from spl.errors import DataError
 
 SAMPLE = 20
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 import torchvision
 
+from spl.common.files import sha256
 from spl.evaluation import distribution, lpips, supplied
 from spl.evaluation.supplied import ALEXNET, LPIPS_LAYERS
-from spl.files import sha256
 
 
 @pytest.fixture(scope="session")

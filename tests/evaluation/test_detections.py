@@ -8,10 +8,10 @@ import torch.nn.functional as F
 import torchvision
 from PIL import Image
 
+from spl.common.errors import DataError, RecordError
+from spl.common.files import read_json, sha256
 from spl.config import Params
-from spl.errors import DataError, RecordError
 from spl.evaluation.detections import COLUMNS, detect_objects
-from spl.files import read_json, sha256
 from spl.pretext import TorchvisionDetector
 from spl.records import write_record
 from spl.settings import DetectionSettings, teacher_settings

@@ -11,7 +11,7 @@ from torch_fidelity import FeatureExtractorInceptionV3
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 
-from spl.errors import CheckpointError, DataError
+from spl.common.errors import CheckpointError, DataError
 from spl.evaluation import distribution
 from spl.evaluation.distribution import fid, frechet_distance, kid, load_inception, squared_mmd
 from spl.evaluation.supplied import INCEPTION, too_few

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.evaluation.evidence import MASK_RATIOS, read_evidence
 from tests.evaluation.fabricate import per_image, write_evidence
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.evaluation.further import COLUMNS, write_further
 from tests.evaluation.fabricate import per_image, write_evidence
 

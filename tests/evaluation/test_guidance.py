@@ -6,10 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
+from spl.common.errors import ParamsError, RecordError
+from spl.common.files import read_json, sha256
 from spl.config import Params
-from spl.errors import ParamsError, RecordError
 from spl.evaluation.guidance import keep_guidance
-from spl.files import read_json, sha256
 from spl.models.build import build_generator
 from spl.records import write_record
 from spl.settings import guidance_settings

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from spl.errors import CheckpointError
+from spl.common.errors import CheckpointError
 from spl.evaluation.lpips import LPIPS, load_lpips
 from spl.evaluation.supplied import ALEXNET, LPIPS_LAYERS
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from spl.errors import CheckpointError, DataError
+from spl.common.errors import CheckpointError, DataError
+from spl.common.files import read_json, sha256
 from spl.evaluation import looking, perceptual
 from spl.evaluation.distribution import fid, kid
 from spl.evaluation.lpips import load_lpips
 from spl.evaluation.perceptual import measure_perceptual
 from spl.evaluation.supplied import ALEXNET, INCEPTION, LPIPS_LAYERS, present_files, too_few
-from spl.files import read_json, sha256
 from spl.records import differences
 from spl.settings import PerceptualSettings
 from tests.fabricate import write_manifest

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.figures.choose import choose_pictures
 from spl.summaries import Choice
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spl.common.errors import DataError
+from spl.common.files import write_json
 from spl.config import Clusters
-from spl.errors import DataError
 from spl.figures.clusters import _along_first_component, cluster_priors, paint, read_guidance
-from spl.files import write_json
 
 KINDS = np.random.default_rng(5).normal(0, 4, (4, 6))
 """What the positions of the pictures are: four kinds, far from each other."""

@@ -4,7 +4,7 @@ import matplotlib.image
 import pandas as pd
 import pytest
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.evaluation.ablations import COLUMNS
 from spl.figures import fig4
 from spl.summaries import ablation_settings

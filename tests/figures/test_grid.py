@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.evaluation.grid import COLUMNS
 from spl.figures import grid
 from spl.summaries import GridSettings

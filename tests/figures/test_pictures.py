@@ -6,10 +6,10 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from spl.common.errors import DataError
+from spl.common.tables import read_table
 from spl.config import Clusters, Figure1, Figure3, Figure5
 from spl.data.images import read_rgb
-from spl.data.tables import read_table
-from spl.errors import DataError
 from spl.figures.choose import choose_pictures
 from spl.figures.examples import draw_examples
 from spl.figures.fig1 import draw_fig1

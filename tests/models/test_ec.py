@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.ec import (
     EdgeGenerator,

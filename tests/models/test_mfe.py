@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.models.mfe import MFEDiscriminator, build_mfe, levels_per_side
 from spl.models.mfe_layers import FeatureEqualisation, GaussianPooling, InstanceNorm, PartialConv, local_similarity
 

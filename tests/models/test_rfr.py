@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.models.rfr import AreaIdentification, ConsistentAttention, Memory, PartialConv2d, build_rfr
 
 

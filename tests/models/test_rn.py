@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.rn import build_rn, initialise_rn
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.models.layers import SPADE
 from spl.models.spl import build_paper_spl, build_released_spl, build_spl
 

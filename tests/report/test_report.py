@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spl.errors import DataError
+from spl.common.errors import DataError
+from spl.common.files import write_json
 from spl.evaluation.claims_page import VERDICTS
 from spl.evaluation.grid import COLUMNS as GRID_COLUMNS
-from spl.files import write_json
 from spl.params import load_params
 from spl.report import write
 from spl.report.curves import HEIGHT, MOST_POINTS, WIDTH, lay_out

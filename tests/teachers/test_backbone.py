@@ -5,7 +5,7 @@ import timm
 import torch
 import torch.nn.functional as F
 
-from spl.errors import CheckpointError, ParamsError
+from spl.common.errors import CheckpointError, ParamsError
 from spl.teachers.backbone import BackboneTeacher, read_backbone
 from spl.weights.files import save_weights
 

@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from spl.errors import CheckpointError, DataError
+from spl.common.errors import CheckpointError, DataError
 from spl.teachers.tresnet import TResNetTeacher, build_classifier
 from spl.weights.files import save_weights
 from spl.weights.fit import load_weights, released_names

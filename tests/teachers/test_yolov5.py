@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.teachers.yolov5 import COCO_ANCHORS, COCO_SIDE, COCO_SIZES, STRIDES, YOLOv5Teacher, build_yolov5, coco_classes
 from spl.weights.files import save_weights
 from spl.weights.fit import load_weights

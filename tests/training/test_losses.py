@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 from spl.training.losses import (
     adversarial_loss,
     discriminator_loss,

@@ -6,11 +6,11 @@ import pytest
 import timm
 import torch
 
+from spl.common.errors import CheckpointError, DataError
+from spl.common.files import read_json, sha256
 from spl.config import Params
 from spl.data.boxes import BoxedPictures
 from spl.data.sources import fetch_pretext
-from spl.errors import CheckpointError, DataError
-from spl.files import read_json, sha256
 from spl.pretext import MiniaturePretext, RandomTResNet, ReleasedTResNet, ReleasedYOLO, TimmTeacher
 from spl.settings import PretextSettings, TeacherSettings
 from spl.teachers.build import build_teacher, detected_classes, load_teacher

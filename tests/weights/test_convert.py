@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from spl.errors import CheckpointError, ParamsError
-from spl.files import read_json, sha256
+from spl.common.errors import CheckpointError, ParamsError
+from spl.common.files import read_json, sha256
 from spl.inpaint import load_inpainter
 from spl.models.build import as_inpainter, load_generator
 from spl.settings import RunSettings, released_run

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 import torch
 
-from spl.errors import CheckpointError
+from spl.common.errors import CheckpointError
 from spl.weights.files import read_state, save_weights
 from tests.weights.fabricate import Trap, adam_state
 

@@ -5,8 +5,8 @@ import re
 import pytest
 import torch
 
-from spl.errors import CheckpointError, RecordError
-from spl.files import sha256, write_json
+from spl.common.errors import CheckpointError, RecordError
+from spl.common.files import sha256, write_json
 from spl.records import write_record
 from spl.settings import teacher_settings
 from spl.teachers.build import build_teacher

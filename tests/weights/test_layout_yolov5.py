@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from spl.errors import CheckpointError
+from spl.common.errors import CheckpointError
 from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, build_yolov5, load_coco_teacher
 from spl.weights.fit import released_names
 from spl.weights.layouts.yolov5 import YOLOV5_RULES, fill_yolov5

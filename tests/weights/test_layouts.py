@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 import torch
 
-from spl.errors import CheckpointError
+from spl.common.errors import CheckpointError
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.ec import EdgeGenerator, InpaintGenerator
 from spl.models.mfe import MFEDiscriminator, build_mfe

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from spl.files import read_json
+from spl.common.files import read_json
 from tests.conftest import REPOSITORY, read_raw
 from tests.server import Server, announce, cut, drop, page, stall, status, whole
 from tests.workflow import real_archives as archives

@@ -16,12 +16,12 @@ from spl.cli import data as data_commands
 from spl.cli.evaluation import evaluate
 from spl.cli.summaries import table1
 from spl.cli.training import train
+from spl.common.errors import RecordError
+from spl.common.files import read_json, sha256
 from spl.compositing import composite
 from spl.data import loaders
-from spl.errors import RecordError
 from spl.evaluation.metrics import quantise
 from spl.evaluation.run import evaluate_method
-from spl.files import read_json, sha256
 from spl.models.build import as_inpainter, load_generator
 from spl.params import load_params
 from spl.registry import SOURCES

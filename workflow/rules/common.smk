@@ -5,7 +5,7 @@ import shutil
 
 from spl import settings, summaries
 from spl.params import load_params
-from spl.errors import ParamsError
+from spl.common.errors import ParamsError
 from spl.registry import load_registry, source_of
 from spl.settings import canonical
 from spl.weights.releases import released_files

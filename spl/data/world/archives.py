@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from spl.common.errors import DataError
+from spl.common.files import write_text
 from spl.data.world.annotations import (
     BOX_COLUMNS,
     LABEL_COLUMNS,
@@ -22,8 +24,6 @@ from spl.data.world.annotations import (
 from spl.data.world.masks import BIN_EDGES, draw_mask
 from spl.data.world.pictures import PRETEXT, SETS, draw_picture
 from spl.data.world.scenes import scene_class
-from spl.errors import DataError
-from spl.files import write_text
 
 JPEG = {"train": 95, "val": 95, "test": 100}  # quality: what is tested must not carry the codec's artefacts
 MASK_FOLDER = "testing_mask_dataset"

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from spl.errors import CheckpointError
+from spl.common.errors import CheckpointError
 from spl.weights.files import State
 from spl.weights.fit import Rules, fill_released
 from spl.weights.releases import Release

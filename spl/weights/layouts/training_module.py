@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from spl.errors import CheckpointError
+from spl.common.errors import CheckpointError
 from spl.weights.files import State
 from spl.weights.fit import Rules, fill_released, listing, without_module
 from spl.weights.layouts.discriminator import fill_discriminator

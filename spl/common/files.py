@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 
 
 @contextmanager

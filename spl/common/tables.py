@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from spl.errors import DataError
+from spl.common.errors import DataError
 
 
 def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:

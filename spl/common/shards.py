@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from spl.errors import DataError
-from spl.files import atomic, canonical_json, named_faults, read_json, write_json
+from spl.common.errors import DataError
+from spl.common.files import atomic, canonical_json, named_faults, read_json, write_json
 
 SHARD_ROWS = 256
 """Rows of a shard: seconds of work, so that little is lost, and little is kept in memory."""
