@@ -22,7 +22,7 @@ check: $(STAMP)  ## formatting, lint, types
 compare: $(STAMP)  ## does this working tree give the numbers of another commit?   make compare BASE=<commit> [WHOLE=1]
 	python tools/compare.py $(BASE) $(if $(WHOLE),--whole)
 
-schema: $(STAMP)  ## workflow/schemas/params.schema.json from spl/config.py
+schema: $(STAMP)  ## workflow/schemas/params.schema.json from spl/config/experiment.py
 	python -m spl schema > workflow/schemas/params.schema.json
 
 lock: $(STAMP)  ## requirements.lock from pyproject.toml

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from spl.config import ArchiveLayout, Masks, Supplied
+from spl.config.experiment import ArchiveLayout, Masks, Supplied
 from spl.data.grouping import group_masks
 from spl.data.prepare import prepare_images
 from spl.data.rawfiles import RawFiles, read_place

@@ -24,13 +24,13 @@ from torch import Tensor, nn
 from spl import settings as slices
 from spl.common.tables import read_table
 from spl.compositing import mask_out
+from spl.config.load import load_params
+from spl.config.methods import SPLRecipe
 from spl.data.loaders import InpaintingStream, TestPairs
 from spl.evaluation.per_image import evaluate
 from spl.models.build import as_inpainter, load_generator
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.spl import SPL, build_spl
-from spl.params import load_params
-from spl.recipes import SPLRecipe
 from spl.settings import RunSettings
 from spl.teachers.build import FrozenTeacher, load_teacher
 from spl.training.distributed import World

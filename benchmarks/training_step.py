@@ -8,8 +8,8 @@ import time
 
 import torch
 
-from spl.params import load_params
-from spl.recipes import ECRecipe
+from spl.config.load import load_params
+from spl.config.methods import ECRecipe
 from spl.settings import RunSettings, run_settings
 from spl.teachers.build import build_teacher
 from spl.training.build import Surroundings, build_method

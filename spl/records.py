@@ -12,8 +12,8 @@ from pydantic import ValidationError
 import spl
 from spl.common.errors import RecordError
 from spl.common.files import read_json, write_json
+from spl.config.base import Strict
 from spl.settings import essential
-from spl.strict import Strict
 
 T = TypeVar("T", bound=Strict)
 

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from spl.common.errors import ParamsError
 from spl.common.files import canonical_json
-from spl.config import (
+from spl.config.base import Strict
+from spl.config.experiment import (
     ImageSource,
     Layout,
     Masks,
@@ -22,7 +23,10 @@ from spl.config import (
     TeacherPerception,
     VGGPerception,
 )
-from spl.pretext import (
+from spl.config.methods import ECRecipe, MFERecipe, NetworkMethod, Recipe, ReleasedWeights, RFRRecipe, SPLRecipe
+from spl.config.registry import Source, source_of
+from spl.config.releases import released_files
+from spl.config.teachers import (
     MiniaturePretext,
     ReleasedTResNet,
     ReleasedYOLO,
@@ -32,10 +36,6 @@ from spl.pretext import (
     TorchvisionDetector,
     TrainedTeacher,
 )
-from spl.recipes import ECRecipe, MFERecipe, NetworkMethod, Recipe, ReleasedWeights, RFRRecipe, SPLRecipe
-from spl.registry import Source, source_of
-from spl.strict import Strict
-from spl.weights.releases import released_files
 
 T = TypeVar("T")
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from spl import settings
 from spl.common.errors import DataError
 from spl.common.files import read_json, sha256
-from spl.config import Params
+from spl.config.base import Strict
+from spl.config.experiment import Params
+from spl.config.releases import released_files
 from spl.evaluation.supplied import present_files
 from spl.records import differences
-from spl.strict import Strict
 from spl.summaries import drawn_figures
-from spl.weights.releases import released_files
 
 Result = tuple[str, str, Strict, dict[str, str]]
 """Target, record, settings, input files by name."""

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from spl.common.errors import ParamsError
-from spl.config import Ablations, Clusters, Evaluation, Figure1, Figure2, Figure3, Figure5, Params
-from spl.grid import grid_points, own_weights
+from spl.config.base import Strict
+from spl.config.experiment import Ablations, Clusters, Evaluation, Figure1, Figure2, Figure3, Figure5, Params
+from spl.config.grid import grid_points, own_weights
 from spl.settings import RunSettings, run_settings
-from spl.strict import Strict
 
 T = TypeVar("T")
 

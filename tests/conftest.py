@@ -61,6 +61,6 @@ def write_params(tmp_path):
 
 @pytest.fixture
 def demo_params():
-    from spl.params import load_params
+    from spl.config.load import load_params
 
     return load_params(REPOSITORY / "presets/demo.yaml")

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from spl.common.errors import DataError, ParamsError
+from spl.config.load import json_schema, load_params
 from spl.models.mfe import levels_per_side
-from spl.params import json_schema, load_params
 from tests.conftest import bare, set_value
 
 RELEASED = {"source": "released", "path": "weights.pth"}
@@ -25,7 +25,7 @@ def test_presets_are_valid(repository, preset):
 
 def test_schema_file_is_in_sync(repository):
     stored = (repository / "workflow/schemas/params.schema.json").read_text()
-    assert stored == json_schema(), "out of sync with spl/config.py; run: make schema"
+    assert stored == json_schema(), "out of sync with spl/config/experiment.py; run: make schema"
 
 
 def test_paper_preset_holds_the_papers_values(repository):

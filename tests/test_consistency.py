@@ -3,7 +3,7 @@
 import pytest
 
 from spl.common.errors import ParamsError
-from spl.params import load_params
+from spl.config.load import load_params
 from tests.conftest import bare, set_value
 
 GRID = {"method": "spl", "points": [{"alpha": [0.0]}]}

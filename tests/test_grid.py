@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spl.config import Grid
-from spl.grid import grid_points, with_grid_points
-from spl.params import load_params
+from spl.config.experiment import Grid
+from spl.config.grid import grid_points, with_grid_points
+from spl.config.load import load_params
 
 WEIGHTS = ("lambda_img", "lambda_adv", "lambda_prior", "alpha", "delta")
 

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from spl.common.errors import ParamsError
+from spl.config.load import load_params
+from spl.config.registry import load_registry, source_of
+from spl.config.releases import RELEASES
 from spl.evaluation.supplied import FILES
-from spl.params import load_params
-from spl.registry import load_registry, source_of
 from spl.settings import VGG_FILES, weight_files
-from spl.weights.releases import RELEASES
 
 SOURCE = {
     "title": "A set", "kind": "images", "folder": "data/raw/set",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spl.common.errors import ParamsError
-from spl.params import load_params
+from spl.config.load import load_params
 from spl.settings import (
     canonical,
     cost_settings,

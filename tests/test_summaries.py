@@ -3,7 +3,7 @@
 import pytest
 
 from spl.common.errors import ParamsError
-from spl.params import load_params
+from spl.config.load import load_params
 from spl.settings import canonical
 from spl.summaries import (
     FIGURES,

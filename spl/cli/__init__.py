@@ -11,7 +11,7 @@ import typer
 from spl.cli import data, evaluation, masks, pictures, summaries, training, weights
 from spl.cli.options import PARAMS, ParamsFile
 from spl.common.errors import SPLError, advise
-from spl.params import json_schema, load_params
+from spl.config.load import json_schema, load_params
 
 app = typer.Typer(
     help="Reproduce SPL (IJCAI 2021). The workflow calls these commands: snakemake --cores all results/table1.csv",

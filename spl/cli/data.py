@@ -24,10 +24,10 @@ from spl.cli.options import (
     Timeout,
     Workers,
 )
-from spl.config import Registered
-from spl.params import load_params
-from spl.registry import SOURCES, load_registry
-from spl.registry import Source as RegisteredSource
+from spl.config.experiment import Registered
+from spl.config.load import load_params
+from spl.config.registry import SOURCES, load_registry
+from spl.config.registry import Source as RegisteredSource
 
 fetch = typer.Typer(
     help="Draw the miniature world, download what the registry knows, or find what a person has supplied.",

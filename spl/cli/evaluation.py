@@ -21,7 +21,7 @@ from spl.cli.options import (
     RunFolder,
     Seed,
 )
-from spl.params import load_params
+from spl.config.load import load_params
 
 
 def evaluate(

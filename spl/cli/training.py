@@ -24,7 +24,7 @@ from spl.cli.options import (
     Workers,
     stop_on_signal,
 )
-from spl.params import load_params
+from spl.config.load import load_params
 
 TEACHERS = RESULTS / "teachers"
 

@@ -7,7 +7,7 @@ import typer
 
 from spl import settings as slices
 from spl.cli.options import PARAMS, DatasetName, MethodName, ParamsFile
-from spl.params import load_params
+from spl.config.load import load_params
 
 weights = typer.Typer(help="Look at weight files, and convert what authors have released.", no_args_is_help=True)
 

@@ -23,7 +23,7 @@ from urllib3.exceptions import HTTPError
 
 from spl.common.errors import DataError
 from spl.common.files import atomic, write_json, write_text
-from spl.registry import RegisteredFile
+from spl.config.registry import RegisteredFile
 
 SUMS = "SHA256SUMS"
 """Beside the files of a folder: their hashes, in the format of `sha256sum -c`."""

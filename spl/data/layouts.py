@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spl.common.errors import DataError
-from spl.config import FolderLayout, FoldersLayout, Layout, ListsLayout
+from spl.config.experiment import FolderLayout, FoldersLayout, Layout, ListsLayout
 from spl.data.rawfiles import RawFiles, is_picture
 
 EXPECTED = {

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from spl.common.errors import DataError, ParamsError
 from spl.common.files import read_json, replace_folder
-from spl.config import MiniatureImages, MiniatureMasks, Registered, Supplied
+from spl.config.experiment import MiniatureImages, MiniatureMasks, Registered, Supplied
+from spl.config.registry import Source
 from spl.data import world
 from spl.data.download import PATIENCE, Patience, download, recorded
 from spl.data.layouts import list_images
 from spl.data.listing import write_listing
 from spl.data.rawfiles import RawFiles
 from spl.records import write_record
-from spl.registry import Source
 from spl.settings import ImageSourceSettings, MaskSettings, PretextSettings, WeightFileSettings
 
 DRAWN = Path("data/raw/miniature")

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from spl.common.errors import ParamsError
-from spl.config import ImageSource, MiniatureMasks, Params, Registered, Supplied
+from spl.config.experiment import ImageSource, MiniatureMasks, Params, Registered, Supplied
+from spl.config.registry import RegisteredFile, Source, source_of
+from spl.config.releases import released_files
+from spl.config.teachers import MiniaturePretext, TeacherDetector, TorchvisionDetector
 from spl.data.download import SUMS, recorded
 from spl.evaluation.supplied import FILES
-from spl.pretext import MiniaturePretext, TeacherDetector, TorchvisionDetector
-from spl.registry import RegisteredFile, Source, source_of
 from spl.settings import RunSettings, needed_teachers, run_settings, supplied_teacher_file, teacher_settings, vgg_file
 from spl.summaries import (
     FIGURES,
@@ -23,7 +24,6 @@ from spl.summaries import (
     GridSettings,
     drawn_figures,
 )
-from spl.weights.releases import released_files
 
 FileState = Literal["missing", "partly downloaded", "present"]
 State = Literal["missing", "partly here", "present", "drawn"]

@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from spl.common.errors import DataError
 from spl.common.files import read_json, sha256
-from spl.config import Params, Registered
+from spl.config.experiment import Params, Registered
+from spl.config.registry import Source, source_of
 from spl.data.download import verify
 from spl.data.rawfiles import Place, read_place
-from spl.registry import Source, source_of
 from spl.settings import weight_files
 
 BLOCK = 4096

@@ -10,7 +10,8 @@ import pandas as pd
 
 from spl.common.files import atomic, write_text
 from spl.common.labels import method_title
-from spl.config import Params
+from spl.config.experiment import Params
+from spl.config.methods import NetworkMethod
 from spl.evaluation.claims_page import to_page
 from spl.evaluation.evidence import HIGHER_IS_BETTER, MASK_RATIOS, METRICS, Evidence, read_evidence
 from spl.evaluation.objects import find_again
@@ -18,7 +19,6 @@ from spl.evaluation.statistics import Estimate, difference_of_differences, estim
 from spl.evaluation.table1 import PAPER_NAMES, compare, paper_cells
 from spl.evaluation.verdicts import Verdict, judge, needed
 from spl.evaluation.write_table1 import PAPER_LAYOUTS, is_papers
-from spl.recipes import NetworkMethod
 from spl.summaries import TableSettings, table_settings
 
 SUBJECTS = ("spl", "spl_released")

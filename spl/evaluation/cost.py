@@ -14,9 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from spl.common.files import atomic
+from spl.config.methods import NetworkMethod
 from spl.models.build import Inpainter, as_inpainter, build_generator
 from spl.models.classical import classical_inpainter
-from spl.recipes import NetworkMethod
 from spl.records import write_record
 from spl.settings import CostSettings, RunSettings
 from spl.teachers.build import build_teacher

@@ -13,11 +13,11 @@ from tqdm import tqdm
 from spl.common.errors import DataError
 from spl.common.files import atomic, sha256
 from spl.common.tables import read_table
+from spl.config.teachers import TorchvisionDetector
 from spl.data.images import read_rgb
 from spl.data.loaders import to_image
 from spl.data.stored import PreparedImages
 from spl.detection.boxes import Detections
-from spl.pretext import TorchvisionDetector
 from spl.records import require_current, write_record
 from spl.settings import DetectionSettings
 from spl.teachers.build import detected_classes, load_teacher

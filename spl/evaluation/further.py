@@ -9,7 +9,7 @@ import pandas as pd
 
 from spl.common.files import atomic, read_json
 from spl.common.tables import read_table
-from spl.config import Params
+from spl.config.experiment import Params
 from spl.evaluation.evidence import MASK_RATIOS, Measured, as_numbers, read_evidence, require_same_rows
 from spl.evaluation.table1 import summarise
 from spl.summaries import TableSettings, table_settings

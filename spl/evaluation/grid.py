@@ -6,7 +6,7 @@ from typing import get_args
 import pandas as pd
 
 from spl.common.files import atomic
-from spl.config import LossWeight
+from spl.config.experiment import LossWeight
 from spl.evaluation.evidence import METRICS, read_evidence
 from spl.evaluation.table1 import compare, summarise
 from spl.summaries import GridSettings

@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from spl.common.errors import ParamsError
+from spl.config.methods import NetworkMethod
 from spl.data.loaders import TestPairs
 from spl.data.pairing import spread_over_hole_ratios
 from spl.evaluation.metrics import quantise
@@ -15,7 +16,6 @@ from spl.evaluation.run import require_pairs, require_run
 from spl.models.build import load_generator
 from spl.models.ec import EdgeConnect
 from spl.models.spl import SPL
-from spl.recipes import NetworkMethod
 from spl.records import write_record
 from spl.settings import GuidanceSettings
 from spl.weights.files import save_weights

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from spl.common.errors import DataError
-from spl.config import PerceptualMetric
+from spl.config.experiment import PerceptualMetric
 from spl.data.images import read_rgb
 from spl.data.stored import PreparedImages
 from spl.evaluation.distribution import Perceive, fid, kid, load_inception

@@ -5,7 +5,7 @@ from typing import Any
 
 from spl.common.files import atomic, sha256
 from spl.common.tables import read_table
-from spl.config import PerceptualMetric
+from spl.config.experiment import PerceptualMetric
 from spl.evaluation.supplied import missing_files, present_files, require_published, too_few
 from spl.records import write_record
 from spl.settings import PerceptualSettings

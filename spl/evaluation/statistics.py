@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from spl.config import Bootstrap
+from spl.config.experiment import Bootstrap
 
 NAN = float("nan")
 

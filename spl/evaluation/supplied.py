@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from spl.common.errors import CheckpointError
 from spl.common.files import sha256
-from spl.config import PerceptualMetric
+from spl.config.experiment import PerceptualMetric
 
 DIMENSIONS = 2048
 """Features of Inception's last pooling."""

@@ -18,7 +18,7 @@ from scipy.optimize import linear_sum_assignment
 
 from spl.common.errors import DataError
 from spl.common.files import read_json
-from spl.config import Clusters
+from spl.config.experiment import Clusters
 from spl.figures.style import distinct_colours
 
 POINTS = 20_000

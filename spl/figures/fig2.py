@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from spl.config.methods import SPLRecipe
 from spl.evaluation.cost import build_network
 from spl.figures.diagram import SHORTEST, SLAB, Diagram, Point, shape_text
 from spl.figures.style import NORMAL, PAGE_WIDTH, save_figure
 from spl.models.layers import SPADE, ResidualBlock, ResidualDenseBlock, SPADEResidualBlock
 from spl.models.spl import DenseBody
 from spl.models.trace import Shape, Step, trace
-from spl.recipes import SPLRecipe
 from spl.summaries import Figure2Settings
 
 HEIGHT = 4.2

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from spl.common.files import read_json
+from spl.config.methods import ECRecipe, MFERecipe, NetworkMethod, RFRRecipe, RNRecipe, SPLRecipe
 from spl.models.ec import build_ec
 from spl.models.mfe import build_mfe
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
-from spl.recipes import ECRecipe, MFERecipe, NetworkMethod, RFRRecipe, RNRecipe, SPLRecipe
 from spl.weights.fit import load_weights
 
 Inpainter = Callable[[Tensor, Tensor], Tensor]

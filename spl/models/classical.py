@@ -8,7 +8,7 @@ import torch
 from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
-from spl.recipes import BiharmonicFill, DiffusionFill
+from spl.config.methods import BiharmonicFill, DiffusionFill
 
 _OPENCV_FLAGS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from spl.common.files import read_json
-from spl.config import Params, Supplied
+from spl.config.experiment import Params, Supplied
 from spl.data.masks import RATIO_BINS
 from spl.evaluation.write_table1 import is_papers
 from spl.report.view import DASH, Cell, Heading, Part, Prose, Section, count, table

@@ -12,8 +12,8 @@ import spl
 from spl.common.errors import DataError
 from spl.common.files import write_text
 from spl.common.versions import versions
-from spl.config import Params
-from spl.params import load_params
+from spl.config.experiment import Params
+from spl.config.load import load_params
 from spl.report.claims import claims_section, read_claims, summary_section
 from spl.report.curves import HEIGHT, WIDTH
 from spl.report.data import data_section, whose_pictures

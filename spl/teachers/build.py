@@ -7,7 +7,15 @@ from torch import Tensor
 
 from spl.common.errors import DataError
 from spl.common.files import read_json
-from spl.pretext import RandomTResNet, ReleasedTResNet, ReleasedYOLO, Teacher, TimmTeacher, TrainedTResNet, TrainedYOLO
+from spl.config.teachers import (
+    RandomTResNet,
+    ReleasedTResNet,
+    ReleasedYOLO,
+    Teacher,
+    TimmTeacher,
+    TrainedTResNet,
+    TrainedYOLO,
+)
 from spl.settings import supplied_teacher_file
 from spl.teachers.backbone import BackboneTeacher, read_backbone
 from spl.teachers.tresnet import TResNetTeacher, load_openimages_teacher

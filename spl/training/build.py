@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from spl.config.methods import ECRecipe, MFERecipe, NetworkMethod, RFRRecipe, RNRecipe, SPLRecipe
 from spl.models.build import build_generator
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.ec import initialise_ec
 from spl.models.mfe import MFEDiscriminator
 from spl.models.rn import initialise_rn
-from spl.recipes import ECRecipe, MFERecipe, NetworkMethod, RFRRecipe, RNRecipe, SPLRecipe
 from spl.teachers.build import FrozenTeacher
 from spl.training.distributed import World
 from spl.training.loop import Method

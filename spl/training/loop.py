@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from spl.common.errors import TrainingError
+from spl.config.methods import Decay
 from spl.data.loaders import BatchNumbers, SampleStream, stream_batches
-from spl.recipes import Decay
 from spl.training.checkpoint import NAME, load_state, save_state
 from spl.training.distributed import World, unwrap
 from spl.training.ema import EMA

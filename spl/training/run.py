@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from spl.common.files import atomic, canonical_json, sha256
 from spl.common.versions import versions
 from spl.compositing import composite, mask_out
+from spl.config.methods import ECRecipe, NetworkMethod
 from spl.data.images import read_rgb
 from spl.data.loaders import Companion, InpaintingStream
 from spl.evaluation.metrics import quantise
 from spl.models.build import as_inpainter
 from spl.models.ec import canny_edges_of
-from spl.recipes import ECRecipe, NetworkMethod
 from spl.records import require_current, write_record
 from spl.settings import RunSettings, essential, vgg_file
 from spl.teachers.build import FrozenTeacher, load_teacher

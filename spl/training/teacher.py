@@ -10,12 +10,12 @@ from torch import nn
 
 from spl.common.files import canonical_json, sha256
 from spl.common.versions import versions
+from spl.config.teachers import RandomTResNet, TrainedTeacher, TrainedTResNet, TrainedYOLO
 from spl.data.boxes import BoxedPictures, BoxedStream
 from spl.data.loaders import SampleStream
 from spl.data.pretext import PretextPictures, PretextStream
 from spl.data.sources import raw_folder
 from spl.detection.average_precision import mean_average_precision as mean_average_precision_of_boxes
-from spl.pretext import RandomTResNet, TrainedTeacher, TrainedTResNet, TrainedYOLO
 from spl.records import write_record
 from spl.settings import TeacherSettings, supplied_teacher_file
 from spl.teachers.asl import mean_average_precision

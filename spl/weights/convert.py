@@ -5,13 +5,13 @@ from pathlib import Path
 from spl.common.errors import CheckpointError
 from spl.common.files import replace_folder, sha256
 from spl.common.versions import versions
+from spl.config.methods import NetworkMethod
+from spl.config.releases import RELEASES, released_files
 from spl.models.build import build_generator
-from spl.recipes import NetworkMethod
 from spl.records import write_record
 from spl.settings import RunSettings
 from spl.weights.files import save_weights
 from spl.weights.released import load_released
-from spl.weights.releases import RELEASES, released_files
 
 TEACHER_CHANNELS = 152
 """Of the released SPL: TResNet-L."""

@@ -7,8 +7,8 @@ from pathlib import Path
 from torch import nn
 
 from spl.common.errors import CheckpointError
+from spl.config.releases import Release
 from spl.weights.files import SHOWN, State, read_state
-from spl.weights.releases import Release
 
 Rules = tuple[tuple[str, str], ...]
 """Regular expressions applied in order, each to what the last one left: our name becomes the authors' key."""

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 from spl.common.files import read_json, sha256
+from spl.config.methods import NetworkMethod
+from spl.config.releases import RELEASES
 from spl.models.build import build_generator
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.ec import EdgeGenerator, InpaintGenerator
@@ -17,7 +19,6 @@ from spl.models.mfe import build_mfe
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
-from spl.recipes import NetworkMethod
 from spl.records import read_settings
 from spl.settings import RunSettings, TeacherSettings
 from spl.teachers.build import build_teacher, detected_classes
@@ -33,7 +34,6 @@ from spl.weights.layouts.rn import RN_RULES
 from spl.weights.layouts.spl import SPL_RULES
 from spl.weights.layouts.tresnet import TOP, TRESNET, TRESNET_RULES
 from spl.weights.layouts.yolov5 import YOLOV5, YOLOV5_RULES, with_one_prefix
-from spl.weights.releases import RELEASES
 
 Build = Callable[[], nn.Module]
 

@@ -15,12 +15,12 @@ from PIL import Image
 
 from spl.common.errors import DataError, ParamsError, advise
 from spl.common.files import read_json
-from spl.config import FoldersLayout, Registered, Supplied
+from spl.config.experiment import FoldersLayout, Registered, Supplied
+from spl.config.registry import SOURCES, Source, load_registry
 from spl.data import prepare as preparation
 from spl.data.prepare import prepare_images
 from spl.data.sources import fetch_images
 from spl.data.stored import PreparedImages
-from spl.registry import SOURCES, Source, load_registry
 from spl.settings import DataSettings, ImageSourceSettings
 from tests.conftest import REPOSITORY
 

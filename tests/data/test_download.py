@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spl.common.errors import DataError
+from spl.config.registry import RegisteredFile
 from spl.data.download import Patience, download, recorded, verify
-from spl.registry import RegisteredFile
 from tests.server import (
     Server,
     announce,

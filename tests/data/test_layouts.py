@@ -3,7 +3,7 @@
 import pytest
 
 from spl.common.errors import DataError
-from spl.config import ArchiveLayout, FolderLayout, FoldersLayout, ListsLayout
+from spl.config.experiment import ArchiveLayout, FolderLayout, FoldersLayout, ListsLayout
 from spl.data.layouts import list_images
 from spl.data.rawfiles import RawFiles
 

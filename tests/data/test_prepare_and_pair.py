@@ -11,7 +11,7 @@ from PIL import Image
 
 from spl.common.errors import DataError
 from spl.common.files import read_json, sha256
-from spl.config import Masks
+from spl.config.experiment import Masks
 from spl.data.grouping import group_masks
 from spl.data.images import read_rgb
 from spl.data.loaders import InpaintingStream, to_image

@@ -6,10 +6,10 @@ import sys
 import pytest
 
 from spl.common.errors import ParamsError
+from spl.config.load import load_params
+from spl.config.registry import RegisteredFile, Source, load_registry
 from spl.data.status import render, status
 from spl.evaluation.supplied import LPIPS_LAYERS
-from spl.params import load_params
-from spl.registry import RegisteredFile, Source, load_registry
 from tests.conftest import bare, read_raw
 
 VGG = {"kind": "vgg", "folder": "data/raw/vgg"}

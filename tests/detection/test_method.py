@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from spl.config.teachers import YOLOLossWeights
 from spl.detection.average_precision import Objects, match_objects
-from spl.pretext import YOLOLossWeights
 from spl.teachers.yolov5 import build_yolov5
 from spl.training.methods.yolov5 import YOLOv5Method
 

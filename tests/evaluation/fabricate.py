@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from spl.config import Bootstrap, Evaluation, Perceptual
+from spl.config.experiment import Bootstrap, Evaluation, Perceptual
 from spl.data.masks import RATIO_BINS
 from spl.summaries import TableSettings
 

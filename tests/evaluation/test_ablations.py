@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spl.config import Ablations
+from spl.config.experiment import Ablations
 from spl.evaluation.ablations import COLUMNS, write_ablations
 from spl.summaries import AblationSettings, ablation_settings
 from tests.evaluation.fabricate import per_image, table_settings, write_evidence

@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from spl.config.load import load_params
+from spl.config.methods import ReleasedWeights
 from spl.evaluation.cost import COLUMNS, build_network, measure_cost, write_costs
 from spl.models.ec import InpaintGenerator
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
-from spl.params import load_params
-from spl.recipes import ReleasedWeights
 from spl.settings import cost_settings, run_settings
 
 CPU = torch.device("cpu")

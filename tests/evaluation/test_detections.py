@@ -10,9 +10,9 @@ from PIL import Image
 
 from spl.common.errors import DataError, RecordError
 from spl.common.files import read_json, sha256
-from spl.config import Params
+from spl.config.experiment import Params
+from spl.config.teachers import TorchvisionDetector
 from spl.evaluation.detections import COLUMNS, detect_objects
-from spl.pretext import TorchvisionDetector
 from spl.records import write_record
 from spl.settings import DetectionSettings, teacher_settings
 from spl.teachers.build import build_teacher

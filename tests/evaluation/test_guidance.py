@@ -8,7 +8,7 @@ from PIL import Image
 
 from spl.common.errors import ParamsError, RecordError
 from spl.common.files import read_json, sha256
-from spl.config import Params
+from spl.config.experiment import Params
 from spl.evaluation.guidance import keep_guidance
 from spl.models.build import build_generator
 from spl.records import write_record

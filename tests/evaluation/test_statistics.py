@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from spl.config import Bootstrap
+from spl.config.experiment import Bootstrap
 from spl.evaluation.statistics import (
     bootstrap_mean,
     difference_of_differences,

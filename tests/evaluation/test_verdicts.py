@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spl.config import Bootstrap
+from spl.config.experiment import Bootstrap
 from spl.evaluation.statistics import Estimate, estimate_mean
 from spl.evaluation.verdicts import judge, needed
 

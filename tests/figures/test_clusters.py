@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from spl.common.errors import DataError
 from spl.common.files import write_json
-from spl.config import Clusters
+from spl.config.experiment import Clusters
 from spl.figures.clusters import _along_first_component, cluster_priors, paint, read_guidance
 
 KINDS = np.random.default_rng(5).normal(0, 4, (4, 6))

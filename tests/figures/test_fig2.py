@@ -4,11 +4,11 @@ import matplotlib
 import pytest
 import torch
 
-from spl.config import Figure2
+from spl.config.experiment import Figure2
+from spl.config.methods import ConstantDecay, SPLLossWeights, SPLModel, SPLRecipe, SPLTraining
+from spl.config.teachers import RandomTResNet
 from spl.figures.fig2 import draw_fig2
 from spl.models.build import build_generator
-from spl.pretext import RandomTResNet
-from spl.recipes import ConstantDecay, SPLLossWeights, SPLModel, SPLRecipe, SPLTraining
 from spl.settings import RunSettings, TeacherSettings
 from spl.summaries import Figure2Settings
 

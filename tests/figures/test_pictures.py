@@ -8,7 +8,7 @@ from PIL import Image
 
 from spl.common.errors import DataError
 from spl.common.tables import read_table
-from spl.config import Clusters, Figure1, Figure3, Figure5
+from spl.config.experiment import Clusters, Figure1, Figure3, Figure5
 from spl.data.images import read_rgb
 from spl.figures.choose import choose_pictures
 from spl.figures.examples import draw_examples

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from spl.config.methods import SPLLossWeights
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.spl import build_released_spl
-from spl.recipes import SPLLossWeights
 from spl.training.methods.spl import SPLMethod
 from spl.weights.fit import released_names
 from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES

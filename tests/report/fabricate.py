@@ -6,13 +6,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from spl.common.files import write_json
+from spl.config.load import load_params
 from spl.data.masks import RATIO_BINS
 from spl.evaluation.ablations import write_ablations
 from spl.evaluation.claims import write_claims
 from spl.evaluation.cost import COLUMNS as COST_COLUMNS
 from spl.evaluation.further import write_further
 from spl.evaluation.write_table1 import write_table1
-from spl.params import load_params
 from spl.records import write_record
 from spl.settings import needed_teachers, run_settings, teacher_settings
 from spl.summaries import ablation_settings, drawn_figures

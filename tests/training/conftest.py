@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from spl.config.methods import ECLossWeights, MFELossWeights, RFRLossWeights, RNLossWeights, SPLLossWeights
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.ec import build_ec, canny_edges, gray, initialise_ec
 from spl.models.mfe import MFEDiscriminator, build_mfe
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
-from spl.recipes import ECLossWeights, MFELossWeights, RFRLossWeights, RNLossWeights, SPLLossWeights
 from spl.training.methods.ec import ECMethod, Stages
 from spl.training.methods.mfe import CRITICS, MFEMethod
 from spl.training.methods.rfr import RFRMethod

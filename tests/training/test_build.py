@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spl.config import Params
+from spl.config.experiment import Params
 from spl.settings import run_settings
 from spl.training.build import Surroundings, build_method
 from spl.training.distributed import World

@@ -59,7 +59,7 @@ def test_torchrun_with_two_processes_equals_one(prepared):
 STEPS = """
 import torch
 import torch.distributed as dist
-from spl.config import Params
+from spl.config.experiment import Params
 from spl.settings import run_settings
 from spl.training.build import Surroundings, build_method
 from spl.training.distributed import join_world

@@ -10,14 +10,14 @@ from torch import nn
 
 from spl.common.errors import CheckpointError, RecordError, TrainingError
 from spl.common.files import read_json, sha256
-from spl.config import Params
+from spl.config.experiment import Params
+from spl.config.methods import ConstantDecay, LinearDecay
 from spl.data.grouping import group_masks
 from spl.data.loaders import SampleStream
 from spl.data.prepare import prepare_images
 from spl.data.sources import fetch_images, fetch_masks, fetch_pretext
 from spl.data.structure import smooth_images
 from spl.evaluation.run import require_run
-from spl.recipes import ConstantDecay, LinearDecay
 from spl.settings import (
     data_settings,
     image_source_settings,

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from spl.recipes import MFELossWeights
+from spl.config.methods import MFELossWeights
 from spl.training.methods.mfe import CRITICS, MFEMethod, auxiliary_loss
 from spl.training.perception import Features
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from spl.common.errors import CheckpointError
 from spl.common.files import sha256
-from spl.config import TeacherPerception, VGGPerception
+from spl.config.experiment import TeacherPerception, VGGPerception
 from spl.settings import RunSettings, run_settings
 from spl.teachers.tresnet import TResNetTeacher
 from spl.training.perception import (

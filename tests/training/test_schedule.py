@@ -2,7 +2,7 @@
 
 import pytest
 
-from spl.recipes import ConstantDecay, ExponentialDecay, LinearDecay, StepDecay
+from spl.config.methods import ConstantDecay, ExponentialDecay, LinearDecay, StepDecay
 from spl.training.schedule import lr_factor
 
 

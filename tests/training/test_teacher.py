@@ -8,10 +8,10 @@ import torch
 
 from spl.common.errors import CheckpointError, DataError
 from spl.common.files import read_json, sha256
-from spl.config import Params
+from spl.config.experiment import Params
+from spl.config.teachers import MiniaturePretext, RandomTResNet, ReleasedTResNet, ReleasedYOLO, TimmTeacher
 from spl.data.boxes import BoxedPictures
 from spl.data.sources import fetch_pretext
-from spl.pretext import MiniaturePretext, RandomTResNet, ReleasedTResNet, ReleasedYOLO, TimmTeacher
 from spl.settings import PretextSettings, TeacherSettings
 from spl.teachers.build import build_teacher, detected_classes, load_teacher
 from spl.teachers.tresnet import TResNetTeacher

@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 import yaml
 
+from spl.config.load import load_params
 from spl.models.build import build_generator
 from spl.models.discriminator import PatchDiscriminator
-from spl.params import load_params
 from spl.settings import released_run
 from spl.weights.convert import TEACHER_CHANNELS
 from spl.weights.fit import released_names

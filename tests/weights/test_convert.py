@@ -5,11 +5,11 @@ import torch
 
 from spl.common.errors import CheckpointError, ParamsError
 from spl.common.files import read_json, sha256
+from spl.config.releases import RELEASES
 from spl.inpaint import load_inpainter
 from spl.models.build import as_inpainter, load_generator
 from spl.settings import RunSettings, released_run
 from spl.weights.convert import convert_released
-from spl.weights.releases import RELEASES
 from tests.weights.fabricate import (
     FILES,
     IMAGE_SIZE,

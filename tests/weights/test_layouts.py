@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from spl.common.errors import CheckpointError
+from spl.config.releases import RELEASES, released_files
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.ec import EdgeGenerator, InpaintGenerator
 from spl.models.mfe import MFEDiscriminator, build_mfe
@@ -24,7 +25,6 @@ from spl.weights.layouts.rfr import RFR_RULES
 from spl.weights.layouts.rn import RN_RULES, fill_released_rn
 from spl.weights.layouts.spl import SPL_RULES, fill_released_spl
 from spl.weights.released import FILL, load_released
-from spl.weights.releases import RELEASES, released_files
 from tests.weights.fabricate import (
     FILES,
     RECIPES,

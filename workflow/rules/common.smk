@@ -4,11 +4,11 @@ import os
 import shutil
 
 from spl import settings, summaries
-from spl.params import load_params
+from spl.config.load import load_params
 from spl.common.errors import ParamsError
-from spl.registry import load_registry, source_of
+from spl.config.registry import load_registry, source_of
 from spl.settings import canonical
-from spl.weights.releases import released_files
+from spl.config.releases import released_files
 
 # Commands read the parameter file, so what Snakemake knows must be what the file says. A file given by
 # --configfile comes first and stands alone; nothing is merged.

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from spl.config.methods import ECLossWeights
 from spl.models.ec import gray
-from spl.recipes import ECLossWeights
 from spl.training.losses import adversarial_loss, discriminator_loss
 from spl.training.methods.adversarial import fool
 from spl.training.perception import Perceive, perceptual_loss, style_loss

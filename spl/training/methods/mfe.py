@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spl.recipes import MFELossWeights
+from spl.config.methods import MFELossWeights
 from spl.training.losses import relativistic_loss
 from spl.training.methods.adversarial import frozen
 from spl.training.perception import Perceive, perceptual_loss, style_loss

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spl.recipes import RNLossWeights
+from spl.config.methods import RNLossWeights
 from spl.training.losses import hole_normalised_l1
 from spl.training.methods.adversarial import fool, step_discriminator
 from spl.training.precision import Autocast

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spl.recipes import SPLLossWeights
+from spl.config.methods import SPLLossWeights
 from spl.training.losses import image_loss, prior_loss
 from spl.training.methods.adversarial import fool, step_discriminator
 from spl.training.precision import Autocast

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spl.pretext import AsymmetricLossSettings
+from spl.config.teachers import AsymmetricLossSettings
 from spl.teachers.asl import asymmetric_loss
 
 

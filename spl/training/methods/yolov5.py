@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from spl.config.teachers import YOLOLossWeights
 from spl.detection.loss import yolo_loss
-from spl.pretext import YOLOLossWeights
 from spl.teachers.yolov5 import YOLOv5
 
 

@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from spl.common.errors import CheckpointError
+from spl.config.releases import Release
 from spl.weights.files import State
 from spl.weights.fit import Rules, fill_released
-from spl.weights.releases import Release
 
 DISCRIMINATOR_RULES: Rules = tuple((rf"^convs\.{i}\.", f"conv{i + 1}.0.") for i in range(5))
 

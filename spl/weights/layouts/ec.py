@@ -2,9 +2,9 @@
 
 from torch import nn
 
+from spl.config.releases import RELEASES
 from spl.weights.files import State
 from spl.weights.fit import Rules, fill_released, without_module
-from spl.weights.releases import RELEASES
 
 EC_RULES: Rules = (  # both generators
     *((rf"^body\.conv{i + 1}\.", f"encoder.{3 * i + 1}.") for i in range(3)),

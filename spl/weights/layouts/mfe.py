@@ -2,9 +2,9 @@
 
 from torch import nn
 
+from spl.config.releases import RELEASES
 from spl.weights.files import State
 from spl.weights.fit import Rules, fill_released, without_module
-from spl.weights.releases import RELEASES
 
 ENCODER_RULES: Rules = (
     (r"^blocks\.(\d)\.conv1\.", r"middle.\1.conv_block.1."),

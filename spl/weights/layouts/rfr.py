@@ -2,9 +2,9 @@
 
 from torch import nn
 
+from spl.config.releases import RELEASES
 from spl.weights.files import State
 from spl.weights.fit import Rules, fill_released, without_module
-from spl.weights.releases import RELEASES
 
 RFR_RULES: Rules = (
     (r"^entry1\.", "Pconv1."),

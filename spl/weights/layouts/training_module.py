@@ -3,10 +3,10 @@
 from torch import Tensor, nn
 
 from spl.common.errors import CheckpointError
+from spl.config.releases import RELEASES, Release
 from spl.weights.files import State
 from spl.weights.fit import Rules, fill_released, listing, without_module
 from spl.weights.layouts.discriminator import fill_discriminator
-from spl.weights.releases import RELEASES, Release
 
 PARTS = ("generator", "discriminator", "tresnet_xL_hold", "adversarial_loss")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from torch import nn
 
+from spl.config.releases import Release
 from spl.weights.files import State, read_state
 from spl.weights.fit import Rules, fill_released
-from spl.weights.releases import Release
 
 NUMBERS = {
     "backbone.stem": 0,

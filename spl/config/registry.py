@@ -9,7 +9,7 @@ import yaml
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from spl.common.errors import ParamsError
-from spl.strict import Name, Positive, Strict, UniqueKeyLoader
+from spl.config.base import Name, Positive, Strict, UniqueKeyLoader
 
 SOURCES = Path("workflow/resources/sources.yaml")
 

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from spl.recipes import Decay, check_decay
-from spl.strict import Name, Positive, Rate, Strict, Weight
+from spl.config.base import Name, Positive, Rate, Strict, Weight
+from spl.config.methods import Decay, check_decay
 
 # The labelled set ----------------------------------------------------------------------------------
 

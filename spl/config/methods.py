@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from spl.strict import Name, Positive, Rate, Strict, Weight
+from spl.config.base import Name, Positive, Rate, Strict, Weight
 
 # Training ----------------------------------------------------------------------------------------
 

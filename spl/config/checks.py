@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from spl.config import Params, TeacherPerception
-from spl.pretext import (
+from spl.config.experiment import Params, TeacherPerception
+from spl.config.methods import ECRecipe, NetworkMethod, SPLRecipe
+from spl.config.teachers import (
     RandomTResNet,
     ReleasedTResNet,
     ReleasedYOLO,
@@ -12,7 +13,6 @@ from spl.pretext import (
     TrainedTResNet,
     TrainedYOLO,
 )
-from spl.recipes import ECRecipe, NetworkMethod, SPLRecipe
 from spl.settings import guided_methods
 
 

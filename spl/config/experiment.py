@@ -1,7 +1,7 @@
 """The shape of `params.yaml`: every scientific value, as small frozen objects.
 
-Scientific values have no defaults here, so `params.yaml` is the complete record of an experiment. `spl.params`
-reads the file; past that door travel the objects below and those of `spl.pretext` and `spl.recipes`, never a dict.
+Scientific values have no defaults here, so `params.yaml` is the complete record of an experiment. `spl.config.load`
+reads the file; past that door travel the objects below and those of `spl.config.teachers` and `spl.config.methods`, never a dict.
 """
 
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
-from spl.pretext import (
+from spl.config.base import Name, Positive, Strict, Weight
+from spl.config.methods import Method, NetworkMethod
+from spl.config.teachers import (
     Detection,
     MiniaturePretext,
     Teacher,
 )
-from spl.recipes import Method, NetworkMethod
-from spl.strict import Name, Positive, Strict, Weight
 
 # Data --------------------------------------------------------------------------------------------
 

@@ -3,8 +3,8 @@
 from itertools import product
 from typing import get_args
 
-from spl.config import LossWeight, Params
-from spl.recipes import SPLRecipe
+from spl.config.experiment import LossWeight, Params
+from spl.config.methods import SPLRecipe
 
 
 def with_grid_points(params: Params) -> Params:

@@ -8,10 +8,10 @@ import yaml
 from pydantic import ValidationError
 
 from spl.common.errors import ParamsError
-from spl.config import Params
-from spl.consistency import contradictions
-from spl.grid import with_grid_points
-from spl.strict import UniqueKeyLoader
+from spl.config.base import UniqueKeyLoader
+from spl.config.checks import contradictions
+from spl.config.experiment import Params
+from spl.config.grid import with_grid_points
 
 
 def load_params(path: str | Path) -> Params:
