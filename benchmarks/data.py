@@ -27,7 +27,7 @@ from spl.data.rawfiles import RawFiles, read_place
 from spl.data.sources import fetch_images, fetch_masks
 from spl.data.world.masks import draw_mask
 from spl.data.world.pictures import draw_picture
-from spl.settings import DataSettings, ImageSourceSettings, MaskSettings
+from spl.steps.slices import DataSettings, ImageSourceSettings, MaskSettings
 
 
 def decode(content: bytes) -> None:

@@ -21,7 +21,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spl import settings as slices
 from spl.common.tables import read_table
 from spl.compositing import mask_out
 from spl.config.load import load_params
@@ -31,7 +30,8 @@ from spl.evaluation.per_image import evaluate
 from spl.models.build import as_inpainter, load_generator
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.spl import SPL, build_spl
-from spl.settings import RunSettings
+from spl.steps import slices
+from spl.steps.slices import RunSettings
 from spl.teachers.build import FrozenTeacher, load_teacher
 from spl.training.distributed import World
 from spl.training.loop import Plan, train

@@ -10,7 +10,7 @@ import torch
 
 from spl.config.load import load_params
 from spl.config.methods import ECRecipe
-from spl.settings import RunSettings, run_settings
+from spl.steps.slices import RunSettings, run_settings
 from spl.teachers.build import build_teacher
 from spl.training.build import Surroundings, build_method
 from spl.training.distributed import World, pick_device

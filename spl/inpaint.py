@@ -17,8 +17,8 @@ from spl.data.masks import read_mask
 from spl.data.rawfiles import is_picture
 from spl.evaluation.metrics import quantise
 from spl.models.build import Inpainter, as_inpainter, load_generator
-from spl.records import read_settings
-from spl.settings import RunSettings
+from spl.steps.records import read_settings
+from spl.steps.slices import RunSettings
 
 
 def load_inpainter(weights: Path, device: torch.device) -> tuple[Inpainter, int]:

@@ -7,15 +7,15 @@ believes them up to date. Each step's record tells; `dvc.yaml` passes the list t
 from collections.abc import Iterator
 from pathlib import Path
 
-from spl import settings
 from spl.common.errors import DataError
 from spl.common.files import read_json, sha256
 from spl.config.base import Strict
 from spl.config.experiment import Params
 from spl.config.releases import released_files
 from spl.evaluation.supplied import present_files
-from spl.records import differences
-from spl.summaries import drawn_figures
+from spl.steps import slices as settings
+from spl.steps.records import differences
+from spl.steps.report_slices import drawn_figures
 
 Result = tuple[str, str, Strict, dict[str, str]]
 """Target, record, settings, input files by name."""

@@ -3,8 +3,8 @@
 import pytest
 
 from spl.common.errors import RecordError
-from spl.records import differences, require_current, write_record
-from spl.settings import PairSettings
+from spl.steps.records import differences, require_current, write_record
+from spl.steps.slices import PairSettings
 
 SETTINGS = PairSettings(seed=1, dataset="paris", image_size=64, split="test", pairs="balanced")
 

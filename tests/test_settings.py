@@ -6,7 +6,7 @@ import pytest
 
 from spl.common.errors import ParamsError
 from spl.config.load import load_params
-from spl.settings import (
+from spl.steps.slices import (
     canonical,
     cost_settings,
     data_settings,

@@ -4,8 +4,7 @@ import pytest
 
 from spl.common.errors import ParamsError
 from spl.config.load import load_params
-from spl.settings import canonical
-from spl.summaries import (
+from spl.steps.report_slices import (
     FIGURES,
     ablation_settings,
     claim_settings,
@@ -15,6 +14,7 @@ from spl.summaries import (
     grid_settings,
     table_settings,
 )
+from spl.steps.slices import canonical
 from tests.conftest import bare, set_value
 
 ALL_FIGURES = {"fig1", "fig2", "fig3", "fig4", "fig5"}

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from spl import settings as slices
 from spl.cli.options import (
     DATA,
     MASKS,
@@ -28,6 +27,7 @@ from spl.config.experiment import Registered
 from spl.config.load import load_params
 from spl.config.registry import SOURCES, load_registry
 from spl.config.registry import Source as RegisteredSource
+from spl.steps import slices
 
 fetch = typer.Typer(
     help="Draw the miniature world, download what the registry knows, or find what a person has supplied.",

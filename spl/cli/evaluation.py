@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from spl import settings as slices
 from spl.cli.options import (
     DATA,
     MASKS,
@@ -22,6 +21,7 @@ from spl.cli.options import (
     Seed,
 )
 from spl.config.load import load_params
+from spl.steps import slices
 
 
 def evaluate(

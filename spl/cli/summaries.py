@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from spl import summaries
 from spl.cli.options import DATA, PARAMS, RESULTS, Data, DatasetName, ParamsFile, Results
 from spl.config.load import load_params
+from spl.steps import report_slices as summaries
 
 table = typer.Typer(help="Aggregate the evidence into tables.", no_args_is_help=True)
 figure = typer.Typer(help="Draw the paper's figures from tables, pictures and kept priors.", no_args_is_help=True)

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from spl import settings as slices
 from spl.cli.options import (
     DATA,
     MASKS,
@@ -25,6 +24,7 @@ from spl.cli.options import (
     stop_on_signal,
 )
 from spl.config.load import load_params
+from spl.steps import slices
 
 TEACHERS = RESULTS / "teachers"
 

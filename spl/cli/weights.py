@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from spl import settings as slices
 from spl.cli.options import PARAMS, DatasetName, MethodName, ParamsFile
 from spl.config.load import load_params
+from spl.steps import slices
 
 weights = typer.Typer(help="Look at weight files, and convert what authors have released.", no_args_is_help=True)
 

@@ -13,7 +13,7 @@ from spl.config.teachers import (
     TrainedTResNet,
     TrainedYOLO,
 )
-from spl.settings import guided_methods
+from spl.steps.slices import guided_methods
 
 
 def contradictions(params: Params) -> list[str]:

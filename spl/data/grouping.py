@@ -17,8 +17,8 @@ from spl.common.shards import Row, Shard, resumable_folder, run_shards
 from spl.data.listing import Listed, Listing
 from spl.data.masks import RATIO_BINS, encode_mask, measure_mask, ratio_bin
 from spl.data.rawfiles import Place, read_place
-from spl.records import write_record
-from spl.settings import MaskSettings
+from spl.steps.records import write_record
+from spl.steps.slices import MaskSettings
 
 COLUMNS = (
     "file", "source", "width", "height", "hole_ratio", "ratio_bin", "touches_border", "rejected", "sha256",

@@ -11,8 +11,8 @@ from spl.common.files import atomic, sha256
 from spl.common.tables import read_table
 from spl.data.masks import RATIO_BINS, ratio_bin
 from spl.data.stored import GroupedMasks
-from spl.records import write_record
-from spl.settings import PairSettings
+from spl.steps.records import write_record
+from spl.steps.slices import PairSettings
 
 
 def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path, record: Path) -> None:

@@ -24,8 +24,8 @@ from spl.common.shards import Row, Shard, resumable_folder, run_shards
 from spl.data.images import centre_crop, load_opaque, resize_image, to_rgb
 from spl.data.listing import Listed, Listing
 from spl.data.rawfiles import Place, read_place
-from spl.records import write_record
-from spl.settings import DataSettings
+from spl.steps.records import write_record
+from spl.steps.slices import DataSettings
 
 COLUMNS = ("split", "file", "source", "sha256", *Place._fields)
 SHOWN_FAULTS = 10

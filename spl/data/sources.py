@@ -16,8 +16,8 @@ from spl.data.download import PATIENCE, Patience, download, recorded
 from spl.data.layouts import list_images
 from spl.data.listing import write_listing
 from spl.data.rawfiles import RawFiles
-from spl.records import write_record
-from spl.settings import ImageSourceSettings, MaskSettings, PretextSettings, WeightFileSettings
+from spl.steps.records import write_record
+from spl.steps.slices import ImageSourceSettings, MaskSettings, PretextSettings, WeightFileSettings
 
 DRAWN = Path("data/raw/miniature")
 """Where the miniature world is drawn: a folder of its own, so that drawing never touches what a person has placed."""

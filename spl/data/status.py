@@ -14,8 +14,7 @@ from spl.config.releases import released_files
 from spl.config.teachers import MiniaturePretext, TeacherDetector, TorchvisionDetector
 from spl.data.download import SUMS, recorded
 from spl.evaluation.supplied import FILES
-from spl.settings import RunSettings, needed_teachers, run_settings, supplied_teacher_file, teacher_settings, vgg_file
-from spl.summaries import (
+from spl.steps.report_slices import (
     FIGURES,
     AblationSettings,
     Figure1Settings,
@@ -23,6 +22,14 @@ from spl.summaries import (
     Figure5Settings,
     GridSettings,
     drawn_figures,
+)
+from spl.steps.slices import (
+    RunSettings,
+    needed_teachers,
+    run_settings,
+    supplied_teacher_file,
+    teacher_settings,
+    vgg_file,
 )
 
 FileState = Literal["missing", "partly downloaded", "present"]

@@ -19,8 +19,8 @@ from spl.common.shards import Row, Shard, resumable_folder, run_shards
 from spl.data.images import decode_rgb
 from spl.data.rawfiles import Place, read_place
 from spl.data.stored import PreparedImages
-from spl.records import write_record
-from spl.settings import StructureSettings
+from spl.steps.records import write_record
+from spl.steps.slices import StructureSettings
 
 SMALLEST_SCALE = 0.5
 """Pixels: the scale is halved after every iteration, down to this."""

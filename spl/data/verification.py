@@ -16,7 +16,7 @@ from spl.config.experiment import Params, Registered
 from spl.config.registry import Source, source_of
 from spl.data.download import verify
 from spl.data.rawfiles import Place, read_place
-from spl.settings import weight_files
+from spl.steps.slices import weight_files
 
 BLOCK = 4096
 """Files that are hashed before the next are listed."""

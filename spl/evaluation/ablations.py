@@ -7,7 +7,7 @@ import pandas as pd
 from spl.common.files import atomic
 from spl.evaluation.evidence import MASK_RATIOS, METRICS, read_evidence
 from spl.evaluation.table1 import compare, summarise
-from spl.summaries import AblationSettings
+from spl.steps.report_slices import AblationSettings
 
 PAPER_ORDER = {"spl_no_prior": "worse", "spl_detector": "between", "spl_concat": "worse"}
 """Where section 4.4 puts an ablation: worse than SPL, or between SPL and SPL without semantic supervision."""

@@ -19,7 +19,7 @@ from spl.evaluation.statistics import Estimate, difference_of_differences, estim
 from spl.evaluation.table1 import PAPER_NAMES, compare, paper_cells
 from spl.evaluation.verdicts import Verdict, judge, needed
 from spl.evaluation.write_table1 import PAPER_LAYOUTS, is_papers
-from spl.summaries import TableSettings, table_settings
+from spl.steps.report_slices import TableSettings, table_settings
 
 SUBJECTS = ("spl", "spl_released")
 RIVALS = ("rn", "rfr", "mfe")

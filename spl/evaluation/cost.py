@@ -17,8 +17,8 @@ from spl.common.files import atomic
 from spl.config.methods import NetworkMethod
 from spl.models.build import Inpainter, as_inpainter, build_generator
 from spl.models.classical import classical_inpainter
-from spl.records import write_record
-from spl.settings import CostSettings, RunSettings
+from spl.steps.records import write_record
+from spl.steps.slices import CostSettings, RunSettings
 from spl.teachers.build import build_teacher
 from spl.weights.convert import TEACHER_CHANNELS
 

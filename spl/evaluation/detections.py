@@ -18,8 +18,8 @@ from spl.data.images import read_rgb
 from spl.data.loaders import to_image
 from spl.data.stored import PreparedImages
 from spl.detection.boxes import Detections
-from spl.records import require_current, write_record
-from spl.settings import DetectionSettings
+from spl.steps.records import require_current, write_record
+from spl.steps.slices import DetectionSettings
 from spl.teachers.build import detected_classes, load_teacher
 from spl.teachers.yolov5 import STRIDES
 from spl.weights.files import read_state

@@ -12,7 +12,7 @@ from spl.common.tables import read_table
 from spl.config.experiment import Params
 from spl.evaluation.evidence import MASK_RATIOS, Measured, as_numbers, read_evidence, require_same_rows
 from spl.evaluation.table1 import summarise
-from spl.summaries import TableSettings, table_settings
+from spl.steps.report_slices import TableSettings, table_settings
 
 PER_IMAGE = ("mae_rgb", "ssim_gaussian", "psnr_hole", "mae_hole")
 

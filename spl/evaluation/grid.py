@@ -9,7 +9,7 @@ from spl.common.files import atomic
 from spl.config.experiment import LossWeight
 from spl.evaluation.evidence import METRICS, read_evidence
 from spl.evaluation.table1 import compare, summarise
-from spl.summaries import GridSettings
+from spl.steps.report_slices import GridSettings
 
 WEIGHTS = get_args(LossWeight)
 

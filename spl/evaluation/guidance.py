@@ -16,8 +16,8 @@ from spl.evaluation.run import require_pairs, require_run
 from spl.models.build import load_generator
 from spl.models.ec import EdgeConnect
 from spl.models.spl import SPL
-from spl.records import write_record
-from spl.settings import GuidanceSettings
+from spl.steps.records import write_record
+from spl.steps.slices import GuidanceSettings
 from spl.weights.files import save_weights
 
 BATCH = 16

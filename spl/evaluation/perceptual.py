@@ -7,8 +7,8 @@ from spl.common.files import atomic, sha256
 from spl.common.tables import read_table
 from spl.config.experiment import PerceptualMetric
 from spl.evaluation.supplied import missing_files, present_files, require_published, too_few
-from spl.records import write_record
-from spl.settings import PerceptualSettings
+from spl.steps.records import write_record
+from spl.steps.slices import PerceptualSettings
 
 ONE_SUBSET = "Up to 1000 images make one subset, whose estimate has no deviation."
 

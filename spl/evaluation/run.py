@@ -11,8 +11,8 @@ from spl.data.loaders import TestPairs
 from spl.evaluation.per_image import evaluate
 from spl.models.build import Inpainter, as_inpainter, load_generator
 from spl.models.classical import classical_inpainter
-from spl.records import require_current, write_record
-from spl.settings import EvaluationSettings, RunSettings
+from spl.steps.records import require_current, write_record
+from spl.steps.slices import EvaluationSettings, RunSettings
 
 
 def evaluate_method(

@@ -11,7 +11,7 @@ from spl.config.experiment import Params
 from spl.config.methods import NetworkMethod, Recipe
 from spl.evaluation.evidence import MASK_RATIOS, METRICS, Evidence
 from spl.evaluation.statistics import Estimate, estimate_mean, paired_difference
-from spl.summaries import TableSettings
+from spl.steps.report_slices import TableSettings
 
 PAPER_NAMES = {"spl": "spl", "spl_released": "spl", "rn": "rn", "rfr": "rfr", "mfe": "mfe"}
 """Which row of the paper stands beside a method; both SPL variants are compared with its "Ours"."""

@@ -8,7 +8,7 @@ from spl.config.methods import NetworkMethod, SPLRecipe
 from spl.evaluation.evidence import read_evidence
 from spl.evaluation.render import RELEASED_MARK, to_latex, to_markdown, to_metrics
 from spl.evaluation.table1 import build_table, cell_statuses, compare_methods
-from spl.summaries import table_settings
+from spl.steps.report_slices import table_settings
 
 PAPER_LAYOUTS = {"places2": ("places365", "places365_flat"), "celeba": ("celeba",), "paris": ("paris",)}
 

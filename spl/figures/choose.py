@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from spl.common.errors import DataError
-from spl.summaries import Choice
+from spl.steps.report_slices import Choice
 
 
 def choose_pictures(

@@ -17,7 +17,7 @@ from spl.detection.hidden import HALF_HIDDEN, hidden_share
 from spl.figures.choose import choose_pictures
 from spl.figures.pictures import Evidence
 from spl.figures.style import SMALL, distinct_colours
-from spl.summaries import Choice
+from spl.steps.report_slices import Choice
 
 GROUND_TRUTH = "ground_truth"
 """The name under which the detections on uncorrupted pictures are kept."""

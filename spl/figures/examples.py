@@ -10,7 +10,7 @@ from spl.data.pairing import spread_over_hole_ratios
 from spl.data.stored import GroupedMasks, PreparedImages
 from spl.figures.pictures import picture_grid, show, whiten
 from spl.figures.style import SMALL
-from spl.summaries import ExampleSettings
+from spl.steps.report_slices import ExampleSettings
 
 
 def draw_examples(

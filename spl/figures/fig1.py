@@ -16,7 +16,7 @@ from spl.figures.detections import (
 )
 from spl.figures.pictures import Evidence, picture_grid, show
 from spl.figures.style import PAGE_WIDTH, save_figure
-from spl.summaries import Figure1Settings
+from spl.steps.report_slices import Figure1Settings
 
 
 def draw_fig1(settings: Figure1Settings, *, results: Path, data: Path, stem: Path) -> None:

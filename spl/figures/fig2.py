@@ -13,7 +13,7 @@ from spl.figures.style import NORMAL, PAGE_WIDTH, save_figure
 from spl.models.layers import SPADE, ResidualBlock, ResidualDenseBlock, SPADEResidualBlock
 from spl.models.spl import DenseBody
 from spl.models.trace import Shape, Step, trace
-from spl.summaries import Figure2Settings
+from spl.steps.report_slices import Figure2Settings
 
 HEIGHT = 4.2
 TOP, MIDDLE, BOTTOM, LEGEND = 3.34, 1.74, 0.64, 0.13

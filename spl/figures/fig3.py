@@ -19,7 +19,7 @@ from spl.figures.detections import (
 )
 from spl.figures.pictures import Evidence, picture_grid, show
 from spl.figures.style import PAGE_WIDTH, save_figure
-from spl.summaries import Figure3Settings
+from spl.steps.report_slices import Figure3Settings
 
 
 def draw_fig3(settings: Figure3Settings, *, results: Path, data: Path, stem: Path) -> None:

@@ -12,7 +12,7 @@ from spl.common.labels import method_title, metric_title
 from spl.common.tables import read_table
 from spl.evaluation.evidence import as_numbers
 from spl.figures.style import INK, PAGE_WIDTH, RULE, SMALL, method_colours, save_figure
-from spl.summaries import AblationSettings
+from spl.steps.report_slices import AblationSettings
 
 ORDER = ("psnr", "ssim", "mae")
 

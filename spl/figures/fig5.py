@@ -11,7 +11,7 @@ from spl.figures.choose import choose_pictures
 from spl.figures.clusters import cluster_priors, paint, read_guidance
 from spl.figures.pictures import Evidence, picture_grid, show
 from spl.figures.style import INK, PAGE_WIDTH, save_figure
-from spl.summaries import Figure5Settings
+from spl.steps.report_slices import Figure5Settings
 
 PREDICTED = "#0055cc"
 """Colour of edges inside the hole; those outside are Canny's."""

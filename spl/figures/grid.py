@@ -11,7 +11,7 @@ from spl.common.labels import method_title
 from spl.common.tables import read_table
 from spl.evaluation.grid import WEIGHTS
 from spl.figures.style import GREY, INK, PAGE_WIDTH, RULE, SMALL, method_colours, save_figure
-from spl.summaries import GridSettings
+from spl.steps.report_slices import GridSettings
 
 TITLES = {
     "lambda_img": r"$\lambda_1$ (image)",

@@ -13,7 +13,7 @@ from spl.data.pairing import spread_over_hole_ratios
 from spl.evaluation.evidence import MASK_RATIOS, METRICS, as_numbers
 from spl.report.table1 import standing
 from spl.report.view import DASH, Cell, Part, Picture, Prose, Row, Section, Table, interval, number
-from spl.summaries import drawn_figures
+from spl.steps.report_slices import drawn_figures
 
 TITLES = {"fig1": "Figure 1", "fig2": "Figure 2", "fig3": "Figure 3", "fig4": "Figure 4", "fig5": "Figure 5"}
 

@@ -10,10 +10,10 @@ from spl.common.tables import read_table
 from spl.config.base import Strict
 from spl.config.experiment import Params, Run
 from spl.figures.style import distinct_colours
-from spl.records import differences
 from spl.report.curves import Curves, lay_out
 from spl.report.view import DASH, Cell, Part, Prose, Section, count, duration, number, table
-from spl.settings import RunSettings, needed_teachers, run_settings, teacher_settings
+from spl.steps.records import differences
+from spl.steps.slices import RunSettings, needed_teachers, run_settings, teacher_settings
 
 NO_LOSS = ("step", "lr_factor")
 """The other columns of log.csv."""

@@ -16,7 +16,7 @@ from spl.config.teachers import (
     TrainedTResNet,
     TrainedYOLO,
 )
-from spl.settings import supplied_teacher_file
+from spl.steps.slices import supplied_teacher_file
 from spl.teachers.backbone import BackboneTeacher, read_backbone
 from spl.teachers.tresnet import TResNetTeacher, load_openimages_teacher
 from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, YOLOv5Teacher, build_yolov5, coco_classes, load_coco_teacher

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from spl.common.errors import CheckpointError
 from spl.common.files import sha256
-from spl.settings import RunSettings, vgg_file
+from spl.steps.slices import RunSettings, vgg_file
 from spl.teachers.tresnet import TResNetTeacher
 from spl.weights.files import read_state
 from spl.weights.fit import fill

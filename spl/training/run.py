@@ -19,8 +19,8 @@ from spl.data.loaders import Companion, InpaintingStream
 from spl.evaluation.metrics import quantise
 from spl.models.build import as_inpainter
 from spl.models.ec import canny_edges_of
-from spl.records import require_current, write_record
-from spl.settings import RunSettings, essential, vgg_file
+from spl.steps.records import require_current, write_record
+from spl.steps.slices import RunSettings, essential, vgg_file
 from spl.teachers.build import FrozenTeacher, load_teacher
 from spl.training.build import Surroundings, build_method
 from spl.training.checkpoint import claim

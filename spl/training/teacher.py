@@ -16,8 +16,8 @@ from spl.data.loaders import SampleStream
 from spl.data.pretext import PretextPictures, PretextStream
 from spl.data.sources import raw_folder
 from spl.detection.average_precision import mean_average_precision as mean_average_precision_of_boxes
-from spl.records import write_record
-from spl.settings import TeacherSettings, supplied_teacher_file
+from spl.steps.records import write_record
+from spl.steps.slices import TeacherSettings, supplied_teacher_file
 from spl.teachers.asl import mean_average_precision
 from spl.teachers.build import build_teacher, read_supplied_teacher
 from spl.teachers.tresnet import TResNetTeacher, build_classifier

@@ -8,8 +8,8 @@ from spl.common.versions import versions
 from spl.config.methods import NetworkMethod
 from spl.config.releases import RELEASES, released_files
 from spl.models.build import build_generator
-from spl.records import write_record
-from spl.settings import RunSettings
+from spl.steps.records import write_record
+from spl.steps.slices import RunSettings
 from spl.weights.files import save_weights
 from spl.weights.released import load_released
 

@@ -19,8 +19,8 @@ from spl.models.mfe import build_mfe
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
-from spl.records import read_settings
-from spl.settings import RunSettings, TeacherSettings
+from spl.steps.records import read_settings
+from spl.steps.slices import RunSettings, TeacherSettings
 from spl.teachers.build import build_teacher, detected_classes
 from spl.teachers.tresnet import TResNetTeacher
 from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, build_yolov5

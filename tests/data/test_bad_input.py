@@ -21,7 +21,7 @@ from spl.data import prepare as preparation
 from spl.data.prepare import prepare_images
 from spl.data.sources import fetch_images
 from spl.data.stored import PreparedImages
-from spl.settings import DataSettings, ImageSourceSettings
+from spl.steps.slices import DataSettings, ImageSourceSettings
 from tests.conftest import REPOSITORY
 
 SIZE = 32

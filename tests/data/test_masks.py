@@ -29,7 +29,7 @@ from spl.data.masks import (
 from spl.data.rawfiles import Place, read_place
 from spl.data.sources import fetch_masks
 from spl.data.world.masks import draw_mask
-from spl.settings import MaskSettings
+from spl.steps.slices import MaskSettings
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from spl.data.pairing import pair_masks, spread_over_hole_ratios
 from spl.data.prepare import prepare_images
 from spl.data.sources import fetch_images, fetch_masks
 from spl.data.stored import GroupedMasks
-from spl.settings import DataSettings, ImageSourceSettings, MaskSettings, PairSettings
+from spl.steps.slices import DataSettings, ImageSourceSettings, MaskSettings, PairSettings
 
 TRAIN_IMAGES, TEST_IMAGES = 6, 12
 

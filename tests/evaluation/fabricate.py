@@ -5,7 +5,7 @@ import pandas as pd
 
 from spl.config.experiment import Bootstrap, Evaluation, Perceptual
 from spl.data.masks import RATIO_BINS
-from spl.summaries import TableSettings
+from spl.steps.report_slices import TableSettings
 
 EVALUATION = Evaluation(
     split="test",

@@ -12,7 +12,7 @@ from spl.models.ec import InpaintGenerator
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
-from spl.settings import cost_settings, run_settings
+from spl.steps.slices import cost_settings, run_settings
 
 CPU = torch.device("cpu")
 

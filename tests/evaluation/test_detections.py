@@ -13,8 +13,8 @@ from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
 from spl.config.teachers import TorchvisionDetector
 from spl.evaluation.detections import COLUMNS, detect_objects
-from spl.records import write_record
-from spl.settings import DetectionSettings, teacher_settings
+from spl.steps.records import write_record
+from spl.steps.slices import DetectionSettings, teacher_settings
 from spl.teachers.build import build_teacher
 from spl.weights.files import save_weights
 from tests.fabricate import draw_pairs

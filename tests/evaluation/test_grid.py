@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from spl.evaluation.grid import COLUMNS, WEIGHTS, write_grid
-from spl.summaries import GridSettings, grid_settings
+from spl.steps.report_slices import GridSettings, grid_settings
 from tests.evaluation.fabricate import per_image, table_settings, write_evidence
 
 OWN = dict(zip(WEIGHTS, (10.0, 0.1, 1.0, 3.0, 5.0), strict=True))

@@ -11,8 +11,8 @@ from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
 from spl.evaluation.guidance import keep_guidance
 from spl.models.build import build_generator
-from spl.records import write_record
-from spl.settings import guidance_settings
+from spl.steps.records import write_record
+from spl.steps.slices import guidance_settings
 from spl.weights.files import read_state, save_weights
 from tests.fabricate import draw_pairs
 from tests.training.conftest import tiny_params

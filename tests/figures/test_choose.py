@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from spl.common.errors import DataError
 from spl.figures.choose import choose_pictures
-from spl.summaries import Choice
+from spl.steps.report_slices import Choice
 
 
 def choice(rule="median", min_hole_ratio=0.3, seed=1):

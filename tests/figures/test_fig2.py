@@ -9,8 +9,8 @@ from spl.config.methods import ConstantDecay, SPLLossWeights, SPLModel, SPLRecip
 from spl.config.teachers import RandomTResNet
 from spl.figures.fig2 import draw_fig2
 from spl.models.build import build_generator
-from spl.settings import RunSettings, TeacherSettings
-from spl.summaries import Figure2Settings
+from spl.steps.report_slices import Figure2Settings
+from spl.steps.slices import RunSettings, TeacherSettings
 
 SIZE = 48
 TEACHER = TeacherSettings(

@@ -7,7 +7,7 @@ import pytest
 from spl.common.errors import DataError
 from spl.evaluation.ablations import COLUMNS
 from spl.figures import fig4
-from spl.summaries import ablation_settings
+from spl.steps.report_slices import ablation_settings
 
 METHODS = ("spl", "spl_no_prior", "spl_detector", "spl_concat")
 

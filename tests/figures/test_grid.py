@@ -9,7 +9,7 @@ import pytest
 from spl.common.errors import DataError
 from spl.evaluation.grid import COLUMNS
 from spl.figures import grid
-from spl.summaries import GridSettings
+from spl.steps.report_slices import GridSettings
 from tests.evaluation.fabricate import table_settings
 
 SETTINGS = GridSettings(table=table_settings({"places2": {"spl": (1,)}}), points={})

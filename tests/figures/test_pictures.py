@@ -16,7 +16,7 @@ from spl.figures.fig1 import draw_fig1
 from spl.figures.fig3 import draw_fig3
 from spl.figures.fig5 import PREDICTED, draw_edges, draw_fig5
 from spl.figures.pictures import Evidence
-from spl.summaries import Choice, ExampleSettings, Figure1Settings, Figure3Settings, Figure5Settings, Shown
+from spl.steps.report_slices import Choice, ExampleSettings, Figure1Settings, Figure3Settings, Figure5Settings, Shown
 from tests.figures.fabricate import Dataset
 
 CHOICE = Choice(seed=1, choice="median", min_hole_ratio=0.2)

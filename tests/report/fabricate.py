@@ -13,9 +13,9 @@ from spl.evaluation.claims import write_claims
 from spl.evaluation.cost import COLUMNS as COST_COLUMNS
 from spl.evaluation.further import write_further
 from spl.evaluation.write_table1 import write_table1
-from spl.records import write_record
-from spl.settings import needed_teachers, run_settings, teacher_settings
-from spl.summaries import ablation_settings, drawn_figures
+from spl.steps.records import write_record
+from spl.steps.report_slices import ablation_settings, drawn_figures
+from spl.steps.slices import needed_teachers, run_settings, teacher_settings
 
 IMAGES = 12
 COLOUR = (214, 17, 139)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spl.config.experiment import Params
-from spl.settings import run_settings
+from spl.steps.slices import run_settings
 from spl.training.build import Surroundings, build_method
 from spl.training.distributed import World
 from spl.training.methods.ec import Stages

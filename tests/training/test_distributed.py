@@ -60,7 +60,7 @@ STEPS = """
 import torch
 import torch.distributed as dist
 from spl.config.experiment import Params
-from spl.settings import run_settings
+from spl.steps.slices import run_settings
 from spl.training.build import Surroundings, build_method
 from spl.training.distributed import join_world
 from spl.training.perception import Features

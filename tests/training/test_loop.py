@@ -18,7 +18,7 @@ from spl.data.prepare import prepare_images
 from spl.data.sources import fetch_images, fetch_masks, fetch_pretext
 from spl.data.structure import smooth_images
 from spl.evaluation.run import require_run
-from spl.settings import (
+from spl.steps.slices import (
     data_settings,
     image_source_settings,
     mask_settings,

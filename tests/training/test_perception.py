@@ -12,7 +12,7 @@ from torch import nn
 from spl.common.errors import CheckpointError
 from spl.common.files import sha256
 from spl.config.experiment import TeacherPerception, VGGPerception
-from spl.settings import RunSettings, run_settings
+from spl.steps.slices import RunSettings, run_settings
 from spl.teachers.tresnet import TResNetTeacher
 from spl.training.perception import (
     AGAIN,
@@ -257,7 +257,7 @@ def test_the_demo_looks_through_its_teacher(demo_params, teacher, image):
 
 
 def test_vgg_is_loaded_from_the_folder_that_the_settings_name(demo_params, vgg_path, image, monkeypatch):
-    monkeypatch.setattr("spl.settings.VGG_FILES", {"vgg16": vgg_path.name, "vgg19": "none.pth"})
+    monkeypatch.setattr("spl.steps.slices.VGG_FILES", {"vgg16": vgg_path.name, "vgg19": "none.pth"})
     run = run_settings(demo_params, "paris", "mfe")
     run = run.model_copy(update={"perception": VGGPerception(kind="vgg", folder=str(vgg_path.parent))})
     assert isinstance(run, RunSettings)

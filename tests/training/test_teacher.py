@@ -12,7 +12,7 @@ from spl.config.experiment import Params
 from spl.config.teachers import MiniaturePretext, RandomTResNet, ReleasedTResNet, ReleasedYOLO, TimmTeacher
 from spl.data.boxes import BoxedPictures
 from spl.data.sources import fetch_pretext
-from spl.settings import PretextSettings, TeacherSettings
+from spl.steps.slices import PretextSettings, TeacherSettings
 from spl.teachers.build import build_teacher, detected_classes, load_teacher
 from spl.teachers.tresnet import TResNetTeacher
 from spl.teachers.yolov5 import YOLOv5Teacher, build_yolov5

@@ -8,7 +8,7 @@ import yaml
 from spl.config.load import load_params
 from spl.models.build import build_generator
 from spl.models.discriminator import PatchDiscriminator
-from spl.settings import released_run
+from spl.steps.slices import released_run
 from spl.weights.convert import TEACHER_CHANNELS
 from spl.weights.fit import released_names
 from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES

@@ -8,7 +8,7 @@ from spl.common.files import read_json, sha256
 from spl.config.releases import RELEASES
 from spl.inpaint import load_inpainter
 from spl.models.build import as_inpainter, load_generator
-from spl.settings import RunSettings, released_run
+from spl.steps.slices import RunSettings, released_run
 from spl.weights.convert import convert_released
 from tests.weights.fabricate import (
     FILES,

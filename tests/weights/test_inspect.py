@@ -8,8 +8,8 @@ import torch
 from spl.common.errors import CheckpointError, RecordError
 from spl.common.files import sha256, write_json
 from spl.config.releases import RELEASES
-from spl.records import write_record
-from spl.settings import teacher_settings
+from spl.steps.records import write_record
+from spl.steps.slices import teacher_settings
 from spl.teachers.build import build_teacher
 from spl.weights.convert import convert_released
 from spl.weights.files import save_weights

@@ -25,8 +25,8 @@ from spl.data import loaders
 from spl.evaluation.metrics import quantise
 from spl.evaluation.run import evaluate_method
 from spl.models.build import as_inpainter, load_generator
-from spl.settings import evaluation_settings, run_settings
 from spl.stale import stale_results
+from spl.steps.slices import evaluation_settings, run_settings
 from tests.conftest import REPOSITORY
 from tests.parity.conftest import Fixture
 from tests.weights.fabricate import (

@@ -3,11 +3,12 @@
 import os
 import shutil
 
-from spl import settings, summaries
+from spl.steps import slices as settings
+from spl.steps import report_slices as summaries
 from spl.config.load import load_params
 from spl.common.errors import ParamsError
 from spl.config.registry import load_registry, source_of
-from spl.settings import canonical
+from spl.steps.slices import canonical
 from spl.config.releases import released_files
 
 # Commands read the parameter file, so what Snakemake knows must be what the file says. A file given by

@@ -13,7 +13,7 @@ import spl
 from spl.common.errors import RecordError
 from spl.common.files import read_json, write_json
 from spl.config.base import Strict
-from spl.settings import essential
+from spl.steps.slices import essential
 
 T = TypeVar("T", bound=Strict)
 

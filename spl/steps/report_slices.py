@@ -1,4 +1,4 @@
-"""The slices of `params.yaml` that tables, figures and the report depend on; like `spl.settings`, without torch."""
+"""The slices of `params.yaml` that tables, figures and the report depend on; like `spl.steps.slices`, without torch."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -7,7 +7,7 @@ from spl.common.errors import ParamsError
 from spl.config.base import Strict
 from spl.config.experiment import Ablations, Clusters, Evaluation, Figure1, Figure2, Figure3, Figure5, Params
 from spl.config.grid import grid_points, own_weights
-from spl.settings import RunSettings, run_settings
+from spl.steps.slices import RunSettings, run_settings
 
 T = TypeVar("T")
 
