@@ -25,8 +25,8 @@ from spl.data.grouping import group_masks
 from spl.data.prepare import prepare_images
 from spl.data.rawfiles import RawFiles, read_place
 from spl.data.sources import fetch_images, fetch_masks
-from spl.data.world.masks import draw_mask
-from spl.data.world.pictures import draw_picture
+from spl.miniature.images import draw_picture
+from spl.miniature.masks import draw_mask
 from spl.steps.slices import DataSettings, ImageSourceSettings, MaskSettings
 
 

@@ -34,7 +34,7 @@ def definitions(commit: str) -> Counter[tuple[str, str]]:
                 if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign):
                     content = ast.dump(_WithoutImports().visit(node))
                     name = getattr(node, "name", None) or ast.unparse(node).split("=")[0].split(":")[0].strip()
-                    found[name, re.sub(r"\bspl(\.\w+)+", "<module>", content)] += 1
+                    found[name, re.sub(r"\bspl(\.\w+)+|\bspl(/\w+)+\.py", "<module>", content)] += 1
     return found
 
 

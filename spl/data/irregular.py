@@ -10,7 +10,7 @@ from tqdm import tqdm
 from spl.common.errors import DataError
 from spl.common.files import atomic, read_json, write_json
 from spl.data.masks import MIN_MASK_SIDE, encode_mask
-from spl.data.world.masks import draw_mask
+from spl.miniature.masks import draw_mask
 
 RECORD = "masks.json"
 CHUNK = 16  # masks handed to a worker at a time

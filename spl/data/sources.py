@@ -7,11 +7,11 @@ This is the only step in which the embedded default differs from real data. Each
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from spl import miniature as world
 from spl.common.errors import DataError, ParamsError
 from spl.common.files import read_json, replace_folder
 from spl.config.experiment import MiniatureImages, MiniatureMasks, Registered, Supplied
 from spl.config.registry import Source
-from spl.data import world
 from spl.data.download import PATIENCE, Patience, download, recorded
 from spl.data.layouts import list_images
 from spl.data.listing import write_listing

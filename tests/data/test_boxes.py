@@ -6,9 +6,9 @@ import torch
 from PIL import Image, ImageDraw
 
 from spl.data.boxes import BoxedPictures, BoxedStream, mirror
-from spl.data.world import draw_pretext_set
 from spl.detection.average_precision import match_objects
 from spl.detection.boxes import Detections
+from spl.miniature import draw_pretext_set
 
 SIZE = 32
 

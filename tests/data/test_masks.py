@@ -28,7 +28,7 @@ from spl.data.masks import (
 )
 from spl.data.rawfiles import Place, read_place
 from spl.data.sources import fetch_masks
-from spl.data.world.masks import draw_mask
+from spl.miniature.masks import draw_mask
 from spl.steps.slices import MaskSettings
 
 

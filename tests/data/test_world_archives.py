@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from spl.common.errors import DataError
-from spl.data.world import OBJECT_CLASSES, SETS, draw_image_set, draw_mask_set, draw_picture, draw_pretext_set
+from spl.miniature import OBJECT_CLASSES, SETS, draw_image_set, draw_mask_set, draw_picture, draw_pretext_set
 
 TRAIN, TEST = 9, 6
 SPLIT_FOLDERS = {

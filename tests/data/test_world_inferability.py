@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spl.data.world import OBJECT_CLASSES, SETS, Picture, draw_picture
+from spl.miniature import OBJECT_CLASSES, SETS, Picture, draw_picture
 
 GRID = 16
 TRAIN, TEST = 150, 75

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spl.data.world import draw_mask_set
+from spl.miniature import draw_mask_set
 
 PER_BIN = 8
 

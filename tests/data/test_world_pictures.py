@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spl.common.errors import DataError
-from spl.data.world import OBJECT_CLASSES, SETS, Picture, draw_picture
+from spl.miniature import OBJECT_CLASSES, SETS, Picture, draw_picture
 
 SAMPLE = 20
 

@@ -8,8 +8,8 @@ from safetensors.numpy import save_file
 
 from spl.common.files import write_json
 from spl.data.images import resize_image, resize_mask
-from spl.data.world.masks import draw_mask
-from spl.data.world.pictures import draw_picture
+from spl.miniature.images import draw_picture
+from spl.miniature.masks import draw_mask
 from tests.fabricate import write_manifest, write_masks_table
 
 RADII = {"rn": 3, "rfr": 5, "mfe": 9, "ec": 7, "spl": 2}

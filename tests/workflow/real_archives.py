@@ -8,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from spl.data.world.masks import draw_mask
-from spl.data.world.pictures import draw_picture
-from spl.data.world.scenes import scene_class
+from spl.miniature.images import draw_picture
+from spl.miniature.masks import draw_mask
+from spl.miniature.scenes import scene_class
 from tests.conftest import REPOSITORY
 
 TRAIN, TEST, MASKS = 10, 4, 12

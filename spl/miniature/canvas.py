@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from spl.data.world.palette import Colour
+from spl.miniature.palette import Colour
 
 SUPERSAMPLING = 2
 CIRCLE_STEPS = (10, 20)  # corners of a small and of a large circle

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from spl.common.files import write_text
-from spl.data.world.canvas import Object
+from spl.miniature.canvas import Object
 
 BOX_COLUMNS = ("ImageID", "LabelName", "XMin", "XMax", "YMin", "YMax")
 LABEL_COLUMNS = ("ImageID", "LabelName", "Confidence")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spl.data.world import outdoor
-from spl.data.world.canvas import Canvas, Picture, View, repeat
-from spl.data.world.outdoor import MOODS, Mood
-from spl.data.world.palette import (
+from spl.miniature import outdoor
+from spl.miniature.canvas import Canvas, Picture, View, repeat
+from spl.miniature.outdoor import MOODS, Mood
+from spl.miniature.palette import (
     ACCENTS,
     ASPHALT,
     GRASS,

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spl.data.world import outdoor
-from spl.data.world.canvas import Canvas, Picture, View, arc, repeat
-from spl.data.world.palette import (
+from spl.miniature import outdoor
+from spl.miniature.canvas import Canvas, Picture, View, arc, repeat
+from spl.miniature.palette import (
     ACCENTS,
     FACADE_WALLS,
     GLASS,

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spl.data.world.canvas import Canvas, Picture, View, arc, repeat
-from spl.data.world.palette import ACCENTS, EYES, GOLD, HAIRS, INK, SKINS, WHITE, Colour, choose, mix, shade, vary
+from spl.miniature.canvas import Canvas, Picture, View, arc, repeat
+from spl.miniature.palette import ACCENTS, EYES, GOLD, HAIRS, INK, SKINS, WHITE, Colour, choose, mix, shade, vary
 
 SIZE = (178, 218)
 EXTENT = (64.0, 64.0 * 218 / 178)  # the centre crop of 178x178 is 64 units high, from unit 7.2 on

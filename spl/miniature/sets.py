@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from spl.common.errors import DataError
 from spl.common.files import write_text
-from spl.data.world.annotations import (
+from spl.miniature.annotations import (
     BOX_COLUMNS,
     LABEL_COLUMNS,
     SPLIT_COLUMNS,
@@ -21,9 +21,9 @@ from spl.data.world.annotations import (
     label_rows,
     write_table,
 )
-from spl.data.world.masks import BIN_EDGES, draw_mask
-from spl.data.world.pictures import PRETEXT, SETS, draw_picture
-from spl.data.world.scenes import scene_class
+from spl.miniature.images import PRETEXT, SETS, draw_picture
+from spl.miniature.masks import BIN_EDGES, draw_mask
+from spl.miniature.scenes import scene_class
 
 JPEG = {"train": 95, "val": 95, "test": 100}  # quality: what is tested must not carry the codec's artefacts
 MASK_FOLDER = "testing_mask_dataset"

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from spl.data.world.canvas import Canvas, arc, repeat
-from spl.data.world.palette import GLASS, GOLD, INK, LEAF, LIT_GLASS, STONE, TRUNK, WHITE, Colour, mix, shade
+from spl.miniature.canvas import Canvas, arc, repeat
+from spl.miniature.palette import GLASS, GOLD, INK, LEAF, LIT_GLASS, STONE, TRUNK, WHITE, Colour, mix, shade
 
 
 @dataclass(frozen=True)

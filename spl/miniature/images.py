@@ -5,10 +5,10 @@ from zlib import crc32
 import numpy as np
 
 from spl.common.errors import DataError
-from spl.data.world.canvas import Picture
-from spl.data.world.facades import draw_facade
-from spl.data.world.faces import draw_face
-from spl.data.world.scenes import draw_scene
+from spl.miniature.canvas import Picture
+from spl.miniature.facades import draw_facade
+from spl.miniature.faces import draw_face
+from spl.miniature.scenes import draw_scene
 
 SETS = ("places2", "celeba", "paris")
 PRETEXT = "pretext"
