@@ -23,10 +23,10 @@ from PIL import Image
 from spl.config.experiment import ArchiveLayout, Masks, Supplied
 from spl.data.grouping import group_masks
 from spl.data.prepare import prepare_images
-from spl.data.rawfiles import RawFiles, read_place
-from spl.data.sources import fetch_images, fetch_masks
 from spl.miniature.images import draw_picture
 from spl.miniature.masks import draw_mask
+from spl.sources.fetch import fetch_images, fetch_masks
+from spl.sources.raw_files import RawFiles, read_place
 from spl.steps.slices import DataSettings, ImageSourceSettings, MaskSettings
 
 

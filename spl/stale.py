@@ -12,7 +12,7 @@ from spl.common.files import read_json, sha256
 from spl.config.base import Strict
 from spl.config.experiment import Params
 from spl.config.releases import released_files
-from spl.evaluation.supplied import present_files
+from spl.sources.metric_weights import present_files
 from spl.steps import slices as settings
 from spl.steps.records import differences
 from spl.steps.report_slices import drawn_figures

@@ -12,7 +12,7 @@ from spl.common.errors import ParamsError
 from spl.config.load import load_params
 from spl.config.registry import load_registry, source_of
 from spl.config.releases import RELEASES
-from spl.evaluation.supplied import FILES
+from spl.sources.metric_weights import FILES
 from spl.steps.slices import VGG_FILES, weight_files
 
 SOURCE = {

@@ -80,8 +80,8 @@ def fetch_images(
     workers: Workers = 1,
 ) -> None:
     """Fetch one dataset's raw pictures, and list them."""
-    from spl.data import sources
-    from spl.data.download import Patience
+    from spl.sources import fetch as sources
+    from spl.sources.download import Patience
 
     settings = slices.image_source_settings(load_params(params), dataset)
     known = _known_sources(settings.source, registry)
@@ -97,8 +97,8 @@ def fetch_masks(
     workers: Workers = 1,
 ) -> None:
     """Fetch the raw irregular masks, and list them."""
-    from spl.data import sources
-    from spl.data.download import Patience
+    from spl.sources import fetch as sources
+    from spl.sources.download import Patience
 
     settings = slices.mask_settings(load_params(params))
     known = _known_sources(settings.masks.source, registry)
@@ -122,8 +122,8 @@ def fetch_weights(
 
     Example: spl fetch weights vgg --record data/sources/weights/vgg.json --params presets/paper.yaml
     """
-    from spl.data import sources
-    from spl.data.download import Patience
+    from spl.sources import fetch as sources
+    from spl.sources.download import Patience
 
     known = load_registry(registry)
     settings = slices.weight_file_settings(load_params(params), known, source)
@@ -133,7 +133,7 @@ def fetch_weights(
 @fetch.command("pretext")
 def fetch_pretext(record: Record, params: ParamsFile = PARAMS, workers: Workers = 1) -> None:
     """Draw the labelled pictures that teachers are trained on."""
-    from spl.data import sources
+    from spl.sources import fetch as sources
 
     sources.fetch_pretext(slices.pretext_settings(load_params(params)), record, workers=workers)
 

@@ -14,9 +14,9 @@ from tqdm import tqdm
 from spl.common.errors import DataError
 from spl.common.files import sha256
 from spl.common.shards import Row, Shard, resumable_folder, run_shards
-from spl.data.listing import Listed, Listing
 from spl.data.masks import RATIO_BINS, encode_mask, measure_mask, ratio_bin
-from spl.data.rawfiles import Place, read_place
+from spl.sources.listing import Listed, Listing
+from spl.sources.raw_files import Place, read_place
 from spl.steps.records import write_record
 from spl.steps.slices import MaskSettings
 

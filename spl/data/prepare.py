@@ -22,8 +22,8 @@ from spl.common.errors import DataError
 from spl.common.files import sha256
 from spl.common.shards import Row, Shard, resumable_folder, run_shards
 from spl.data.images import centre_crop, load_opaque, resize_image, to_rgb
-from spl.data.listing import Listed, Listing
-from spl.data.rawfiles import Place, read_place
+from spl.sources.listing import Listed, Listing
+from spl.sources.raw_files import Place, read_place
 from spl.steps.records import write_record
 from spl.steps.slices import DataSettings
 

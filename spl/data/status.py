@@ -12,8 +12,8 @@ from spl.config.experiment import ImageSource, MiniatureMasks, Params, Registere
 from spl.config.registry import RegisteredFile, Source, source_of
 from spl.config.releases import released_files
 from spl.config.teachers import MiniaturePretext, TeacherDetector, TorchvisionDetector
-from spl.data.download import SUMS, recorded
-from spl.evaluation.supplied import FILES
+from spl.sources.download import SUMS, recorded
+from spl.sources.metric_weights import FILES
 from spl.steps.report_slices import (
     FIGURES,
     AblationSettings,

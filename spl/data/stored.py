@@ -13,7 +13,7 @@ from spl.common.files import read_json
 from spl.common.tables import read_table
 from spl.data.images import decode_rgb, resize_mask
 from spl.data.masks import decode_mask
-from spl.data.rawfiles import Place, read_place
+from spl.sources.raw_files import Place, read_place
 
 
 class StoredFiles:

@@ -17,8 +17,8 @@ from tqdm import tqdm
 from spl.common.files import sha256
 from spl.common.shards import Row, Shard, resumable_folder, run_shards
 from spl.data.images import decode_rgb
-from spl.data.rawfiles import Place, read_place
 from spl.data.stored import PreparedImages
+from spl.sources.raw_files import Place, read_place
 from spl.steps.records import write_record
 from spl.steps.slices import StructureSettings
 

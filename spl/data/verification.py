@@ -14,8 +14,8 @@ from spl.common.errors import DataError
 from spl.common.files import read_json, sha256
 from spl.config.experiment import Params, Registered
 from spl.config.registry import Source, source_of
-from spl.data.download import verify
-from spl.data.rawfiles import Place, read_place
+from spl.sources.download import verify
+from spl.sources.raw_files import Place, read_place
 from spl.steps.slices import weight_files
 
 BLOCK = 4096

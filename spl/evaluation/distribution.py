@@ -11,7 +11,7 @@ from torch import Tensor
 from torch_fidelity import FeatureExtractorInceptionV3
 
 from spl.common.errors import DataError
-from spl.evaluation.supplied import DIMENSIONS, INCEPTION, too_few
+from spl.sources.metric_weights import DIMENSIONS, INCEPTION, too_few
 from spl.weights.files import read_state
 
 SUBSETS = 100

@@ -6,7 +6,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from spl.evaluation.supplied import ALEXNET, LPIPS_LAYERS
+from spl.sources.metric_weights import ALEXNET, LPIPS_LAYERS
 from spl.weights.files import read_state
 from spl.weights.fit import fill
 

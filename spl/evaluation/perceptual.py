@@ -6,7 +6,7 @@ from typing import Any
 from spl.common.files import atomic, sha256
 from spl.common.tables import read_table
 from spl.config.experiment import PerceptualMetric
-from spl.evaluation.supplied import missing_files, present_files, require_published, too_few
+from spl.sources.metric_weights import missing_files, present_files, require_published, too_few
 from spl.steps.records import write_record
 from spl.steps.slices import PerceptualSettings
 

@@ -14,8 +14,8 @@ from spl.config.teachers import RandomTResNet, TrainedTeacher, TrainedTResNet, T
 from spl.data.boxes import BoxedPictures, BoxedStream
 from spl.data.loaders import SampleStream
 from spl.data.pretext import PretextPictures, PretextStream
-from spl.data.sources import raw_folder
 from spl.detection.average_precision import mean_average_precision as mean_average_precision_of_boxes
+from spl.sources.fetch import raw_folder
 from spl.steps.records import write_record
 from spl.steps.slices import TeacherSettings, supplied_teacher_file
 from spl.teachers.asl import mean_average_precision

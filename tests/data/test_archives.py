@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spl.common.errors import DataError
-from spl.data import archives
-from spl.data.rawfiles import Place, RawFiles, read_place, translate_glob
+from spl.sources import archives
+from spl.sources.raw_files import Place, RawFiles, read_place, translate_glob
 
 CONTENT = {"a/1.jpg": b"one", "a/2.jpg": b"two" * 1000, "list.txt": b"1.jpg 0\n"}
 FORMATS = ["x.tar", "x.tar.gz", "x.tgz", "x.tar.xz", "x.zip", "stored.zip"]

@@ -19,8 +19,8 @@ from spl.config.experiment import FoldersLayout, Registered, Supplied
 from spl.config.registry import SOURCES, Source, load_registry
 from spl.data import prepare as preparation
 from spl.data.prepare import prepare_images
-from spl.data.sources import fetch_images
 from spl.data.stored import PreparedImages
+from spl.sources.fetch import fetch_images
 from spl.steps.slices import DataSettings, ImageSourceSettings
 from tests.conftest import REPOSITORY
 

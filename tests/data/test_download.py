@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from spl.common.errors import DataError
 from spl.config.registry import RegisteredFile
-from spl.data.download import Patience, download, recorded, verify
+from spl.sources.download import Patience, download, recorded, verify
 from tests.server import (
     Server,
     announce,
@@ -324,7 +324,7 @@ def test_a_damaged_note_beside_the_part_does_no_harm(server, folder):
 def test_a_killed_download_loses_nothing(server, folder):
     server.misbehave("faces.zip", stall(50_000))
     code = (
-        "import sys; from pathlib import Path; from spl.data.download import *;"
+        "import sys; from pathlib import Path; from spl.sources.download import *;"
         "download(RegisteredFile(name='faces.zip', mirrors=(sys.argv[1],), bytes=None), Path(sys.argv[2]))"
     )
     process = subprocess.Popen([sys.executable, "-c", code, server.url("faces.zip"), str(folder)])

@@ -4,8 +4,8 @@ import pytest
 
 from spl.common.errors import DataError
 from spl.config.experiment import ArchiveLayout, FolderLayout, FoldersLayout, ListsLayout
-from spl.data.layouts import list_images
-from spl.data.rawfiles import RawFiles
+from spl.sources.layouts import list_images
+from spl.sources.raw_files import RawFiles
 
 
 def touch(folder, *paths):

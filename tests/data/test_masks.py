@@ -26,9 +26,9 @@ from spl.data.masks import (
     ratio_bin,
     read_mask,
 )
-from spl.data.rawfiles import Place, read_place
-from spl.data.sources import fetch_masks
 from spl.miniature.masks import draw_mask
+from spl.sources.fetch import fetch_masks
+from spl.sources.raw_files import Place, read_place
 from spl.steps.slices import MaskSettings
 
 

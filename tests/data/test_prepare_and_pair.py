@@ -17,8 +17,8 @@ from spl.data.images import read_rgb
 from spl.data.loaders import InpaintingStream, to_image
 from spl.data.pairing import pair_masks, spread_over_hole_ratios
 from spl.data.prepare import prepare_images
-from spl.data.sources import fetch_images, fetch_masks
 from spl.data.stored import GroupedMasks
+from spl.sources.fetch import fetch_images, fetch_masks
 from spl.steps.slices import DataSettings, ImageSourceSettings, MaskSettings, PairSettings
 
 TRAIN_IMAGES, TEST_IMAGES = 6, 12

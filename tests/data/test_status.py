@@ -9,7 +9,7 @@ from spl.common.errors import ParamsError
 from spl.config.load import load_params
 from spl.config.registry import RegisteredFile, Source, load_registry
 from spl.data.status import render, status
-from spl.evaluation.supplied import LPIPS_LAYERS
+from spl.sources.metric_weights import LPIPS_LAYERS
 from tests.conftest import bare, read_raw
 
 VGG = {"kind": "vgg", "folder": "data/raw/vgg"}

@@ -5,8 +5,9 @@ import torch
 import torchvision
 
 from spl.common.files import sha256
-from spl.evaluation import distribution, lpips, supplied
-from spl.evaluation.supplied import ALEXNET, LPIPS_LAYERS
+from spl.evaluation import distribution, lpips
+from spl.sources import metric_weights as supplied
+from spl.sources.metric_weights import ALEXNET, LPIPS_LAYERS
 
 
 @pytest.fixture(scope="session")

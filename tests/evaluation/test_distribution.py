@@ -14,7 +14,7 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from spl.common.errors import CheckpointError, DataError
 from spl.evaluation import distribution
 from spl.evaluation.distribution import fid, frechet_distance, kid, load_inception, squared_mmd
-from spl.evaluation.supplied import INCEPTION, too_few
+from spl.sources.metric_weights import INCEPTION, too_few
 
 CPU = torch.device("cpu")
 

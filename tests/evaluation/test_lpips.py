@@ -8,7 +8,7 @@ import torch
 
 from spl.common.errors import CheckpointError
 from spl.evaluation.lpips import LPIPS, load_lpips
-from spl.evaluation.supplied import ALEXNET, LPIPS_LAYERS
+from spl.sources.metric_weights import ALEXNET, LPIPS_LAYERS
 
 CPU = torch.device("cpu")
 

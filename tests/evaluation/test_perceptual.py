@@ -15,7 +15,7 @@ from spl.evaluation import looking, perceptual
 from spl.evaluation.distribution import fid, kid
 from spl.evaluation.lpips import load_lpips
 from spl.evaluation.perceptual import measure_perceptual
-from spl.evaluation.supplied import ALEXNET, INCEPTION, LPIPS_LAYERS, present_files, too_few
+from spl.sources.metric_weights import ALEXNET, INCEPTION, LPIPS_LAYERS, present_files, too_few
 from spl.steps.records import differences
 from spl.steps.slices import PerceptualSettings
 from tests.fabricate import write_manifest

@@ -15,9 +15,9 @@ from spl.config.methods import ConstantDecay, LinearDecay
 from spl.data.grouping import group_masks
 from spl.data.loaders import SampleStream
 from spl.data.prepare import prepare_images
-from spl.data.sources import fetch_images, fetch_masks, fetch_pretext
 from spl.data.structure import smooth_images
 from spl.evaluation.run import require_run
+from spl.sources.fetch import fetch_images, fetch_masks, fetch_pretext
 from spl.steps.slices import (
     data_settings,
     image_source_settings,

@@ -11,7 +11,7 @@ from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
 from spl.config.teachers import MiniaturePretext, RandomTResNet, ReleasedTResNet, ReleasedYOLO, TimmTeacher
 from spl.data.boxes import BoxedPictures
-from spl.data.sources import fetch_pretext
+from spl.sources.fetch import fetch_pretext
 from spl.steps.slices import PretextSettings, TeacherSettings
 from spl.teachers.build import build_teacher, detected_classes, load_teacher
 from spl.teachers.tresnet import TResNetTeacher

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spl.common.errors import DataError
-from spl.data.archives import is_archive, is_compressed_tar, list_archive, unpack
+from spl.sources.archives import is_archive, is_compressed_tar, list_archive, unpack
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 

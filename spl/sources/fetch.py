@@ -12,10 +12,10 @@ from spl.common.errors import DataError, ParamsError
 from spl.common.files import read_json, replace_folder
 from spl.config.experiment import MiniatureImages, MiniatureMasks, Registered, Supplied
 from spl.config.registry import Source
-from spl.data.download import PATIENCE, Patience, download, recorded
-from spl.data.layouts import list_images
-from spl.data.listing import write_listing
-from spl.data.rawfiles import RawFiles
+from spl.sources.download import PATIENCE, Patience, download, recorded
+from spl.sources.layouts import list_images
+from spl.sources.listing import write_listing
+from spl.sources.raw_files import RawFiles
 from spl.steps.records import write_record
 from spl.steps.slices import ImageSourceSettings, MaskSettings, PretextSettings, WeightFileSettings
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from spl.common.errors import DataError
 from spl.common.files import atomic, read_json, sha256
-from spl.data.rawfiles import Place, RawFiles
+from spl.sources.raw_files import Place, RawFiles
 
 COLUMNS = ("split", "path", "container", "offset", "size", "packed")
 

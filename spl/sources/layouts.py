@@ -9,7 +9,7 @@ import numpy as np
 
 from spl.common.errors import DataError
 from spl.config.experiment import FolderLayout, FoldersLayout, Layout, ListsLayout
-from spl.data.rawfiles import RawFiles, is_picture
+from spl.sources.raw_files import RawFiles, is_picture
 
 EXPECTED = {
     "places365": "train/<class>/*.jpg and val/<class>/*.jpg (Places365-Standard, easy layout)",

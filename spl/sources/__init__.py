@@ -1,0 +1,1 @@
+"""Raw files: drawn, downloaded or supplied, in folders or archives, listed once."""
