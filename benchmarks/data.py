@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image
 
 from spl.config.experiment import ArchiveLayout, Masks, Supplied
-from spl.data.grouping import group_masks
-from spl.data.prepare import prepare_images
+from spl.data.group_masks import group_masks
+from spl.data.prepare_images import prepare_images
 from spl.miniature.images import draw_picture
 from spl.miniature.masks import draw_mask
 from spl.sources.fetch import fetch_images, fetch_masks

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from spl.data.structure import smooth_structure
+from spl.data.smooth_images import smooth_structure
 
 PUBLISHED = {"strength": 0.01, "scale": 3.0, "sharpness": 0.02, "iterations": 4}
 

@@ -143,7 +143,7 @@ def prepare_images(
     dataset: DatasetName, source: Source, folder: Folder, params: ParamsFile = PARAMS, workers: Workers = 1
 ) -> None:
     """Crop, resize and store one dataset's pictures, with a manifest."""
-    from spl.data import prepare as preparation
+    from spl.data import prepare_images as preparation
 
     preparation.prepare_images(slices.data_settings(load_params(params), dataset), source, folder, workers=workers)
 
@@ -151,7 +151,7 @@ def prepare_images(
 @prepare.command("masks")
 def prepare_masks(source: Source, folder: Folder, params: ParamsFile = PARAMS, workers: Workers = 1) -> None:
     """Binarise the masks and group them into six hole-ratio bins."""
-    from spl.data import grouping
+    from spl.data import group_masks as grouping
 
     grouping.group_masks(slices.mask_settings(load_params(params)), source, folder, workers=workers)
 
@@ -166,7 +166,7 @@ def prepare_pairs(
     params: ParamsFile = PARAMS,
 ) -> None:
     """Draw the mask of every test image."""
-    from spl.data import pairing
+    from spl.data import pair_masks as pairing
 
     pairing.pair_masks(slices.pair_settings(load_params(params), dataset), images, masks, pairs, record)
 
@@ -180,7 +180,7 @@ def prepare_structure(
     workers: Workers = 1,
 ) -> None:
     """Smooth one dataset's training pictures by relative total variation, for MFE."""
-    from spl.data import structure
+    from spl.data import smooth_images as structure
 
     settings = slices.structure_settings(load_params(params), dataset)
     structure.smooth_images(settings, images, folder, workers=workers)

@@ -27,6 +27,6 @@ def generate(
 
     Example: spl masks generate --count 12000 --out data/raw/training_masks --workers 8
     """
-    from spl.data.irregular import generate_masks
+    from spl.data.generate_masks import generate_masks
 
     generate_masks(out, count=count, seed=seed, size=size, workers=workers)

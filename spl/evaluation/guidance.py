@@ -10,7 +10,7 @@ from tqdm import tqdm
 from spl.common.errors import ParamsError
 from spl.config.methods import NetworkMethod
 from spl.data.loaders import TestPairs
-from spl.data.pairing import spread_over_hole_ratios
+from spl.data.pair_masks import spread_over_hole_ratios
 from spl.evaluation.metrics import quantise
 from spl.evaluation.run import require_pairs, require_run
 from spl.models.build import load_generator

@@ -6,7 +6,7 @@ from spl.common.files import atomic
 from spl.common.labels import method_title
 from spl.common.tables import read_table
 from spl.data.images import read_rgb
-from spl.data.pairing import spread_over_hole_ratios
+from spl.data.pair_masks import spread_over_hole_ratios
 from spl.data.stored import GroupedMasks, PreparedImages
 from spl.figures.pictures import picture_grid, show, whiten
 from spl.figures.style import SMALL

@@ -17,8 +17,8 @@ from spl.common.errors import DataError, ParamsError, advise
 from spl.common.files import read_json
 from spl.config.experiment import FoldersLayout, Registered, Supplied
 from spl.config.registry import SOURCES, Source, load_registry
-from spl.data import prepare as preparation
-from spl.data.prepare import prepare_images
+from spl.data import prepare_images as preparation
+from spl.data.prepare_images import prepare_images
 from spl.data.stored import PreparedImages
 from spl.sources.fetch import fetch_images
 from spl.steps.slices import DataSettings, ImageSourceSettings

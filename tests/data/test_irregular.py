@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from spl.cli.masks import masks as command
 from spl.common.errors import DataError
 from spl.common.files import read_json
-from spl.data.irregular import generate_masks
+from spl.data.generate_masks import generate_masks
 from spl.data.masks import RATIO_BINS, ratio_bin, read_mask
 
 
@@ -72,7 +72,7 @@ def test_an_interrupted_call_leaves_whole_masks_only(tmp_path, monkeypatch):
     whole = generate(tmp_path / "whole", 3)
     generate(tmp_path / "cut", 2)
     with monkeypatch.context() as patch:
-        patch.setattr("spl.data.irregular.encode_mask", lambda mask: 1 / 0)
+        patch.setattr("spl.data.generate_masks.encode_mask", lambda mask: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             generate(tmp_path / "cut", 3)
     assert sorted(path.name for path in (tmp_path / "cut").iterdir()) == ["000000.png", "000001.png", "masks.json"]

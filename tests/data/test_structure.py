@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from spl.data.structure import smooth_structure
+from spl.data.smooth_images import smooth_structure
 
 PUBLISHED = {"strength": 0.01, "scale": 3.0, "sharpness": 0.02, "iterations": 4}
 FINE = {"strength": 0.003, "scale": 1.0, "sharpness": 0.02, "iterations": 4}

@@ -12,10 +12,10 @@ from spl.common.errors import CheckpointError, RecordError, TrainingError
 from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
 from spl.config.methods import ConstantDecay, LinearDecay
-from spl.data.grouping import group_masks
+from spl.data.group_masks import group_masks
 from spl.data.loaders import SampleStream
-from spl.data.prepare import prepare_images
-from spl.data.structure import smooth_images
+from spl.data.prepare_images import prepare_images
+from spl.data.smooth_images import smooth_images
 from spl.evaluation.run import require_run
 from spl.sources.fetch import fetch_images, fetch_masks, fetch_pretext
 from spl.steps.slices import (
