@@ -22,10 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spl.common.tables import read_table
-from spl.compositing import mask_out
 from spl.config.load import load_params
 from spl.config.methods import SPLRecipe
-from spl.data.loaders import InpaintingStream, TestPairs
 from spl.evaluation.per_image import evaluate
 from spl.models.build import as_inpainter, load_generator
 from spl.models.discriminator import PatchDiscriminator
@@ -33,6 +31,8 @@ from spl.models.spl import SPL, build_spl
 from spl.steps import slices
 from spl.steps.slices import RunSettings
 from spl.teachers.build import FrozenTeacher, load_teacher
+from spl.tensors.compositing import mask_out
+from spl.tensors.loaders import InpaintingStream, TestPairs
 from spl.training.distributed import World
 from spl.training.loop import Plan, train
 from spl.training.methods.spl import SPLMethod

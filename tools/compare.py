@@ -202,7 +202,7 @@ def file_facts(folder: Path) -> Iterator[tuple[str, Any]]:
     for path in sorted(path for top in ("data", "results") for path in (folder / top).rglob("*") if path.is_file()):
         name = str(path.relative_to(folder))
         if path.suffix == ".csv":
-            table = pd.read_csv(path, float_precision="round_trip")
+            table = pd.read_csv(path)
             for column in table.columns.difference(list(VOLATILE)):
                 yield f"{name}: {column}", digest_of(table[column].to_csv(index=False).encode())
         elif path.suffix == ".json":

@@ -15,13 +15,13 @@ from spl.common.files import atomic, sha256
 from spl.common.tables import read_table
 from spl.config.teachers import TorchvisionDetector
 from spl.data.images import read_rgb
-from spl.data.loaders import to_image
 from spl.data.stored import PreparedImages
 from spl.detection.boxes import Detections
 from spl.steps.records import require_current, write_record
 from spl.steps.slices import DetectionSettings
 from spl.teachers.build import detected_classes, load_teacher
 from spl.teachers.yolov5 import STRIDES
+from spl.tensors.loaders import to_image
 from spl.weights.files import read_state
 from spl.weights.fit import fill
 

@@ -9,7 +9,6 @@ from tqdm import tqdm
 
 from spl.common.errors import ParamsError
 from spl.config.methods import NetworkMethod
-from spl.data.loaders import TestPairs
 from spl.data.pair_masks import spread_over_hole_ratios
 from spl.evaluation.metrics import quantise
 from spl.evaluation.run import require_pairs, require_run
@@ -18,6 +17,7 @@ from spl.models.ec import EdgeConnect
 from spl.models.spl import SPL
 from spl.steps.records import write_record
 from spl.steps.slices import GuidanceSettings
+from spl.tensors.loaders import TestPairs
 from spl.weights.files import save_weights
 
 BATCH = 16

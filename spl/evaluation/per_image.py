@@ -10,10 +10,10 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from spl.common.errors import DataError
-from spl.compositing import composite
-from spl.data.loaders import TestPairs
 from spl.evaluation.metrics import measure, quantise
 from spl.models.build import Inpainter
+from spl.tensors.compositing import composite
+from spl.tensors.loaders import TestPairs
 
 
 @torch.no_grad()

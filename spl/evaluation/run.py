@@ -7,12 +7,12 @@ import torch
 from spl.common.errors import RecordError
 from spl.common.files import read_json, replace_folder, sha256
 from spl.config.methods import BiharmonicFill, DiffusionFill
-from spl.data.loaders import TestPairs
 from spl.evaluation.per_image import evaluate
 from spl.models.build import Inpainter, as_inpainter, load_generator
 from spl.models.classical import classical_inpainter
 from spl.steps.records import require_current, write_record
 from spl.steps.slices import EvaluationSettings, RunSettings
+from spl.tensors.loaders import TestPairs
 
 
 def evaluate_method(

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from skimage.feature import canny
 from torch import Tensor, nn
 
-from spl.compositing import mask_out
 from spl.models.layers import check_inputs
 from spl.models.region_norm import instance_norm
 from spl.models.spectral_norm import SpectralNormConv2d, SpectralNormConvTranspose2d
+from spl.tensors.compositing import mask_out
 
 LUMA = (0.2125, 0.7154, 0.0721)
 """Weights of red, green and blue in the gray picture, as in scikit-image."""

@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spl.common.errors import DataError
-from spl.compositing import mask_out
 from spl.models.mfe_layers import (
     SLOPE,
     ConvNorm,
@@ -26,6 +25,7 @@ from spl.models.mfe_layers import (
     level_channels,
 )
 from spl.models.spectral_norm import SpectralNormConv2d
+from spl.tensors.compositing import mask_out
 
 FeatureMask = Literal["all_valid", "nearest"]
 

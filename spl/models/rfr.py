@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spl.compositing import mask_out
 from spl.models.layers import check_inputs
+from spl.tensors.compositing import mask_out
 
 EPSILON = 1e-7
 

@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spl.compositing import mask_out
 from spl.models.layers import ImageEncoder, UpsamplingDecoder, check_inputs, reflect_conv
 from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm
+from spl.tensors.compositing import mask_out
 
 
 class RegionNormResidualBlock(nn.Module):

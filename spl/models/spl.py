@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spl.compositing import mask_out
 from spl.models.layers import (
     Gamma,
     ImageEncoder,
@@ -18,6 +17,7 @@ from spl.models.layers import (
     reflect_conv,
     shrinking_conv,
 )
+from spl.tensors.compositing import mask_out
 
 SemanticBody = Literal["residual", "dense"]
 Fusion = Literal["gamma", "one_plus_gamma", "concat"]

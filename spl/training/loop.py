@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from spl.common.errors import TrainingError
 from spl.config.methods import Decay
-from spl.data.loaders import BatchNumbers, SampleStream, stream_batches
+from spl.tensors.loaders import BatchNumbers, SampleStream, stream_batches
 from spl.training.checkpoint import NAME, load_state, save_state
 from spl.training.distributed import World, unwrap
 from spl.training.ema import EMA

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spl.common.errors import DataError
-from spl.compositing import composite
+from spl.tensors.compositing import composite
 
 Reduction = Literal["sum", "mean"]
 

@@ -12,16 +12,16 @@ from torch import Tensor, nn
 
 from spl.common.files import atomic, canonical_json, sha256
 from spl.common.versions import versions
-from spl.compositing import composite, mask_out
 from spl.config.methods import ECRecipe, NetworkMethod
 from spl.data.images import read_rgb
-from spl.data.loaders import Companion, InpaintingStream
 from spl.evaluation.metrics import quantise
 from spl.models.build import as_inpainter
 from spl.models.ec import canny_edges_of
 from spl.steps.records import require_current, write_record
 from spl.steps.slices import RunSettings, essential, vgg_file
 from spl.teachers.build import FrozenTeacher, load_teacher
+from spl.tensors.compositing import composite, mask_out
+from spl.tensors.loaders import Companion, InpaintingStream
 from spl.training.build import Surroundings, build_method
 from spl.training.checkpoint import claim
 from spl.training.distributed import World

@@ -11,9 +11,6 @@ from torch import nn
 from spl.common.files import canonical_json, sha256
 from spl.common.versions import versions
 from spl.config.teachers import RandomTResNet, TrainedTeacher, TrainedTResNet, TrainedYOLO
-from spl.data.boxes import BoxedPictures, BoxedStream
-from spl.data.loaders import SampleStream
-from spl.data.pretext import PretextPictures, PretextStream
 from spl.detection.average_precision import mean_average_precision as mean_average_precision_of_boxes
 from spl.sources.fetch import raw_folder
 from spl.steps.records import write_record
@@ -22,6 +19,9 @@ from spl.teachers.asl import mean_average_precision
 from spl.teachers.build import build_teacher, read_supplied_teacher
 from spl.teachers.tresnet import TResNetTeacher, build_classifier
 from spl.teachers.yolov5 import YOLOv5Teacher, build_yolov5
+from spl.tensors.loaders import SampleStream
+from spl.tensors.pretext import PretextPictures, PretextStream
+from spl.tensors.pretext_boxes import BoxedPictures, BoxedStream
 from spl.training.checkpoint import claim
 from spl.training.distributed import World
 from spl.training.loop import Method, Plan, train

@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from spl.data.boxes import BoxedPictures, BoxedStream, mirror
 from spl.detection.average_precision import match_objects
 from spl.detection.boxes import Detections
 from spl.miniature import draw_pretext_set
+from spl.tensors.pretext_boxes import BoxedPictures, BoxedStream, mirror
 
 SIZE = 32
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from spl.common.errors import DataError
-from spl.data.loaders import BatchNumbers, InpaintingStream, SampleStream, stream_batches, to_image, to_mask
+from spl.tensors.loaders import BatchNumbers, InpaintingStream, SampleStream, stream_batches, to_image, to_mask
 from tests.fabricate import write_manifest, write_masks_table
 
 

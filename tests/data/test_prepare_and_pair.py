@@ -14,12 +14,12 @@ from spl.common.files import read_json, sha256
 from spl.config.experiment import Masks
 from spl.data.group_masks import group_masks
 from spl.data.images import read_rgb
-from spl.data.loaders import InpaintingStream, to_image
 from spl.data.pair_masks import pair_masks, spread_over_hole_ratios
 from spl.data.prepare_images import prepare_images
 from spl.data.stored import GroupedMasks
 from spl.sources.fetch import fetch_images, fetch_masks
 from spl.steps.slices import DataSettings, ImageSourceSettings, MaskSettings, PairSettings
+from spl.tensors.loaders import InpaintingStream, to_image
 
 TRAIN_IMAGES, TEST_IMAGES = 6, 12
 

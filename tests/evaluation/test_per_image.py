@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from spl.compositing import composite
 from spl.evaluation.metrics import measure, quantise
 from spl.evaluation.per_image import evaluate
+from spl.tensors.compositing import composite
 
 CPU = torch.device("cpu")
 SIZE = 16

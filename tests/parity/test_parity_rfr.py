@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from spl.compositing import composite
 from spl.models.rfr import build_rfr
+from spl.tensors.compositing import composite
 from spl.weights.layouts.rfr import fill_released_rfr
 
 

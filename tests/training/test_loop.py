@@ -13,7 +13,6 @@ from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
 from spl.config.methods import ConstantDecay, LinearDecay
 from spl.data.group_masks import group_masks
-from spl.data.loaders import SampleStream
 from spl.data.prepare_images import prepare_images
 from spl.data.smooth_images import smooth_images
 from spl.evaluation.run import require_run
@@ -27,6 +26,7 @@ from spl.steps.slices import (
     structure_settings,
     teacher_settings,
 )
+from spl.tensors.loaders import SampleStream
 from spl.training.checkpoint import claim
 from spl.training.distributed import World
 from spl.training.loop import Plan, train

@@ -10,12 +10,12 @@ from spl.common.errors import CheckpointError, DataError
 from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
 from spl.config.teachers import MiniaturePretext, RandomTResNet, ReleasedTResNet, ReleasedYOLO, TimmTeacher
-from spl.data.boxes import BoxedPictures
 from spl.sources.fetch import fetch_pretext
 from spl.steps.slices import PretextSettings, TeacherSettings
 from spl.teachers.build import build_teacher, detected_classes, load_teacher
 from spl.teachers.tresnet import TResNetTeacher
 from spl.teachers.yolov5 import YOLOv5Teacher, build_yolov5
+from spl.tensors.pretext_boxes import BoxedPictures
 from spl.training.distributed import World
 from spl.training.teacher import make_teacher
 from spl.weights.files import read_state, save_weights

@@ -18,15 +18,15 @@ from spl.cli.summaries import table1
 from spl.cli.training import train
 from spl.common.errors import RecordError
 from spl.common.files import read_json, sha256
-from spl.compositing import composite
 from spl.config.load import load_params
 from spl.config.registry import SOURCES
-from spl.data import loaders
 from spl.evaluation.metrics import quantise
 from spl.evaluation.run import evaluate_method
 from spl.models.build import as_inpainter, load_generator
 from spl.stale import stale_results
 from spl.steps.slices import evaluation_settings, run_settings
+from spl.tensors import loaders
+from spl.tensors.compositing import composite
 from tests.conftest import REPOSITORY
 from tests.parity.conftest import Fixture
 from tests.weights.fabricate import (

@@ -6,9 +6,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from spl.data.loaders import SampleStream
-from spl.data.pretext import PretextPictures
 from spl.detection.average_precision import Objects
+from spl.tensors.loaders import SampleStream
+from spl.tensors.pretext import PretextPictures
 
 NO_OBJECT = -1
 

@@ -1,0 +1,1 @@
+"""Where torch begins: images and masks as tensors, sample by sample and batch by batch."""
