@@ -8,7 +8,7 @@ import torch
 
 from spl import cli
 from spl.models.rn import build_rn
-from spl.weights.layouts.rn import RN_RULES
+from spl.released.layouts.rn import RN_RULES
 from tests.weights.fabricate import method, release, small, without_values, write_params
 
 

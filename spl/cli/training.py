@@ -68,7 +68,7 @@ def train(
     run = slices.run_settings(load_params(params), dataset, method, seed)
     folder = out or RESULTS / f"weights/{dataset}/{method}/seed{run.seed}"
     if run.released:
-        from spl.weights.convert import convert_released
+        from spl.released.convert import convert_released
 
         if os.environ.get("RANK", "0") == "0":  # under torchrun one process is enough
             convert_released(run, folder)

@@ -18,7 +18,7 @@ def inspect_weights(file: Annotated[Path, typer.Argument(help="A weight file, re
 
     Example: spl weights inspect checkpoint_paris.pth
     """
-    from spl.weights.inspect import inspect_weights as look
+    from spl.released.inspect import inspect_weights as look
 
     found = look(file)
     print(found.report)
@@ -39,6 +39,6 @@ def convert_weights(
     Example: spl weights convert checkpoint_paris.pth --dataset paris --method rfr --params presets/paper.yaml
     --out weights/rfr
     """
-    from spl.weights.convert import convert_released
+    from spl.released.convert import convert_released
 
     convert_released(slices.released_run(load_params(params), dataset, method, source), out)

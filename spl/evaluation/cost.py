@@ -17,10 +17,10 @@ from spl.common.files import atomic
 from spl.config.methods import NetworkMethod
 from spl.models.build import Inpainter, as_inpainter, build_generator
 from spl.models.classical import classical_inpainter
+from spl.released.convert import TEACHER_CHANNELS
 from spl.steps.records import write_record
 from spl.steps.slices import CostSettings, RunSettings
 from spl.teachers.build import build_teacher
-from spl.weights.convert import TEACHER_CHANNELS
 
 COLUMNS = [
     "method", "image_size", "parameters", "gmacs", "seconds_per_image", "peak_memory_mib", "device", "threads",

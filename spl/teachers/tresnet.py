@@ -9,7 +9,7 @@ from timm.models.tresnet import TResNet
 from torch import Tensor, nn
 
 from spl.common.errors import DataError
-from spl.weights.layouts.tresnet import load_released_tresnet
+from spl.released.layouts.tresnet import load_released_tresnet
 
 TRUNK = 4
 """Stages kept of a TResNet's body: space-to-depth, conv1, layer1, layer2."""

@@ -13,7 +13,7 @@ from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
 from spl.common.errors import DataError
 from spl.detection.anchors import fit_anchors
 from spl.detection.boxes import Detections, decode, suppress
-from spl.weights.layouts.yolov5 import load_released_yolov5
+from spl.released.layouts.yolov5 import load_released_yolov5
 
 STRIDES = (8, 16, 32)
 ANCHORS = 3  # of each stride

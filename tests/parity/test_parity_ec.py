@@ -4,9 +4,9 @@ import torch
 from spl.config.releases import RELEASES
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.ec import EdgeConnect, EdgeGenerator, InpaintGenerator, canny_edges, canny_edges_of, gray
+from spl.released.layouts.discriminator import fill_discriminator
+from spl.released.layouts.ec import EC_RULES
 from spl.weights.fit import fill_released
-from spl.weights.layouts.discriminator import fill_discriminator
-from spl.weights.layouts.ec import EC_RULES
 
 SOURCE = {"source": "the fixture", "release": RELEASES["ec"]}
 

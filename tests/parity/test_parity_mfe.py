@@ -3,8 +3,8 @@ import torch
 import torch.nn.functional as F
 
 from spl.models.mfe import MFEDiscriminator, build_mfe
+from spl.released.layouts.mfe import DECODER_RULES, DISCRIMINATOR_RULES, ENCODER_RULES, EQUALISATION_RULES
 from spl.weights.fit import fill, released_names
-from spl.weights.layouts.mfe import DECODER_RULES, DISCRIMINATOR_RULES, ENCODER_RULES, EQUALISATION_RULES
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from spl.models.rfr import build_rfr
+from spl.released.layouts.rfr import fill_released_rfr
 from spl.tensors.compositing import composite
-from spl.weights.layouts.rfr import fill_released_rfr
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import torch
 
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.rn import build_rn
-from spl.weights.layouts.rn import fill_released_rn
+from spl.released.layouts.rn import fill_released_rn
 
 
 @pytest.fixture(scope="module")

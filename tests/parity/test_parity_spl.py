@@ -6,9 +6,9 @@ import torch
 
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.spl import build_released_spl
+from spl.released.layouts.discriminator import DISCRIMINATOR_RULES
+from spl.released.layouts.spl import fill_released_spl
 from spl.weights.fit import released_names
-from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES
-from spl.weights.layouts.spl import fill_released_spl
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ import torch
 from spl.config.methods import SPLLossWeights
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.spl import build_released_spl
+from spl.released.layouts.discriminator import DISCRIMINATOR_RULES
+from spl.released.layouts.spl import SPL_RULES, fill_released_spl
 from spl.training.methods.spl import SPLMethod
 from spl.weights.fit import released_names
-from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES
-from spl.weights.layouts.spl import SPL_RULES, fill_released_spl
 
 LOSSES = {
     "discriminator_real": "discriminator_real",

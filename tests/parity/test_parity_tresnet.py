@@ -3,8 +3,8 @@ import json
 import pytest
 import torch
 
+from spl.released.layouts.tresnet import fill_tresnet
 from spl.teachers.tresnet import TResNetTeacher, load_openimages_teacher
-from spl.weights.layouts.tresnet import fill_tresnet
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from spl.common.errors import CheckpointError, DataError
+from spl.released.layouts.tresnet import TRESNET_RULES, fill_tresnet, load_released_tresnet
 from spl.teachers.tresnet import TResNetTeacher, build_classifier
 from spl.weights.files import save_weights
 from spl.weights.fit import load_weights, released_names
-from spl.weights.layouts.tresnet import TRESNET_RULES, fill_tresnet, load_released_tresnet
 
 SIZES = {"layers": (1, 2), "width_factor": 0.25}
 

@@ -10,6 +10,8 @@ from spl.common.errors import CheckpointError, DataError
 from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
 from spl.config.teachers import MiniaturePretext, RandomTResNet, ReleasedTResNet, ReleasedYOLO, TimmTeacher
+from spl.released.layouts.tresnet import TRESNET_RULES
+from spl.released.layouts.yolov5 import YOLOV5_RULES
 from spl.sources.fetch import fetch_pretext
 from spl.steps.slices import PretextSettings, TeacherSettings
 from spl.teachers.build import build_teacher, detected_classes, load_teacher
@@ -20,8 +22,6 @@ from spl.training.distributed import World
 from spl.training.teacher import make_teacher
 from spl.weights.files import read_state, save_weights
 from spl.weights.fit import released_names
-from spl.weights.layouts.tresnet import TRESNET_RULES
-from spl.weights.layouts.yolov5 import YOLOV5_RULES
 from tests.training.conftest import tiny_params
 
 CPU = World(0, 1, torch.device("cpu"))

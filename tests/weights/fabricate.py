@@ -8,15 +8,15 @@ import yaml
 from spl.config.load import load_params
 from spl.models.build import build_generator
 from spl.models.discriminator import PatchDiscriminator
+from spl.released.convert import TEACHER_CHANNELS
+from spl.released.layouts.discriminator import DISCRIMINATOR_RULES
+from spl.released.layouts.ec import EC_RULES
+from spl.released.layouts.mfe import DECODER_RULES, ENCODER_RULES, EQUALISATION_RULES
+from spl.released.layouts.rfr import RFR_RULES
+from spl.released.layouts.rn import RN_RULES
+from spl.released.layouts.spl import SPL_RULES
 from spl.steps.slices import released_run
-from spl.weights.convert import TEACHER_CHANNELS
 from spl.weights.fit import released_names
-from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES
-from spl.weights.layouts.ec import EC_RULES
-from spl.weights.layouts.mfe import DECODER_RULES, ENCODER_RULES, EQUALISATION_RULES
-from spl.weights.layouts.rfr import RFR_RULES
-from spl.weights.layouts.rn import RN_RULES
-from spl.weights.layouts.spl import SPL_RULES
 from tests.conftest import REPOSITORY, bare, read_raw
 
 RECIPES = ("rn", "rfr", "mfe", "ec", "spl")

@@ -8,8 +8,8 @@ from spl.common.files import read_json, sha256
 from spl.config.releases import RELEASES
 from spl.inpaint import load_inpainter
 from spl.models.build import as_inpainter, load_generator
+from spl.released.convert import convert_released
 from spl.steps.slices import RunSettings, released_run
-from spl.weights.convert import convert_released
 from tests.weights.fabricate import (
     FILES,
     IMAGE_SIZE,
@@ -87,7 +87,7 @@ def break_writing(monkeypatch):
     def full(*args, **kwargs):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("spl.weights.convert.write_record", full)
+    monkeypatch.setattr("spl.released.convert.write_record", full)
 
 
 @pytest.mark.parametrize("fault", ["missing", "a web page", "a misfit", "a full disk"])

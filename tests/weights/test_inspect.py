@@ -8,13 +8,13 @@ import torch
 from spl.common.errors import CheckpointError, RecordError
 from spl.common.files import sha256, write_json
 from spl.config.releases import RELEASES
+from spl.released.convert import convert_released
+from spl.released.inspect import PUBLISHED, inspect_weights
 from spl.steps.records import write_record
 from spl.steps.slices import teacher_settings
 from spl.teachers.build import build_teacher
-from spl.weights.convert import convert_released
 from spl.weights.files import save_weights
 from spl.weights.fit import SIGNATURES
-from spl.weights.inspect import PUBLISHED, inspect_weights
 from tests.weights.fabricate import FILES, RECIPES, contents, release, run_of, save, small, states_of, without_values
 
 VARIANTS = [(name, variant) for name, published in PUBLISHED.items() for variant in published.builds]

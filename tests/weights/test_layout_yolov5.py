@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from spl.common.errors import CheckpointError
+from spl.released.layouts.yolov5 import YOLOV5_RULES, fill_yolov5
 from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, build_yolov5, load_coco_teacher
 from spl.weights.fit import released_names
-from spl.weights.layouts.yolov5 import YOLOV5_RULES, fill_yolov5
 
 LAYERS = {  # number: (kind, input, output, kernel or blocks) of YOLOv5l, as published; others have no weights
     0: ("conv", 3, 64, 6), 1: ("conv", 64, 128, 3), 2: ("c3", 128, 128, 3), 3: ("conv", 128, 256, 3),

@@ -15,16 +15,16 @@ from spl.models.mfe import MFEDiscriminator, build_mfe
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_released_spl
+from spl.released.layouts.discriminator import DISCRIMINATOR_RULES, fill_discriminator
+from spl.released.layouts.ec import EC_RULES
+from spl.released.layouts.mfe import DECODER_RULES, ENCODER_RULES, EQUALISATION_RULES
+from spl.released.layouts.mfe import DISCRIMINATOR_RULES as MFE_DISCRIMINATOR_RULES
+from spl.released.layouts.rfr import RFR_RULES
+from spl.released.layouts.rn import RN_RULES, fill_released_rn
+from spl.released.layouts.spl import SPL_RULES, fill_released_spl
+from spl.released.load import FILL, load_released
 from spl.weights.files import save_weights
 from spl.weights.fit import SIGNATURES, describe, load_weights, released_names
-from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES, fill_discriminator
-from spl.weights.layouts.ec import EC_RULES
-from spl.weights.layouts.mfe import DECODER_RULES, ENCODER_RULES, EQUALISATION_RULES
-from spl.weights.layouts.mfe import DISCRIMINATOR_RULES as MFE_DISCRIMINATOR_RULES
-from spl.weights.layouts.rfr import RFR_RULES
-from spl.weights.layouts.rn import RN_RULES, fill_released_rn
-from spl.weights.layouts.spl import SPL_RULES, fill_released_spl
-from spl.weights.released import FILL, load_released
 from tests.weights.fabricate import (
     FILES,
     RECIPES,

@@ -8,12 +8,12 @@ from torch import nn
 from spl.common.errors import CheckpointError
 from spl.common.files import sha256
 from spl.config.releases import RELEASES, released_files
+from spl.released.layouts.ec import fill_released_ec
+from spl.released.layouts.mfe import fill_released_mfe
+from spl.released.layouts.rfr import fill_released_rfr
+from spl.released.layouts.rn import fill_released_rn
+from spl.released.layouts.spl import fill_released_spl
 from spl.weights.files import read_state
-from spl.weights.layouts.ec import fill_released_ec
-from spl.weights.layouts.mfe import fill_released_mfe
-from spl.weights.layouts.rfr import fill_released_rfr
-from spl.weights.layouts.rn import fill_released_rn
-from spl.weights.layouts.spl import fill_released_spl
 
 FILL: dict[str, Callable[..., None]] = {
     "spl": fill_released_spl,

@@ -2,8 +2,8 @@
 
 from functools import partial
 
+from spl.released.layouts.training_module import GENERATOR_RULES, fill_training_module
 from spl.weights.fit import Rules
-from spl.weights.layouts.training_module import GENERATOR_RULES, fill_training_module
 
 RN_RULES: Rules = (
     *GENERATOR_RULES,

@@ -8,10 +8,10 @@ from spl.common.versions import versions
 from spl.config.methods import NetworkMethod
 from spl.config.releases import RELEASES, released_files
 from spl.models.build import build_generator
+from spl.released.load import load_released
 from spl.steps.records import write_record
 from spl.steps.slices import RunSettings
 from spl.weights.files import save_weights
-from spl.weights.released import load_released
 
 TEACHER_CHANNELS = 152
 """Of the released SPL: TResNet-L."""

@@ -4,9 +4,9 @@ from torch import Tensor, nn
 
 from spl.common.errors import CheckpointError
 from spl.config.releases import RELEASES, Release
+from spl.released.layouts.discriminator import fill_discriminator
 from spl.weights.files import State
 from spl.weights.fit import Rules, fill_released, listing, without_module
-from spl.weights.layouts.discriminator import fill_discriminator
 
 PARTS = ("generator", "discriminator", "tresnet_xL_hold", "adversarial_loss")
 

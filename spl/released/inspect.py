@@ -19,6 +19,14 @@ from spl.models.mfe import build_mfe
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
+from spl.released.layouts.discriminator import DISCRIMINATOR_RULES
+from spl.released.layouts.ec import EC_RULES
+from spl.released.layouts.mfe import DECODER_RULES, ENCODER_RULES, EQUALISATION_RULES
+from spl.released.layouts.rfr import RFR_RULES
+from spl.released.layouts.rn import RN_RULES
+from spl.released.layouts.spl import SPL_RULES
+from spl.released.layouts.tresnet import TOP, TRESNET, TRESNET_RULES
+from spl.released.layouts.yolov5 import YOLOV5, YOLOV5_RULES, with_one_prefix
 from spl.steps.records import read_settings
 from spl.steps.slices import RunSettings, TeacherSettings
 from spl.teachers.build import build_teacher, detected_classes
@@ -26,14 +34,6 @@ from spl.teachers.tresnet import TResNetTeacher
 from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, build_yolov5
 from spl.weights.files import State, read_state
 from spl.weights.fit import Rules, describe, misfits, released_names, without_module
-from spl.weights.layouts.discriminator import DISCRIMINATOR_RULES
-from spl.weights.layouts.ec import EC_RULES
-from spl.weights.layouts.mfe import DECODER_RULES, ENCODER_RULES, EQUALISATION_RULES
-from spl.weights.layouts.rfr import RFR_RULES
-from spl.weights.layouts.rn import RN_RULES
-from spl.weights.layouts.spl import SPL_RULES
-from spl.weights.layouts.tresnet import TOP, TRESNET, TRESNET_RULES
-from spl.weights.layouts.yolov5 import YOLOV5, YOLOV5_RULES, with_one_prefix
 
 Build = Callable[[], nn.Module]
 
