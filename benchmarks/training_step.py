@@ -12,9 +12,9 @@ from spl.config.load import load_params
 from spl.config.methods import ECRecipe
 from spl.steps.slices import RunSettings, run_settings
 from spl.teachers.build import build_teacher
+from spl.teachers.perception import load_perception
 from spl.training.build import Surroundings, build_method
 from spl.training.distributed import World, pick_device
-from spl.training.perception import load_perception
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ def train_teacher(
 ) -> None:
     """Train a pretext network, convert a released one, or freeze a random one, as `teachers` says."""
     from spl.training.distributed import World, pick_device
-    from spl.training.teacher import make_teacher
+    from spl.training.train_teacher import make_teacher
 
     world = World(0, 1, pick_device(device))
     settings, folder = slices.teacher_settings(load_params(params), teacher), out or RESULTS / "teachers" / teacher
@@ -74,7 +74,7 @@ def train(
             convert_released(run, folder)
         return
     from spl.training.distributed import join_world
-    from spl.training.run import Sources, train_method
+    from spl.training.train_method import Sources, train_method
 
     images = images or DATA / f"prepared/{dataset}/manifest.csv"
     sources = Sources(images, masks, teachers, structure or images.parent / "structure")

@@ -11,7 +11,7 @@ from spl.common.tables import read_table
 from spl.data.stored import GroupedMasks
 from spl.detection.average_precision import match_objects
 from spl.detection.boxes import Detections
-from spl.detection.hidden import HALF_HIDDEN, hidden_share
+from spl.detection.occlusion import HALF_HIDDEN, hidden_share
 
 BOX = ["x_min", "y_min", "x_max", "y_max"]
 

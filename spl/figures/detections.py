@@ -13,7 +13,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.transforms import Bbox
 
 from spl.common.tables import read_table
-from spl.detection.hidden import HALF_HIDDEN, hidden_share
+from spl.detection.occlusion import HALF_HIDDEN, hidden_share
 from spl.figures.choose import choose_pictures
 from spl.figures.pictures import Evidence
 from spl.figures.style import SMALL, distinct_colours

@@ -13,6 +13,7 @@ from spl.models.ec import initialise_ec
 from spl.models.mfe import MFEDiscriminator
 from spl.models.rn import initialise_rn
 from spl.teachers.build import FrozenTeacher
+from spl.teachers.perception import Perceive
 from spl.training.distributed import World
 from spl.training.loop import Method
 from spl.training.methods.ec import ECMethod, Stages
@@ -20,7 +21,6 @@ from spl.training.methods.mfe import CRITICS, MFEMethod
 from spl.training.methods.rfr import RFRMethod
 from spl.training.methods.rn import RNMethod
 from spl.training.methods.spl import SPLMethod
-from spl.training.perception import Perceive
 from spl.training.precision import autocast
 
 

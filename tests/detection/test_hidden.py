@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spl.detection.hidden import hidden_share
+from spl.detection.occlusion import hidden_share
 
 
 @pytest.mark.parametrize(

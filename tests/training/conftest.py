@@ -15,12 +15,12 @@ from spl.models.mfe import MFEDiscriminator, build_mfe
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
+from spl.teachers.perception import Features
 from spl.training.methods.ec import ECMethod, Stages
 from spl.training.methods.mfe import CRITICS, MFEMethod
 from spl.training.methods.rfr import RFRMethod
 from spl.training.methods.rn import RNMethod
 from spl.training.methods.spl import SPLMethod
-from spl.training.perception import Features
 from tests.conftest import REPOSITORY, read_raw
 from tests.workflow.conftest import shrink
 

@@ -63,7 +63,7 @@ from spl.config.experiment import Params
 from spl.steps.slices import run_settings
 from spl.training.build import Surroundings, build_method
 from spl.training.distributed import join_world
-from spl.training.perception import Features
+from spl.teachers.perception import Features
 from tests.training.conftest import tiny_params
 
 def perceive(image):

@@ -30,8 +30,8 @@ from spl.tensors.loaders import SampleStream
 from spl.training.checkpoint import claim
 from spl.training.distributed import World
 from spl.training.loop import Plan, train
-from spl.training.run import Sources, train_method
-from spl.training.teacher import make_teacher
+from spl.training.train_method import Sources, train_method
+from spl.training.train_teacher import make_teacher
 from tests.conftest import set_value
 from tests.training.conftest import tiny_params
 

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from spl.config.methods import MFELossWeights
+from spl.teachers.perception import Features
 from spl.training.methods.mfe import CRITICS, MFEMethod, auxiliary_loss
-from spl.training.perception import Features
 
 LOSSES = MFELossWeights(lambda_img=1, lambda_adv=1, lambda_perceptual=1, lambda_style=1, lambda_auxiliary=1)
 

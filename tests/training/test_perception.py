@@ -13,8 +13,7 @@ from spl.common.errors import CheckpointError
 from spl.common.files import sha256
 from spl.config.experiment import TeacherPerception, VGGPerception
 from spl.steps.slices import RunSettings, run_settings
-from spl.teachers.tresnet import TResNetTeacher
-from spl.training.perception import (
+from spl.teachers.perception import (
     AGAIN,
     VGG_LAYERS,
     VGGFeatures,
@@ -26,6 +25,7 @@ from spl.training.perception import (
     style_loss,
     teacher_features,
 )
+from spl.teachers.tresnet import TResNetTeacher
 
 CPU = torch.device("cpu")
 

@@ -19,7 +19,7 @@ from spl.teachers.tresnet import TResNetTeacher
 from spl.teachers.yolov5 import YOLOv5Teacher, build_yolov5
 from spl.tensors.pretext_boxes import BoxedPictures
 from spl.training.distributed import World
-from spl.training.teacher import make_teacher
+from spl.training.train_teacher import make_teacher
 from spl.weights.files import read_state, save_weights
 from spl.weights.fit import released_names
 from tests.training.conftest import tiny_params

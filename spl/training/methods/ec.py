@@ -9,9 +9,9 @@ from torch.optim import Optimizer
 
 from spl.config.methods import ECLossWeights
 from spl.models.ec import gray
+from spl.teachers.perception import Perceive, perceptual_loss, style_loss
 from spl.training.losses import adversarial_loss, discriminator_loss
 from spl.training.methods.adversarial import fool
-from spl.training.perception import Perceive, perceptual_loss, style_loss
 from spl.training.precision import Autocast
 
 LOSSES = ("edge_discriminator", "loss_edge_adv", "loss_matching", "inpaint_discriminator", "loss_img", "loss_adv",

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from spl.config.methods import MFELossWeights
+from spl.teachers.perception import Perceive, perceptual_loss, style_loss
 from spl.training.losses import relativistic_loss
 from spl.training.methods.adversarial import frozen
-from spl.training.perception import Perceive, perceptual_loss, style_loss
 from spl.training.precision import Autocast
 
 CRITICS = ("global_discriminator", "local_discriminator")

@@ -25,9 +25,9 @@ from spl.tensors.pretext_boxes import BoxedPictures, BoxedStream
 from spl.training.checkpoint import claim
 from spl.training.distributed import World
 from spl.training.loop import Method, Plan, train
-from spl.training.methods.teacher import TeacherMethod
+from spl.training.methods.tresnet import TeacherMethod
 from spl.training.methods.yolov5 import YOLOv5Method
-from spl.training.run import CHECKPOINTS
+from spl.training.train_method import CHECKPOINTS
 from spl.weights.files import save_weights
 
 LEAST_SCORE = 0.001

@@ -20,13 +20,13 @@ from spl.models.ec import canny_edges_of
 from spl.steps.records import require_current, write_record
 from spl.steps.slices import RunSettings, essential, vgg_file
 from spl.teachers.build import FrozenTeacher, load_teacher
+from spl.teachers.perception import load_perception, require_vgg
 from spl.tensors.compositing import composite, mask_out
 from spl.tensors.loaders import Companion, InpaintingStream
 from spl.training.build import Surroundings, build_method
 from spl.training.checkpoint import claim
 from spl.training.distributed import World
 from spl.training.loop import Outcome, Plan, train
-from spl.training.perception import load_perception, require_vgg
 from spl.weights.files import save_weights
 
 CHECKPOINTS = Path("checkpoints")
