@@ -37,7 +37,7 @@ def evaluate(
     device: Device = None,
 ) -> None:
     """Fill and measure every image of a dataset's evaluated split."""
-    from spl.evaluation.run import evaluate_method
+    from spl.evaluation.evaluate_method import evaluate_method
     from spl.training.distributed import pick_device
 
     settings = slices.evaluation_settings(load_params(params), dataset, method, seed)
@@ -64,7 +64,7 @@ def perceptual(
     device: Device = None,
 ) -> None:
     """Measure what looks through networks: LPIPS, FID, KID. Without their weights they are not available."""
-    from spl.evaluation.perceptual import measure_perceptual
+    from spl.evaluation.measure_perceptual import measure_perceptual
 
     experiment = load_params(params)
     run = f"{dataset}/{method}/seed{slices.run_settings(experiment, dataset, method, seed).seed}"
@@ -89,7 +89,7 @@ def guidance(
     device: Device = None,
 ) -> None:
     """Keep what guides a method on test images: the semantic priors of SPL, the edges of EdgeConnect."""
-    from spl.evaluation.guidance import keep_guidance
+    from spl.evaluation.keep_guidance import keep_guidance
     from spl.training.distributed import pick_device
 
     settings = slices.guidance_settings(load_params(params), dataset, method)
@@ -116,7 +116,7 @@ def detect(
     device: Device = None,
 ) -> None:
     """Find the objects in a method's filled pictures, or in the uncorrupted ones."""
-    from spl.evaluation.detections import detect_objects
+    from spl.evaluation.detect_objects import detect_objects
     from spl.training.distributed import pick_device
 
     experiment = load_params(params)

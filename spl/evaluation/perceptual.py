@@ -1,55 +1,86 @@
-"""Perceptual metrics of one evaluation: LPIPS of every filled picture, FID and KID of them all."""
+"""Filled pictures and true ones, seen through the networks of perceptual metrics."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from spl.common.files import atomic, sha256
-from spl.common.tables import read_table
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from spl.common.errors import DataError
 from spl.config.experiment import PerceptualMetric
-from spl.sources.metric_weights import missing_files, present_files, require_published, too_few
-from spl.steps.records import write_record
+from spl.data.images import read_rgb
+from spl.data.stored import PreparedImages
+from spl.evaluation.distribution import Perceive, fid, kid, load_inception
+from spl.evaluation.lpips import LPIPS, load_lpips
 from spl.steps.slices import PerceptualSettings
+from spl.training.distributed import pick_device
 
-ONE_SUBSET = "Up to 1000 images make one subset, whose estimate has no deviation."
+BATCH_SIZE = 16
 
 
-def measure_perceptual(
-    settings: PerceptualSettings, *, evidence: Path, images: Path, out: Path, device: str | None
-) -> None:
-    """Measure the filled pictures of one evaluation against the prepared ones.
+class FilledPictures(Dataset):
+    """What a method made of every test image, and the image."""
 
-    Reads per_image.csv and composited/ of the folder `evidence`, the pictures beside the manifest `images` and the
-    published networks in the settings' folder; writes LPIPS per image to `out` and the rest to a record beside it.
-    Metrics that cannot be had are empty there, with the reason.
-    Raises: CheckpointError if a weight file is damaged or another one, DataError if a picture is missing or of another
-    size.
+    def __init__(self, table: pd.DataFrame, composited: Path, images: Path) -> None:
+        self._composited = [composited / Path(image).name for image in table["image"]]
+        self._images = PreparedImages(images, names=table["image"])
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        """Return composited and image, (3, H, W) uint8 each.
+
+        Raises: DataError if they differ in size.
+        """
+        composited, image = read_rgb(self._composited[i]), self._images.pixels(i)
+        if composited.shape != image.shape:
+            raise DataError(
+                f"{self._composited[i]}: expected {image.shape[1]} x {image.shape[0]} pixels, as "
+                f"{self._images.name(i)} has, got {composited.shape[1]} x {composited.shape[0]}. "
+                "Evaluate the method again."
+            )
+        return torch.from_numpy(composited.transpose(2, 0, 1).copy()), torch.from_numpy(image.transpose(2, 0, 1).copy())
+
+
+def look(
+    settings: PerceptualSettings,
+    metrics: Collection[PerceptualMetric],
+    pictures: FilledPictures,
+    device_name: str | None,
+) -> dict[str, Any]:
+    """Measure some of the settings' metrics: `lpips` (N,), `fid`, `kid` and `kid_sd`, which may be None.
+
+    Raises: DataError if a picture is missing or of another size.
     """
-    per_image, weights = evidence / "per_image.csv", Path(settings.folder)
-    require_published(settings.metrics, weights)  # a damaged file should not end a long measurement
-    table = read_table(per_image)[["image", "hole_ratio", "ratio_bin"]]
-    unavailable = find_obstacles(settings.metrics, weights, count=len(table))
-    found: dict[str, Any] = {}
-    if available := [metric for metric in settings.metrics if metric not in unavailable]:
-        # PyTorch takes seconds to import, for every run of a study: only where there is something to look through.
-        from spl.evaluation.looking import FilledPictures, look
-
-        pictures = FilledPictures(table, evidence / "composited", images)
-        found = look(settings, available, pictures, device)
-        if "kid" in available and found["kid_sd"] is None:
-            unavailable["kid_sd"] = ONE_SUBSET
-    table["lpips"] = found.pop("lpips", None)
-    with atomic(out) as temporary:
-        table.to_csv(temporary, index=False)
-    inputs = {"per_image": per_image} | present_files(settings.metrics, weights)
-    results = {"fid": None, "kid": None, "kid_sd": None, "n_images": len(table)} | found
-    hashes = {name: sha256(path) for name, path in inputs.items()}
-    write_record(out.with_suffix(".json"), settings, hashes, unavailable=unavailable, **results)
+    device, folder = pick_device(device_name), Path(settings.folder)
+    found: dict[str, Any] = {"device": str(device)}
+    if "lpips" in metrics:
+        found["lpips"] = _measure_distances(load_lpips(folder, device), pictures, device).round(6)
+    if {"fid", "kid"} & set(metrics):
+        ours, truth = _extract_features(load_inception(folder, device), pictures)
+        if "fid" in metrics:
+            found["fid"] = fid(ours, truth)
+        if "kid" in metrics:
+            found["kid"], found["kid_sd"] = kid(ours, truth, seed=settings.seed)
+    return found
 
 
-def find_obstacles(metrics: tuple[PerceptualMetric, ...], weights: Path, *, count: int) -> dict[str, str]:
-    """Say for every metric that cannot be had of `count` images why not."""
-    reasons = {}
-    for metric in metrics:
-        found = [missing_files(metric, weights), "" if metric == "lpips" else too_few(metric, count)]
-        reasons[metric] = " ".join(filter(None, found))
-    return {metric: reason for metric, reason in reasons.items() if reason}
+@torch.no_grad()
+def _measure_distances(network: LPIPS, pictures: FilledPictures, device: torch.device) -> np.ndarray:
+    batches = tqdm(DataLoader(pictures, batch_size=BATCH_SIZE), desc="lpips", unit="batch", disable=None)
+    found = [network(composited.to(device) / 255, image.to(device) / 255) for composited, image in batches]
+    return torch.cat(found).double().cpu().numpy()
+
+
+def _extract_features(perceive: Perceive, pictures: FilledPictures) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features of all filled pictures and of all images, (N, 2048) each."""
+    batches = tqdm(DataLoader(pictures, batch_size=BATCH_SIZE), desc="inception", unit="batch", disable=None)
+    found = [(perceive(composited), perceive(image)) for composited, image in batches]
+    ours, truth = (np.concatenate(features) for features in zip(*found, strict=True))
+    return ours, truth

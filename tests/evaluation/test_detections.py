@@ -12,7 +12,7 @@ from spl.common.errors import DataError, RecordError
 from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
 from spl.config.teachers import TorchvisionDetector
-from spl.evaluation.detections import COLUMNS, detect_objects
+from spl.evaluation.detect_objects import COLUMNS, detect_objects
 from spl.steps.records import write_record
 from spl.steps.slices import DetectionSettings, teacher_settings
 from spl.teachers.build import build_teacher

@@ -9,7 +9,7 @@ from PIL import Image
 from spl.common.errors import ParamsError, RecordError
 from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
-from spl.evaluation.guidance import keep_guidance
+from spl.evaluation.keep_guidance import keep_guidance
 from spl.models.build import build_generator
 from spl.steps.records import write_record
 from spl.steps.slices import guidance_settings

@@ -11,10 +11,11 @@ from PIL import Image
 
 from spl.common.errors import CheckpointError, DataError
 from spl.common.files import read_json, sha256
-from spl.evaluation import looking, perceptual
+from spl.evaluation import measure_perceptual as perceptual
+from spl.evaluation import perceptual as looking
 from spl.evaluation.distribution import fid, kid
 from spl.evaluation.lpips import load_lpips
-from spl.evaluation.perceptual import measure_perceptual
+from spl.evaluation.measure_perceptual import measure_perceptual
 from spl.sources.metric_weights import ALEXNET, INCEPTION, LPIPS_LAYERS, present_files, too_few
 from spl.steps.records import differences
 from spl.steps.slices import PerceptualSettings

@@ -15,7 +15,7 @@ from spl.config.methods import ConstantDecay, LinearDecay
 from spl.data.group_masks import group_masks
 from spl.data.prepare_images import prepare_images
 from spl.data.smooth_images import smooth_images
-from spl.evaluation.run import require_run
+from spl.evaluation.evaluate_method import require_run
 from spl.sources.fetch import fetch_images, fetch_masks, fetch_pretext
 from spl.steps.slices import (
     data_settings,

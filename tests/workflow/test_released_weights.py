@@ -20,8 +20,8 @@ from spl.common.errors import RecordError
 from spl.common.files import read_json, sha256
 from spl.config.load import load_params
 from spl.config.registry import SOURCES
+from spl.evaluation.evaluate_method import evaluate_method
 from spl.evaluation.metrics import quantise
-from spl.evaluation.run import evaluate_method
 from spl.models.build import as_inpainter, load_generator
 from spl.stale import stale_results
 from spl.steps.slices import evaluation_settings, run_settings

@@ -10,8 +10,8 @@ from tqdm import tqdm
 from spl.common.errors import ParamsError
 from spl.config.methods import NetworkMethod
 from spl.data.pair_masks import spread_over_hole_ratios
+from spl.evaluation.evaluate_method import require_pairs, require_run
 from spl.evaluation.metrics import quantise
-from spl.evaluation.run import require_pairs, require_run
 from spl.models.build import load_generator
 from spl.models.ec import EdgeConnect
 from spl.models.spl import SPL
