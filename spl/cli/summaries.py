@@ -24,7 +24,7 @@ def table1(
     params: ParamsFile = PARAMS,
 ) -> None:
     """Write Table 1, and the paired differences between methods."""
-    from spl.evaluation.write_table1 import write_table1
+    from spl.analysis.write_table1 import write_table1
 
     write_table1(load_params(params), evidence, out)
 
@@ -36,7 +36,7 @@ def ablations(
     params: ParamsFile = PARAMS,
 ) -> None:
     """Write the numbers of Figure 4: every ablation beside the method it varies."""
-    from spl.evaluation.ablations import write_ablations
+    from spl.analysis.ablations import write_ablations
 
     write_ablations(summaries.ablation_settings(load_params(params)), evidence, out)
 
@@ -48,7 +48,7 @@ def grid(
     params: ParamsFile = PARAMS,
 ) -> None:
     """Write the grid search (section 3.4): every point and its distance to the method's own loss weights."""
-    from spl.evaluation.grid import write_grid
+    from spl.analysis.grid import write_grid
 
     write_grid(summaries.grid_settings(load_params(params)), evidence, out)
 
@@ -60,7 +60,7 @@ def metrics(
     params: ParamsFile = PARAMS,
 ) -> None:
     """Write the metrics beside the paper's: hole-only, Gaussian SSIM, LPIPS, FID, KID."""
-    from spl.evaluation.further import write_further
+    from spl.analysis.further_metrics import write_further
 
     write_further(load_params(params), results, out)
 
@@ -73,7 +73,7 @@ def claims(
     params: ParamsFile = PARAMS,
 ) -> None:
     """Check what the paper claims, one by one: supported, not supported, undecided or not testable."""
-    from spl.evaluation.claims import write_claims
+    from spl.analysis.claims import write_claims
 
     write_claims(load_params(params), results, data, out)
 

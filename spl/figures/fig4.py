@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spl.analysis.evidence import as_numbers
 from spl.common.errors import DataError
 from spl.common.labels import method_title, metric_title
 from spl.common.tables import read_table
-from spl.evaluation.evidence import as_numbers
 from spl.figures.style import INK, PAGE_WIDTH, RULE, SMALL, method_colours, save_figure
 from spl.steps.report_slices import AblationSettings
 

@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spl.analysis.grid import WEIGHTS
 from spl.common.errors import DataError
 from spl.common.labels import method_title
 from spl.common.tables import read_table
-from spl.evaluation.grid import WEIGHTS
 from spl.figures.style import GREY, INK, PAGE_WIDTH, RULE, SMALL, method_colours, save_figure
 from spl.steps.report_slices import GridSettings
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from spl.analysis.claims_page import ONE_TRAINING, VERDICTS, WORLDS
+from spl.analysis.evidence import as_numbers
 from spl.common.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
 from spl.common.tables import read_table
-from spl.evaluation.claims_page import ONE_TRAINING, VERDICTS, WORLDS
-from spl.evaluation.evidence import as_numbers
 from spl.report.view import Cell, Counts, Heading, Part, Prose, Row, Section, Table, count, interval, number
 
 UNDECIDED = "Interval contains 0."

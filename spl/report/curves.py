@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from spl.analysis.evidence import as_numbers
 from spl.common.labels import method_title
-from spl.evaluation.evidence import as_numbers
 
 WIDTH, HEIGHT = 230.0, 120.0
 """Of the area that the lines fill, in the units of the drawing."""

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from spl.analysis.write_table1 import is_papers
 from spl.common.files import read_json
 from spl.config.experiment import Params, Supplied
 from spl.data.masks import RATIO_BINS
-from spl.evaluation.write_table1 import is_papers
 from spl.report.view import DASH, Cell, Heading, Part, Prose, Section, count, table
 
 BINS = [f"{int(low)}–{high} %" for low, high in (ratio.split("-") for ratio in RATIO_BINS)]

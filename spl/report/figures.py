@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
+from spl.analysis.evidence import MASK_RATIOS, METRICS, as_numbers
 from spl.common.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
 from spl.common.tables import read_table
 from spl.config.experiment import Figure1, Figure3, Figure5, Params
 from spl.data.pair_masks import spread_over_hole_ratios
-from spl.evaluation.evidence import MASK_RATIOS, METRICS, as_numbers
 from spl.report.table1 import standing
 from spl.report.view import DASH, Cell, Part, Picture, Prose, Row, Section, Table, interval, number
 from spl.steps.report_slices import drawn_figures

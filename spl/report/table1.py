@@ -5,14 +5,14 @@ from string import ascii_lowercase
 
 import pandas as pd
 
+from spl.analysis.evidence import HIGHER_IS_BETTER, MASK_RATIOS, METRICS, as_numbers
+from spl.analysis.render import PAPER_TITLES
+from spl.analysis.table1 import PAPER_NAMES
+from spl.analysis.write_table1 import is_papers
 from spl.common.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
 from spl.common.tables import read_table
 from spl.config.experiment import Params
 from spl.config.methods import SPLRecipe
-from spl.evaluation.evidence import HIGHER_IS_BETTER, MASK_RATIOS, METRICS, as_numbers
-from spl.evaluation.render import PAPER_TITLES
-from spl.evaluation.table1 import PAPER_NAMES
-from spl.evaluation.write_table1 import is_papers
 from spl.report.view import Cell, Heading, Part, Prose, Row, Section, Table, interval, number
 
 FURTHER = {

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spl.analysis.ablations import COLUMNS, write_ablations
 from spl.config.experiment import Ablations
-from spl.evaluation.ablations import COLUMNS, write_ablations
 from spl.steps.report_slices import AblationSettings, ablation_settings
 from tests.evaluation.fabricate import per_image, table_settings, write_evidence
 

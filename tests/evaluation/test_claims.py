@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from spl.analysis.claims import CLAIMS, COLUMNS, write_claims
+from spl.analysis.objects import BOX
 from spl.config.load import load_params
 from spl.data.masks import RATIO_BINS
-from spl.evaluation.claims import CLAIMS, COLUMNS, write_claims
-from spl.evaluation.objects import BOX
 from tests.evaluation.fabricate import per_image, write_evidence
 from tests.fabricate import write_masks_table
 

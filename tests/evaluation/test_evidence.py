@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from spl.analysis.evidence import MASK_RATIOS, read_evidence
 from spl.common.errors import DataError
-from spl.evaluation.evidence import MASK_RATIOS, read_evidence
 from tests.evaluation.fabricate import per_image, write_evidence
 
 SEEDS = {"paris": {"telea": (1,), "spl": (1, 2, 5)}}

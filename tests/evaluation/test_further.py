@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spl.analysis.further_metrics import COLUMNS, write_further
 from spl.common.errors import DataError
-from spl.evaluation.further import COLUMNS, write_further
 from tests.evaluation.fabricate import per_image, write_evidence
 
 METHODS = ("telea", "spl", "spl_no_prior")

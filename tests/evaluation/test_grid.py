@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spl.evaluation.grid import COLUMNS, WEIGHTS, write_grid
+from spl.analysis.grid import COLUMNS, WEIGHTS, write_grid
 from spl.steps.report_slices import GridSettings, grid_settings
 from tests.evaluation.fabricate import per_image, table_settings, write_evidence
 

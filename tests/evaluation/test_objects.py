@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from spl.evaluation.objects import BOX, find_again
+from spl.analysis.objects import BOX, find_again
 from tests.fabricate import write_masks_table
 
 SIZE = 32

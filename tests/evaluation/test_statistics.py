@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from spl.config.experiment import Bootstrap
-from spl.evaluation.statistics import (
+from spl.analysis.statistics import (
     bootstrap_mean,
     difference_of_differences,
     estimate_mean,
     estimate_ratio,
     paired_difference,
 )
+from spl.config.experiment import Bootstrap
 
 BOOTSTRAP = Bootstrap(samples=400, confidence=0.95)
 FINE = Bootstrap(samples=4000, confidence=0.95)

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spl.analysis.evidence import read_evidence
+from spl.analysis.render import to_latex, to_markdown, to_metrics
+from spl.analysis.table1 import COLUMNS, build_table, compare_methods, paper_table
+from spl.analysis.write_table1 import write_table1
 from spl.data.masks import RATIO_BINS
-from spl.evaluation.evidence import read_evidence
-from spl.evaluation.render import to_latex, to_markdown, to_metrics
-from spl.evaluation.table1 import COLUMNS, build_table, compare_methods, paper_table
-from spl.evaluation.write_table1 import write_table1
 from tests.evaluation.fabricate import per_image, table_settings, write_evidence
 
 METHODS, DATASETS = {"telea": (1,), "spl": (1, 2, 3), "spl_released": (1,)}, ("paris", "mine")

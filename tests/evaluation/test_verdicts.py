@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spl.analysis.statistics import Estimate, estimate_mean
+from spl.analysis.verdicts import judge, needed
 from spl.config.experiment import Bootstrap
-from spl.evaluation.statistics import Estimate, estimate_mean
-from spl.evaluation.verdicts import judge, needed
 
 
 def interval(low, high):

@@ -4,8 +4,8 @@ import matplotlib.image
 import pandas as pd
 import pytest
 
+from spl.analysis.ablations import COLUMNS
 from spl.common.errors import DataError
-from spl.evaluation.ablations import COLUMNS
 from spl.figures import fig4
 from spl.steps.report_slices import ablation_settings
 

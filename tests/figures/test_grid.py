@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spl.analysis.grid import COLUMNS
 from spl.common.errors import DataError
-from spl.evaluation.grid import COLUMNS
 from spl.figures import grid
 from spl.steps.report_slices import GridSettings
 from tests.evaluation.fabricate import table_settings

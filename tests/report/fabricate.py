@@ -5,14 +5,14 @@ import pandas as pd
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from spl.analysis.ablations import write_ablations
+from spl.analysis.claims import write_claims
+from spl.analysis.further_metrics import write_further
+from spl.analysis.write_table1 import write_table1
 from spl.common.files import write_json
 from spl.config.load import load_params
 from spl.data.masks import RATIO_BINS
-from spl.evaluation.ablations import write_ablations
-from spl.evaluation.claims import write_claims
 from spl.evaluation.cost import COLUMNS as COST_COLUMNS
-from spl.evaluation.further import write_further
-from spl.evaluation.write_table1 import write_table1
 from spl.steps.records import write_record
 from spl.steps.report_slices import ablation_settings, drawn_figures
 from spl.steps.slices import needed_teachers, run_settings, teacher_settings

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spl.analysis.claims_page import VERDICTS
+from spl.analysis.grid import COLUMNS as GRID_COLUMNS
 from spl.common.errors import DataError
 from spl.common.files import write_json
 from spl.config.load import load_params
-from spl.evaluation.claims_page import VERDICTS
-from spl.evaluation.grid import COLUMNS as GRID_COLUMNS
 from spl.report import write
 from spl.report.curves import HEIGHT, MOST_POINTS, WIDTH, lay_out
 from spl.report.data import data_section, whose_pictures

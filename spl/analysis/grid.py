@@ -5,10 +5,10 @@ from typing import get_args
 
 import pandas as pd
 
+from spl.analysis.evidence import METRICS, read_evidence
+from spl.analysis.table1 import compare, summarise
 from spl.common.files import atomic
 from spl.config.experiment import LossWeight
-from spl.evaluation.evidence import METRICS, read_evidence
-from spl.evaluation.table1 import compare, summarise
 from spl.steps.report_slices import GridSettings
 
 WEIGHTS = get_args(LossWeight)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from spl.analysis.evidence import read_evidence
+from spl.analysis.render import RELEASED_MARK, to_latex, to_markdown, to_metrics
+from spl.analysis.table1 import build_table, cell_statuses, compare_methods
 from spl.common.files import atomic, write_json, write_text
 from spl.config.experiment import Params
 from spl.config.methods import NetworkMethod, SPLRecipe
-from spl.evaluation.evidence import read_evidence
-from spl.evaluation.render import RELEASED_MARK, to_latex, to_markdown, to_metrics
-from spl.evaluation.table1 import build_table, cell_statuses, compare_methods
 from spl.steps.report_slices import table_settings
 
 PAPER_LAYOUTS = {"places2": ("places365", "places365_flat"), "celeba": ("celeba",), "paris": ("paris",)}

@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from spl.analysis.claims_page import to_page
+from spl.analysis.evidence import HIGHER_IS_BETTER, MASK_RATIOS, METRICS, Evidence, read_evidence
+from spl.analysis.objects import find_again
+from spl.analysis.statistics import Estimate, difference_of_differences, estimate_ratio
+from spl.analysis.table1 import PAPER_NAMES, compare, paper_cells
+from spl.analysis.verdicts import Verdict, judge, needed
+from spl.analysis.write_table1 import PAPER_LAYOUTS, is_papers
 from spl.common.files import atomic, write_text
 from spl.common.labels import method_title
 from spl.config.experiment import Params
 from spl.config.methods import NetworkMethod
-from spl.evaluation.claims_page import to_page
-from spl.evaluation.evidence import HIGHER_IS_BETTER, MASK_RATIOS, METRICS, Evidence, read_evidence
-from spl.evaluation.objects import find_again
-from spl.evaluation.statistics import Estimate, difference_of_differences, estimate_ratio
-from spl.evaluation.table1 import PAPER_NAMES, compare, paper_cells
-from spl.evaluation.verdicts import Verdict, judge, needed
-from spl.evaluation.write_table1 import PAPER_LAYOUTS, is_papers
 from spl.steps.report_slices import TableSettings, table_settings
 
 SUBJECTS = ("spl", "spl_released")

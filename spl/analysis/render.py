@@ -4,9 +4,9 @@ import math
 
 import pandas as pd
 
+from spl.analysis.evidence import MASK_RATIOS, METRICS
+from spl.analysis.table1 import PAPER_NAMES
 from spl.common.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
-from spl.evaluation.evidence import MASK_RATIOS, METRICS
-from spl.evaluation.table1 import PAPER_NAMES
 
 PAPER_TITLES = {"spl": "Ours", "rn": "RN", "rfr": "RFR", "mfe": "MFE"}
 RELEASED_MARK = "†"

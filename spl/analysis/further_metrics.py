@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from spl.analysis.evidence import MASK_RATIOS, Measured, as_numbers, read_evidence, require_same_rows
+from spl.analysis.table1 import summarise
 from spl.common.files import atomic, read_json
 from spl.common.tables import read_table
 from spl.config.experiment import Params
-from spl.evaluation.evidence import MASK_RATIOS, Measured, as_numbers, read_evidence, require_same_rows
-from spl.evaluation.table1 import summarise
 from spl.steps.report_slices import TableSettings, table_settings
 
 PER_IMAGE = ("mae_rgb", "ssim_gaussian", "psnr_hole", "mae_hole")

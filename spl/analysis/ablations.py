@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from spl.analysis.evidence import MASK_RATIOS, METRICS, read_evidence
+from spl.analysis.table1 import compare, summarise
 from spl.common.files import atomic
-from spl.evaluation.evidence import MASK_RATIOS, METRICS, read_evidence
-from spl.evaluation.table1 import compare, summarise
 from spl.steps.report_slices import AblationSettings
 
 PAPER_ORDER = {"spl_no_prior": "worse", "spl_detector": "between", "spl_concat": "worse"}

@@ -4,7 +4,7 @@ import math
 from bisect import bisect_left
 from typing import Literal
 
-from spl.evaluation.statistics import Estimate, Part, half_width
+from spl.analysis.statistics import Estimate, Part, half_width
 
 Verdict = Literal["supported", "not supported", "undecided", "not testable"]
 

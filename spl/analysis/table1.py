@@ -7,10 +7,10 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
+from spl.analysis.evidence import MASK_RATIOS, METRICS, Evidence
+from spl.analysis.statistics import Estimate, estimate_mean, paired_difference
 from spl.config.experiment import Params
 from spl.config.methods import NetworkMethod, Recipe
-from spl.evaluation.evidence import MASK_RATIOS, METRICS, Evidence
-from spl.evaluation.statistics import Estimate, estimate_mean, paired_difference
 from spl.steps.report_slices import TableSettings
 
 PAPER_NAMES = {"spl": "spl", "spl_released": "spl", "rn": "rn", "rfr": "rfr", "mfe": "mfe"}
