@@ -44,7 +44,7 @@ def stale(
     params: ParamsFile = PARAMS,
 ) -> None:
     """List results whose record disagrees with params.yaml, for `snakemake --forcerun`."""
-    from spl.stale import STAGES, stale_results
+    from spl.inventory.stale import STAGES, stale_results
 
     if stage not in STAGES:
         raise typer.BadParameter(f"{stage!r} is not one of {', '.join(STAGES)}")

@@ -45,8 +45,8 @@ def status(params: ParamsFile = PARAMS, registry: SourcesFile = SOURCES) -> None
 
     Example: spl data status --params presets/paper.yaml
     """
-    from spl.data.status import render
-    from spl.data.status import status as look
+    from spl.inventory.status import render
+    from spl.inventory.status import status as look
 
     print(render(look(load_params(params), load_registry(registry))))
 
@@ -59,7 +59,7 @@ def verify(
 
     Example: spl data verify --workers 8
     """
-    from spl.data.verification import verify_data
+    from spl.inventory.verification import verify_data
 
     faults = 0
     for fault in verify_data(load_params(params), load_registry(registry), folder, workers=workers):

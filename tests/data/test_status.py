@@ -8,7 +8,7 @@ import pytest
 from spl.common.errors import ParamsError
 from spl.config.load import load_params
 from spl.config.registry import RegisteredFile, Source, load_registry
-from spl.data.status import render, status
+from spl.inventory.status import render, status
 from spl.sources.metric_weights import LPIPS_LAYERS
 from tests.conftest import bare, read_raw
 
@@ -280,5 +280,5 @@ def test_an_address_is_never_broken(tmp_path, monkeypatch, raw_paper, write_para
 
 
 def test_the_status_does_not_wait_for_torch():
-    code = "import sys, spl.data.status; sys.exit('torch' in sys.modules)"
+    code = "import sys, spl.inventory.status; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
