@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from spl.cli import data, evaluation, masks, pictures, summaries, training, weights
+from spl.cli import data, evaluation, masks, training, weights
+from spl.cli import inpaint as pictures
+from spl.cli import results as summaries
 from spl.cli.options import PARAMS, ParamsFile
 from spl.common.errors import SPLError, advise
 from spl.config.load import json_schema, load_params

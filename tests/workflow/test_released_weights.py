@@ -14,7 +14,7 @@ from PIL import Image
 
 from spl.cli import data as data_commands
 from spl.cli.evaluation import evaluate
-from spl.cli.summaries import table1
+from spl.cli.results import table1
 from spl.cli.training import train
 from spl.common.errors import RecordError
 from spl.common.files import read_json, sha256
