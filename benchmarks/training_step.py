@@ -13,8 +13,9 @@ from spl.config.methods import ECRecipe
 from spl.steps.slices import RunSettings, run_settings
 from spl.teachers.build import build_teacher
 from spl.teachers.perception import load_perception
+from spl.tensors.device import pick_device
 from spl.training.build import Surroundings, build_method
-from spl.training.distributed import World, pick_device
+from spl.training.distributed import World
 
 
 def main() -> None:

@@ -12,12 +12,11 @@ from spl.common.errors import DataError
 from spl.common.files import atomic
 from spl.data.images import read_rgb, resize_image
 from spl.data.masks import read_mask
-from spl.evaluation.metrics import quantise
 from spl.models.build import Inpainter, as_inpainter, load_generator
 from spl.sources.raw_files import is_picture
 from spl.steps.records import read_settings
 from spl.steps.slices import RunSettings
-from spl.tensors.compositing import composite
+from spl.tensors.compositing import composite, quantise
 from spl.tensors.loaders import to_image, to_mask
 
 

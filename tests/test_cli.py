@@ -41,7 +41,10 @@ def test_help_on_weights_gives_an_example(command):
 
 
 def test_help_and_the_settings_never_import_torch():
-    code = "import sys, spl.cli, spl.steps.slices, spl.inventory.stale; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    code = (
+        "import sys, spl.cli, spl.steps.slices, spl.inventory.stale;"
+        "sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from spl.common.errors import ParamsError
+from spl.config.experiment import guided_methods
 from spl.config.load import load_params
 from spl.steps.slices import (
     canonical,
@@ -14,7 +15,6 @@ from spl.steps.slices import (
     detector_file,
     evaluation_settings,
     guidance_settings,
-    guided_methods,
     mask_settings,
     needed_teachers,
     pair_settings,

@@ -28,7 +28,7 @@ Cell = tuple[str, str, str, str]
 
 def paper_table() -> pd.DataFrame:
     """Return the paper's Table 1: metric, method, dataset, mask_ratio, value."""
-    with (files("spl.evaluation") / "table1_paper.csv").open() as file:
+    with (files("spl.analysis") / "table1_paper.csv").open() as file:
         return pd.read_csv(file)
 
 

@@ -38,7 +38,7 @@ def evaluate(
 ) -> None:
     """Fill and measure every image of a dataset's evaluated split."""
     from spl.evaluation.evaluate_method import evaluate_method
-    from spl.training.distributed import pick_device
+    from spl.tensors.device import pick_device
 
     settings = slices.evaluation_settings(load_params(params), dataset, method, seed)
     run = f"{dataset}/{method}/seed{settings.run.seed}"
@@ -90,7 +90,7 @@ def guidance(
 ) -> None:
     """Keep what guides a method on test images: the semantic priors of SPL, the edges of EdgeConnect."""
     from spl.evaluation.keep_guidance import keep_guidance
-    from spl.training.distributed import pick_device
+    from spl.tensors.device import pick_device
 
     settings = slices.guidance_settings(load_params(params), dataset, method)
     keep_guidance(
@@ -117,7 +117,7 @@ def detect(
 ) -> None:
     """Find the objects in a method's filled pictures, or in the uncorrupted ones."""
     from spl.evaluation.detect_objects import detect_objects
-    from spl.training.distributed import pick_device
+    from spl.tensors.device import pick_device
 
     experiment = load_params(params)
     evidence = None
@@ -142,6 +142,6 @@ def cost(
 ) -> None:
     """Measure parameters, multiplications, seconds per image and peak memory of every method."""
     from spl.evaluation.cost import write_costs
-    from spl.training.distributed import pick_device
+    from spl.tensors.device import pick_device
 
     write_costs(slices.cost_settings(load_params(params)), out, device=pick_device(device))

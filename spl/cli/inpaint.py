@@ -25,7 +25,7 @@ def inpaint(
     from tqdm import tqdm
 
     from spl.inpaint import fill_picture, load_inpainter, match_files
-    from spl.training.distributed import pick_device
+    from spl.tensors.device import pick_device
 
     if hole not in ("white", "black"):
         raise typer.BadParameter(f"{hole!r} is neither white nor black", param_hint="--hole")

@@ -37,7 +37,8 @@ def train_teacher(
     device: Device = None,
 ) -> None:
     """Train a pretext network, convert a released one, or freeze a random one, as `teachers` says."""
-    from spl.training.distributed import World, pick_device
+    from spl.tensors.device import pick_device
+    from spl.training.distributed import World
     from spl.training.train_teacher import make_teacher
 
     world = World(0, 1, pick_device(device))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from spl.config.experiment import Params, TeacherPerception
+from spl.config.experiment import Params, TeacherPerception, guided_methods
 from spl.config.methods import ECRecipe, NetworkMethod, SPLRecipe
 from spl.config.teachers import (
     RandomTResNet,
@@ -13,7 +13,6 @@ from spl.config.teachers import (
     TrainedTResNet,
     TrainedYOLO,
 )
-from spl.steps.slices import guided_methods
 
 
 def contradictions(params: Params) -> list[str]:

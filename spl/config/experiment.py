@@ -1,7 +1,8 @@
 """The shape of `params.yaml`: every scientific value, as small frozen objects.
 
 Scientific values have no defaults here, so `params.yaml` is the complete record of an experiment. `spl.config.load`
-reads the file; past that door travel the objects below and those of `spl.config.teachers` and `spl.config.methods`, never a dict.
+reads the file; past that door travel the objects below and those of `spl.config.teachers` and `spl.config.methods`,
+never a dict.
 """
 
 from collections.abc import Iterator
@@ -339,3 +340,10 @@ class Params(Strict):
             for method in self.methods_of(dataset):
                 for seed in self.seeds_of(dataset, method):
                     yield Run(dataset, method, seed)
+
+
+def guided_methods(params: Params) -> list[tuple[str, str]]:
+    """Return dataset and method of every run whose priors or edges a figure shows."""
+    one, five = params.figures.fig1, params.figures.fig5
+    shown = {(one.dataset, one.prior)} if one else set()
+    return sorted(shown | ({(five.dataset, five.prior), (five.dataset, five.edges)} if five else set()))

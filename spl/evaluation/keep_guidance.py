@@ -11,12 +11,12 @@ from spl.common.errors import ParamsError
 from spl.config.methods import NetworkMethod
 from spl.data.pair_masks import spread_over_hole_ratios
 from spl.evaluation.evaluate_method import require_pairs, require_run
-from spl.evaluation.metrics import quantise
 from spl.models.build import load_generator
 from spl.models.ec import EdgeConnect
 from spl.models.spl import SPL
 from spl.steps.records import write_record
 from spl.steps.slices import GuidanceSettings
+from spl.tensors.compositing import quantise
 from spl.tensors.loaders import TestPairs
 from spl.weights.files import save_weights
 

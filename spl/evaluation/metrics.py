@@ -30,14 +30,6 @@ def measure(composited: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor
     }
 
 
-def quantise(image: Tensor) -> Tensor:
-    """Turn [0, 1] into 8 bits by truncation; pictures that came from 8 bits survive exactly.
-
-    Shapes: (B, 3, H, W) float, returns uint8. Values outside the range are clamped first.
-    """
-    return (image.clamp(0, 1) * 255).to(torch.uint8)
-
-
 def psnr(composited: Tensor, image: Tensor) -> Tensor:
     """Return the peak signal-to-noise ratio in dB over all channels, range 255; infinite for equal images."""
     return _decibels((composited.double() - image.double()).square().mean(dim=(1, 2, 3)))

@@ -10,9 +10,9 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from spl.common.errors import DataError
-from spl.evaluation.metrics import measure, quantise
+from spl.evaluation.metrics import measure
 from spl.models.build import Inpainter
-from spl.tensors.compositing import composite
+from spl.tensors.compositing import composite, quantise
 from spl.tensors.loaders import TestPairs
 
 

@@ -18,7 +18,7 @@ from spl.data.stored import PreparedImages
 from spl.evaluation.distribution import Perceive, fid, kid, load_inception
 from spl.evaluation.lpips import LPIPS, load_lpips
 from spl.steps.slices import PerceptualSettings
-from spl.training.distributed import pick_device
+from spl.tensors.device import pick_device
 
 BATCH_SIZE = 16
 

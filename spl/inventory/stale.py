@@ -10,7 +10,7 @@ from pathlib import Path
 from spl.common.errors import DataError
 from spl.common.files import read_json, sha256
 from spl.config.base import Strict
-from spl.config.experiment import Params
+from spl.config.experiment import Params, guided_methods
 from spl.config.releases import released_files
 from spl.sources.metric_weights import present_files
 from spl.steps import slices as settings
@@ -100,7 +100,7 @@ def _data(params: Params, dataset: str) -> Iterator[Result]:
 
 def _shown(params: Params, dataset: str, pairs: dict[str, str]) -> Iterator[Result]:
     """Yield what figures show beside filled pictures: priors, edges, objects."""
-    for method in (method for where, method in settings.guided_methods(params) if where == dataset):
+    for method in (method for where, method in guided_methods(params) if where == dataset):
         wanted, stem = settings.guidance_settings(params, dataset, method), f"results/guidance/{dataset}/{method}"
         weights = f"results/weights/{dataset}/{method}/seed{wanted.run.seed}/weights.safetensors"
         yield f"{stem}.safetensors", f"{stem}.json", wanted, pairs | {"weights": weights}

@@ -371,13 +371,6 @@ def needed_teachers(params: Params) -> list[str]:
     return sorted(names)
 
 
-def guided_methods(params: Params) -> list[tuple[str, str]]:
-    """Return dataset and method of every run whose priors or edges a figure shows."""
-    one, five = params.figures.fig1, params.figures.fig5
-    shown = {(one.dataset, one.prior)} if one else set()
-    return sorted(shown | ({(five.dataset, five.prior), (five.dataset, five.edges)} if five else set()))
-
-
 def perceptual_settings(params: Params) -> PerceptualSettings:
     """Return the slice of the metrics that look through networks."""
     perceptual = params.evaluation.perceptual

@@ -5,7 +5,6 @@ from typing import Protocol
 
 from torch import Tensor
 
-from spl.common.errors import DataError
 from spl.common.files import read_json
 from spl.config.teachers import (
     RandomTResNet,
@@ -16,18 +15,10 @@ from spl.config.teachers import (
     TrainedTResNet,
     TrainedYOLO,
 )
-from spl.steps.slices import supplied_teacher_file
-from spl.teachers.backbone import BackboneTeacher, read_backbone
-from spl.teachers.tresnet import TResNetTeacher, load_openimages_teacher
-from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, YOLOv5Teacher, build_yolov5, coco_classes, load_coco_teacher
+from spl.teachers.backbone import BackboneTeacher
+from spl.teachers.tresnet import TResNetTeacher
+from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, YOLOv5Teacher, build_yolov5
 from spl.weights.fit import load_weights
-
-HELP = {
-    "tresnet_released": "Download Open_ImagesV6_TRresNet_L_448.pth (TResNet-L, Open Images, from the model zoo of "
-    "Ben-Baruch et al. 2020).",
-    "yolov5_released": "Extract the state_dict of a released YOLOv5 (docs/workflow.md tells how).",
-    "timm": "Download the model's weights, such as model.safetensors from its page at huggingface.co/timm.",
-}
 
 
 class FrozenTeacher(Protocol):
@@ -75,23 +66,3 @@ def load_teacher(settings: Teacher, weights: Path) -> AnyTeacher:
 def detected_classes(weights: Path) -> list[str]:
     """Return what a detector's labels mean, from the record beside its weights; empty for another teacher."""
     return read_json(weights.parent / "run.json").get("classes", [])
-
-
-def read_supplied_teacher(settings: ReleasedTResNet | ReleasedYOLO | TimmTeacher) -> tuple[AnyTeacher, list[str]]:
-    """Build a teacher from the file that a person has supplied; return it and the classes it detects.
-
-    Raises: DataError if the file is missing, saying where it comes from; CheckpointError if it is another network's.
-    """
-    path = supplied_teacher_file(settings)
-    if path is not None and not Path(path).is_file():
-        raise DataError(
-            f"{path} does not exist. {HELP[settings.kind]} Place it there, or change `teachers` in params.yaml."
-        )
-    if isinstance(settings, ReleasedTResNet):
-        return load_openimages_teacher(settings.path), []
-    if isinstance(settings, ReleasedYOLO):
-        return load_coco_teacher(settings.path, settings.size), coco_classes()
-    teacher = BackboneTeacher.build(settings.model, reduction=settings.reduction)
-    if path is not None:
-        read_backbone(path, teacher)
-    return teacher, []

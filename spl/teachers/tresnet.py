@@ -1,7 +1,6 @@
 """The teacher of the paper: the first half of a TResNet trained for multi-label classification, then frozen."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Self
 
 import torch
@@ -9,7 +8,6 @@ from timm.models.tresnet import TResNet
 from torch import Tensor, nn
 
 from spl.common.errors import DataError
-from spl.released.layouts.tresnet import load_released_tresnet
 
 TRUNK = 4
 """Stages kept of a TResNet's body: space-to-depth, conv1, layer1, layer2."""
@@ -76,13 +74,3 @@ class TResNetTeacher(nn.Module):
             x = stage(x)
             maps.append(x)
         return maps
-
-
-def load_openimages_teacher(path: str | Path) -> TResNetTeacher:
-    """Read the released `Open_ImagesV6_TRresNet_L_448.pth` and keep its trunk (2,578,192 parameters).
-
-    Raises: CheckpointError if the file is not that network.
-    """
-    teacher = TResNetTeacher.build(layers=(4, 5), width_factor=1.2)
-    load_released_tresnet(path, teacher)
-    return teacher

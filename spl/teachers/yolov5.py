@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Self
 
 import torch
@@ -13,7 +12,6 @@ from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
 from spl.common.errors import DataError
 from spl.detection.anchors import fit_anchors
 from spl.detection.boxes import Detections, decode, suppress
-from spl.released.layouts.yolov5 import load_released_yolov5
 
 STRIDES = (8, 16, 32)
 ANCHORS = 3  # of each stride
@@ -329,14 +327,3 @@ def coco_classes() -> list[str]:
     """Return the names of the released networks' 80 classes, in their order."""
     listed = FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1.meta["categories"]
     return [name for name in listed if name not in ("__background__", "N/A")]
-
-
-def load_coco_teacher(path: str | Path, size: str) -> YOLOv5Teacher:
-    """Read the state dict of a released YOLOv5 of one of `COCO_SIZES`, trained on the 80 classes of COCO.
-
-    Raises: CheckpointError if the file is not that network.
-    """
-    depth, width = COCO_SIZES[size]
-    detector = build_yolov5(depth=depth, width=width, num_classes=80, side=COCO_SIDE)
-    load_released_yolov5(path, detector)
-    return YOLOv5Teacher(detector)

@@ -1,5 +1,6 @@
-"""The two operations on (image, mask) that everything shares. Mask 1 = hole (paper section 3.1)."""
+"""The operations on (image, mask) that everything shares. Mask 1 = hole (paper section 3.1)."""
 
+import torch
 from torch import Tensor
 
 
@@ -17,3 +18,11 @@ def composite(output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     Shapes: output, image (B, 3, H, W) in [0, 1]; mask (B, 1, H, W) in {0, 1}; returns (B, 3, H, W).
     """
     return output * mask + image * (1 - mask)
+
+
+def quantise(image: Tensor) -> Tensor:
+    """Turn [0, 1] into 8 bits by truncation; pictures that came from 8 bits survive exactly.
+
+    Shapes: (B, 3, H, W) float, returns uint8. Values outside the range are clamped first.
+    """
+    return (image.clamp(0, 1) * 255).to(torch.uint8)

@@ -10,6 +10,8 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from spl.tensors.device import pick_device
+
 
 @dataclass(frozen=True)
 class World:
@@ -47,11 +49,6 @@ class World:
 def unwrap(network: nn.Module) -> nn.Module:
     """Return the network inside a DistributedDataParallel wrapper, or the network itself."""
     return network.module if isinstance(network, DistributedDataParallel) else network
-
-
-def pick_device(name: str | None = None) -> torch.device:
-    """Return the named device, or the GPU if there is one."""
-    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 @contextmanager

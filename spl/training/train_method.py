@@ -14,14 +14,13 @@ from spl.common.files import atomic, canonical_json, sha256
 from spl.common.versions import versions
 from spl.config.methods import ECRecipe, NetworkMethod
 from spl.data.images import read_rgb
-from spl.evaluation.metrics import quantise
 from spl.models.build import as_inpainter
 from spl.models.ec import canny_edges_of
 from spl.steps.records import require_current, write_record
 from spl.steps.slices import RunSettings, essential, vgg_file
 from spl.teachers.build import FrozenTeacher, load_teacher
 from spl.teachers.perception import load_perception, require_vgg
-from spl.tensors.compositing import composite, mask_out
+from spl.tensors.compositing import composite, mask_out, quantise
 from spl.tensors.loaders import Companion, InpaintingStream
 from spl.training.build import Surroundings, build_method
 from spl.training.checkpoint import claim

@@ -12,11 +12,12 @@ from spl.common.files import canonical_json, sha256
 from spl.common.versions import versions
 from spl.config.teachers import RandomTResNet, TrainedTeacher, TrainedTResNet, TrainedYOLO
 from spl.detection.average_precision import mean_average_precision as mean_average_precision_of_boxes
+from spl.released.teachers import read_supplied_teacher
 from spl.sources.fetch import raw_folder
 from spl.steps.records import write_record
 from spl.steps.slices import TeacherSettings, supplied_teacher_file
 from spl.teachers.asl import mean_average_precision
-from spl.teachers.build import build_teacher, read_supplied_teacher
+from spl.teachers.build import build_teacher
 from spl.teachers.tresnet import TResNetTeacher, build_classifier
 from spl.teachers.yolov5 import YOLOv5Teacher, build_yolov5
 from spl.tensors.loaders import SampleStream

@@ -7,17 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from spl.evaluation.metrics import (
-    mae,
-    mae_hole,
-    mae_rgb,
-    measure,
-    psnr,
-    psnr_hole,
-    quantise,
-    ssim,
-    ssim_gaussian,
-)
+from spl.evaluation.metrics import mae, mae_hole, mae_rgb, measure, psnr, psnr_hole, ssim, ssim_gaussian
+from spl.tensors.compositing import quantise
 
 
 def picture_pairs(seed=0, count=3, size=24, noise=20):

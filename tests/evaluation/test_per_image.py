@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from spl.evaluation.metrics import measure, quantise
+from spl.evaluation.metrics import measure
 from spl.evaluation.per_image import evaluate
-from spl.tensors.compositing import composite
+from spl.tensors.compositing import composite, quantise
 
 CPU = torch.device("cpu")
 SIZE = 16

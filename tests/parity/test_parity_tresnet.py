@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from spl.released.layouts.tresnet import fill_tresnet
-from spl.teachers.tresnet import TResNetTeacher, load_openimages_teacher
+from spl.released.teachers import load_openimages_teacher
+from spl.teachers.tresnet import TResNetTeacher
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 
 from spl.common.errors import CheckpointError
 from spl.released.layouts.yolov5 import YOLOV5_RULES, fill_yolov5
-from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, build_yolov5, load_coco_teacher
+from spl.released.teachers import load_coco_teacher
+from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, build_yolov5
 from spl.weights.fit import released_names
 
 LAYERS = {  # number: (kind, input, output, kernel or blocks) of YOLOv5l, as published; others have no weights

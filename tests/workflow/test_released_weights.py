@@ -21,12 +21,11 @@ from spl.common.files import read_json, sha256
 from spl.config.load import load_params
 from spl.config.registry import SOURCES
 from spl.evaluation.evaluate_method import evaluate_method
-from spl.evaluation.metrics import quantise
 from spl.inventory.stale import stale_results
 from spl.models.build import as_inpainter, load_generator
 from spl.steps.slices import evaluation_settings, run_settings
 from spl.tensors import loaders
-from spl.tensors.compositing import composite
+from spl.tensors.compositing import composite, quantise
 from tests.conftest import REPOSITORY
 from tests.parity.conftest import Fixture
 from tests.weights.fabricate import (

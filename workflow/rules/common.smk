@@ -5,6 +5,7 @@ import shutil
 
 from spl.steps import slices as settings
 from spl.steps import report_slices as summaries
+from spl.config.experiment import guided_methods
 from spl.config.load import load_params
 from spl.common.errors import ParamsError
 from spl.config.registry import load_registry, source_of
@@ -37,7 +38,7 @@ TEACHERS = expand("results/teachers/{teacher}/weights.safetensors", teacher=sett
 WEIGHTS = [f"results/weights/{d}/{m}/seed{s}/weights.safetensors" for d, m, s in RUNS if m in NETWORKS]
 PER_IMAGE = [f"results/eval/{d}/{m}/seed{s}/per_image.csv" for d, m, s in RUNS]
 PERCEPTUAL = [f"results/perceptual/{d}/{m}/seed{s}.csv" for d, m, s in RUNS]
-GUIDANCE = [f"results/guidance/{d}/{m}.safetensors" for d, m in settings.guided_methods(params)]
+GUIDANCE = [f"results/guidance/{d}/{m}.safetensors" for d, m in guided_methods(params)]
 DETECTIONS = expand(
     "results/detections/{dataset}/{pictures}.csv",
     dataset=params.detection.datasets if params.detection else [],
