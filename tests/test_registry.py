@@ -24,8 +24,8 @@ SOURCE = {
 
 
 @pytest.fixture
-def registry(repository):
-    return load_registry(repository / "workflow/resources/sources.yaml")
+def registry():
+    return load_registry()
 
 
 @pytest.fixture

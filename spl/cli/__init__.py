@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-from spl.cli import data, evaluation, masks, training, weights
-from spl.cli import inpaint as pictures
-from spl.cli import results as summaries
+from spl.cli import data, evaluation, inpaint, masks, results, training, weights
 from spl.cli.options import PARAMS, ParamsFile
 from spl.common.errors import SPLError, advise
 from spl.config.load import json_schema, load_params
@@ -33,10 +31,10 @@ app.command()(evaluation.perceptual)
 app.command()(evaluation.guidance)
 app.command()(evaluation.detect)
 app.command()(evaluation.cost)
-app.add_typer(summaries.table, name="table")
-app.add_typer(summaries.figure, name="figure")
-app.command()(summaries.report)
-app.command()(pictures.inpaint)
+app.add_typer(results.table, name="table")
+app.add_typer(results.figure, name="figure")
+app.command()(results.report)
+app.command()(inpaint.inpaint)
 app.add_typer(weights.weights, name="weights")
 
 

@@ -80,12 +80,12 @@ def fetch_images(
     workers: Workers = 1,
 ) -> None:
     """Fetch one dataset's raw pictures, and list them."""
-    from spl.sources import fetch as sources
     from spl.sources.download import Patience
+    from spl.sources.fetch import fetch_images
 
     settings = slices.image_source_settings(load_params(params), dataset)
     known = _known_sources(settings.source, registry)
-    sources.fetch_images(settings, record, registry=known, patience=Patience(timeout), workers=workers)
+    fetch_images(settings, record, registry=known, patience=Patience(timeout), workers=workers)
 
 
 @fetch.command("masks")
@@ -97,12 +97,12 @@ def fetch_masks(
     workers: Workers = 1,
 ) -> None:
     """Fetch the raw irregular masks, and list them."""
-    from spl.sources import fetch as sources
     from spl.sources.download import Patience
+    from spl.sources.fetch import fetch_masks
 
     settings = slices.mask_settings(load_params(params))
     known = _known_sources(settings.masks.source, registry)
-    sources.fetch_masks(settings, record, registry=known, patience=Patience(timeout), workers=workers)
+    fetch_masks(settings, record, registry=known, patience=Patience(timeout), workers=workers)
 
 
 def _known_sources(source: object, registry: Path) -> dict[str, RegisteredSource]:
@@ -122,20 +122,20 @@ def fetch_weights(
 
     Example: spl fetch weights vgg --record data/sources/weights/vgg.json --params presets/paper.yaml
     """
-    from spl.sources import fetch as sources
     from spl.sources.download import Patience
+    from spl.sources.fetch import fetch_weights
 
     known = load_registry(registry)
     settings = slices.weight_file_settings(load_params(params), known, source)
-    sources.fetch_weights(settings, record, registry=known, patience=Patience(timeout))
+    fetch_weights(settings, record, registry=known, patience=Patience(timeout))
 
 
 @fetch.command("pretext")
 def fetch_pretext(record: Record, params: ParamsFile = PARAMS, workers: Workers = 1) -> None:
     """Draw the labelled pictures that teachers are trained on."""
-    from spl.sources import fetch as sources
+    from spl.sources.fetch import fetch_pretext
 
-    sources.fetch_pretext(slices.pretext_settings(load_params(params)), record, workers=workers)
+    fetch_pretext(slices.pretext_settings(load_params(params)), record, workers=workers)
 
 
 @prepare.command("images")
@@ -143,17 +143,17 @@ def prepare_images(
     dataset: DatasetName, source: Source, folder: Folder, params: ParamsFile = PARAMS, workers: Workers = 1
 ) -> None:
     """Crop, resize and store one dataset's pictures, with a manifest."""
-    from spl.data import prepare_images as preparation
+    from spl.data.prepare_images import prepare_images
 
-    preparation.prepare_images(slices.data_settings(load_params(params), dataset), source, folder, workers=workers)
+    prepare_images(slices.data_settings(load_params(params), dataset), source, folder, workers=workers)
 
 
 @prepare.command("masks")
 def prepare_masks(source: Source, folder: Folder, params: ParamsFile = PARAMS, workers: Workers = 1) -> None:
     """Binarise the masks and group them into six hole-ratio bins."""
-    from spl.data import group_masks as grouping
+    from spl.data.group_masks import group_masks
 
-    grouping.group_masks(slices.mask_settings(load_params(params)), source, folder, workers=workers)
+    group_masks(slices.mask_settings(load_params(params)), source, folder, workers=workers)
 
 
 @prepare.command("pairs")
@@ -166,9 +166,9 @@ def prepare_pairs(
     params: ParamsFile = PARAMS,
 ) -> None:
     """Draw the mask of every test image."""
-    from spl.data import pair_masks as pairing
+    from spl.data.pair_masks import pair_masks
 
-    pairing.pair_masks(slices.pair_settings(load_params(params), dataset), images, masks, pairs, record)
+    pair_masks(slices.pair_settings(load_params(params), dataset), images, masks, pairs, record)
 
 
 @prepare.command("structure")
@@ -180,7 +180,7 @@ def prepare_structure(
     workers: Workers = 1,
 ) -> None:
     """Smooth one dataset's training pictures by relative total variation, for MFE."""
-    from spl.data import smooth_images as structure
+    from spl.data.smooth_images import smooth_images
 
     settings = slices.structure_settings(load_params(params), dataset)
-    structure.smooth_images(settings, images, folder, workers=workers)
+    smooth_images(settings, images, folder, workers=workers)

@@ -8,7 +8,13 @@ from typing import Annotated
 import typer
 
 SourcesFile = Annotated[
-    Path, typer.Option("--sources", envvar="SPL_SOURCES", help="The registry of sources, with their mirrors.")
+    Path,
+    typer.Option(
+        "--sources",
+        envvar="SPL_SOURCES",
+        help="The registry of sources, with their mirrors.",
+        show_default="that of the package",
+    ),
 ]
 Timeout = Annotated[
     float, typer.Option(envvar="SPL_DOWNLOAD_TIMEOUT", min=0.1, help="Seconds that a silent server is waited for.")

@@ -7,7 +7,7 @@ import typer
 
 from spl.cli.options import DATA, PARAMS, RESULTS, Data, DatasetName, ParamsFile, Results
 from spl.config.load import load_params
-from spl.steps import report_slices as summaries
+from spl.steps import report_slices as slices
 
 table = typer.Typer(help="Aggregate the evidence into tables.", no_args_is_help=True)
 figure = typer.Typer(help="Draw the paper's figures from tables, pictures and kept priors.", no_args_is_help=True)
@@ -38,7 +38,7 @@ def ablations(
     """Write the numbers of Figure 4: every ablation beside the method it varies."""
     from spl.analysis.ablations import write_ablations
 
-    write_ablations(summaries.ablation_settings(load_params(params)), evidence, out)
+    write_ablations(slices.ablation_settings(load_params(params)), evidence, out)
 
 
 @table.command()
@@ -50,7 +50,7 @@ def grid(
     """Write the grid search (section 3.4): every point and its distance to the method's own loss weights."""
     from spl.analysis.grid import write_grid
 
-    write_grid(summaries.grid_settings(load_params(params)), evidence, out)
+    write_grid(slices.grid_settings(load_params(params)), evidence, out)
 
 
 @table.command()
@@ -85,7 +85,7 @@ def fig1(
     """Draw Figure 1: one picture, several methods, what a detector finds, and the prior."""
     from spl.figures.fig1 import draw_fig1
 
-    draw_fig1(summaries.figure1_settings(load_params(params)), results=results, data=data, stem=out)
+    draw_fig1(slices.figure1_settings(load_params(params)), results=results, data=data, stem=out)
 
 
 @figure.command()
@@ -93,7 +93,7 @@ def fig2(out: Stem = RESULTS / "figures/fig2", params: ParamsFile = PARAMS) -> N
     """Draw Figure 2: the architecture, from the network itself."""
     from spl.figures.fig2 import draw_fig2
 
-    draw_fig2(summaries.figure2_settings(load_params(params)), stem=out)
+    draw_fig2(slices.figure2_settings(load_params(params)), stem=out)
 
 
 @figure.command()
@@ -103,7 +103,7 @@ def fig3(
     """Draw Figure 3: methods side by side on pictures of every dataset."""
     from spl.figures.fig3 import draw_fig3
 
-    draw_fig3(summaries.figure3_settings(load_params(params)), results=results, data=data, stem=out)
+    draw_fig3(slices.figure3_settings(load_params(params)), results=results, data=data, stem=out)
 
 
 @figure.command()
@@ -113,7 +113,7 @@ def fig4(
     """Draw Figure 4: the ablations as bars."""
     from spl.figures.fig4 import draw_fig4
 
-    draw_fig4(summaries.ablation_settings(load_params(params)), numbers, out)
+    draw_fig4(slices.ablation_settings(load_params(params)), numbers, out)
 
 
 @figure.command()
@@ -123,7 +123,7 @@ def fig5(
     """Draw Figure 5: semantic priors beside edges."""
     from spl.figures.fig5 import draw_fig5
 
-    draw_fig5(summaries.figure5_settings(load_params(params)), results=results, data=data, stem=out)
+    draw_fig5(slices.figure5_settings(load_params(params)), results=results, data=data, stem=out)
 
 
 @figure.command("grid")
@@ -133,7 +133,7 @@ def draw_grid(
     """Draw the grid search."""
     from spl.figures.grid import draw_grid as draw
 
-    draw(summaries.grid_settings(load_params(params)), numbers, out)
+    draw(slices.grid_settings(load_params(params)), numbers, out)
 
 
 @figure.command()
@@ -148,7 +148,7 @@ def examples(
     from spl.figures.examples import draw_examples
 
     draw_examples(
-        summaries.example_settings(load_params(params), dataset),
+        slices.example_settings(load_params(params), dataset),
         evidence=evidence,
         pairs=data / f"pairs/{dataset}.csv",
         images=data / f"prepared/{dataset}/manifest.csv",

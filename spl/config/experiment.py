@@ -31,7 +31,7 @@ class MiniatureImages(Strict):
 
 
 class Registered(Strict):
-    """A source of the registry, workflow/resources/sources.yaml: fetched where it can be, else supplied by a person."""
+    """A source of the registry, spl/config/sources.yaml: fetched where it can be, else supplied by a person."""
 
     kind: Literal["registered"]
     name: Name

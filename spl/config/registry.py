@@ -11,7 +11,8 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from spl.common.errors import ParamsError
 from spl.config.base import Name, Positive, Strict, UniqueKeyLoader
 
-SOURCES = Path("workflow/resources/sources.yaml")
+SOURCES = Path(__file__).with_name("sources.yaml")
+"""The registry that comes with the package."""
 
 
 def _check_url(url: str) -> str:

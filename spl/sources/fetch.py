@@ -7,7 +7,7 @@ This is the only step in which the embedded default differs from real data. Each
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from spl import miniature as world
+from spl import miniature
 from spl.common.errors import DataError, ParamsError
 from spl.common.files import read_json, replace_folder
 from spl.config.experiment import MiniatureImages, MiniatureMasks, Registered, Supplied
@@ -41,7 +41,7 @@ def fetch_images(
     source, name, entry = settings.source, settings.name, None
     if isinstance(source, MiniatureImages):
         folder, files = DRAWN / "images" / name, ()
-        _draw(folder, lambda path: world.draw_image_set(
+        _draw(folder, lambda path: miniature.draw_image_set(
             source.scene, path, seed=settings.seed, train=source.train, test=source.test, workers=workers
         ))  # fmt: skip
     elif isinstance(source, Registered):
@@ -73,7 +73,7 @@ def fetch_masks(
     source, entry = settings.masks.source, None
     if isinstance(source, MiniatureMasks):
         folder, files = DRAWN / "masks", ()
-        _draw(folder, lambda path: world.draw_mask_set(
+        _draw(folder, lambda path: miniature.draw_mask_set(
             path, seed=settings.seed, per_bin=source.per_bin, workers=workers
         ))  # fmt: skip
     elif isinstance(source, Registered):
@@ -110,7 +110,7 @@ def fetch_weights(
 def fetch_pretext(settings: PretextSettings, record: Path, *, workers: int) -> None:
     """Draw the labelled pictures that teachers are trained on, and record where they lie."""
     source, folder = settings.source, DRAWN / "pretext"
-    _draw(folder, lambda path: world.draw_pretext_set(
+    _draw(folder, lambda path: miniature.draw_pretext_set(
         path, seed=settings.seed, train=source.train, val=source.val, workers=workers
     ))  # fmt: skip
     write_record(record, settings, {}, folder=str(folder))

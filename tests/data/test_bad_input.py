@@ -16,13 +16,12 @@ from PIL import Image
 from spl.common.errors import DataError, ParamsError, advise
 from spl.common.files import read_json
 from spl.config.experiment import FoldersLayout, Registered, Supplied
-from spl.config.registry import SOURCES, Source, load_registry
+from spl.config.registry import Source, load_registry
 from spl.data import prepare_images as preparation
 from spl.data.prepare_images import prepare_images
 from spl.data.stored import PreparedImages
 from spl.sources.fetch import fetch_images
 from spl.steps.slices import DataSettings, ImageSourceSettings
-from tests.conftest import REPOSITORY
 
 SIZE = 32
 TRAIN = 6
@@ -268,6 +267,6 @@ def test_a_source_that_is_not_registered_lists_those_that_are(tmp_path):
         seed=1, name="mine", source=Registered(kind="registered", name="places366"),
         layout=FoldersLayout(kind="folders", train="*", test="*"),
     )  # fmt: skip
-    known = load_registry(REPOSITORY / SOURCES)
+    known = load_registry()
     with pytest.raises(ParamsError, match=r"no images 'places366'; it has places365_easy, .*celeba"):
         fetch_images(settings, tmp_path / "mine.json", registry=known)

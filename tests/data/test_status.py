@@ -17,8 +17,8 @@ SUPPLIED = {"kind": "supplied", "path": "pictures/gardens"}
 
 
 @pytest.fixture
-def registry(repository):
-    return load_registry(repository / "workflow/resources/sources.yaml")
+def registry():
+    return load_registry()
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_released_weights_without_a_list_of_names_are_known_by_their_folder(look
     path = "data/raw/weights/spl/Ours_celeba.pt"
     raw_paper["methods"]["spl_released"]["weights"] = {"celeba": {"source": "released", "path": path}}
     spl = look(raw_paper)["spl"]
-    assert [str(file.path) for file in spl.common.files] == [path]
+    assert [str(file.path) for file in spl.files] == [path]
     assert spl.blocks == ("cell spl_released on celeba",)
     assert "drive.google.com" in spl.by_hand
 

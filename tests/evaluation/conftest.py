@@ -6,7 +6,7 @@ import torchvision
 
 from spl.common.files import sha256
 from spl.evaluation import distribution, lpips
-from spl.sources import metric_weights as supplied
+from spl.sources import metric_weights
 from spl.sources.metric_weights import ALEXNET, LPIPS_LAYERS
 
 
@@ -44,8 +44,8 @@ def accept(monkeypatch):
             for module in (lpips, distribution):
                 if hasattr(module, name):
                     monkeypatch.setattr(module, name, known)
-            for metric, wanted in supplied.FILES.items():
-                monkeypatch.setitem(supplied.FILES, metric, tuple(known if x == file else x for x in wanted))
+            for metric, wanted in metric_weights.FILES.items():
+                monkeypatch.setitem(metric_weights.FILES, metric, tuple(known if x == file else x for x in wanted))
         return folder
 
     return accept

@@ -11,8 +11,7 @@ from PIL import Image
 
 from spl.common.errors import CheckpointError, DataError
 from spl.common.files import read_json, sha256
-from spl.evaluation import measure_perceptual as perceptual
-from spl.evaluation import perceptual as looking
+from spl.evaluation import perceptual
 from spl.evaluation.distribution import fid, kid
 from spl.evaluation.lpips import load_lpips
 from spl.evaluation.measure_perceptual import measure_perceptual
@@ -87,7 +86,7 @@ def inception(accepted, accept, tmp_path, monkeypatch):
     for file in (ALEXNET, LPIPS_LAYERS):
         (folder / file.names[0]).symlink_to(accepted / file.names[0])
     (folder / INCEPTION.names[0]).write_bytes(b"Inception")
-    monkeypatch.setattr(looking, "load_inception", lambda folder, device: perceive)
+    monkeypatch.setattr(perceptual, "load_inception", lambda folder, device: perceive)
     return accept(folder, INCEPTION=INCEPTION)
 
 
@@ -117,7 +116,7 @@ def test_kid_is_that_of_all_pictures_and_fid_needs_more_of_them(large_world, inc
 
 
 def test_fid_is_that_of_all_pictures(large_world, inception, monkeypatch):
-    monkeypatch.setattr(perceptual, "too_few", partial(too_few, dimensions=FEATURES))
+    monkeypatch.setattr("spl.evaluation.measure_perceptual.too_few", partial(too_few, dimensions=FEATURES))
     table, record = measure(large_world, inception, ("fid",))
     ours, truth = (perceive(x) for x in read_pictures(large_world))
     assert record["fid"] == pytest.approx(fid(ours, truth))
@@ -181,8 +180,8 @@ def test_the_record_notices_other_evidence_and_weights_that_arrive(world, accept
 
 
 def test_weights_of_metrics_that_nobody_asked_for_are_left_alone(world, inception, monkeypatch):
-    monkeypatch.setattr(looking, "load_inception", pytest.fail)
-    monkeypatch.setattr(looking, "load_lpips", pytest.fail)
+    monkeypatch.setattr(perceptual, "load_inception", pytest.fail)
+    monkeypatch.setattr(perceptual, "load_lpips", pytest.fail)
     table, record = measure(world, inception, ())
     assert set(table["lpips"]) == {""}
     assert record["unavailable"] == {}

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import yaml
 
+from spl.config.registry import SOURCES
 from spl.miniature.images import draw_picture
 from spl.miniature.masks import draw_mask
 from spl.miniature.scenes import scene_class
-from tests.conftest import REPOSITORY
 
 TRAIN, TEST, MASKS = 10, 4, 12
 
@@ -104,7 +104,7 @@ PICTURES = {"train": TRAIN, "test": TEST, "masks": MASKS}
 
 def registry(folder: Path, mirrors, **pictures: int) -> dict:
     """The project's registry with other mirrors, given by the file's name, and what is published of these files."""
-    sources = yaml.safe_load((REPOSITORY / "workflow/resources/sources.yaml").read_text())
+    sources = yaml.safe_load(SOURCES.read_text())
     for source in sources.values():
         for file in source["files"]:
             for key in ("md5", "sha256", "git_blob"):

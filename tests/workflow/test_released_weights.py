@@ -19,7 +19,6 @@ from spl.cli.training import train
 from spl.common.errors import RecordError
 from spl.common.files import read_json, sha256
 from spl.config.load import load_params
-from spl.config.registry import SOURCES
 from spl.evaluation.evaluate_method import evaluate_method
 from spl.inventory.stale import stale_results
 from spl.models.build import as_inpainter, load_generator
@@ -279,9 +278,8 @@ def room(tmp_path, monkeypatch):
 def draw(params):
     """Make one test picture and its mask, as the rules do."""
     source, images, masks = Path("data/sources"), Path("data/prepared/paris"), Path("data/masks")
-    registry = REPOSITORY / SOURCES
-    data_commands.fetch_images("paris", source / "images/paris.json", params, registry)
-    data_commands.fetch_masks(source / "masks.json", params, registry)
+    data_commands.fetch_images("paris", source / "images/paris.json", params)
+    data_commands.fetch_masks(source / "masks.json", params)
     data_commands.prepare_images("paris", source / "images/paris.json", images, params)
     data_commands.prepare_masks(source / "masks.json", masks, params)
     pairs = Path("data/pairs")

@@ -3,21 +3,20 @@
 import os
 import shutil
 
-from spl.steps import slices as settings
-from spl.steps import report_slices as summaries
+from spl.common.errors import ParamsError
 from spl.config.experiment import guided_methods
 from spl.config.load import load_params
-from spl.common.errors import ParamsError
-from spl.config.registry import load_registry, source_of
-from spl.steps.slices import canonical
+from spl.config.registry import SOURCES, load_registry, source_of
 from spl.config.releases import released_files
+from spl.steps import report_slices, slices
+from spl.steps.slices import canonical
 
 # Commands read the parameter file, so what Snakemake knows must be what the file says. A file given by
 # --configfile comes first and stands alone; nothing is merged.
 if len(workflow.overwrite_configfiles) > 1:
     raise WorkflowError("--configfile takes one complete file here; several are not merged")
 PARAMS = Path(workflow.configfiles[0])
-SOURCES = Path(os.environ.get("SPL_SOURCES") or Path(workflow.basedir) / "workflow/resources/sources.yaml")
+SOURCES = Path(os.environ.get("SPL_SOURCES") or SOURCES)
 try:
     params = load_params(PARAMS)
     registry = load_registry(SOURCES)
@@ -34,7 +33,7 @@ RUNS = list(params.runs())
 MANY = 16  # threads for going through real pictures, as far as there are cores
 GPU = 1 if shutil.which("nvidia-smi") else 0
 
-TEACHERS = expand("results/teachers/{teacher}/weights.safetensors", teacher=settings.needed_teachers(params))
+TEACHERS = expand("results/teachers/{teacher}/weights.safetensors", teacher=slices.needed_teachers(params))
 WEIGHTS = [f"results/weights/{d}/{m}/seed{s}/weights.safetensors" for d, m, s in RUNS if m in NETWORKS]
 PER_IMAGE = [f"results/eval/{d}/{m}/seed{s}/per_image.csv" for d, m, s in RUNS]
 PERCEPTUAL = [f"results/perceptual/{d}/{m}/seed{s}.csv" for d, m, s in RUNS]
@@ -48,11 +47,11 @@ PREPARED = expand("data/prepared/{dataset}/manifest.csv", dataset=DATASETS)
 STRUCTURE = [
     f"data/prepared/{d}/structure/record.json"
     for d in DATASETS
-    if any(settings.run_settings(params, d, m).structure for m in params.methods_of(d))
+    if any(slices.run_settings(params, d, m).structure for m in params.methods_of(d))
 ]
 PAIRS = expand("data/pairs/{dataset}.csv", dataset=DATASETS)
 EXAMPLES = expand("results/figures/examples_{dataset}.png", dataset=DATASETS)
-PAPER_FIGURES = expand("results/figures/{name}.{form}", name=summaries.drawn_figures(params), form=["pdf", "png"])
+PAPER_FIGURES = expand("results/figures/{name}.{form}", name=report_slices.drawn_figures(params), form=["pdf", "png"])
 
 
 def evidence(datasets, methods):
@@ -61,7 +60,7 @@ def evidence(datasets, methods):
 
 
 TABLE_EVIDENCE = evidence(DATASETS, params.table_methods)
-ABLATIONS = summaries.ablation_settings(params).table
+ABLATIONS = report_slices.ablation_settings(params).table
 ABLATION_EVIDENCE = evidence(ABLATIONS.datasets, ABLATIONS.methods)
 REPORTED = [f"results/{t}.csv" for t in ("table1", "comparisons", "metrics", "figure4", "claims", "cost")]
 REPORTED += ["results/grid.csv"] * bool(params.grid)
@@ -99,10 +98,10 @@ def fetched(*files):
 
 def teacher_sources(wildcards):
     """What a teacher is made from: labelled pictures if it is trained here, or a weight file."""
-    teacher = settings.teacher_settings(params, wildcards.teacher)
+    teacher = slices.teacher_settings(params, wildcards.teacher)
     if teacher.pretext:
         return {"pretext": "data/sources/pretext.json"}
-    return fetched(settings.supplied_teacher_file(teacher.teacher))
+    return fetched(slices.supplied_teacher_file(teacher.teacher))
 
 
 def run_sources(wildcards):
@@ -111,7 +110,7 @@ def run_sources(wildcards):
     Weight files themselves are no inputs, as raw pictures are none: the graph can be seen without them, and results
     outlive them. Run records know their hashes.
     """
-    run = settings.run_settings(params, wildcards.dataset, wildcards.method, int(wildcards.seed))
+    run = slices.run_settings(params, wildcards.dataset, wildcards.method, int(wildcards.seed))
     if run.released:
         return fetched(*released_files(run.recipe.recipe, run.released.path))
     prepared = f"data/prepared/{wildcards.dataset}"
@@ -120,12 +119,12 @@ def run_sources(wildcards):
         sources["teacher"] = f"results/teachers/{run.teacher.name}/weights.safetensors"
     if run.structure:
         sources["structure"] = f"{prepared}/structure/record.json"
-    return sources | fetched(settings.vgg_file(run))
+    return sources | fetched(slices.vgg_file(run))
 
 
 def is_trained(wildcards):
     """Whether a run is trained here."""
-    return settings.run_settings(params, wildcards.dataset, wildcards.method).released is None
+    return slices.run_settings(params, wildcards.dataset, wildcards.method).released is None
 
 
 def run_files(wildcards):
@@ -153,7 +152,7 @@ def filled_by(wildcards):
 def detection_sources(wildcards):
     """The detector, if it is one of the teachers, and the pictures of a method's first seed."""
     method = filled_by(wildcards)
-    detector = settings.detection_settings(params, wildcards.dataset, method).detector
+    detector = slices.detection_settings(params, wildcards.dataset, method).detector
     sources = {}
     if hasattr(detector, "teacher"):
         sources["detector"] = f"results/teachers/{detector.name}/weights.safetensors"
@@ -167,9 +166,9 @@ def detection_sources(wildcards):
 
 def figure_slice(name):
     """The settings of a figure as one canonical string; empty where the experiment does not have it."""
-    return canonical(summaries.FIGURES[name](params)) if name in summaries.drawn_figures(params) else ""
+    return canonical(report_slices.FIGURES[name](params)) if name in report_slices.drawn_figures(params) else ""
 
 
 def shown_in(name):
     """What a figure reads: an input function."""
-    return lambda wildcards: summaries.figure_files(params, name)
+    return lambda wildcards: report_slices.figure_files(params, name)

@@ -20,7 +20,7 @@ rule fetch_images:
     params:
         file=params_file,
         sources=sources_file,
-        settings=lambda w: canonical(settings.image_source_settings(params, w.dataset)),
+        settings=lambda w: canonical(slices.image_source_settings(params, w.dataset)),
     shell:
         "python -m spl fetch images --params {params.file:q} --sources {params.sources:q}"
         " --dataset {wildcards.dataset} --record {output.record:q} --workers {threads} 2> {log:q}"
@@ -40,7 +40,7 @@ rule prepare_images:
     threads: many_if_real
     params:
         file=params_file,
-        settings=lambda w: canonical(settings.data_settings(params, w.dataset)),
+        settings=lambda w: canonical(slices.data_settings(params, w.dataset)),
     shell:
         "python -m spl prepare images --params {params.file:q} --dataset {wildcards.dataset}"
         " --source {input.source:q} --folder data/prepared/{wildcards.dataset} --workers {threads} 2> {log:q}"
@@ -59,7 +59,7 @@ rule smooth_images:
     threads: many_if_real
     params:
         file=params_file,
-        settings=lambda w: canonical(settings.structure_settings(params, w.dataset)),
+        settings=lambda w: canonical(slices.structure_settings(params, w.dataset)),
     shell:
         "python -m spl prepare structure --params {params.file:q} --dataset {wildcards.dataset}"
         " --images {input.images:q} --folder data/prepared/{wildcards.dataset}/structure --workers {threads} 2> {log:q}"

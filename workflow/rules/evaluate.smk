@@ -29,7 +29,7 @@ rule evaluate_method:
         gpu=lambda w: GPU if w.method in NETWORKS else 0,
     params:
         file=params_file,
-        settings=lambda w: canonical(settings.evaluation_settings(params, w.dataset, w.method, int(w.seed))),
+        settings=lambda w: canonical(slices.evaluation_settings(params, w.dataset, w.method, int(w.seed))),
     shell:
         "python -m spl evaluate --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --seed {wildcards.seed} --pairs {input.pairs:q} --images {input.images:q} --masks {input.masks:q}"
@@ -53,7 +53,7 @@ rule measure_perceptual:
         gpu=GPU,
     params:
         file=params_file,
-        settings=canonical(settings.perceptual_settings(params)),
+        settings=canonical(slices.perceptual_settings(params)),
     shell:
         "python -m spl perceptual --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --seed {wildcards.seed} --evidence results/eval/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
@@ -78,7 +78,7 @@ rule keep_guidance:
         gpu=GPU,
     params:
         file=params_file,
-        settings=lambda w: canonical(settings.guidance_settings(params, w.dataset, w.method)),
+        settings=lambda w: canonical(slices.guidance_settings(params, w.dataset, w.method)),
     shell:
         "python -m spl guidance --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --pairs {input.pairs:q} --images {input.images:q} --masks {input.masks:q} --out {output.guidance:q} 2> {log:q}"
@@ -101,7 +101,7 @@ rule detect_objects:
         gpu=GPU,
     params:
         file=params_file,
-        settings=lambda w: canonical(settings.detection_settings(params, w.dataset, filled_by(w))),
+        settings=lambda w: canonical(slices.detection_settings(params, w.dataset, filled_by(w))),
         method=lambda w: f"--method {w.pictures}" if filled_by(w) else "",
     shell:
         "python -m spl detect --params {params.file:q} --dataset {wildcards.dataset} {params.method}"

@@ -135,7 +135,7 @@ rule draw_examples:
         "benchmarks/results/draw_examples/{dataset}.tsv"
     params:
         file=params_file,
-        settings=lambda w: canonical(summaries.example_settings(params, w.dataset)),
+        settings=lambda w: canonical(report_slices.example_settings(params, w.dataset)),
     shell:
         "python -m spl figure examples --params {params.file:q} --dataset {wildcards.dataset}"
         " --out {output.picture:q} 2> {log:q}"

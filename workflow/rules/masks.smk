@@ -19,7 +19,7 @@ rule fetch_masks:
     params:
         file=params_file,
         sources=sources_file,
-        settings=canonical(settings.mask_settings(params)),
+        settings=canonical(slices.mask_settings(params)),
     shell:
         "python -m spl fetch masks --params {params.file:q} --sources {params.sources:q}"
         " --record {output.record:q} --workers {threads} 2> {log:q}"
@@ -39,7 +39,7 @@ rule group_masks:
     threads: 1 if params.masks.source.kind == "miniature" else MANY
     params:
         file=params_file,
-        settings=canonical(settings.mask_settings(params)),
+        settings=canonical(slices.mask_settings(params)),
     shell:
         "python -m spl prepare masks --params {params.file:q} --source {input.source:q} --folder data/masks"
         " --workers {threads} 2> {log:q}"
@@ -59,7 +59,7 @@ rule pair_masks:
         "benchmarks/results/pair_masks/{dataset}.tsv"
     params:
         file=params_file,
-        settings=lambda w: canonical(settings.pair_settings(params, w.dataset)),
+        settings=lambda w: canonical(slices.pair_settings(params, w.dataset)),
     shell:
         "python -m spl prepare pairs --params {params.file:q} --dataset {wildcards.dataset} --images {input.images:q}"
         " --masks {input.masks:q} --pairs {output.pairs:q} --record {output.record:q} 2> {log:q}"

@@ -29,7 +29,7 @@ rule table1:
         "benchmarks/results/table1.tsv"
     params:
         file=params_file,
-        settings=canonical(summaries.table_settings(params)),
+        settings=canonical(report_slices.table_settings(params)),
     shell:
         "python -m spl table table1 --params {params.file:q} --evidence results/eval --out results 2> {log:q}"
 
@@ -47,7 +47,7 @@ rule further_metrics:
         "benchmarks/results/further_metrics.tsv"
     params:
         file=params_file,
-        settings=canonical(summaries.table_settings(params)),
+        settings=canonical(report_slices.table_settings(params)),
     shell:
         "python -m spl table metrics --params {params.file:q} --out {output.csv:q} 2> {log:q}"
 
@@ -64,7 +64,7 @@ rule compare_ablations:
         "benchmarks/results/compare_ablations.tsv"
     params:
         file=params_file,
-        settings=canonical(summaries.ablation_settings(params)),
+        settings=canonical(report_slices.ablation_settings(params)),
     shell:
         "python -m spl table ablations --params {params.file:q} --out {output.csv:q} 2> {log:q}"
 
@@ -81,7 +81,7 @@ rule compare_grid:
         "benchmarks/results/compare_grid.tsv"
     params:
         file=params_file,
-        settings=canonical(summaries.grid_settings(params)),
+        settings=canonical(report_slices.grid_settings(params)),
     shell:
         "python -m spl table grid --params {params.file:q} --out {output.csv:q} 2> {log:q}"
 
@@ -101,7 +101,7 @@ rule check_claims:
         "benchmarks/results/check_claims.tsv"
     params:
         file=params_file,
-        settings=canonical(summaries.claim_settings(params)),
+        settings=canonical(report_slices.claim_settings(params)),
     shell:
         "python -m spl table claims --params {params.file:q} --out results 2> {log:q}"
 
@@ -120,7 +120,7 @@ rule measure_cost:
         gpu=GPU,
     params:
         file=params_file,
-        settings=canonical(settings.cost_settings(params)),
+        settings=canonical(slices.cost_settings(params)),
     shell:
         "python -m spl cost --params {params.file:q} --out {output.table:q} 2> {log:q}"
 

@@ -19,7 +19,7 @@ rule fetch_pretext:
         "benchmarks/results/fetch_pretext.tsv"
     params:
         file=params_file,
-        settings=canonical(settings.pretext_settings(params)) if params.pretext else "",
+        settings=canonical(slices.pretext_settings(params)) if params.pretext else "",
     shell:
         "python -m spl fetch pretext --params {params.file:q} --record {output.record:q} --workers {threads} 2> {log:q}"
 
@@ -35,7 +35,7 @@ rule fetch_weights:
     params:
         file=params_file,
         sources=sources_file,
-        settings=lambda w: canonical(settings.weight_file_settings(params, registry, w.source)),
+        settings=lambda w: canonical(slices.weight_file_settings(params, registry, w.source)),
     shell:
         "python -m spl fetch weights {wildcards.source} --params {params.file:q} --sources {params.sources:q}"
         " --record {output.record:q} 2> {log:q}"
@@ -57,7 +57,7 @@ rule train_teacher:
         gpu=GPU,
     params:
         file=params_file,
-        settings=lambda w: canonical(settings.teacher_settings(params, w.teacher)),
+        settings=lambda w: canonical(slices.teacher_settings(params, w.teacher)),
     shell:
         "python -m spl train-teacher --params {params.file:q} --teacher {wildcards.teacher}"
         " --source data/sources/pretext.json --out results/teachers/{wildcards.teacher} 2> {log:q}"

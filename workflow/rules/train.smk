@@ -30,7 +30,7 @@ rule train_method:
         gpu=lambda w: GPU if is_trained(w) else 0,
     params:
         file=params_file,
-        settings=lambda w: canonical(settings.run_settings(params, w.dataset, w.method, int(w.seed))),
+        settings=lambda w: canonical(slices.run_settings(params, w.dataset, w.method, int(w.seed))),
     shell:
         "python -m spl train --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --seed {wildcards.seed}"
