@@ -10,7 +10,7 @@ from spl.analysis.grid import COLUMNS
 from spl.common.errors import DataError
 from spl.figures import grid
 from spl.steps.report_slices import GridSettings
-from tests.evaluation.fabricate import table_settings
+from tests.analysis.fabricate import table_settings
 
 SETTINGS = GridSettings(table=table_settings({"places2": {"spl": (1,)}}), points={})
 

@@ -9,7 +9,7 @@ import torch
 
 from spl.common.errors import CheckpointError
 from spl.weights.files import read_state, save_weights
-from tests.weights.fabricate import Trap, adam_state
+from tests.released.fabricate import Trap, adam_state
 
 STATE = {"a.weight": torch.arange(2000.0).view(20, 100), "a.bias": torch.ones(20)}
 

@@ -27,7 +27,7 @@ from spl.tensors import loaders
 from spl.tensors.compositing import composite, quantise
 from tests.conftest import REPOSITORY
 from tests.parity.conftest import Fixture
-from tests.weights.fabricate import (
+from tests.released.fabricate import (
     IMAGE_SIZE,
     PUBLISHED_MODELS,
     RECIPES,

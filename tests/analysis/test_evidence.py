@@ -5,7 +5,7 @@ import pytest
 
 from spl.analysis.evidence import MASK_RATIOS, read_evidence
 from spl.common.errors import DataError
-from tests.evaluation.fabricate import per_image, write_evidence
+from tests.analysis.fabricate import per_image, write_evidence
 
 SEEDS = {"paris": {"telea": (1,), "spl": (1, 2, 5)}}
 

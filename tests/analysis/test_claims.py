@@ -9,7 +9,7 @@ from spl.analysis.claims import CLAIMS, COLUMNS, write_claims
 from spl.analysis.objects import BOX
 from spl.config.load import load_params
 from spl.data.masks import RATIO_BINS
-from tests.evaluation.fabricate import per_image, write_evidence
+from tests.analysis.fabricate import per_image, write_evidence
 from tests.fabricate import write_masks_table
 
 # How far SPL is ahead of each method, in dB; noise makes what is near 0 undecided.

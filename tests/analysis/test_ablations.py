@@ -7,7 +7,7 @@ import pytest
 from spl.analysis.ablations import COLUMNS, write_ablations
 from spl.config.experiment import Ablations
 from spl.steps.report_slices import AblationSettings, ablation_settings
-from tests.evaluation.fabricate import per_image, table_settings, write_evidence
+from tests.analysis.fabricate import per_image, table_settings, write_evidence
 
 SHIFTS = {"spl": 1.0, "spl_no_prior": 0.0, "spl_detector": 0.8, "mine": 1.2}
 

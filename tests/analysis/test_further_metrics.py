@@ -8,7 +8,7 @@ import pytest
 
 from spl.analysis.further_metrics import COLUMNS, write_further
 from spl.common.errors import DataError
-from tests.evaluation.fabricate import per_image, write_evidence
+from tests.analysis.fabricate import per_image, write_evidence
 
 METHODS = ("telea", "spl", "spl_no_prior")
 NO_LPIPS = "data/raw/metrics has no lpips_alex.pth."

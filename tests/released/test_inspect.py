@@ -15,7 +15,7 @@ from spl.steps.slices import teacher_settings
 from spl.teachers.build import build_teacher
 from spl.weights.files import save_weights
 from spl.weights.fit import SIGNATURES
-from tests.weights.fabricate import FILES, RECIPES, contents, release, run_of, save, small, states_of, without_values
+from tests.released.fabricate import FILES, RECIPES, contents, release, run_of, save, small, states_of, without_values
 
 VARIANTS = [(name, variant) for name, published in PUBLISHED.items() for variant in published.builds]
 

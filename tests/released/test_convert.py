@@ -10,7 +10,7 @@ from spl.inpaint import load_inpainter
 from spl.models.build import as_inpainter, load_generator
 from spl.released.convert import convert_released
 from spl.steps.slices import RunSettings, released_run
-from tests.weights.fabricate import (
+from tests.released.fabricate import (
     FILES,
     IMAGE_SIZE,
     RECIPES,

@@ -9,7 +9,7 @@ import torch
 from spl import cli
 from spl.models.rn import build_rn
 from spl.released.layouts.rn import RN_RULES
-from tests.weights.fabricate import method, release, small, without_values, write_params
+from tests.released.fabricate import method, release, small, without_values, write_params
 
 
 def spl(*arguments, cwd=None):

@@ -11,7 +11,7 @@ from spl.analysis.render import to_latex, to_markdown, to_metrics
 from spl.analysis.table1 import COLUMNS, build_table, compare_methods, paper_table
 from spl.analysis.write_table1 import write_table1
 from spl.data.masks import RATIO_BINS
-from tests.evaluation.fabricate import per_image, table_settings, write_evidence
+from tests.analysis.fabricate import per_image, table_settings, write_evidence
 
 METHODS, DATASETS = {"telea": (1,), "spl": (1, 2, 3), "spl_released": (1,)}, ("paris", "mine")
 SETTINGS = table_settings({dataset: METHODS for dataset in DATASETS})

@@ -119,7 +119,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
         import sys, time
         from pathlib import Path
         from spl.common.shards import run_shards
-        from tests.data.test_shards import linger
+        from tests.common.test_shards import linger
         if __name__ == "__main__":
             list(run_shards(((i,) for i in range(2000)), linger, Path(sys.argv[1]), key="", workers=2))
     """)

@@ -6,7 +6,7 @@ import pytest
 
 from spl.analysis.grid import COLUMNS, WEIGHTS, write_grid
 from spl.steps.report_slices import GridSettings, grid_settings
-from tests.evaluation.fabricate import per_image, table_settings, write_evidence
+from tests.analysis.fabricate import per_image, table_settings, write_evidence
 
 OWN = dict(zip(WEIGHTS, (10.0, 0.1, 1.0, 3.0, 5.0), strict=True))
 POINTS = {"spl": OWN, "spl_grid_01": OWN | {"alpha": 0.0}, "spl_grid_02": OWN | {"alpha": 0.0, "delta": 1.0}}

@@ -25,7 +25,7 @@ from spl.released.layouts.spl import SPL_RULES, fill_released_spl
 from spl.released.load import FILL, load_released
 from spl.weights.files import save_weights
 from spl.weights.fit import SIGNATURES, describe, load_weights, released_names
-from tests.weights.fabricate import (
+from tests.released.fabricate import (
     FILES,
     RECIPES,
     Trap,
