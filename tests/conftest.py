@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,11 @@ def demo_params():
     from spl.config.load import load_params
 
     return load_params(REPOSITORY / "presets/demo.yaml")
+
+
+@pytest.fixture
+def bfloat16():
+    """Autocast to 16 bits on the CPU, to be entered where it is wanted."""
+    import torch
+
+    return partial(torch.autocast, "cpu", dtype=torch.bfloat16)

@@ -1,7 +1,6 @@
 """All five recipes at the smallest sizes: as parameters of whole runs, and as methods with two pictures to learn."""
 
 from contextlib import nullcontext
-from functools import partial
 
 import pytest
 import torch
@@ -163,8 +162,3 @@ def batches():
     structure = F.interpolate(F.avg_pool2d(image, 8), scale_factor=8, mode="bilinear")
     plain = dict.fromkeys(("spl", "rn", "rfr"), (image, mask))
     return plain | {"mfe": (image, mask, structure), "ec": (image, mask, canny_edges(gray(image)))}
-
-
-@pytest.fixture
-def bfloat16():
-    return partial(torch.autocast, "cpu", dtype=torch.bfloat16)
