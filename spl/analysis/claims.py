@@ -186,13 +186,13 @@ def _growing_leads(
     """Measure by how much a lead grows from 20-40 % to 40-60 %, in every metric."""
     for metric in METRICS:
         large, small = (
-            tuple(evidence[dataset, method].select(metric, ratio) for method in (subject, rival))
+            (evidence[dataset, subject].select(metric, ratio), evidence[dataset, rival].select(metric, ratio))
             for ratio in ("40-60", "20-40")
         )
         name = f"{metric}/{subject}-{rival}/{dataset}/growth"
         growth = difference_of_differences(large, small, settings.evaluation.bootstrap, seed=settings.seed, name=name)
-        printed = [_papers_lead(metric, dataset, ratio, subject, rival) for ratio in ("40-60", "20-40")]
-        paper = None if None in printed else round(printed[0] - printed[1], 4)
+        at_large, at_small = (_papers_lead(metric, dataset, ratio, subject, rival) for ratio in ("40-60", "20-40"))
+        paper = None if at_large is None or at_small is None else round(at_large - at_small, 4)
         yield Finding("larger_holes", dataset, subject, rival, metric, "40-60", _in_favour(metric, growth), paper)
 
 
@@ -204,10 +204,10 @@ def _in_favour(metric: str, estimate: Estimate) -> Estimate:
 def _papers_lead(metric: str, dataset: str, mask_ratio: str, subject: str, rival: str) -> float | None:
     """Return the same lead by the numbers of the paper's Table 1; None where it has none."""
     printed = paper_cells()
-    cells = [printed.get((metric, PAPER_NAMES.get(name, ""), dataset, mask_ratio)) for name in (subject, rival)]
-    if None in cells:
+    ours, theirs = (printed.get((metric, PAPER_NAMES.get(name, ""), dataset, mask_ratio)) for name in (subject, rival))
+    if ours is None or theirs is None:
         return None
-    lead = round(cells[0] - cells[1], 4)
+    lead = round(ours - theirs, 4)
     return lead if HIGHER_IS_BETTER[metric] else -lead
 
 

@@ -1,7 +1,5 @@
 """The claims as a Markdown page."""
 
-from typing import Any
-
 import pandas as pd
 
 from spl.common.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
@@ -63,12 +61,12 @@ def _details(rows: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _difference(row: dict[str, Any]) -> str:
+def _difference(row: dict) -> str:
     number, low, high = (_signed(row[name], row["metric"]) for name in ("difference", "low", "high"))
     return f"{number} [{low}, {high}]" if low else number
 
 
-def _note(row: dict[str, Any]) -> str:
+def _note(row: dict) -> str:
     return f"{row['reason']} Needs {row['needed']}.".strip() if row["needed"] else row["reason"]
 
 

@@ -49,7 +49,7 @@ def find_again(
 def _detections(table: pd.DataFrame, classes: np.ndarray) -> Detections:
     """Return a picture's rows, the most confident first, with labels as numbers."""
     table = table.sort_values("score", ascending=False, kind="stable")
-    numbers = pd.Index(classes).get_indexer(table["label"])
+    numbers = pd.Index(classes).get_indexer(pd.Index(table["label"]))
     return Detections(
         boxes=torch.tensor(table[BOX].to_numpy(float)),
         scores=torch.tensor(table["score"].to_numpy(float)).float(),

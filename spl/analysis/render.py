@@ -49,20 +49,20 @@ def to_latex(table: pd.DataFrame, note: str) -> str:
 def to_metrics(table: pd.DataFrame) -> dict[str, dict]:
     """Nest our values by method, dataset, mask ratio and metric; cells without a finite value are left out."""
     nested: dict[str, dict] = {}
-    for row in table.itertuples():
-        if math.isfinite(row.ours):
-            cells = nested.setdefault(row.method, {}).setdefault(row.dataset, {}).setdefault(row.mask_ratio, {})
-            cells[row.metric] = round(row.ours, 6)
+    for row in table.to_dict("records"):
+        if math.isfinite(row["ours"]):
+            of_dataset = nested.setdefault(row["method"], {}).setdefault(row["dataset"], {})
+            of_dataset.setdefault(row["mask_ratio"], {})[row["metric"]] = round(row["ours"], 6)
     return nested
 
 
 def _rows(table: pd.DataFrame, datasets: list[str]) -> list[tuple[str, str, list[str], bool]]:
     """List (metric, label, cells, is the paper's) in the order of the printed table."""
-    cells = table.set_index(["metric", "method", "dataset", "mask_ratio"])
+    cells = table.set_index(["metric", "method", "dataset", "mask_ratio"]).to_dict("index")
     rows = []
     for metric in METRICS:
         for method in dict.fromkeys(table["method"]):
-            found = [cells.loc[(metric, method, dataset, ratio)] for dataset in datasets for ratio in MASK_RATIOS]
+            found = [cells[metric, method, dataset, ratio] for dataset in datasets for ratio in MASK_RATIOS]
             rows.append((metric, method_title(method), [_ours(cell, DECIMALS[metric]) for cell in found], False))
             if any(pd.notna(cell["paper"]) for cell in found):
                 printed = [_number(cell["paper"], DECIMALS[metric]) for cell in found]
@@ -70,7 +70,7 @@ def _rows(table: pd.DataFrame, datasets: list[str]) -> list[tuple[str, str, list
     return rows
 
 
-def _ours(cell: pd.Series, decimals: int) -> str:
+def _ours(cell: dict, decimals: int) -> str:
     mark = RELEASED_MARK if cell["status"].startswith("released") else ""
     if pd.isna(cell["ours_low"]) or math.isinf(cell["ours"]):
         return _number(cell["ours"], decimals) + mark

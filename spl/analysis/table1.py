@@ -35,7 +35,8 @@ def paper_table() -> pd.DataFrame:
 @cache
 def paper_cells() -> Mapping[Cell, float]:
     """Return the paper's Table 1 by cell."""
-    return paper_table().set_index(["metric", "method", "dataset", "mask_ratio"])["value"].to_dict()
+    rows = paper_table().to_dict("records")
+    return {(row["metric"], row["method"], row["dataset"], row["mask_ratio"]): row["value"] for row in rows}
 
 
 def build_table(evidence: Evidence, settings: TableSettings, statuses: dict[tuple[str, str], str]) -> pd.DataFrame:

@@ -130,7 +130,9 @@ def _begin_worker(lock: str) -> None:
     _keep_memory()
 
     def watch() -> None:
-        parent_process().join()
+        parent = parent_process()
+        assert parent is not None
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

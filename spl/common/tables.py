@@ -1,6 +1,5 @@
 """Reading the small CSV tables that steps hand to each other."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +7,7 @@ import pandas as pd
 from spl.common.errors import DataError
 
 
-def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read_table(path: str | Path, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
     """Read a CSV table, or some of its columns; empty cells are empty strings and ratio bins are text.
 
     Raises: DataError if the file is missing or no table.

@@ -89,6 +89,7 @@ def _group(raw: Path, listed: Listed, file: str, container: str, stored: zipfile
         return ("", *measured, "", border, rejected, "", *Place("", 0, 0, 0))
     content = encode_mask(mask)
     stored.writestr(zipfile.ZipInfo(file), content)
+    assert stored.fp is not None
     place = Place(container, stored.fp.tell() - len(content), len(content), 0)
     return (file, *measured, name, border, "", hashlib.sha256(content).hexdigest(), *place)
 

@@ -84,7 +84,7 @@ def _uniform(masks: pd.DataFrame, count: int, rng: np.random.Generator) -> np.nd
 
 def _balanced(masks: pd.DataFrame, count: int, rng: np.random.Generator) -> np.ndarray:
     """Draw equally often from every bin that has masks, so that small test sets fill all columns of Table 1."""
-    bins = masks.groupby("ratio_bin").indices
+    bins = {str(name): np.asarray(rows) for name, rows in masks.groupby("ratio_bin").indices.items()}
     turns = rng.permutation(np.arange(count) % len(bins))
     drawn = np.empty(count, dtype=int)
     for turn, name in enumerate(sorted(bins)):

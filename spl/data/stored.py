@@ -1,7 +1,7 @@
 """Reading what preparation left: images and masks by the place that a table gives them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class StoredFiles:
 
     again = "snakemake --cores all data"
 
-    def __init__(self, table: Path, rows: pd.DataFrame, names: Sequence[str] | None) -> None:
+    def __init__(self, table: Path, rows: pd.DataFrame, names: Collection[str] | None) -> None:
         if names is not None:
             if unknown := set(names) - set(rows["file"]):
                 raise DataError(f"{table} has no {min(unknown)}. Run: {self.again}")
@@ -44,7 +44,7 @@ class StoredFiles:
 
     def where(self, i: int) -> tuple[Path, Place]:
         """Return where the bytes of file `i` lie: a folder, and a place in it."""
-        container, slice_ = self._containers[self._container[i]], self._slices[i].tolist()
+        container, slice_ = str(self._containers[self._container[i]]), self._slices[i].tolist()
         if container:
             return self._root, Place(container, *slice_)
         return self._table.parent, Place(self.name(i), *slice_)
@@ -59,7 +59,7 @@ class StoredFiles:
             raise DataError(f"{self._table.parent / self.name(i)} was changed since it was made. Run: {self.again}")
         return content
 
-    @property
+    @cached_property
     def _root(self) -> Path:
         """The folder that containers lie in."""
         return self._table.parent
@@ -71,7 +71,7 @@ class PreparedImages(StoredFiles):
     Names are such as `test/0000001.png`; a picture that had the network's size already lies in the raw data.
     """
 
-    def __init__(self, manifest: Path, *, split: str | None = None, names: Sequence[str] | None = None) -> None:
+    def __init__(self, manifest: Path, *, split: str | None = None, names: Collection[str] | None = None) -> None:
         rows = read_table(manifest, columns=("split", "file", *Place._fields))
         super().__init__(manifest, rows if split is None else rows[rows["split"] == split], names)
 
@@ -97,7 +97,7 @@ class GroupedMasks(StoredFiles):
 
     again = "snakemake --cores all masks"
 
-    def __init__(self, table: Path, *, names: Sequence[str] | None = None) -> None:
+    def __init__(self, table: Path, *, names: Collection[str] | None = None) -> None:
         rows = read_table(table, columns=("file", "rejected", *Place._fields))
         super().__init__(table, rows[rows["rejected"] == ""], names)
 

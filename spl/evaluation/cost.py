@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from spl.common.files import atomic
-from spl.config.methods import NetworkMethod
+from spl.config.methods import BiharmonicFill, DiffusionFill, NetworkMethod
 from spl.models.build import Inpainter, as_inpainter, build_generator
 from spl.models.classical import classical_inpainter
 from spl.released.convert import TEACHER_CHANNELS
@@ -53,7 +53,11 @@ def measure_cost(run: RunSettings, device_name: str) -> dict[str, Any]:
     device = torch.device(device_name)
     before = _reset_peak(device)
     generator = build_network(run)
-    inpainter = as_inpainter(generator.to(device)) if generator else classical_inpainter(run.recipe)
+    if generator:
+        inpainter = as_inpainter(generator.to(device))
+    else:
+        assert isinstance(run.recipe, DiffusionFill | BiharmonicFill)
+        inpainter = classical_inpainter(run.recipe)
     size = run.image_size
     image = torch.linspace(0, 1, size, device=device).expand(1, 3, size, size).contiguous()
     mask = torch.zeros(1, 1, size, size, device=device)

@@ -20,7 +20,7 @@ from spl.detection.boxes import Detections
 from spl.steps.records import require_current, write_record
 from spl.steps.slices import DetectionSettings
 from spl.teachers.build import detected_classes, load_teacher
-from spl.teachers.yolov5 import STRIDES
+from spl.teachers.yolov5 import STRIDES, YOLOv5Teacher
 from spl.tensors.loaders import to_image
 from spl.weights.files import read_state
 from spl.weights.fit import fill
@@ -71,6 +71,7 @@ def _load_detector(settings: DetectionSettings, teachers: Path, device: torch.de
     weights = teachers / settings.detector.name / "weights.safetensors"
     require_current(weights.parent / "run.json", settings.detector, {})
     teacher = load_teacher(settings.detector.teacher, weights).to(device)
+    assert isinstance(teacher, YOLOv5Teacher)
 
     def detect(image: Tensor) -> Detections:
         """Show the picture doubled, as in training, on a gray canvas whose sides the coarsest stride divides."""
@@ -95,7 +96,7 @@ def _load_torchvision(
     network = torchvision.models.get_model(detector.model, weights=None, weights_backbone=None)
     fill(network, read_state(path), source=str(path), layout="torchvision's")
     network.to(device).eval()
-    categories = torchvision.models.get_model_weights(detector.model).DEFAULT.meta["categories"]
+    categories = torchvision.models.get_model_weights(detector.model)["DEFAULT"].meta["categories"]
 
     @torch.no_grad()
     def detect(image: Tensor) -> Detections:

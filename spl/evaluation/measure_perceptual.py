@@ -29,7 +29,8 @@ def measure_perceptual(
     table = read_table(per_image)[["image", "hole_ratio", "ratio_bin"]]
     unavailable = find_obstacles(settings.metrics, weights, count=len(table))
     found: dict[str, Any] = {}
-    if available := [metric for metric in settings.metrics if metric not in unavailable]:
+    available: list[PerceptualMetric] = [metric for metric in settings.metrics if metric not in unavailable]
+    if available:
         # PyTorch takes seconds to import, for every run of a study: only where there is something to look through.
         from spl.evaluation.perceptual import FilledPictures, look
 

@@ -96,7 +96,7 @@ def _kmeans(points: np.ndarray, number: int, seed: int) -> np.ndarray:
     points = points[np.lexsort(points.T)]
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, ITERATIONS, 1e-4)
     cv2.setRNGSeed(seed)
-    return cv2.kmeans(points, number, None, criteria, RESTARTS, cv2.KMEANS_PP_CENTERS)[2]
+    return cv2.kmeans(points, number, None, criteria, RESTARTS, cv2.KMEANS_PP_CENTERS)[2]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def _along_first_component(centroids: np.ndarray) -> np.ndarray:

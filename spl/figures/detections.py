@@ -120,7 +120,8 @@ def _write(
         place = Bbox.from_bounds(*corner, size.width, size.height)
         is_free = not any(place.overlaps(other) for other in taken)
         if is_free and _contains(room, place) and all(_share(other, place) <= HIDEABLE for other in boxes):
-            text.set_position(axis.transData.inverted().transform(place.min + padding))
+            x, y = axis.transData.inverted().transform(np.add(place.min, padding))
+            text.set_position((x, y))
             taken.append(place)
             return True
     text.remove()
@@ -128,7 +129,7 @@ def _write(
 
 
 def _contains(room: Bbox, place: Bbox) -> bool:
-    return bool((room.min <= place.min).all() and (place.max <= room.max).all())
+    return bool(np.less_equal(room.min, place.min).all() and np.less_equal(place.max, room.max).all())
 
 
 def _share(box: Bbox, place: Bbox) -> float:

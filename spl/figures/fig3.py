@@ -70,5 +70,5 @@ def _head(axes: np.ndarray, datasets: list[str], last: str) -> None:
 
 def _write_over(left: Axes, right: Axes, words: str) -> None:
     figure, (start, end) = left.figure, (left.get_position(), right.get_position())
-    lift = 3 / 72 / figure.get_figheight()
+    lift = 3 / 72 / figure.get_figheight()  # pyright: ignore[reportAttributeAccessIssue]
     figure.text((start.x0 + end.x1) / 2, start.y1 + lift, words, ha="center", va="bottom")

@@ -104,9 +104,9 @@ def picture_grid(
     axes = np.empty((rows, columns), dtype=object)
     for row, column in np.ndindex(rows, columns):
         x, y = left + column * (side + GAP), height - top - side - row * pitch
-        axes[row, column] = figure.add_axes((x / width, y / height, side / width, side / height))
-        axes[row, column].set(xticks=[], yticks=[])
-        axes[row, column].spines[:].set_color(GREY)
+        axis = axes[row, column] = figure.add_axes((x / width, y / height, side / width, side / height))
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_color(GREY)
     return figure, axes
 
 

@@ -81,4 +81,5 @@ def save_figure(figure: Figure, stem: Path, *, shown: str = "") -> None:
 
 def _blend(colour: str, towards: float) -> str:
     """Mix a colour half and half with black (0) or white (1)."""
-    return to_hex([(channel + towards) / 2 for channel in to_rgb(colour)])
+    red, green, blue = ((channel + towards) / 2 for channel in to_rgb(colour))
+    return to_hex((red, green, blue))

@@ -46,7 +46,7 @@ def verify_data(params: Params, registry: dict[str, Source], data: Path, *, work
 def _registered(params: Params, registry: dict[str, Source]) -> list[str]:
     sources = [*(dataset.source for dataset in params.datasets.values()), params.masks.source]
     names = {source.name for source in sources if isinstance(source, Registered)}
-    return sorted((names | {source_of(registry, file) for file in weight_files(params)}) & set(registry))
+    return sorted(set(registry) & (names | {source_of(registry, file) for file in weight_files(params)}))
 
 
 def _verify_source(source: Source) -> Iterator[str]:

@@ -74,8 +74,8 @@ def _table(rows: pd.DataFrame) -> Table:
     lines: list[Row] = []
     for (dataset, subject, rival), group in rows.groupby(["dataset", "subject", "rival"], sort=False):
         heads = (
-            Cell(dataset, tuple(filter(None, dict.fromkeys(group["about"])))),
-            Cell(method_title(subject), (f"against {method_title(rival)}",) if rival else ()),
+            Cell(str(dataset), tuple(filter(None, dict.fromkeys(group["about"])))),
+            Cell(method_title(str(subject)), (f"against {method_title(str(rival))}",) if rival else ()),
         )
         common = set.intersection(*({*_sentences(reason)} for reason in group["reason"]))
         remarks = " ".join(sentence for sentence in _sentences(group["reason"].iloc[0]) if sentence in common)
@@ -86,7 +86,7 @@ def _table(rows: pd.DataFrame) -> Table:
             else:
                 verdict = cells[""]["verdict"]
                 found = (Cell(verdict, look=f"{look(verdict)} left", span=max(len(ratios), 1)),)
-            title = Cell(metric_title(metric).rstrip(" ↑↓") if metric else "")  # positive is better here
+            title = Cell(metric_title(str(metric)).rstrip(" ↑↓") if metric else "")  # positive is better here
             lines.append(Row((*heads, title), (*found, Cell(remarks, look="words"))))
             heads, remarks = (Cell(""), Cell("")), ""  # said once for all metrics
     titles = [Cell(text, look="left") for text in ("dataset", "method", "metric")]

@@ -54,8 +54,8 @@ def data_section(params: Params, data: Path) -> Section:
 
 def _citations(params: Params, data: Path) -> dict[str, str]:
     """Return whose pictures and masks these are: what a person says of their own, or what the registry says."""
-    sources = {name: (dataset.source, f"images/{name}") for name, dataset in params.datasets.items()}
-    sources["masks"] = (params.masks.source, "masks")
+    images = {name: (dataset.source, f"images/{name}") for name, dataset in params.datasets.items()}
+    sources = images | {"masks": (params.masks.source, "masks")}
     cited = {
         name: source.citation
         if isinstance(source, Supplied)

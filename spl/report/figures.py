@@ -9,7 +9,7 @@ from PIL import Image
 from spl.analysis.evidence import MASK_RATIOS, METRICS, as_numbers
 from spl.common.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
 from spl.common.tables import read_table
-from spl.config.experiment import Figure1, Figure3, Figure5, Params
+from spl.config.experiment import Params
 from spl.data.pair_masks import spread_over_hole_ratios
 from spl.report.table1 import standing
 from spl.report.view import DASH, Cell, Part, Picture, Prose, Row, Section, Table, interval, number
@@ -47,12 +47,12 @@ def ablations_section(params: Params, results: Path) -> Section:
     )
     numeric = ("value", "difference", "difference_low", "difference_high")
     table = table.assign(**{column: as_numbers(table[column]) for column in numeric})
-    cells = table.set_index(["metric", "method", "mask_ratio"])
+    cells = table.set_index(["metric", "method", "mask_ratio"]).to_dict("index")
     lines = []
     for metric in METRICS:
         lines.append(Row((Cell(metric_title(metric), span=2 + len(MASK_RATIOS)),), (), "group"))
         for method in dict.fromkeys(table["method"]):
-            found = [cells.loc[(metric, method, ratio)] for ratio in MASK_RATIOS]
+            found = [cells[metric, method, ratio] for ratio in MASK_RATIOS]
             order = Cell(found[0]["paper_order"] or DASH, look="left")
             lines.append(Row((Cell(method_title(method)),), (*(_ablated(cell, metric) for cell in found), order)))
     head = (Cell("method"), *(Cell(RATIO_TITLES[ratio]) for ratio in MASK_RATIOS), Cell("paper", look="left"))
@@ -83,7 +83,7 @@ def grid_section(params: Params, results: Path) -> Section | None:
     return Section("grid", "Grid search", (Prose(lead), Table((tuple(map(Cell, head)),), tuple(lines)), picture))
 
 
-def _ablated(cell: pd.Series, metric: str) -> Cell:
+def _ablated(cell: dict, metric: str) -> Cell:
     decimals, low, high = DECIMALS[metric], cell["difference_low"], cell["difference_high"]
     if pd.isna(cell["difference"]):
         return Cell(number(cell["value"], decimals))
@@ -104,7 +104,8 @@ def _picture(title: str, path: Path, caption: str) -> Picture | Prose:
 
 
 def _figure1(params: Params) -> str:
-    figure: Figure1 = params.figures.fig1
+    figure = params.figures.fig1
+    assert figure is not None
     return (
         f"One picture of {figure.dataset}: the input, results of {_names(figure.methods)} with the "
         f"objects that the detector finds in them {_score(params)}, {_clusters(params, figure.prior)}, and the ground "
@@ -114,6 +115,7 @@ def _figure1(params: Params) -> str:
 
 def _figure2(params: Params) -> str:
     figure = params.figures.fig2
+    assert figure is not None
     size = params.datasets[figure.dataset].image_size
     return (
         f"The network of {method_title(figure.method)} for {size} × {size} px, drawn from the model itself: modules "
@@ -122,7 +124,8 @@ def _figure2(params: Params) -> str:
 
 
 def _figure3(params: Params) -> str:
-    figure: Figure3 = params.figures.fig3
+    figure = params.figures.fig3
+    assert figure is not None
     columns = ", ".join(f"{number_of} of {dataset}" for dataset, number_of in figure.images.items())
     return (
         f"Input, results of {_names(figure.methods)} and ground truth below each other ({columns}); in the last column "
@@ -134,6 +137,7 @@ def _figure3(params: Params) -> str:
 
 def _figure4(params: Params) -> str:
     ablations = params.ablations
+    assert ablations is not None
     return (
         f"{_names((ablations.reference, *ablations.methods))} on {ablations.dataset}, all hole ratios. "
         f"Whiskers are the {params.evaluation.bootstrap.confidence:.0%} intervals of the paired differences to "
@@ -142,7 +146,8 @@ def _figure4(params: Params) -> str:
 
 
 def _figure5(params: Params) -> str:
-    figure: Figure5 = params.figures.fig5
+    figure = params.figures.fig5
+    assert figure is not None
     return (
         f"Pictures of {figure.dataset}: the input, the edges of {method_title(figure.edges)} and its "
         f"result, {_clusters(params, figure.prior)} and its result, and the ground truth. {_rule(params, figure.prior)}"
@@ -182,6 +187,7 @@ def _clusters(params: Params, method: str) -> str:
 
 
 def _score(params: Params) -> str:
+    assert params.detection is not None
     return f"(score at least {params.detection.min_score:g})"
 
 

@@ -53,14 +53,14 @@ def table1_section(params: Params, results: Path) -> Section:
 def _table1(cells: pd.DataFrame, marks: dict[str, str]) -> Table:
     datasets, methods = list(dict.fromkeys(cells["dataset"])), list(dict.fromkeys(cells["method"]))
     columns = [(dataset, ratio) for dataset in datasets for ratio in MASK_RATIOS]
-    known = cells.set_index(["metric", "method", "dataset", "mask_ratio"])
+    known = cells.set_index(["metric", "method", "dataset", "mask_ratio"]).to_dict("index")
     rows = []
     for metric in METRICS:
         rows.append(Row((Cell(metric_title(metric), span=1 + len(columns)),), (), "group"))
-        block = known.loc[metric]["ours"].groupby(["dataset", "mask_ratio"])
+        block = cells[cells["metric"] == metric].groupby(["dataset", "mask_ratio"])["ours"]
         best = (block.max() if HIGHER_IS_BETTER[metric] else block.min()).to_dict()
         for method in methods:
-            found = [known.loc[(metric, method, *column)] for column in columns]
+            found = [known[metric, method, *column] for column in columns]
             ours = [
                 _ours(cell, marks, metric, is_best=cell["ours"] == best[column])
                 for cell, column in zip(found, columns, strict=True)
@@ -76,7 +76,7 @@ def _table1(cells: pd.DataFrame, marks: dict[str, str]) -> Table:
     return Table(head, tuple(rows))
 
 
-def _ours(cell: pd.Series, marks: dict[str, str], metric: str, *, is_best: bool) -> Cell:
+def _ours(cell: dict, marks: dict[str, str], metric: str, *, is_best: bool) -> Cell:
     decimals = DECIMALS[metric]
     notes = interval(cell["ours_low"], cell["ours_high"], decimals)
     if pd.notna(cell["seed_sd"]):
@@ -86,7 +86,7 @@ def _ours(cell: pd.Series, marks: dict[str, str], metric: str, *, is_best: bool)
     return Cell(number(cell["ours"], decimals), notes, marks[cell["status"]], "best" if is_best else "")
 
 
-def _papers(cell: pd.Series, metric: str) -> Cell:
+def _papers(cell: dict, metric: str) -> Cell:
     if pd.isna(cell["paper"]):
         return Cell(number(cell["paper"], 0))
     decimals = DECIMALS[metric]
@@ -113,7 +113,7 @@ def comparisons_section(params: Params, results: Path) -> Section:
 
 
 def _compared(rows: pd.DataFrame, method: str) -> Table:
-    cells = rows.set_index(["reference", "dataset", "metric"])
+    cells = rows.set_index(["reference", "dataset", "metric"]).to_dict("index")
     references, datasets = list(dict.fromkeys(rows["reference"])), list(dict.fromkeys(rows["dataset"]))
     columns = [(dataset, metric) for dataset in datasets for metric in METRICS]
     head = (
@@ -121,16 +121,15 @@ def _compared(rows: pd.DataFrame, method: str) -> Table:
         (Cell(f"{method_title(method)} minus"), *(Cell(metric_title(metric)) for _, metric in columns)),
     )
     lines = [
-        Row((Cell(method_title(reference)),), tuple(_difference(cells, (reference, *column)) for column in columns))
+        Row((Cell(method_title(reference)),), tuple(_difference(cells.get((reference, *at)), at[1]) for at in columns))
         for reference in references
     ]
     return Table(head, tuple(lines))
 
 
-def _difference(cells: pd.DataFrame, place: tuple[str, str, str]) -> Cell:
-    if place not in cells.index:
+def _difference(cell: dict | None, metric: str) -> Cell:
+    if cell is None:
         return Cell(number(float("nan"), 0))
-    cell, metric = cells.loc[place], place[-1]
     low, high, decimals = cell["combined_low"], cell["combined_high"], DECIMALS[metric] + 1
     look, word = standing(metric, low, high)
     notes = (*interval(low, high, decimals, signed=True), word)
@@ -164,7 +163,7 @@ def metrics_section(params: Params, results: Path) -> Section:
             Row((Cell(method_title(m)),), tuple(_further(cells.get((m, metric)), metric) for metric in named))
             for m in dict.fromkeys(rows["method"])
         ]
-        parts += [Heading(dataset), Table(head, tuple(lines))]
+        parts += [Heading(str(dataset)), Table(head, tuple(lines))]
     return Section("metrics", "Further metrics", tuple(parts))
 
 

@@ -1,6 +1,7 @@
 """What the page is made of: sections of prose, tables, pictures and folded text, and how numbers are printed."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -92,7 +93,7 @@ class Section:
     parts: tuple[Part, ...]
 
 
-def table(head: list[str], rows: list[list[str | Cell]], *, heads: int = 1, caption: str = "") -> Table:
+def table(head: list[str], rows: Sequence[Sequence[str | Cell]], *, heads: int = 1, caption: str = "") -> Table:
     """Make a table of one line of titles; the first `heads` columns are the heads of their rows."""
     lines = [tuple(_cell(cell) for cell in row) for row in rows]
     return Table(

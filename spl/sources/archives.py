@@ -100,10 +100,11 @@ def _unpack_members(archive: Path, folder: Path, limit: int) -> None:
                 continue
             if (written := written + member.size) > limit:
                 raise _absurd(archive, limit)
-            target = folder / name
+            content, target = tar.extractfile(member), folder / name
+            assert content is not None  # a regular file
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as out:
-                shutil.copyfileobj(tar.extractfile(member), out, 1 << 20)
+                shutil.copyfileobj(content, out, 1 << 20)
         while stream.read(1 << 20):  # to the end, where a cut shows
             pass
 
@@ -111,7 +112,8 @@ def _unpack_members(archive: Path, folder: Path, limit: int) -> None:
 def _list_tar(path: Path) -> Iterator[Member]:
     with tarfile.open(path, "r:") as tar:
         while (member := tar.next()) is not None:
-            tar.members.clear()  # or 1.8 million of them would fill the memory
+            # Or 1.8 million of them would fill the memory.
+            tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
             if (name := _checked_name(path, member)) is not None:
                 if member.issparse():
                     raise DataError(f"{path}: {member.name} is stored as a sparse file, which cannot be read in place.")

@@ -112,7 +112,7 @@ def stream_batches(stream: SampleStream, numbers: BatchNumbers, *, workers: int)
     """Load the batches with the given numbers, in order."""
     return DataLoader(
         stream,
-        batch_sampler=numbers,
+        batch_sampler=numbers,  # pyright: ignore[reportArgumentType] (any iterables of numbers)
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_ignore_signals,
