@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
+import sys
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -35,6 +38,35 @@ def bare(raw: dict) -> dict:
     raw["ablations"] = None
     raw["figures"] |= dict.fromkeys(("fig1", "fig2", "fig3", "fig5"))
     return raw
+
+
+class Ended(NamedTuple):
+    """How a command ended: as a process would."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def spl(monkeypatch, capsys):
+    """A function that runs a command of `spl` in this process, which saves importing torch again."""
+
+    def run(*arguments: object, cwd: Path | None = None) -> Ended:
+        from spl.cli import main
+
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["spl", *map(str, arguments)])
+            if cwd:
+                patch.chdir(cwd)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        return Ended(ended.value.code or 0, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture(scope="session")

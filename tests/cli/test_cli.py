@@ -6,38 +6,21 @@ import sys
 import pytest
 import torch
 
-from spl import cli
 from spl.models.rn import build_rn
 from spl.released.layouts.rn import RN_RULES
 from tests.released.fabricate import method, release, small, without_values, write_params
 
 
-def spl(*arguments, cwd=None):
-    return subprocess.run(
-        [sys.executable, "-m", "spl", *arguments], capture_output=True, text=True, cwd=cwd, timeout=120
-    )
-
-
-def run_here(monkeypatch, *arguments):
-    """Run a command in this process, which saves importing torch again, and return its exit status."""
-    monkeypatch.setattr(sys, "argv", ["spl", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    return ended.value.code
-
-
 @pytest.mark.parametrize("command", [(), ("train",), ("inpaint",), ("fetch",), ("prepare",), ("weights",)])
-def test_help_explains_and_names_the_options(command):
-    done = spl(*command, "--help")
-    assert done.returncode == 0
-    assert "Usage:" in done.stdout
+def test_help_explains_and_names_the_options(spl, command):
+    ended = spl(*command, "--help")
+    assert ended.status == 0
+    assert "Usage:" in ended.out
 
 
 @pytest.mark.parametrize("command", ["inspect", "convert"])
-def test_help_on_weights_gives_an_example(command):
-    done = spl("weights", command, "--help")
-    assert done.returncode == 0
-    assert f"Example: spl weights {command} checkpoint_paris.pth" in done.stdout
+def test_help_on_weights_gives_an_example(spl, command):
+    assert f"Example: spl weights {command} checkpoint_paris.pth" in spl("weights", command, "--help").out
 
 
 def test_help_and_the_settings_never_import_torch():
@@ -68,36 +51,42 @@ def test_help_and_the_settings_never_import_torch():
         ),
     ],
 )
-def test_wrong_input_gives_one_clear_error_and_exit_code_1(repository, tmp_path, arguments, message):
+def test_wrong_input_gives_one_clear_error_and_exit_code_1(repository, tmp_path, spl, arguments, message):
     if "--params" not in arguments:
         arguments = (*arguments, "--params", str(repository / "params.yaml"))
-    done = spl(*arguments, cwd=tmp_path)
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    ended = spl(*arguments, cwd=tmp_path)
+    assert ended.status == 1
+    assert message in ended.err
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_process_ends_with_the_same_error_and_exit_code(tmp_path):
+    command = [sys.executable, "-m", "spl", "stale", "train", "--params", "none.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr == "ParamsError: none.yaml does not exist. Copy a preset: cp presets/demo.yaml params.yaml\n"
+
+
 @pytest.mark.parametrize("arguments", [("stale", "everything"), ("nonsense",), ("train",), ("weights", "inspect")])
-def test_misuse_exits_with_2(arguments):
-    assert spl(*arguments).returncode == 2
+def test_misuse_exits_with_2(spl, arguments):
+    assert spl(*arguments).status == 2
 
 
-def test_inspecting_weights_that_fit_ends_with_0(tmp_path):
+def test_inspecting_weights_that_fit_ends_with_0(spl, tmp_path):
     with torch.device("meta"):
         network = build_rn()
     torch.save(without_values(network, RN_RULES), tmp_path / "rn.pth")
-    done = spl("weights", "inspect", str(tmp_path / "rn.pth"))
-    assert done.returncode == 0
-    assert "looks like  the released RN" in done.stdout
-    assert "fits        yes, the published RN" in done.stdout
-    assert "documented  https://github.com/" in done.stdout
+    ended = spl("weights", "inspect", tmp_path / "rn.pth")
+    assert ended.status == 0
+    assert "looks like  the released RN" in ended.out
+    assert "fits        yes, the published RN" in ended.out
+    assert "documented  https://github.com/" in ended.out
 
 
-def test_inspecting_weights_that_do_not_fit_ends_with_1(tmp_path, monkeypatch, capsys):
+def test_inspecting_weights_that_do_not_fit_ends_with_1(tmp_path, spl):
     path = release("rn", small("rn", tmp_path), tmp_path / "files")
-    assert run_here(monkeypatch, "weights", "inspect", path) == 1
-    told = capsys.readouterr()
+    told = spl("weights", "inspect", path)
+    assert told.status == 1
     assert "fits        no, the published RN" in told.out
     assert "of another shape: " in told.out
     assert told.err == ""
@@ -107,11 +96,11 @@ def test_inspecting_weights_that_do_not_fit_ends_with_1(tmp_path, monkeypatch, c
     ("content", "message"),
     [("<html>quota exceeded</html>", "is a web page"), ("half a file", "is damaged"), (None, "does not exist")],
 )
-def test_inspecting_what_cannot_be_read_ends_with_1_and_one_line(tmp_path, monkeypatch, capsys, content, message):
+def test_inspecting_what_cannot_be_read_ends_with_1_and_one_line(tmp_path, spl, content, message):
     if content:
         (tmp_path / "rn.pth").write_text(content)
-    assert run_here(monkeypatch, "weights", "inspect", tmp_path / "rn.pth") == 1
-    told = capsys.readouterr()
+    told = spl("weights", "inspect", tmp_path / "rn.pth")
+    assert told.status == 1
     assert told.out == ""
     assert told.err.startswith(f"CheckpointError: {tmp_path / 'rn.pth'} ")
     assert message in told.err
@@ -119,25 +108,26 @@ def test_inspecting_what_cannot_be_read_ends_with_1_and_one_line(tmp_path, monke
 
 
 @pytest.mark.parametrize("command", ["convert", "train"])
-def test_released_weights_become_a_run(tmp_path, monkeypatch, capsys, command):
+def test_released_weights_become_a_run(tmp_path, spl, command):
     path = release("ec", small("ec", tmp_path), tmp_path / "files")
     params = tmp_path / "params.yaml"
     released = {"paris": path} if command == "train" else {}
     write_params(params, {"ec": method("ec", **released)})
     verb = ("weights", "convert", path) if command == "convert" else ("train",)
     options = ("--dataset", "paris", "--method", "ec", "--params", params, "--out", tmp_path / "run")
-    assert run_here(monkeypatch, *verb, *options) == 0
+    assert spl(*verb, *options).status == 0
     assert sorted(file.name for file in (tmp_path / "run").iterdir()) == ["run.json", "weights.safetensors"]
-    assert run_here(monkeypatch, "weights", "inspect", tmp_path / "run" / "weights.safetensors") == 0
-    assert f"yes, the ec of {tmp_path / 'run' / 'run.json'}" in capsys.readouterr().out
+    told = spl("weights", "inspect", tmp_path / "run" / "weights.safetensors")
+    assert f"yes, the ec of {tmp_path / 'run' / 'run.json'}" in told.out
+    assert told.status == 0
 
 
-def test_released_weights_that_do_not_fit_leave_nothing(tmp_path, monkeypatch, capsys):
+def test_released_weights_that_do_not_fit_leave_nothing(tmp_path, spl):
     path = release("rn", small("rn", tmp_path), tmp_path / "files")
     write_params(tmp_path / "params.yaml", {"spl": method("spl")})
     options = ("--dataset", "paris", "--method", "spl", "--params", tmp_path / "params.yaml", "--out", tmp_path / "run")
-    assert run_here(monkeypatch, "weights", "convert", path, *options) == 1
-    told = capsys.readouterr()
+    told = spl("weights", "convert", path, *options)
+    assert told.status == 1
     assert told.err.startswith(f"CheckpointError: {path} does not fit: expected the released SPL layout")
     assert "that look like the released RN" in told.err
     assert not (tmp_path / "run").exists()

@@ -1,5 +1,6 @@
 """Whole processes: two train like one, and a terminated one loses nothing."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from spl.cli import data
 from tests.conftest import REPOSITORY, read_raw
 from tests.workflow.conftest import shrink
 
@@ -34,17 +36,17 @@ def prepared(tmp_path_factory):
     raw["methods"]["spl"]["training"] |= {"epochs": 1, "ema": None, "lr": 0.0001}
     raw["methods"]["rn"]["training"]["epochs"] = 60  # long enough to be stopped on the way
     (folder / "params.yaml").write_text(yaml.safe_dump(raw))
-    images = ("--source", "paris.json", "--folder", "data/prepared/paris")
-    run(folder, *SPL, "fetch", "images", "--dataset", "paris", "--record", "paris.json")
-    run(folder, *SPL, "prepare", "images", "--dataset", "paris", *images)
-    run(folder, *SPL, "fetch", "masks", "--record", "masks.json")
-    run(folder, *SPL, "prepare", "masks", "--source", "masks.json", "--folder", "data/masks")
+    with contextlib.chdir(folder):
+        data.fetch_images("paris", Path("paris.json"))
+        data.prepare_images("paris", Path("paris.json"), Path("data/prepared/paris"))
+        data.fetch_masks(Path("masks.json"))
+        data.prepare_masks(Path("masks.json"), Path("data/masks"))
     return folder
 
 
-def test_torchrun_with_two_processes_equals_one(prepared):
+def test_torchrun_with_two_processes_equals_one(prepared, spl):
     train = ("train", "--dataset", "paris", "--method", "spl", "--device", "cpu")
-    run(prepared, *SPL, *train, "--out", "one")
+    assert spl(*train, "--out", "one", cwd=prepared).status == 0
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     run(prepared, *torchrun, "-m", "spl", *train, "--out", "two")
     one, two = (load_file(prepared / out / "weights.safetensors") for out in ("one", "two"))
@@ -105,16 +107,16 @@ def test_both_processes_end_with_the_same_networks(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_sigterm_to_the_whole_group_saves_the_state_and_the_same_command_goes_on(prepared):
-    train_rn = (*SPL, "train", "--dataset", "paris", "--method", "rn", "--device", "cpu")
-    run(prepared, *train_rn, "--out", "straight")
+def test_sigterm_to_the_whole_group_saves_the_state_and_the_same_command_goes_on(prepared, spl):
+    train_rn = ("train", "--dataset", "paris", "--method", "rn", "--device", "cpu")
+    assert spl(*train_rn, "--out", "straight", cwd=prepared).status == 0
     log = prepared / "checkpoints/paris/rn/seed1/log.csv"
 
     def rows():
         return len(log.read_text().splitlines()) if log.exists() else 0
 
     for workers in ("0", "2"):  # stopped twice: alone, and together with its loaders
-        before, command = rows(), (*train_rn, "--workers", workers, "--out", "stopped")
+        before, command = rows(), (*SPL, *train_rn, "--workers", workers, "--out", "stopped")
         process = subprocess.Popen(command, cwd=prepared, start_new_session=True, stderr=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 120
         while rows() <= before and time.monotonic() < deadline:
@@ -124,6 +126,6 @@ def test_sigterm_to_the_whole_group_saves_the_state_and_the_same_command_goes_on
         assert process.returncode == 143, errors
         assert "Traceback" not in errors
         assert (prepared / "checkpoints/paris/rn/seed1/state.pt").exists()
-    run(prepared, *train_rn, "--out", "stopped")
+    assert spl(*train_rn, "--out", "stopped", cwd=prepared).status == 0
     one, two = (load_file(prepared / out / "weights.safetensors") for out in ("stopped", "straight"))
     assert all(torch.equal(one[name], two[name]) for name in one)

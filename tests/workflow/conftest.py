@@ -4,12 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.conftest import REPOSITORY, read_raw
+from tests.conftest import REPOSITORY, bare, read_raw
 
 
 def shrink(raw: dict) -> dict:
@@ -46,6 +47,27 @@ def shrink(raw: dict) -> dict:
     return raw
 
 
+def gather(raw: dict) -> dict:
+    """Do everything on paris: one dataset with all that an experiment can have, but one ablation in place of three."""
+    raw["datasets"].pop("places2")
+    for name in ("spl_no_prior", "spl_concat"):
+        raw["methods"].pop(name)
+    raw["ablations"]["methods"] = ["spl_detector"]
+    raw["detection"]["datasets"] = ["paris"]
+    for figure in ("fig1", "fig2", "fig5"):
+        raw["figures"][figure]["dataset"] = "paris"
+    raw["figures"]["fig3"] |= {"images": {"paris": 2}, "detections": "paris"}
+    return raw
+
+
+def thin_out(raw: dict) -> dict:
+    """Leave two datasets and three methods, without teachers, figures and detections."""
+    bare(raw)["detection"] = None
+    raw["methods"] = {name: raw["methods"][name] for name in ("telea", "rn", "spl")}
+    raw["methods"]["spl"]["losses"]["lambda_prior"] = 0.0
+    return raw
+
+
 class Clone:
     """A working copy in a folder of its own, and the commands a user would type there."""
 
@@ -59,6 +81,7 @@ class Clone:
             "DVC_NO_ANALYTICS": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
         }
+        self.env.pop("PYTHONDONTWRITEBYTECODE", None)  # or every job compiles the clone's modules again
 
     def run(self, *command: str, ok: bool = True) -> str:
         """Run a command and return what it printed; fail with its output if it did not end as expected."""
@@ -116,16 +139,30 @@ def copy_repository(folder: Path) -> None:
             shutil.copy2(REPOSITORY / name, folder / name)
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory) -> Clone:
-    """A clone with tiny parameters in which `dvc repro` has built everything."""
-    root = tmp_path_factory.mktemp("built")
+def make_clone(root: Path, *changes: Callable[[dict], dict]) -> Clone:
+    """Clone the working tree with tiny parameters, changed further, and commit them."""
     folder = root / "clone"
     folder.mkdir()
     copy_repository(folder)
     clone = Clone(folder, root / "cache")
-    clone.set_params(shrink)
+    for change in (shrink, *changes):
+        clone.set_params(change)
     clone.run("git", "init", "-q", "-b", "main")
     clone.commit("tiny parameters")
+    return clone
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Clone:
+    """A clone in which Snakemake has built everything that an experiment can have."""
+    clone = make_clone(tmp_path_factory.mktemp("built"), gather)
+    clone.run("snakemake", "--cores", "2", "all")
+    return clone
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory) -> Clone:
+    """A clone with two datasets in which `dvc repro` has built everything."""
+    clone = make_clone(tmp_path_factory.mktemp("reproduced"), thin_out)
     clone.run("dvc", "repro")
     return clone

@@ -1,0 +1,99 @@
+"""`dvc repro` builds what Snakemake builds, keeps it, and brings it back."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from tests.conftest import read_raw
+from tests.workflow.conftest import Clone
+
+
+def test_table1_has_every_cell_of_every_dataset(reproduced):
+    table = pd.read_csv(reproduced.folder / "results/table1.csv")
+    assert len(table) == 3 * len(("telea", "rn", "spl")) * len(("places2", "paris")) * 3
+    assert table["ours"].notna().all()
+
+
+def test_a_second_call_has_nothing_to_do(reproduced):
+    assert "Nothing to be done" in reproduced.run("snakemake", "--cores", "2", "all")
+    assert "Running stage" not in reproduced.run("dvc", "repro")
+    assert "up to date" in reproduced.run("dvc", "status")
+
+
+def test_dvc_shows_the_metrics(reproduced):
+    shown = json.loads(reproduced.run("dvc", "metrics", "show", "--json"))
+    metrics = next(iter(shown.values()))["data"]["results/table1.json"]["data"]
+    table = pd.read_csv(reproduced.folder / "results/table1.csv")
+    cell = table.query("metric == 'psnr' and method == 'spl' and dataset == 'paris' and mask_ratio == 'all'")
+    assert metrics["spl"]["paris"]["all"]["psnr"] == pytest.approx(cell["ours"].item())
+
+
+def set_lr(raw):
+    raw["methods"]["spl"]["training"]["per_dataset"] = {"paris": {"lr": 0.0005}}
+
+
+@pytest.fixture
+def copy(reproduced, tmp_path):
+    """A copy of the reproduced clone, files and times alike, to change at will."""
+    shutil.copytree(reproduced.folder, tmp_path / "copy", symlinks=True)
+    return Clone(tmp_path / "copy", tmp_path / "cache")
+
+
+def test_one_datasets_learning_rate_retrains_that_dataset_only(copy):
+    copy.set_params(set_lr)
+    before = {path: path.read_bytes() for path in (copy.folder / "results/weights").rglob("weights.safetensors")}
+    copy.run("dvc", "repro")
+    changed = [path for path, content in before.items() if path.read_bytes() != content]
+    assert [path.parent.relative_to(copy.folder / "results/weights").as_posix() for path in changed] == [
+        "paris/spl/seed1"
+    ]
+    record = json.loads((changed[0].parent / "run.json").read_text())
+    assert record["settings"]["recipe"]["training"]["lr"] == 0.0005
+
+
+def test_old_weights_under_new_settings_are_found_stale_and_refused(reproduced, write_params, spl):
+    # DVC can restore old files under new settings; without Snakemake's memory only the run record tells.
+    raw = read_raw(reproduced.folder / "params.yaml")
+    set_lr(raw)
+    params = ("--params", write_params(raw))
+    stale = {stage: spl("stale", stage, *params, cwd=reproduced.folder).out.split() for stage in ("train", "data")}
+    assert stale == {"train": ["results/weights/paris/spl/seed1/run.json"], "data": []}
+    ended = spl("evaluate", "--dataset", "paris", "--method", "spl", *params, cwd=reproduced.folder)
+    assert ended.status == 1
+    assert "recipe.training.lr: was 0.002, is 0.0005" in ended.err
+
+
+def test_clone_pull_and_sync_leave_nothing_to_do(reproduced, copy, tmp_path):
+    remote = tmp_path / "remote"
+    copy.run("dvc", "remote", "add", "--default", "store", str(remote))
+    copy.run("dvc", "config", "remote.store.verify", "true")
+    copy.run("git", "add", "-f", "dvc.lock")
+    copy.commit("results")
+    copy.run("dvc", "push")
+    copy.run("git", "clone", "-q", str(copy.folder), str(tmp_path / "second"))
+    second = Clone(tmp_path / "second", tmp_path / "cache2")
+    assert not (second.folder / "results").exists()
+    second.run("workflow/sync.sh")
+    assert second.dry_run("all") == {}
+    assert "Running stage" not in second.run("dvc", "repro")
+    table = (second.folder / "results/table1.csv").read_bytes()
+    assert table == (reproduced.folder / "results/table1.csv").read_bytes()
+
+
+def test_an_experiment_in_a_workspace_of_its_own_retrains_what_it_touches_and_nothing_else(copy):
+    copy.run("git", "add", "-f", "dvc.lock")
+    copy.commit("results")
+    before = read_tree(copy.folder / "results/weights")
+    copy.run("dvc", "exp", "run", "--name", "slower", "--temp", "-S", "methods.rn.training.lr=0.001")
+    copy.run("dvc", "exp", "apply", "slower")
+    after = read_tree(copy.folder / "results/weights")
+    changed = {path.split("/")[1] for path in before if path.endswith(".safetensors") and before[path] != after[path]}
+    assert changed == {"rn"}
+    record = json.loads(after["paris/rn/seed1/run.json"])
+    assert record["settings"]["recipe"]["training"]["lr"] == 0.001
+
+
+def read_tree(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
