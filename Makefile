@@ -1,7 +1,8 @@
-# `make table1` and `make test` do everything on a machine with Python 3.11 or 3.12; the rest is for daily work.
+# `make table1` and `make test` do everything on a machine with Python 3.11, 3.12 or 3.13; the rest is for daily work.
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+CODE := spl tests benchmarks tools
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: table1 test check compare schema lock
@@ -12,12 +13,13 @@ table1: $(STAMP)  ## Table 1 and the example pictures of params.yaml
 test: $(STAMP)  ## all tests
 	python -m pytest -q -n 2 --dist loadfile
 
-check: $(STAMP)  ## formatting, lint, types
-	ruff format --check spl tests benchmarks tools
-	ruff check spl tests benchmarks tools
+check: $(STAMP)  ## formatting, lint, workflow, layers, types
+	ruff format --check $(CODE)
+	ruff check $(CODE)
 	snakefmt --check Snakefile workflow
-	pyright
 	snakemake --lint
+	lint-imports --no-logo
+	basedpyright
 
 compare: $(STAMP)  ## does this working tree give the numbers of another commit?   make compare BASE=<commit> [WHOLE=1]
 	python tools/compare.py $(BASE) $(if $(WHOLE),--whole)
@@ -30,7 +32,7 @@ lock: $(STAMP)  ## requirements.lock from pyproject.toml
 	    --extra dev pyproject.toml -o requirements.lock
 
 $(STAMP): requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed: make PYTHON=python3.11")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12), (3, 13)) and "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	$(VENV)/bin/uv pip sync --quiet --compile-bytecode --python $(VENV)/bin/python --require-hashes requirements.lock

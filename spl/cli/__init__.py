@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from spl import __version__
 from spl.cli import data, evaluation, inpaint, masks, results, training, weights
 from spl.cli.options import PARAMS, ParamsFile
 from spl.common.errors import SPLError, advise
@@ -16,7 +17,6 @@ from spl.config.load import json_schema, load_params
 app = typer.Typer(
     help="Reproduce SPL (IJCAI 2021). The workflow calls these commands: snakemake --cores all results/table1.csv",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -36,6 +36,21 @@ app.add_typer(results.figure, name="figure")
 app.command()(results.report)
 app.command()(inpaint.inpaint)
 app.add_typer(weights.weights, name="weights")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"spl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Offer what belongs to no single command."""
 
 
 @app.command()

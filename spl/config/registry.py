@@ -66,9 +66,6 @@ class Source(Strict):
     checked: Literal["never"] | date = Field(description="When somebody last fetched all of it from here.")
 
 
-_REGISTRY = TypeAdapter(dict[Name, Source])
-
-
 def load_registry(path: Path = SOURCES) -> dict[str, Source]:
     """Read and validate the registry.
 
@@ -76,7 +73,7 @@ def load_registry(path: Path = SOURCES) -> dict[str, Source]:
     """
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader)
-        return _REGISTRY.validate_python(_tuples(raw))
+        return TypeAdapter(dict[Name, Source]).validate_python(_tuples(raw))
     except FileNotFoundError:
         raise ParamsError(f"{path} does not exist. Name the registry of sources: --sources FILE") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
