@@ -15,5 +15,5 @@ fi
 stale=$(python -m spl stale "$stage")
 # shellcheck disable=SC2086  # a list of files
 snakemake --cores all ${stale:+--forcerun $stale} -- "$target"
-# DVC wants every out of a stage, also where an experiment shows no priors and no detections.
-mkdir -p results/guidance results/detections
+# DVC wants every out of a stage, also where an experiment has no teachers, networks, priors or detections.
+mkdir -p results/teachers results/weights results/guidance results/detections

@@ -1,7 +1,11 @@
-"""From a teacher's settings to the frozen network."""
+"""From a teacher's settings to the frozen network.
+
+timm and torchvision take seconds to import, so each network is imported where it is built: a training that learns from
+no teacher does without both.
+"""
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from torch import Tensor
 
@@ -15,10 +19,12 @@ from spl.config.teachers import (
     TrainedTResNet,
     TrainedYOLO,
 )
-from spl.teachers.backbone import BackboneTeacher
-from spl.teachers.tresnet import TResNetTeacher
-from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, YOLOv5Teacher, build_yolov5
 from spl.weights.fit import load_weights
+
+if TYPE_CHECKING:
+    from spl.teachers.backbone import BackboneTeacher
+    from spl.teachers.tresnet import TResNetTeacher
+    from spl.teachers.yolov5 import YOLOv5Teacher
 
 
 class FrozenTeacher(Protocol):
@@ -34,26 +40,40 @@ class FrozenTeacher(Protocol):
         ...
 
 
-AnyTeacher = TResNetTeacher | YOLOv5Teacher | BackboneTeacher
+AnyTeacher: TypeAlias = "TResNetTeacher | YOLOv5Teacher | BackboneTeacher"
 
 
 def build_teacher(settings: Teacher, *, classes: int = 1) -> AnyTeacher:
     """Build the teacher that the settings describe with fresh weights; a detector for that many classes."""
     match settings:
-        case TrainedTResNet():
-            return TResNetTeacher.build(layers=settings.layers[:2], width_factor=settings.width)
+        case TrainedTResNet(layers=(first, second, *_), width=width):
+            return _build_tresnet((first, second), width)
         case ReleasedTResNet():
-            return TResNetTeacher.build(layers=(4, 5), width_factor=1.2)
-        case RandomTResNet():
-            return TResNetTeacher.build(layers=settings.layers, width_factor=settings.width)
-        case TrainedYOLO(depth=depth, width=width):
-            side = 2 * settings.image_size
-            return YOLOv5Teacher(build_yolov5(depth=depth, width=width, num_classes=classes, side=side))
-        case ReleasedYOLO(size=size):
-            depth, width = COCO_SIZES[size]
-            return YOLOv5Teacher(build_yolov5(depth=depth, width=width, num_classes=classes, side=COCO_SIDE))
+            return _build_tresnet((4, 5), 1.2)
+        case RandomTResNet(layers=layers, width=width):
+            return _build_tresnet(layers, width)
+        case TrainedYOLO() | ReleasedYOLO():
+            return _build_detector(settings, classes)
         case TimmTeacher(model=model, reduction=reduction):
+            from spl.teachers.backbone import BackboneTeacher
+
             return BackboneTeacher.build(model, reduction=reduction)
+
+
+def _build_tresnet(layers: tuple[int, int], width: float) -> "TResNetTeacher":
+    from spl.teachers.tresnet import TResNetTeacher
+
+    return TResNetTeacher.build(layers=layers, width_factor=width)
+
+
+def _build_detector(settings: TrainedYOLO | ReleasedYOLO, classes: int) -> "YOLOv5Teacher":
+    from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, YOLOv5Teacher, build_yolov5
+
+    if isinstance(settings, TrainedYOLO):
+        depth, width, side = settings.depth, settings.width, 2 * settings.image_size
+    else:
+        (depth, width), side = COCO_SIZES[settings.size], COCO_SIDE
+    return YOLOv5Teacher(build_yolov5(depth=depth, width=width, num_classes=classes, side=side))
 
 
 def load_teacher(settings: Teacher, weights: Path) -> AnyTeacher:

@@ -6,18 +6,19 @@ The papers use VGG trained on ImageNet. Offline, the frozen pretext network take
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from spl.common.errors import CheckpointError
 from spl.common.files import sha256
 from spl.steps.slices import RunSettings, vgg_file
-from spl.teachers.tresnet import TResNetTeacher
 from spl.weights.files import read_state
 from spl.weights.fit import fill
+
+if TYPE_CHECKING:
+    from spl.teachers.tresnet import TResNetTeacher
 
 AGAIN = "relu5_1_again"
 """MFE's "relu5_2": pool 4, convolution 5_1 and ReLU, applied a second time to what they made."""
@@ -97,7 +98,7 @@ def _vgg_names(trunk: nn.Sequential) -> list[str]:
     return names
 
 
-def teacher_features(teacher: TResNetTeacher) -> Perceive:
+def teacher_features(teacher: "TResNetTeacher") -> Perceive:
     """Read the pretext network after its first convolution and after both stages, for perceptual and style loss."""
 
     def perceive(image: Tensor) -> Features:
@@ -117,6 +118,8 @@ def load_perception(run: RunSettings, teacher: object, device: torch.device) -> 
     if path := vgg_file(run):
         layers = VGG_LAYERS[run.recipe.recipe]
         return VGGFeatures(load_vgg(Path(path), layers.network), layers).to(device)
+    from spl.teachers.tresnet import TResNetTeacher
+
     assert isinstance(teacher, TResNetTeacher)
     return teacher_features(teacher)
 
@@ -139,6 +142,8 @@ def load_vgg(path: Path, network: Literal["vgg16", "vgg19"]) -> nn.Sequential:
 
     Raises: CheckpointError if the file is missing, damaged, or its hash is not the one in its name.
     """
+    from torchvision import models  # takes seconds
+
     state = read_state(path)
     expected = path.stem.rpartition("-")[2]
     if not (found := sha256(path)).startswith(expected):
@@ -150,7 +155,7 @@ def load_vgg(path: Path, network: Literal["vgg16", "vgg19"]) -> nn.Sequential:
         key.removeprefix("features."): tensor for key, tensor in state.items() if key.startswith("features.")
     }
     with torch.device("meta"):  # random weights would take a second, and change what is drawn after them
-        trunk = getattr(torchvision.models, network)(weights=None).features
+        trunk = getattr(models, network)(weights=None).features
     trunk.to_empty(device="cpu")
     fill(trunk, convolutions, source=str(path), layout=f"torchvision's {network}")
     return trunk

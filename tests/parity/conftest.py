@@ -16,15 +16,6 @@ import torch
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def two_threads():
-    """Full-width networks: the one part of the suite that two threads help."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def parity_folder() -> Path:
     folder = Path(os.environ.get("SPL_PARITY_DIR", REPOSITORY.parent / "shared" / "parity"))

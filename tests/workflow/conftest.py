@@ -48,10 +48,12 @@ def shrink(raw: dict) -> dict:
 
 
 def gather(raw: dict) -> dict:
-    """Do everything on paris: one dataset with all that an experiment can have, but one ablation in place of three."""
+    """Do everything on paris: all that an experiment can have, on one dataset, with one ablation and without RFR."""
     raw["datasets"].pop("places2")
-    for name in ("spl_no_prior", "spl_concat"):
+    for name in ("spl_no_prior", "spl_concat", "rfr"):
         raw["methods"].pop(name)
+    for figure in ("fig1", "fig3"):
+        raw["figures"][figure]["methods"].remove("rfr")
     raw["ablations"]["methods"] = ["spl_detector"]
     raw["detection"]["datasets"] = ["paris"]
     for figure in ("fig1", "fig2", "fig5"):
@@ -61,8 +63,9 @@ def gather(raw: dict) -> dict:
 
 
 def thin_out(raw: dict) -> dict:
-    """Leave two datasets and three methods, without teachers, figures and detections."""
+    """Leave one dataset and two networks, without teachers, figures and detections."""
     bare(raw)["detection"] = None
+    raw["datasets"].pop("places2")
     raw["methods"] = {name: raw["methods"][name] for name in ("telea", "rn", "spl")}
     raw["methods"]["spl"]["losses"]["lambda_prior"] = 0.0
     return raw
@@ -162,7 +165,7 @@ def built(tmp_path_factory) -> Clone:
 
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory) -> Clone:
-    """A clone with two datasets in which `dvc repro` has built everything."""
+    """A small clone in which `dvc repro` has built everything."""
     clone = make_clone(tmp_path_factory.mktemp("reproduced"), thin_out)
     clone.run("dvc", "repro")
     return clone

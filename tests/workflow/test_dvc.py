@@ -10,9 +10,9 @@ from tests.conftest import read_raw
 from tests.workflow.conftest import Clone
 
 
-def test_table1_has_every_cell_of_every_dataset(reproduced):
+def test_table1_has_every_cell(reproduced):
     table = pd.read_csv(reproduced.folder / "results/table1.csv")
-    assert len(table) == 3 * len(("telea", "rn", "spl")) * len(("places2", "paris")) * 3
+    assert len(table) == 3 * len(("telea", "rn", "spl")) * 3
     assert table["ours"].notna().all()
 
 
@@ -41,14 +41,12 @@ def copy(reproduced, tmp_path):
     return Clone(tmp_path / "copy", tmp_path / "cache")
 
 
-def test_one_datasets_learning_rate_retrains_that_dataset_only(copy):
+def test_one_methods_learning_rate_retrains_that_method_only(copy):
     copy.set_params(set_lr)
     before = {path: path.read_bytes() for path in (copy.folder / "results/weights").rglob("weights.safetensors")}
     copy.run("dvc", "repro")
     changed = [path for path, content in before.items() if path.read_bytes() != content]
-    assert [path.parent.relative_to(copy.folder / "results/weights").as_posix() for path in changed] == [
-        "paris/spl/seed1"
-    ]
+    assert [path.parent.parent.name for path in changed] == ["spl"]
     record = json.loads((changed[0].parent / "run.json").read_text())
     assert record["settings"]["recipe"]["training"]["lr"] == 0.0005
 

@@ -142,15 +142,15 @@ def many(tmp_path_factory):
     """Enough pictures and masks for several shards."""
     folder = tmp_path_factory.mktemp("many")
     drawn = [archives.encoded("celeba", "train", i, (178, 218)) for i in range(20)]
-    count = {"train": 1100, "test": 100}
+    count = {"train": 650, "test": 50}
     content = {f"img_align_celeba/{i:06d}.jpg": drawn[i % 20] for i in range(sum(count.values()))}
     archives.write_zip(folder / "img_align_celeba.zip", content)
     lines = (f"{i:06d}.jpg {0 if i < count['train'] else 2}\n" for i in range(sum(count.values())))
     (folder / "list_eval_partition.txt").write_text("".join(lines))
     masks = archives.masks(24)
-    content = {f"mask/testing_mask_dataset/{i:05d}.png": masks[i % 24] for i in range(600)}
+    content = {f"mask/testing_mask_dataset/{i:05d}.png": masks[i % 24] for i in range(400)}
     archives.write_zip(folder / "test_mask.zip", content)
-    return folder, count | {"masks": 600}
+    return folder, count | {"masks": 400}
 
 
 def start(clone: Clone) -> subprocess.Popen:
