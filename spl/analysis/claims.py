@@ -10,7 +10,6 @@ import pandas as pd
 
 from spl.analysis.claims_page import to_page
 from spl.analysis.evidence import HIGHER_IS_BETTER, MASK_RATIOS, METRICS, Evidence, read_evidence
-from spl.analysis.objects import find_again
 from spl.analysis.statistics import Estimate, difference_of_differences, estimate_ratio
 from spl.analysis.table1 import PAPER_NAMES, compare, paper_cells
 from spl.analysis.verdicts import Verdict, judge, needed
@@ -148,6 +147,8 @@ def _detected(params: Params, settings: TableSettings, detections: Path, data: P
         for subject, rival in ((s, r) for s in subjects for r in (*RIVALS, "ec")):
             yield Finding("more_objects", "places2", subject, rival, lacks="This run looks for no objects.")
         return
+    from spl.analysis.objects import find_again  # it alone needs torch
+
     for dataset in params.detection.datasets:
         present = [name for name in (*subjects, *RIVALS, "ec") if name in params.table_methods]
         size = params.datasets[dataset].image_size
