@@ -11,7 +11,7 @@ table1: $(STAMP)  ## Table 1 and the example pictures of params.yaml
 	snakemake --cores all all
 
 test: $(STAMP)  ## all tests
-	python -m pytest -q -n 2 --dist loadfile
+	python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)  ## formatting, lint, workflow, layers, types
 	ruff format --check $(CODE)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-container: "docker://python:3.11"  # any Python 3.11 or 3.12 with requirements.lock installed
+container: "docker://python:3.11"  # any Python 3.11 to 3.13 with requirements.lock installed
 
 
 configfile: str(Path(workflow.basedir) / "params.yaml")

@@ -20,6 +20,11 @@ settings.load_profile("spl")
 REPOSITORY = Path(__file__).parent.parent
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the long tests of the workflow, so that the short ones fill the gaps of the other process."""
+    items.sort(key=lambda item: "workflow" not in item.path.parts)
+
+
 def read_raw(path: Path) -> dict:
     """A parameter file as a plain dict in which every entry stands for itself, whatever YAML's anchors share."""
     return json.loads(json.dumps(yaml.safe_load(path.read_text())))

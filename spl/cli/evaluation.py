@@ -141,7 +141,7 @@ def cost(
     device: Device = None,
 ) -> None:
     """Measure parameters, multiplications, seconds per image and peak memory of every method."""
-    from spl.evaluation.cost import write_costs
+    from spl.evaluation.measure_cost import write_costs
     from spl.tensors.device import pick_device
 
     write_costs(slices.cost_settings(load_params(params)), out, device=pick_device(device))

@@ -1,1 +1,1 @@
-"""What every part may use: errors, whole files, names, tables, work in shards. Knows no other part."""
+"""What every room may use: errors, whole files, names, tables, work in shards. It knows no other room."""

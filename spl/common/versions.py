@@ -13,9 +13,12 @@ def versions() -> dict[str, str]:
 
 
 def _commit() -> str:
-    """Return the checked-out commit, with `+changes` if files differ from it; `unknown` without git."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty=+changes"]
+    """Return the checked-out commit, with `+changes` if files differ from it; `unknown` where git knows no such file."""
+    git = ["git", "-C", str(Path(__file__).parent)]
     try:
+        # An installed package may lie inside a checkout of something else.
+        subprocess.run([*git, "ls-files", "--error-unmatch", Path(__file__).name], capture_output=True, check=True)
+        command = [*git, "describe", "--always", "--abbrev=40", "--dirty=+changes"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

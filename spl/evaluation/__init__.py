@@ -1,1 +1,1 @@
-"""Metrics, per-image evidence and Table 1."""
+"""Measuring: fills, metrics, priors, detections, costs."""

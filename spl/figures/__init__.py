@@ -1,1 +1,1 @@
-"""Pictures made from CSV and PNG files, never from a model."""
+"""Pictures made from tables, images and kept priors; Figure 2 from an untrained network. Never from weights."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from spl.config.methods import SPLRecipe
-from spl.evaluation.cost import build_network
+from spl.evaluation.measure_cost import build_network
 from spl.figures.diagram import SHORTEST, SLAB, Diagram, Point, shape_text
 from spl.figures.style import NORMAL, PAGE_WIDTH, save_figure
 from spl.models.layers import SPADE, ResidualBlock, ResidualDenseBlock, SPADEResidualBlock

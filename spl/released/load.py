@@ -1,4 +1,4 @@
-"""From the files that the authors of a method released to a folder that everything else here can use."""
+"""Filling a generator from the files that the authors of a method released."""
 
 from collections.abc import Callable
 from pathlib import Path

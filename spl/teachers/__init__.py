@@ -1,1 +1,1 @@
-"""Pretext networks whose frozen features supervise the semantic prior."""
+"""Frozen networks: teachers of the semantic prior, the detector, what perceptual losses look through."""

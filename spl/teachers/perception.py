@@ -1,4 +1,4 @@
-"""Networks whose features the perceptual and style losses compare, and these losses.
+"""Networks whose features the perceptual and style losses compare.
 
 The papers use VGG trained on ImageNet. Offline, the frozen pretext network takes its place; `params.yaml` says which
 (`perception`), and so does every run record.
@@ -159,28 +159,3 @@ def load_vgg(path: Path, network: Literal["vgg16", "vgg19"]) -> nn.Sequential:
     trunk.to_empty(device="cpu")
     fill(trunk, convolutions, source=str(path), layout=f"torchvision's {network}")
     return trunk
-
-
-# --- Losses -----------------------------------------------------------------------------------------------------------
-
-
-def perceptual_loss(output: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
-    """Sum the mean absolute differences of feature maps, (B, C, h, w) each; returns ().
-
-    Paper: Johnson et al. 2016 with L1, as RFR, MFE and EdgeConnect have it.
-    """
-    differences = [(ours - theirs).abs() for ours, theirs in zip(output, image, strict=True)]
-    # In full precision under autocast too, like every other loss.
-    return torch.stack([x.mean(dtype=torch.promote_types(x.dtype, torch.float32)) for x in differences]).sum()
-
-
-def style_loss(output: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
-    """Sum the mean absolute differences of Gram matrices over feature maps, (B, C, h, w) each; returns ()."""
-    return perceptual_loss([gram_matrix(ours) for ours in output], [gram_matrix(theirs) for theirs in image])
-
-
-def gram_matrix(features: Tensor) -> Tensor:
-    """Correlate channels. Shapes: features (B, C, h, w); returns (B, C, C), divided by C h w."""
-    with torch.autocast(features.device.type, enabled=False):
-        flat = features.to(torch.promote_types(features.dtype, torch.float32)).flatten(2)
-        return flat @ flat.mT / (flat.shape[1] * flat.shape[2])

@@ -1,4 +1,4 @@
-"""Losses on pixels and probabilities. Every one is a mean over elements and returns a scalar."""
+"""Losses on pixels, probabilities and feature maps. Every one is a mean over elements and returns a scalar."""
 
 from typing import Literal
 
@@ -78,3 +78,25 @@ def relativistic_loss(*, better: Tensor, worse: Tensor) -> Tensor:
 def total_variation(image: Tensor) -> Tensor:
     """Mean absolute difference of neighbours, along rows plus along columns. Shapes: image (B, C, H, W); returns ()."""
     return image.diff(dim=2).abs().mean() + image.diff(dim=3).abs().mean()
+
+
+def perceptual_loss(output: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
+    """Sum the mean absolute differences of feature maps, (B, C, h, w) each; returns ().
+
+    Paper: Johnson et al. 2016 with L1, as RFR, MFE and EdgeConnect have it.
+    """
+    differences = [(ours - theirs).abs() for ours, theirs in zip(output, image, strict=True)]
+    # In full precision under autocast too, like every other loss.
+    return torch.stack([x.mean(dtype=torch.promote_types(x.dtype, torch.float32)) for x in differences]).sum()
+
+
+def style_loss(output: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
+    """Sum the mean absolute differences of Gram matrices over feature maps, (B, C, h, w) each; returns ()."""
+    return perceptual_loss([gram_matrix(ours) for ours in output], [gram_matrix(theirs) for theirs in image])
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """Correlate channels. Shapes: features (B, C, h, w); returns (B, C, C), divided by C h w."""
+    with torch.autocast(features.device.type, enabled=False):
+        flat = features.to(torch.promote_types(features.dtype, torch.float32)).flatten(2)
+        return flat @ flat.mT / (flat.shape[1] * flat.shape[2])

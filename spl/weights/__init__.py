@@ -1,1 +1,1 @@
-"""Weights in and out: this project's own files, and the files that the papers' authors released."""
+"""Reading and writing weight files; a network is filled exactly or not at all."""

@@ -12,7 +12,7 @@ from spl.analysis.write_table1 import write_table1
 from spl.common.files import write_json
 from spl.config.load import load_params
 from spl.data.masks import RATIO_BINS
-from spl.evaluation.cost import COLUMNS as COST_COLUMNS
+from spl.evaluation.measure_cost import COLUMNS as COST_COLUMNS
 from spl.steps.records import write_record
 from spl.steps.report_slices import ablation_settings, drawn_figures
 from spl.steps.slices import needed_teachers, run_settings, teacher_settings

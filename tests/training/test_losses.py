@@ -6,10 +6,13 @@ from spl.common.errors import DataError
 from spl.training.losses import (
     adversarial_loss,
     discriminator_loss,
+    gram_matrix,
     hole_normalised_l1,
     image_loss,
+    perceptual_loss,
     prior_loss,
     relativistic_loss,
+    style_loss,
     total_variation,
 )
 
@@ -107,3 +110,58 @@ def test_total_variation_of_a_ramp_and_of_a_plain_picture():
     ramp = torch.arange(12.0).expand(2, 3, 8, 12)  # rises by 1 from column to column
     assert total_variation(ramp).item() == 1
     assert total_variation(torch.ones(2, 3, 8, 12)).item() == 0
+
+
+# --- Feature maps -----------------------------------------------------------------------------------------------------
+
+
+def maps(seed):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(2, 4, 6, 5, generator=generator), torch.randn(2, 3, 2, 2, generator=generator)]
+
+
+def numpy_gram(x):
+    """Entry by entry."""
+    batch, channels, height, width = x.shape
+    gram = np.zeros((batch, channels, channels))
+    for b in range(batch):
+        for i in range(channels):
+            for j in range(channels):
+                gram[b, i, j] = np.sum(x[b, i] * x[b, j]) / (channels * height * width)
+    return gram
+
+
+def test_gram_matrix():
+    for x in maps(0):
+        np.testing.assert_allclose(gram_matrix(x).numpy(), numpy_gram(x.numpy()), rtol=1e-5, atol=1e-6)
+
+
+def test_perceptual_and_style_loss():
+    ours, theirs = maps(0), maps(1)
+    pairs = [(a.numpy(), b.numpy()) for a, b in zip(ours, theirs, strict=True)]
+    perceptual = sum(np.mean(np.abs(a - b)) for a, b in pairs)
+    style = sum(np.mean(np.abs(numpy_gram(a) - numpy_gram(b))) for a, b in pairs)
+    assert perceptual_loss(ours, theirs).item() == pytest.approx(perceptual, rel=1e-5)
+    assert style_loss(ours, theirs).item() == pytest.approx(style, rel=1e-5)
+
+
+def test_style_forgets_where_things_are():
+    ours = maps(0)
+    moved = [x.roll((1, 2), dims=(2, 3)) for x in ours]
+    assert perceptual_loss(ours, moved) > 0.5
+    torch.testing.assert_close(style_loss(ours, moved), torch.zeros(()), atol=1e-6, rtol=0)
+
+
+def test_losses_are_in_full_precision_under_autocast(bfloat16):
+    ours, theirs = ([x.bfloat16() for x in maps(seed)] for seed in (0, 1))
+    with bfloat16():
+        losses = perceptual_loss(ours, theirs), style_loss(ours, theirs)
+    exact = [[x.float() for x in each] for each in (ours, theirs)]
+    torch.testing.assert_close(losses[0], perceptual_loss(*exact), rtol=1e-3, atol=0)
+    torch.testing.assert_close(losses[1], style_loss(*exact))
+    assert all(loss.dtype == torch.float32 for loss in losses)
+
+
+def test_maps_of_different_numbers_are_an_error():
+    with pytest.raises(ValueError):
+        perceptual_loss(maps(0), maps(1)[:1])

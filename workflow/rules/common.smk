@@ -29,8 +29,8 @@ DATASETS = list(params.datasets)
 NETWORKS = params.network_methods
 RUNS = list(params.runs())
 
-# A training asks for a GPU only where there is one; the profile says how many may be used.
 MANY = 16  # threads for going through real pictures, as far as there are cores
+# A training asks for a GPU only where there is one; the profile says how many may be used.
 GPU = 1 if shutil.which("nvidia-smi") else 0
 
 TEACHERS = expand("results/teachers/{teacher}/weights.safetensors", teacher=slices.needed_teachers(params))

@@ -9,8 +9,8 @@ from torch.optim import Optimizer
 
 from spl.config.methods import ECLossWeights
 from spl.models.ec import gray
-from spl.teachers.perception import Perceive, perceptual_loss, style_loss
-from spl.training.losses import adversarial_loss, discriminator_loss
+from spl.teachers.perception import Perceive
+from spl.training.losses import adversarial_loss, discriminator_loss, perceptual_loss, style_loss
 from spl.training.methods.adversarial import fool
 from spl.training.precision import Autocast
 

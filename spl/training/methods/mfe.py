@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from spl.config.methods import MFELossWeights
-from spl.teachers.perception import Perceive, perceptual_loss, style_loss
-from spl.training.losses import relativistic_loss
+from spl.teachers.perception import Perceive
+from spl.training.losses import perceptual_loss, relativistic_loss, style_loss
 from spl.training.methods.adversarial import frozen
 from spl.training.precision import Autocast
 

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from spl.config.methods import RFRLossWeights
-from spl.teachers.perception import Perceive, perceptual_loss, style_loss
+from spl.teachers.perception import Perceive
 from spl.tensors.compositing import composite
-from spl.training.losses import total_variation
+from spl.training.losses import perceptual_loss, style_loss, total_variation
 from spl.training.precision import Autocast
 
 

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from spl.config.load import load_params
 from spl.config.methods import ReleasedWeights
-from spl.evaluation.cost import COLUMNS, build_network, measure_cost, write_costs
+from spl.evaluation.measure_cost import COLUMNS, build_network, measure_cost, write_costs
 from spl.models.ec import InpaintGenerator
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
