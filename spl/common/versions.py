@@ -13,7 +13,7 @@ def versions() -> dict[str, str]:
 
 
 def _commit() -> str:
-    """Return the checked-out commit, with `+changes` if files differ from it; `unknown` where git knows no such file."""
+    """Return the checked-out commit, with `+changes` if files differ; `unknown` where git knows no such file."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
         # An installed package may lie inside a checkout of something else.

@@ -1,5 +1,6 @@
 """Losses on pixels, probabilities and feature maps. Every one is a mean over elements and returns a scalar."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
