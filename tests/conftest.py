@@ -61,14 +61,15 @@ def spl(monkeypatch, capsys):
         from spl.cli import main
 
         before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["spl", *map(str, arguments)])
-            if cwd:
-                patch.chdir(cwd)
-            with pytest.raises(SystemExit) as ended:
+        try:
+            with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+                patch.setattr(sys, "argv", ["spl", *map(str, arguments)])
+                if cwd:
+                    patch.chdir(cwd)
                 main()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
         return Ended(ended.value.code or 0, *capsys.readouterr())
 
     return run

@@ -5,12 +5,14 @@
 
 The older commit stands in a git worktree under .compare/, the working tree in a copy beside it. Each side states facts:
 
-    jobs     what `snakemake -n all` plans for every preset: rule, wildcards, inputs, outputs
-    slices   for every leaf of two presets: which steps' settings change with it, or that other values are refused
-    files    after a tiny run of everything: bytes of images, masks, pairs, weights; columns of tables; records
-    steps    hashes of every network that is trained, before its first step and after each of three
+    jobs     what `snakemake -n all` plans for every preset: rule, wildcards, inputs, outputs (no shell commands)
+    slices   for every preset what each step depends on; for every leaf of two presets which steps change with it, or
+             that every other value is refused
+    files    after a tiny run of the demo: bytes of images, masks, pairs, weights; columns of tables; records
+    steps    hashes of all that optimisers hold, before the first step and after each of up to three
     whole    as `files`, for the embedded default
 
+The tiny run has neither a grid search nor data from elsewhere. Of the report and of PDF only the presence is compared.
 Facts of the older commit are kept, so a second call runs only the new side. Nothing here depends on where a checkout
 keeps its modules: commands are called by name, and `tools/probe.py` finds definitions by name.
 """
@@ -19,6 +21,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,8 +51,8 @@ RENAMED: dict[str, str] = {}
 VOLATILE = {"seconds", "seconds_per_image", "peak_memory_mib", "versions", "spl_version"}
 """Columns and keys in which two runs of one commit differ."""
 
-SKIPPED = {".pdf", ".html", ".log", ".tsv"}
-"""Files that hold a date or a path."""
+DATED = {".pdf", ".html"}
+"""Files that hold a date or a path: they only have to be there."""
 
 SHOWN = 30
 """Differences that are printed of each kind."""
@@ -67,15 +70,14 @@ def main() -> None:
     old_side, new_side = HOME / commit, HOME / "new"
     HOME.mkdir(exist_ok=True)
     if not old_side.exists():
-        run("git", "worktree", "add", "--detach", str(old_side), commit, checkout=REPOSITORY)
+        run("git", "worktree", "add", "--force", "--detach", str(old_side), commit, checkout=REPOSITORY)
     copy_working_tree(new_side)
-    digest = hashlib.sha256(Path(__file__).read_bytes() + PROBE.read_bytes() + tiny_parameters().encode())
+    old_facts = HOME / f"{commit}.{digest_of(what_facts_follow_from())}"
     with ThreadPoolExecutor(2) as pool:  # one core each
-        old_facts = pool.submit(kept, HOME / f"{commit}.{digest.hexdigest()[:8]}.json", lambda: facts(old_side))
-        new_facts = pool.submit(facts, new_side)
-        old, new = old_facts.result(), new_facts.result()
-    if arguments.whole:  # one after the other, on all cores: the number of threads moves a training
-        old |= kept(HOME / f"{commit}.whole.json", lambda: whole_facts(old_side))
+        sides = pool.submit(kept, Path(f"{old_facts}.json"), lambda: facts(old_side)), pool.submit(facts, new_side)
+        old, new = (side.result() for side in sides)
+    if arguments.whole:  # one after the other: each takes all cores
+        old |= kept(Path(f"{old_facts}.whole.json"), lambda: whole_facts(old_side))
         new |= whole_facts(new_side)
     sys.exit(report(old, new, commit))
 
@@ -88,6 +90,12 @@ def copy_working_tree(folder: Path) -> None:
         if (REPOSITORY / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, folder / name)
+
+
+def what_facts_follow_from() -> bytes:
+    """Return what kept facts depend on beside the commit: how they are found, and with which libraries."""
+    own = Path(__file__).read_text().partition("# Facts ---")[2]
+    return (own + PROBE.read_text() + tiny_parameters() + (REPOSITORY / "requirements.lock").read_text()).encode()
 
 
 def kept(file: Path, make: Callable[[], Facts]) -> Facts:
@@ -117,6 +125,7 @@ def report(old: Facts, new: Facts, commit: str) -> int:
     old = {renamed(name): value for name, value in old.items()}
     different = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     kinds = Counter(name.split()[0] for name in old.keys() | new.keys())
+    assert {"jobs", "slices", "files", "steps"} <= kinds.keys(), f"only {', '.join(kinds)}: something states nothing"
     wrong = Counter(name.split()[0] for name in different)
     print(f"Compared with {commit}:")
     for kind, count in kinds.items():
@@ -144,9 +153,10 @@ def facts(checkout: Path) -> Facts:
         with tempfile.TemporaryDirectory() as empty:
             command = ["snakemake", "-n", "--configfile", f"presets/{preset}.yaml", "--directory", empty, "--", "all"]
             found |= {f"jobs {preset}: {job}": True for job in planned_jobs(run(*command, checkout=checkout))}
-    for preset in ("demo", "paper"):
-        moved = json.loads(run(sys.executable, str(PROBE), "slices", f"presets/{preset}.yaml", checkout=checkout))
-        found |= {f"slices {preset} {leaf}": steps for leaf, steps in moved.items()}
+    for preset in PRESETS:
+        for question in ("slices", "leaves") if preset in ("demo", "paper") else ("slices",):
+            told = run(sys.executable, str(PROBE), question, f"presets/{preset}.yaml", checkout=checkout)
+            found |= {f"slices {preset} {name}": value for name, value in json.loads(told).items()}
     tiny = checkout / ".tiny"
     shutil.rmtree(tiny, ignore_errors=True)
     tiny.mkdir()
@@ -191,23 +201,29 @@ def trainings() -> Iterator[list[str]]:
 
 def planned_jobs(printed: str) -> Iterator[str]:
     """Yield every job of a dry run as one line: rule, inputs, outputs, wildcards."""
+    count = 0
     for block in printed.split("\n\n"):
         lines = [line.strip() for line in block.splitlines()]
         if len(lines) > 1 and lines[1].startswith(("rule ", "localrule ")):
+            count += 1
             yield " | ".join([lines[1], *(x for x in lines if x.startswith(("input:", "output:", "wildcards:")))])
+    assert re.search(rf"^total +{count}$", printed, re.MULTILINE), "the dry run cannot be read"
 
 
 def file_facts(folder: Path) -> Iterator[tuple[str, Any]]:
     """Yield name and content of what a run has left: a hash of a file or of a column, a record without its times."""
     for path in sorted(path for top in ("data", "results") for path in (folder / top).rglob("*") if path.is_file()):
         name = str(path.relative_to(folder))
-        if path.suffix == ".csv":
-            table = pd.read_csv(path)
+        if path.suffix in DATED:
+            yield name, "is there"
+        elif path.suffix == ".csv":
+            table = pd.read_csv(path, dtype=str, keep_default_na=False)
+            yield f"{name}: columns", list(table.columns)
             for column in table.columns.difference(list(VOLATILE)):
                 yield f"{name}: {column}", digest_of(table[column].to_csv(index=False).encode())
         elif path.suffix == ".json":
             yield name, digest_of(json.dumps(without_times(json.loads(path.read_text()))).encode())
-        elif path.suffix not in SKIPPED:
+        else:
             yield name, digest_of(path.read_bytes())
 
 

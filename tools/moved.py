@@ -2,8 +2,8 @@
 
     python tools/moved.py OLD NEW
 
-Prints every function and class that is not in both, imports and module paths inside strings aside; ends with 1 if there
-is one.
+Prints every function, class and other statement at the top of a module that is not in both; ends with 1 if one is.
+Imports, docstrings of modules and rooms in the paths of modules are left aside; rules are not compared.
 """
 
 import ast
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 
-TREES = ("spl", "tests", "benchmarks")
+TREES = ("spl", "tests", "benchmarks", "tools")
 
 
 def main() -> None:
@@ -26,16 +26,21 @@ def main() -> None:
 
 
 def definitions(commit: str) -> Counter[tuple[str, str]]:
-    """Return name and content of every top-level definition of a commit; constants count as definitions."""
+    """Return name, or beginning, and content of every top-level statement of a commit."""
     found: Counter[tuple[str, str]] = Counter()
     for path in _git("ls-tree", "-r", "--name-only", commit, "--", *TREES).splitlines():
         if path.endswith(".py"):
             for node in ast.parse(_git("show", f"{commit}:{path}")).body:
-                if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign):
-                    content = ast.dump(_WithoutImports().visit(node))
-                    name = getattr(node, "name", None) or ast.unparse(node).split("=")[0].split(":")[0].strip()
-                    found[name, re.sub(r"\bspl(\.\w+)+|\bspl(/\w+)+\.py", "<module>", content)] += 1
+                if isinstance(node, ast.Import | ast.ImportFrom) or _is_text(node):
+                    continue
+                content = re.sub(r"\bspl(?:[./]\w+)*[./](\w+)", r"spl.\1", ast.dump(_WithoutImports().visit(node)))
+                name = getattr(node, "name", None) or ast.unparse(node).splitlines()[0][:60]
+                found[name, content] += 1
     return found
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 class _WithoutImports(ast.NodeTransformer):

@@ -31,6 +31,11 @@ def test_help_and_the_settings_never_import_torch():
     assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
 
 
+def test_a_training_without_a_teacher_imports_neither_timm_nor_torchvision():
+    code = "import sys, spl.training.train_method; sys.exit('timm' in sys.modules or 'torchvision' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -28,7 +28,7 @@ def run(folder: Path, *command: str) -> None:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """Prepared images and masks, by the commands a person would type."""
+    """Prepared images and masks, by the functions behind the commands."""
     folder = tmp_path_factory.mktemp("prepared")
     raw = shrink(read_raw(REPOSITORY / "presets/demo.yaml"))
     # RN's statistics pool over the batch of one process, so only SPL can be equal; without a teacher it is quicker.

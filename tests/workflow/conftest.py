@@ -48,7 +48,7 @@ def shrink(raw: dict) -> dict:
 
 
 def gather(raw: dict) -> dict:
-    """Do everything on paris: all that an experiment can have, on one dataset, with one ablation and without RFR."""
+    """Do everything on one dataset, with one ablation and without RFR."""
     raw["datasets"].pop("places2")
     for name in ("spl_no_prior", "spl_concat", "rfr"):
         raw["methods"].pop(name)
@@ -157,7 +157,7 @@ def make_clone(root: Path, *changes: Callable[[dict], dict]) -> Clone:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Clone:
-    """A clone in which Snakemake has built everything that an experiment can have."""
+    """A clone in which Snakemake has built everything."""
     clone = make_clone(tmp_path_factory.mktemp("built"), gather)
     clone.run("snakemake", "--cores", "2", "all")
     return clone

@@ -1,4 +1,4 @@
-"""Snakemake builds everything that the README promises, on the demo's code paths at the smallest sizes."""
+"""Snakemake builds the demo at the smallest sizes, on one dataset and without RFR; afterwards nothing is to be done."""
 
 import json
 import shutil
@@ -177,3 +177,9 @@ def test_weights_that_are_not_those_of_the_record_are_refused(built, spl, tmp_pa
     ended = spl(*evaluate, cwd=built.folder)
     assert ended.status == 1
     assert "is not the file that" in ended.err
+
+
+def test_afterwards_there_is_nothing_to_do_and_nothing_stale(built, spl):
+    assert built.dry_run("all") == {}
+    for stage in ("masks", "data", "teachers", "train", "evaluate"):
+        assert spl("stale", stage, cwd=built.folder).out.split() == []
