@@ -13,6 +13,7 @@ import yaml
 from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: small tensors lose by threads
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every process of a test compiles the package again
 
 settings.register_profile("spl", deadline=None, max_examples=50)
 settings.load_profile("spl")

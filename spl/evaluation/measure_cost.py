@@ -27,6 +27,8 @@ COLUMNS = [
 ]  # fmt: skip
 REPEATS = 5
 MIB = 2**20
+TEACHERS = ("spl.teachers.backbone", "spl.teachers.tresnet", "spl.teachers.yolov5")
+"""Imported by `build_teacher` only when they are needed."""
 
 
 def write_costs(settings: CostSettings, path: Path, *, device: torch.device) -> None:
@@ -37,9 +39,9 @@ def write_costs(settings: CostSettings, path: Path, *, device: torch.device) -> 
     """
     rows = []
     # A new process for each, forked from one that has only imported: what a measurement leaves in memory would hide
-    # what the next one needs.
+    # what the next one needs, and an import would count as its own.
     context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, *(TEACHERS if any(run.teacher for run in settings.runs) else ())])
     with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
         for run in tqdm(settings.runs, desc="cost", unit="method", disable=None):
             rows.append(pool.submit(measure_cost, run, str(device)).result())

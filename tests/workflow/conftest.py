@@ -66,7 +66,7 @@ def thin_out(raw: dict) -> dict:
     """Leave one dataset and two networks, without teachers, figures and detections."""
     bare(raw)["detection"] = None
     raw["datasets"].pop("places2")
-    raw["methods"] = {name: raw["methods"][name] for name in ("telea", "rn", "spl")}
+    raw["methods"] = {name: raw["methods"][name] for name in ("rn", "spl")}
     raw["methods"]["spl"]["losses"]["lambda_prior"] = 0.0
     return raw
 
@@ -84,7 +84,6 @@ class Clone:
             "DVC_NO_ANALYTICS": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
         }
-        self.env.pop("PYTHONDONTWRITEBYTECODE", None)  # or every job compiles the clone's modules again
 
     def run(self, *command: str, ok: bool = True) -> str:
         """Run a command and return what it printed; fail with its output if it did not end as expected."""

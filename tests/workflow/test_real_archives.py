@@ -18,7 +18,7 @@ from tests.server import Server, announce, cut, drop, page, stall, status, whole
 from tests.workflow import real_archives as archives
 from tests.workflow.conftest import Clone
 
-KILLS = 10
+KILLS = 6
 
 
 @pytest.fixture(scope="module")
