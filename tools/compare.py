@@ -201,13 +201,11 @@ def trainings() -> Iterator[list[str]]:
 
 def planned_jobs(printed: str) -> Iterator[str]:
     """Yield every job of a dry run as one line: rule, inputs, outputs, wildcards."""
-    count = 0
-    for block in printed.split("\n\n"):
-        lines = [line.strip() for line in block.splitlines()]
-        if len(lines) > 1 and lines[1].startswith(("rule ", "localrule ")):
-            count += 1
-            yield " | ".join([lines[1], *(x for x in lines if x.startswith(("input:", "output:", "wildcards:")))])
-    assert re.search(rf"^total +{count}$", printed, re.MULTILINE), "the dry run cannot be read"
+    jobs = re.findall(r"^(?:local)?rule .*(?:\n    .*)*", printed, re.MULTILINE)
+    assert re.search(rf"^total +{len(jobs)}$", printed, re.MULTILINE), "the dry run cannot be read"
+    for job in jobs:
+        rule, *lines = map(str.strip, job.splitlines())
+        yield " | ".join([rule, *(line for line in lines if line.startswith(("input:", "output:", "wildcards:")))])
 
 
 def file_facts(folder: Path) -> Iterator[tuple[str, Any]]:
