@@ -41,7 +41,7 @@ PROBE = REPOSITORY / "tools/probe.py"
 sys.path.insert(0, str(REPOSITORY))
 
 from tests.conftest import read_raw  # noqa: E402
-from tests.workflow.conftest import shrink  # noqa: E402
+from tests.workflow.conftest import copy_repository, shrink  # noqa: E402
 
 PRESETS = ("demo", "paper", "study", "grid")
 
@@ -71,7 +71,8 @@ def main() -> None:
     HOME.mkdir(exist_ok=True)
     if not old_side.exists():
         run("git", "worktree", "add", "--force", "--detach", str(old_side), commit, checkout=REPOSITORY)
-    copy_working_tree(new_side)
+    shutil.rmtree(new_side, ignore_errors=True)
+    copy_repository(new_side)
     old_facts = HOME / f"{commit}.{digest_of(what_facts_follow_from())}"
     with ThreadPoolExecutor(2) as pool:  # one core each
         sides = pool.submit(kept, Path(f"{old_facts}.json"), lambda: facts(old_side)), pool.submit(facts, new_side)
@@ -80,16 +81,6 @@ def main() -> None:
         old |= kept(Path(f"{old_facts}.whole.json"), lambda: whole_facts(old_side))
         new |= whole_facts(new_side)
     sys.exit(report(old, new, commit))
-
-
-def copy_working_tree(folder: Path) -> None:
-    """Copy what git tracks or would track here."""
-    shutil.rmtree(folder, ignore_errors=True)
-    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", checkout=REPOSITORY)
-    for name in filter(None, listed.split("\0")):
-        if (REPOSITORY / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, folder / name)
 
 
 def what_facts_follow_from() -> bytes:

@@ -16,7 +16,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ STEPS = 3
 assert Path(spl.__file__).is_relative_to(os.environ["PYTHONPATH"]), f"{spl.__file__} is not the side that is asked"
 
 
+@cache
 def the(name: str) -> Any:
     """Return the one top-level definition of this name in the package, wherever it lies."""
     places = []
@@ -65,7 +67,7 @@ def changes(raw: Any) -> dict[str, list[str] | str]:
         for other in other_values(path, value, raw):
             try:
                 after = settings_of_steps(load(replaced(raw, path, other)))
-            except the_errors():
+            except the("ParamsError"):
                 continue
             steps = before.keys() | after.keys()
             found[".".join(map(str, path))] = sorted(step for step in steps if before.get(step) != after.get(step))
@@ -78,12 +80,7 @@ def load(raw: Any) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "params.yaml"
         path.write_text(json.dumps(raw))
-        return DEFINITIONS["load_params"](path)
-
-
-def the_errors() -> type[Exception]:
-    """Return the error of a refused parameter file."""
-    return DEFINITIONS["ParamsError"]
+        return the("load_params")(path)
 
 
 def settings_of_steps(params: Any) -> dict[str, str]:
@@ -95,14 +92,27 @@ def settings_of_steps(params: Any) -> dict[str, str]:
         "seed": [None],
     }
     found = {}
-    for step, function in STEPS_SETTINGS.items():
+    for step, function in step_functions().items():
         wanted = list(inspect.signature(function).parameters)[1:]
         for values in itertools.product(*(names[key] for key in wanted)):
             try:
-                found[f"{step}{values}"] = DEFINITIONS["canonical"](function(params, *values))
-            except the_errors():
+                found[f"{step}{values}"] = the("canonical")(function(params, *values))
+            except the("ParamsError"):
                 continue
     return found
+
+
+@cache
+def step_functions() -> dict[str, Callable]:
+    """Return every function that gives a step's settings for parameters and names alone."""
+    modules = [inspect.getmodule(the(name)) for name in ("run_settings", "table_settings")]
+    return {
+        name: function
+        for module in modules
+        for name, function in vars(module).items()
+        if name.endswith("_settings") and function.__module__ == module.__name__
+        if not {"registry", "path"} & inspect.signature(function).parameters.keys()
+    }
 
 
 def leaves(value: Any, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
@@ -126,15 +136,16 @@ def other_values(path: tuple, value: Any, raw: Any) -> list[Any]:
         candidates = [8, 0.5, "other"]
     else:
         alike = [entry for where, entry in leaves(raw) if where[-1] == path[-1] and isinstance(entry, str)]
-        candidates = list(dict.fromkeys([*alike, f"{value}x", *CHOICES]))
+        candidates = list(dict.fromkeys([*alike, f"{value}x", *choices()]))
     return [candidate for candidate in candidates if candidate != value]
 
 
-def choices(schema: Any) -> Iterator[str]:
-    """Yield every value that the schema of the parameter file lets one choose from."""
-    for path, value in leaves(schema):
-        if isinstance(value, str) and (path[-1] == "const" or path[-2:-1] == ("enum",)):
-            yield value
+@cache
+def choices() -> list[str]:
+    """Return every value that the schema of the parameter file lets one choose from."""
+    schema = json.loads(Path("workflow/schemas/params.schema.json").read_text())
+    chosen = (value for path, value in leaves(schema) if path[-1] == "const" or path[-2:-1] == ("enum",))
+    return sorted({value for value in chosen if isinstance(value, str)})
 
 
 def replaced(raw: Any, path: tuple, value: Any) -> Any:
@@ -187,20 +198,10 @@ def steps(command: list[str]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    kind, *arguments = sys.argv[1:]
-    if kind in ("slices", "leaves"):
-        DEFINITIONS = {name: the(name) for name in ("load_params", "ParamsError", "canonical")}
-        CHOICES = sorted(set(choices(json.loads(Path("workflow/schemas/params.schema.json").read_text()))))
-        modules = {inspect.getmodule(the(name)) for name in ("run_settings", "table_settings")}
-        STEPS_SETTINGS = {
-            name: function
-            for module in modules
-            for name, function in vars(module).items()
-            if name.endswith("_settings") and function.__module__ == module.__name__
-            if "registry" not in inspect.signature(function).parameters
-            if "path" not in inspect.signature(function).parameters
-        }
-        raw = read_preset(Path(arguments[0]))
-        print(json.dumps(slices(raw) if kind == "slices" else changes(raw)))
+    question, *arguments = sys.argv[1:]
+    if question == "steps":
+        told = steps(arguments)
     else:
-        print(json.dumps(steps(arguments)))
+        raw = read_preset(Path(arguments[0]))
+        told = slices(raw) if question == "slices" else changes(raw)
+    print(json.dumps(told))
