@@ -6,11 +6,13 @@ from pathlib import Path
 container: "docker://python:3.11"  # any Python 3.11 to 3.13 with requirements.lock installed
 
 
-configfile: str(Path(workflow.basedir) / "params.yaml")
+if not config:  # else --configfile names another experiment, which stands alone
+
+    configfile: str(Path(workflow.basedir) / "params.yaml")
 
 
-include: "workflow/rules/common.smk"  # params.yaml checked; settings slices; names of all files
-include: "workflow/rules/data.smk"  # raw pictures, prepared images
+include: "workflow/rules/common.smk"  # the experiment, checked and frozen; names of all files
+include: "workflow/rules/data.smk"  # raw images, prepared images
 include: "workflow/rules/masks.smk"  # six ratio bins, fixed image-mask pairs
 include: "workflow/rules/teacher.smk"  # the frozen pretext networks
 include: "workflow/rules/train.smk"  # one run per dataset, method and seed
@@ -24,6 +26,6 @@ rule all:
     input:
         table1="results/table1.md",  # PSNR, SSIM, MAE by dataset, method, mask ratio
         tables=REPORTED,  # differences with intervals, ablations, further metrics, costs, claims
-        figures=PAPER_FIGURES,  # figures 1 to 5
+        figures=FIGURES,  # figures 1 to 5
         examples=EXAMPLES,  # input, each method, ground truth
         report="results/report.html",  # all of it on one page

@@ -1,6 +1,6 @@
 """Per-image evidence, read with all its trainings: one stack of numbers for every dataset, method and metric."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from spl.common.errors import DataError
 from spl.common.tables import read_table
+from spl.config.experiment import Design
 from spl.data.masks import RATIO_BINS
 
 MASK_RATIOS = {"20-40": ("20-30", "30-40"), "40-60": ("40-50", "50-60"), "all": RATIO_BINS}
@@ -42,8 +43,23 @@ Seeds = Mapping[str, Mapping[str, tuple[int, ...]]]
 """Of every dataset and method."""
 
 
-def read_evidence(folder: Path, seeds: Seeds) -> Evidence:
-    """Read `folder`/<dataset>/<method>/seed<seed>/per_image.csv of all datasets, methods and seeds.
+def seeds_of(design: Design, methods: Iterable[str] | None = None) -> Seeds:
+    """Return the seeds of some methods on every dataset, or of all that are run on it."""
+    return {d: {m: design.seeds_of(d, m) for m in methods or design.methods_of(d)} for d in design.datasets}
+
+
+def evidence_files(results: Path, seeds: Seeds) -> list[Path]:
+    """Return per_image.csv of all datasets, methods and seeds."""
+    return [
+        results / f"eval/{dataset}/{method}/seed{seed}/per_image.csv"
+        for dataset, methods in seeds.items()
+        for method, trainings in methods.items()
+        for seed in trainings
+    ]
+
+
+def read_evidence(results: Path, seeds: Seeds) -> Evidence:
+    """Read per_image.csv of all datasets, methods and seeds.
 
     Raises: DataError if two evaluations on a dataset saw other images or masks.
     """
@@ -51,7 +67,7 @@ def read_evidence(folder: Path, seeds: Seeds) -> Evidence:
     for dataset, methods in seeds.items():
         first: tuple[Path, pd.DataFrame] | None = None
         for method, trainings in methods.items():
-            paths = [folder / dataset / method / f"seed{seed}" / "per_image.csv" for seed in trainings]
+            paths = evidence_files(results, {dataset: {method: trainings}})
             tables = [read_table(path) for path in paths]
             first = first or (paths[0], tables[0])
             for path, table in zip(paths, tables, strict=True):

@@ -7,12 +7,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spl.analysis.evidence import MASK_RATIOS, Measured, as_numbers, read_evidence, require_same_rows
+from spl.analysis.evidence import (
+    MASK_RATIOS,
+    Measured,
+    as_numbers,
+    evidence_files,
+    read_evidence,
+    require_same_rows,
+    seeds_of,
+)
 from spl.analysis.table1 import summarise
-from spl.common.files import atomic, read_json
+from spl.common.files import atomic
 from spl.common.tables import read_table
-from spl.config.experiment import Params
-from spl.steps.report_slices import TableSettings, table_settings
+from spl.steps.records import read_record, take_all, write_record
+from spl.steps.settings import FurtherSettings
 
 PER_IMAGE = ("mae_rgb", "ssim_gaussian", "psnr_hole", "mae_hole")
 
@@ -25,17 +33,17 @@ COLUMNS = ["dataset", "method", "mask_ratio", "metric", "value", "low", "high", 
 Rows = Iterator[dict[str, Any]]
 
 
-def write_further(params: Params, results: Path, out: Path) -> None:
+def write_further_metrics(settings: FurtherSettings, *, results: Path, out: Path) -> None:
     """Write one row for every dataset, method, mask ratio and metric, from `results`/eval and `results`/perceptual.
 
     Intervals are of the bootstrap over images; FID and KID are of all images only and have none. A metric that could
     not be measured says why not.
     Raises: DataError if two evaluations on a dataset saw other images or masks.
     """
-    seeds = {d: {m: params.seeds_of(d, m) for m in params.methods_of(d)} for d in params.datasets}
-    settings = table_settings(params)
-    rows = []
-    for (dataset, method), measured in read_evidence(results / "eval", seeds).items():
+    seeds, rows = seeds_of(settings), []
+    files = evidence_files(results, seeds)
+    inputs = take_all([*files, *(results / "perceptual" / _run(file) for file in files)])
+    for (dataset, method), measured in read_evidence(results, seeds).items():
         runs = [f"{dataset}/{method}/seed{seed}" for seed in seeds[dataset][method]]
         found = [*_image_rows(measured, PER_IMAGE, settings, f"{dataset}/{method}", {})]
         if settings.evaluation.perceptual.metrics:
@@ -43,10 +51,16 @@ def write_further(params: Params, results: Path, out: Path) -> None:
         rows += [{"dataset": dataset, "method": method} | row for row in found]
     with atomic(out) as temporary:
         pd.DataFrame(rows, columns=COLUMNS).round(6).to_csv(temporary, index=False)
+    write_record(out.with_suffix(".json"), settings, inputs, {"metrics": out})
+
+
+def _run(per_image: Path) -> str:
+    """Return `<dataset>/<method>/seed<seed>.csv` of an evaluation."""
+    return "/".join(per_image.parts[-4:-1]) + ".csv"
 
 
 def _image_rows(
-    measured: Measured, metrics: tuple[str, ...], settings: TableSettings, name: str, reasons: dict[str, str]
+    measured: Measured, metrics: tuple[str, ...], settings: FurtherSettings, name: str, reasons: dict[str, str]
 ) -> Rows:
     """Summarise metrics that every image has."""
     for metric in metrics:
@@ -59,11 +73,11 @@ def _image_rows(
             }  # fmt: skip
 
 
-def _perceptual_rows(measured: Measured, results: Path, runs: list[str], settings: TableSettings) -> Rows:
+def _perceptual_rows(measured: Measured, results: Path, runs: list[str], settings: FurtherSettings) -> Rows:
     """Summarise what `spl perceptual` found in the runs of one method on one dataset."""
     metrics = settings.evaluation.perceptual.metrics
     paths = [results / "perceptual" / f"{run}.csv" for run in runs]
-    tables, records = [read_table(path) for path in paths], [read_json(path.with_suffix(".json")) for path in paths]
+    tables, records = [read_table(path) for path in paths], [read_record(path.with_suffix(".json")) for path in paths]
     for path, run, table in zip(paths, runs, tables, strict=True):
         require_same_rows(path, table, results / "eval" / run / "per_image.csv", measured.pairs, columns=["image"])
     reasons = {metric: why for record in records for metric, why in record["unavailable"].items()}

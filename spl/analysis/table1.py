@@ -9,9 +9,9 @@ import pandas as pd
 
 from spl.analysis.evidence import MASK_RATIOS, METRICS, Evidence
 from spl.analysis.statistics import Estimate, estimate_mean, paired_difference
-from spl.config.experiment import Params
+from spl.config.experiment import Design
 from spl.config.methods import NetworkMethod, Recipe
-from spl.steps.report_slices import TableSettings
+from spl.steps.settings import TableSettings
 
 PAPER_NAMES = {"spl": "spl", "spl_released": "spl", "rn": "rn", "rfr": "rfr", "mfe": "mfe"}
 """Which row of the paper stands beside a method; both SPL variants are compared with its "Ours"."""
@@ -48,7 +48,7 @@ def build_table(evidence: Evidence, settings: TableSettings, statuses: dict[tupl
     printed = paper_cells()
     rows = []
     for metric in METRICS:
-        for method in settings.methods:
+        for method in settings.table_methods:
             for dataset in settings.datasets:
                 for mask_ratio in MASK_RATIOS:
                     values = evidence[dataset, method].select(metric, mask_ratio)
@@ -71,7 +71,7 @@ def compare_methods(evidence: Evidence, settings: TableSettings, references: lis
     for metric in METRICS:
         for dataset in settings.datasets:
             for mask_ratio in MASK_RATIOS:
-                for method in settings.methods:
+                for method in settings.table_methods:
                     for reference in references:
                         if reference == method:
                             continue
@@ -105,13 +105,13 @@ def summarise(values: np.ndarray, settings: TableSettings, name: str) -> Estimat
     return found
 
 
-def cell_statuses(params: Params) -> dict[tuple[str, str], str]:
+def cell_statuses(design: Design) -> dict[tuple[str, str], str]:
     """Say for every (dataset, method) what stands behind its cells."""
     return {
-        (dataset, method): _origin(params.methods[method], dataset)
-        + (" on the miniature world" if params.datasets[dataset].source.kind == "miniature" else "")
-        for dataset in params.datasets
-        for method in params.methods
+        (dataset, method): _origin(design.methods[method], dataset)
+        + (" on the miniature world" if design.datasets[dataset].source.kind == "miniature" else "")
+        for dataset in design.datasets
+        for method in design.methods
     }
 
 

@@ -2,53 +2,58 @@
 
 from pathlib import Path
 
-from spl.analysis.evidence import read_evidence
+from spl.analysis.evidence import evidence_files, read_evidence, seeds_of
 from spl.analysis.render import RELEASED_MARK, to_latex, to_markdown, to_metrics
 from spl.analysis.table1 import build_table, cell_statuses, compare_methods
 from spl.common.files import atomic, write_json, write_text
-from spl.config.experiment import Params
+from spl.config.experiment import Design
 from spl.config.methods import NetworkMethod, SPLRecipe
-from spl.steps.report_slices import table_settings
+from spl.steps.records import take_all, write_record
+from spl.steps.settings import TableSettings
 
 PAPER_LAYOUTS = {"places2": ("places365", "places365_flat"), "celeba": ("celeba",), "paris": ("paris",)}
 
 
-def write_table1(params: Params, evidence_folder: Path, out: Path) -> None:
-    """Write table1.csv, table1.md, table1.tex, table1.json and comparisons.csv to `out`.
+def write_table1(settings: TableSettings, *, results: Path, out: Path) -> None:
+    """Write Table 1 to `out` (.csv), .md and .tex; beside it metrics.json, comparisons.csv and the record.
 
     Raises: DataError if the methods were not evaluated on the same pairs.
     """
-    settings = table_settings(params)
-    evidence = read_evidence(evidence_folder, settings.seeds)
-    table = build_table(evidence, settings, cell_statuses(params))
-    references = [name for name in settings.methods if not isinstance(params.methods[name], SPLRecipe)]
+    seeds = seeds_of(settings, settings.table_methods)
+    inputs, evidence = take_all(evidence_files(results, seeds)), read_evidence(results, seeds)
+    table = build_table(evidence, settings, cell_statuses(settings))
+    references = [name for name in settings.table_methods if not isinstance(settings.methods[name], SPLRecipe)]
     comparisons = compare_methods(evidence, settings, references)
-    note = _note(params)
-    with atomic(out / "table1.csv") as temporary:
-        table.round(6).to_csv(temporary, index=False)
-    with atomic(out / "comparisons.csv") as temporary:
-        comparisons.round(6).to_csv(temporary, index=False)
-    write_text(out / "table1.md", to_markdown(table, note))
-    write_text(out / "table1.tex", to_latex(table, note))
-    write_json(out / "table1.json", to_metrics(table))
+    note = _note(settings)
+    outputs = {
+        "table": out, "markdown": out.with_suffix(".md"), "latex": out.with_suffix(".tex"),
+        "metrics": out.with_name("metrics.json"), "comparisons": out.with_name("comparisons.csv"),
+    }  # fmt: skip
+    for name, rows in (("table", table), ("comparisons", comparisons)):
+        with atomic(outputs[name]) as temporary:
+            rows.round(6).to_csv(temporary, index=False)
+    write_text(outputs["markdown"], to_markdown(table, note))
+    write_text(outputs["latex"], to_latex(table, note))
+    write_json(outputs["metrics"], to_metrics(table))
+    write_record(out.with_suffix(".json"), settings, inputs, outputs)
 
 
-def is_papers(params: Params, dataset: str) -> bool:
+def is_papers(design: Design, dataset: str, split: str) -> bool:
     """Tell whether a dataset is one of the paper's, at the paper's size, and evaluated on the paper's split."""
-    entry = params.datasets[dataset]
+    entry = design.datasets[dataset]
     is_archive = entry.source.kind != "miniature" and entry.layout.kind in PAPER_LAYOUTS.get(dataset, ())
-    return is_archive and entry.image_size == 256 and params.evaluation.split == "test"
+    return is_archive and entry.image_size == 256 and split == "test"
 
 
-def _note(params: Params) -> str:
-    confidence, split = params.evaluation.bootstrap.confidence, params.evaluation.split
-    sizes = ", ".join(f"{name} {dataset.image_size} px" for name, dataset in params.datasets.items())
-    spread = f" (standard deviation over {len(params.seeds)} trainings)" if len(params.seeds) > 1 else ""
+def _note(settings: TableSettings) -> str:
+    confidence, split = settings.evaluation.bootstrap.confidence, settings.evaluation.split
+    sizes = ", ".join(f"{name} {dataset.image_size} px" for name, dataset in settings.datasets.items())
+    spread = f" (standard deviation over {len(settings.seeds)} trainings)" if len(settings.seeds) > 1 else ""
     note = f"Mean ± half of the {confidence:.0%} bootstrap interval over {split} images{spread}; {sizes}."
-    recipes = [params.methods[name] for name in params.table_methods]
+    recipes = [settings.methods[name] for name in settings.table_methods]
     if any(isinstance(recipe, NetworkMethod) and recipe.weights for recipe in recipes):
         note += f" {RELEASED_MARK} the authors' released weights; the other networks were trained here."
-    other = [dataset for dataset in params.datasets if not is_papers(params, dataset)]
+    other = [dataset for dataset in settings.datasets if not is_papers(settings, dataset, split)]
     if not other:
         return note
     return (

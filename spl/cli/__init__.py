@@ -4,6 +4,7 @@ Heavy libraries are imported inside the commands, so that `--help` and the light
 """
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,22 +21,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(data.data, name="data")
-app.add_typer(data.fetch, name="fetch")
-app.add_typer(data.prepare, name="prepare")
-app.add_typer(masks.masks, name="masks")
-app.command()(training.train_teacher)
-app.command()(training.train)
-app.command()(evaluation.evaluate)
-app.command()(evaluation.perceptual)
-app.command()(evaluation.guidance)
-app.command()(evaluation.detect)
-app.command()(evaluation.cost)
-app.add_typer(results.table, name="table")
-app.add_typer(results.figure, name="figure")
-app.command()(results.report)
-app.command()(inpaint.inpaint)
+for command in (
+    data.fetch_images, data.fetch_masks, data.fetch_pretext, data.fetch_weights,
+    data.prepare_images, data.smooth_images, data.group_masks, data.pair_masks,
+    training.train_teacher, training.train_method,
+    evaluation.evaluate_method, evaluation.measure_perceptual, evaluation.keep_guidance, evaluation.detect_objects,
+    evaluation.measure_cost, results.table1, results.further_metrics, results.compare_ablations, results.compare_grid,
+    results.check_claims, results.draw_figure, results.draw_examples, results.write_report,
+    inpaint.inpaint,
+):  # fmt: skip
+    app.command()(command)  # a rule's command has its name, with dashes
 app.add_typer(weights.weights, name="weights")
+app.add_typer(masks.masks, name="masks")
+app.add_typer(data.data, name="data")
 
 
 def _print_version(asked: bool) -> None:
@@ -54,16 +52,25 @@ def about(
 
 
 @app.command()
-def stale(
-    stage: Annotated[str, typer.Argument(help="masks, data, teachers, train, evaluate or report")],
-    params: ParamsFile = PARAMS,
-) -> None:
+def stale(params: ParamsFile = PARAMS) -> None:
     """List results whose record disagrees with params.yaml, for `snakemake --forcerun`."""
-    from spl.inventory.stale import STAGES, stale_results
+    from spl.inventory.stale import stale_results
 
-    if stage not in STAGES:
-        raise typer.BadParameter(f"{stage!r} is not one of {', '.join(STAGES)}")
-    print(" ".join(stale_results(load_params(params), stage)))
+    print(*stale_results(load_params(params)))
+
+
+@app.command()
+def why(
+    file: Annotated[Path, typer.Argument(help="A result, such as results/table1.csv.")], params: ParamsFile = PARAMS
+) -> None:
+    """Show where a file comes from: the step that made it, what that read, and so on to raw data.
+
+    Example: spl why results/table1.csv
+    """
+    from spl.inventory.stale import why
+
+    for line in why(file, load_params(params)):
+        print(line)
 
 
 @app.command()

@@ -6,18 +6,15 @@ from typing import Annotated
 import typer
 
 from spl.cli.options import (
-    DATA,
-    MASKS,
     PARAMS,
     TIMEOUT,
     Data,
     DatasetName,
-    Folder,
     Images,
     Masks,
-    Pairs,
+    Out,
+    OutFolder,
     ParamsFile,
-    Record,
     Source,
     SourcesFile,
     Timeout,
@@ -27,14 +24,17 @@ from spl.config.experiment import Registered
 from spl.config.load import load_params
 from spl.config.registry import SOURCES, load_registry
 from spl.config.registry import Source as RegisteredSource
-from spl.steps import slices
-
-fetch = typer.Typer(
-    help="Draw the miniature world, download what the registry knows, or find what a person has supplied.",
-    no_args_is_help=True,
+from spl.steps import paths
+from spl.steps.settings import (
+    ImageSettings,
+    ImageSourceSettings,
+    MaskSettings,
+    MaskSourceSettings,
+    PairSettings,
+    PretextSettings,
+    SmoothingSettings,
+    WeightSourceSettings,
 )
-prepare = typer.Typer(help="Turn raw files into prepared images, grouped masks and fixed pairs.", no_args_is_help=True)
-
 
 data = typer.Typer(help="See what is there and whether it is right.", no_args_is_help=True)
 
@@ -53,7 +53,7 @@ def status(params: ParamsFile = PARAMS, registry: SourcesFile = SOURCES) -> None
 
 @data.command()
 def verify(
-    params: ParamsFile = PARAMS, registry: SourcesFile = SOURCES, folder: Data = DATA, workers: Workers = 4
+    params: ParamsFile = PARAMS, registry: SourcesFile = SOURCES, folder: Data = paths.DATA, workers: Workers = 4
 ) -> None:
     """Hash archives, weights, prepared images, masks and pairs again; the exit status is 1 if one has changed.
 
@@ -70,39 +70,37 @@ def verify(
         raise typer.Exit(1)
 
 
-@fetch.command("images")
 def fetch_images(
     dataset: DatasetName,
-    record: Record,
+    out: Out = paths.RAW_IMAGES,
     params: ParamsFile = PARAMS,
     registry: SourcesFile = SOURCES,
     timeout: Timeout = TIMEOUT,
     workers: Workers = 1,
 ) -> None:
-    """Fetch one dataset's raw pictures, and list them."""
+    """Draw one dataset's raw images, download them, or find them where a person has placed them; and list them."""
     from spl.sources.download import Patience
     from spl.sources.fetch import fetch_images
 
-    settings = slices.image_source_settings(load_params(params), dataset)
+    settings = ImageSourceSettings.of(load_params(params), dataset=dataset)
     known = _known_sources(settings.source, registry)
-    fetch_images(settings, record, registry=known, patience=Patience(timeout), workers=workers)
+    fetch_images(settings, settings.at(out), registry=known, patience=Patience(timeout), workers=workers)
 
 
-@fetch.command("masks")
 def fetch_masks(
-    record: Record,
+    out: Out = paths.RAW_MASKS,
     params: ParamsFile = PARAMS,
     registry: SourcesFile = SOURCES,
     timeout: Timeout = TIMEOUT,
     workers: Workers = 1,
 ) -> None:
-    """Fetch the raw irregular masks, and list them."""
+    """Draw the raw irregular masks, download them, or find them where a person has placed them; and list them."""
     from spl.sources.download import Patience
     from spl.sources.fetch import fetch_masks
 
-    settings = slices.mask_settings(load_params(params))
-    known = _known_sources(settings.masks.source, registry)
-    fetch_masks(settings, record, registry=known, patience=Patience(timeout), workers=workers)
+    settings = MaskSourceSettings.of(load_params(params))
+    known = _known_sources(settings.source, registry)
+    fetch_masks(settings, out, registry=known, patience=Patience(timeout), workers=workers)
 
 
 def _known_sources(source: object, registry: Path) -> dict[str, RegisteredSource]:
@@ -110,77 +108,81 @@ def _known_sources(source: object, registry: Path) -> dict[str, RegisteredSource
     return load_registry(registry) if isinstance(source, Registered) else {}
 
 
-@fetch.command("weights")
 def fetch_weights(
-    source: Annotated[str, typer.Argument(help="A source of weights in the registry.")],
-    record: Record,
+    source: Annotated[str, typer.Option(help="A source of weights in the registry.")],
+    out: Out = paths.WEIGHT_FILES,
     params: ParamsFile = PARAMS,
     registry: SourcesFile = SOURCES,
     timeout: Timeout = TIMEOUT,
 ) -> None:
     """Fetch the weight files of a registered source that the experiment reads.
 
-    Example: spl fetch weights vgg --record data/sources/weights/vgg.json --params presets/paper.yaml
+    Example: spl fetch-weights --source vgg --params presets/paper.yaml
     """
     from spl.sources.download import Patience
     from spl.sources.fetch import fetch_weights
 
     known = load_registry(registry)
-    settings = slices.weight_file_settings(load_params(params), known, source)
-    fetch_weights(settings, record, registry=known, patience=Patience(timeout))
+    settings = WeightSourceSettings.of(load_params(params), source=source, registry=known)
+    fetch_weights(settings, settings.at(out), registry=known, patience=Patience(timeout))
 
 
-@fetch.command("pretext")
-def fetch_pretext(record: Record, params: ParamsFile = PARAMS, workers: Workers = 1) -> None:
-    """Draw the labelled pictures that teachers are trained on."""
+def fetch_pretext(out: Out = paths.PRETEXT, params: ParamsFile = PARAMS, workers: Workers = 1) -> None:
+    """Draw the labelled images that teachers are trained on."""
     from spl.sources.fetch import fetch_pretext
 
-    fetch_pretext(slices.pretext_settings(load_params(params)), record, workers=workers)
+    fetch_pretext(PretextSettings.of(load_params(params)), out, workers=workers)
 
 
-@prepare.command("images")
 def prepare_images(
-    dataset: DatasetName, source: Source, folder: Folder, params: ParamsFile = PARAMS, workers: Workers = 1
+    dataset: DatasetName,
+    source: Source = paths.RAW_IMAGES,
+    out: OutFolder = paths.PREPARED,
+    params: ParamsFile = PARAMS,
+    workers: Workers = 1,
 ) -> None:
-    """Crop, resize and store one dataset's pictures, with a manifest."""
+    """Crop, resize and store one dataset's images, with a manifest."""
     from spl.data.prepare_images import prepare_images
 
-    prepare_images(slices.data_settings(load_params(params), dataset), source, folder, workers=workers)
+    settings = ImageSettings.of(load_params(params), dataset=dataset)
+    prepare_images(settings, settings.at(source), settings.at(out), workers=workers)
 
 
-@prepare.command("masks")
-def prepare_masks(source: Source, folder: Folder, params: ParamsFile = PARAMS, workers: Workers = 1) -> None:
+def smooth_images(
+    dataset: DatasetName,
+    images: Images = paths.IMAGES,
+    out: OutFolder = paths.STRUCTURE,
+    params: ParamsFile = PARAMS,
+    workers: Workers = 1,
+) -> None:
+    """Smooth one dataset's training images by relative total variation, for MFE."""
+    from spl.data.smooth_images import smooth_images
+
+    settings = SmoothingSettings.of(load_params(params), dataset=dataset)
+    smooth_images(settings, settings.at(images), settings.at(out), workers=workers)
+
+
+def group_masks(
+    source: Source = paths.RAW_MASKS,
+    out: OutFolder = paths.GROUPED_MASKS,
+    params: ParamsFile = PARAMS,
+    workers: Workers = 1,
+) -> None:
     """Binarise the masks and group them into six hole-ratio bins."""
     from spl.data.group_masks import group_masks
 
-    group_masks(slices.mask_settings(load_params(params)), source, folder, workers=workers)
+    group_masks(MaskSettings.of(load_params(params)), source, out, workers=workers)
 
 
-@prepare.command("pairs")
-def prepare_pairs(
+def pair_masks(
     dataset: DatasetName,
-    images: Images,
-    pairs: Pairs,
-    record: Record,
-    masks: Masks = MASKS,
+    images: Images = paths.IMAGES,
+    masks: Masks = paths.MASKS,
+    out: Out = paths.PAIRS,
     params: ParamsFile = PARAMS,
 ) -> None:
     """Draw the mask of every test image."""
     from spl.data.pair_masks import pair_masks
 
-    pair_masks(slices.pair_settings(load_params(params), dataset), images, masks, pairs, record)
-
-
-@prepare.command("structure")
-def prepare_structure(
-    dataset: DatasetName,
-    images: Images,
-    folder: Folder,
-    params: ParamsFile = PARAMS,
-    workers: Workers = 1,
-) -> None:
-    """Smooth one dataset's training pictures by relative total variation, for MFE."""
-    from spl.data.smooth_images import smooth_images
-
-    settings = slices.structure_settings(load_params(params), dataset)
-    smooth_images(settings, images, folder, workers=workers)
+    settings = PairSettings.of(load_params(params), dataset=dataset)
+    pair_masks(settings, settings.at(images), masks, settings.at(out))

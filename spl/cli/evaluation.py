@@ -1,38 +1,46 @@
-"""Commands that measure: filled pictures, priors and edges, objects found, costs."""
+"""Commands that measure: filled images, priors and edges, objects found, costs."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from spl.cli.options import (
-    DATA,
-    MASKS,
     PARAMS,
-    RESULTS,
-    AnyImages,
-    AnyPairs,
     DatasetName,
     Device,
+    Evaluation,
+    Images,
     Masks,
     MethodName,
+    Out,
+    OutFolder,
+    Pairs,
     ParamsFile,
+    Results,
     RunFolder,
     Seed,
 )
 from spl.config.load import load_params
-from spl.steps import slices
+from spl.steps import paths
+from spl.steps.settings import (
+    GROUND_TRUTH,
+    CostSettings,
+    DetectionSettings,
+    EvaluationSettings,
+    GuidanceSettings,
+    PerceptualSettings,
+)
 
 
-def evaluate(
+def evaluate_method(
     dataset: DatasetName,
     method: MethodName,
     seed: Seed = None,
-    pairs: AnyPairs = None,
-    images: AnyImages = None,
-    masks: Masks = MASKS,
-    weights: RunFolder = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for per_image.csv and the filled pictures.")] = None,
+    pairs: Pairs = paths.PAIRS,
+    images: Images = paths.IMAGES,
+    masks: Masks = paths.MASKS,
+    weights: RunFolder = paths.WEIGHTS,
+    out: OutFolder = paths.EVALUATION,
     params: ParamsFile = PARAMS,
     device: Device = None,
 ) -> None:
@@ -40,51 +48,49 @@ def evaluate(
     from spl.evaluation.evaluate_method import evaluate_method
     from spl.tensors.device import pick_device
 
-    settings = slices.evaluation_settings(load_params(params), dataset, method, seed)
-    run = f"{dataset}/{method}/seed{settings.run.seed}"
+    settings = EvaluationSettings.of(load_params(params), dataset=dataset, method=method, seed=seed)
     evaluate_method(
         settings,
-        pairs=pairs or DATA / f"pairs/{dataset}.csv",
-        images=images or DATA / f"prepared/{dataset}/manifest.csv",
+        pairs=settings.at(pairs),
+        images=settings.at(images),
         masks=masks,
-        weights=weights or RESULTS / "weights" / run,
-        folder=out or RESULTS / "eval" / run,
+        weights=settings.at(weights),
+        folder=settings.at(out),
         device=pick_device(device),
     )
 
 
-def perceptual(
+def measure_perceptual(
     dataset: DatasetName,
     method: MethodName,
     seed: Seed = None,
-    evidence: Annotated[Path | None, typer.Option(help="Folder with per_image.csv and the filled pictures.")] = None,
-    images: AnyImages = None,
-    out: Annotated[Path | None, typer.Option(help="Table to write; a record is written beside it.")] = None,
+    evaluation: Evaluation = paths.EVALUATION,
+    images: Images = paths.IMAGES,
+    out: Out = paths.PERCEPTUAL,
     params: ParamsFile = PARAMS,
     device: Device = None,
 ) -> None:
     """Measure what looks through networks: LPIPS, FID, KID. Without their weights they are not available."""
     from spl.evaluation.measure_perceptual import measure_perceptual
 
-    experiment = load_params(params)
-    run = f"{dataset}/{method}/seed{slices.run_settings(experiment, dataset, method, seed).seed}"
+    settings = PerceptualSettings.of(load_params(params), dataset=dataset, method=method, seed=seed)
     measure_perceptual(
-        slices.perceptual_settings(experiment),
-        evidence=evidence or RESULTS / "eval" / run,
-        images=images or DATA / f"prepared/{dataset}/manifest.csv",
-        out=out or RESULTS / f"perceptual/{run}.csv",
+        settings,
+        evaluation=settings.at(evaluation),
+        images=settings.at(images),
+        out=settings.at(out),
         device=device,
     )
 
 
-def guidance(
+def keep_guidance(
     dataset: DatasetName,
     method: MethodName,
-    pairs: AnyPairs = None,
-    images: AnyImages = None,
-    masks: Masks = MASKS,
-    weights: RunFolder = None,
-    out: Annotated[Path | None, typer.Option(help="File to write; a record is written beside it.")] = None,
+    pairs: Pairs = paths.PAIRS,
+    images: Images = paths.IMAGES,
+    masks: Masks = paths.MASKS,
+    weights: RunFolder = paths.WEIGHTS,
+    out: Out = paths.GUIDANCE,
     params: ParamsFile = PARAMS,
     device: Device = None,
 ) -> None:
@@ -92,56 +98,48 @@ def guidance(
     from spl.evaluation.keep_guidance import keep_guidance
     from spl.tensors.device import pick_device
 
-    settings = slices.guidance_settings(load_params(params), dataset, method)
+    settings = GuidanceSettings.of(load_params(params), dataset=dataset, method=method)
     keep_guidance(
         settings,
-        pairs=pairs or DATA / f"pairs/{dataset}.csv",
-        images=images or DATA / f"prepared/{dataset}/manifest.csv",
+        pairs=settings.at(pairs),
+        images=settings.at(images),
         masks=masks,
-        weights=weights or RESULTS / f"weights/{dataset}/{method}/seed{settings.run.seed}",
-        out=out or RESULTS / f"guidance/{dataset}/{method}.safetensors",
+        weights=settings.run.at(weights),
+        out=settings.at(out),
         device=pick_device(device),
     )
 
 
-def detect(
+def detect_objects(
     dataset: DatasetName,
     method: Annotated[
-        str | None, typer.Option(help="Whose filled pictures; the uncorrupted ones if not given.")
-    ] = None,
-    pairs: AnyPairs = None,
-    images: AnyImages = None,
-    out: Annotated[Path | None, typer.Option(help="Table to write; a record is written beside it.")] = None,
+        str, typer.Option(help="Whose filled images; ground_truth for the uncorrupted ones.")
+    ] = GROUND_TRUTH,
+    pairs: Pairs = paths.PAIRS,
+    images: Images = paths.IMAGES,
+    results: Results = paths.RESULTS,
+    out: Out = paths.DETECTIONS,
     params: ParamsFile = PARAMS,
     device: Device = None,
 ) -> None:
-    """Find the objects in a method's filled pictures, or in the uncorrupted ones."""
+    """Find the objects in the images that a method's first run has filled, or in the uncorrupted ones."""
     from spl.evaluation.detect_objects import detect_objects
     from spl.tensors.device import pick_device
 
-    experiment = load_params(params)
-    evidence = None
-    if method is not None:
-        seed = slices.run_settings(experiment, dataset, method).seed
-        evidence = RESULTS / f"eval/{dataset}/{method}/seed{seed}"
+    settings = DetectionSettings.of(load_params(params), dataset=dataset, method=method)
     detect_objects(
-        slices.detection_settings(experiment, dataset, method),
-        pairs=pairs or DATA / f"pairs/{dataset}.csv",
-        images=images or DATA / f"prepared/{dataset}/manifest.csv",
-        evidence=evidence,
-        teachers=RESULTS / "teachers",
-        out=out or RESULTS / f"detections/{dataset}/{method or 'ground_truth'}.csv",
+        settings,
+        pairs=settings.at(pairs),
+        images=settings.at(images),
+        results=results,
+        out=settings.at(out),
         device=pick_device(device),
     )
 
 
-def cost(
-    out: Annotated[Path, typer.Option(help="The table to write.")] = RESULTS / "cost.csv",
-    params: ParamsFile = PARAMS,
-    device: Device = None,
-) -> None:
+def measure_cost(out: Out = paths.COST, params: ParamsFile = PARAMS, device: Device = None) -> None:
     """Measure parameters, multiplications, seconds per image and peak memory of every method."""
-    from spl.evaluation.measure_cost import write_costs
+    from spl.evaluation.measure_cost import measure_cost
     from spl.tensors.device import pick_device
 
-    write_costs(slices.cost_settings(load_params(params)), out, device=pick_device(device))
+    measure_cost(CostSettings.of(load_params(params)), out, device=pick_device(device))

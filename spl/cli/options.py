@@ -24,25 +24,22 @@ DatasetName = Annotated[str, typer.Option("--dataset", help="A name under `datas
 MethodName = Annotated[str, typer.Option("--method", help="A name under `methods`.")]
 TeacherName = Annotated[str, typer.Option("--teacher", help="A name under `teachers`.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="One of `seeds`; the first if not given.")]
-Record = Annotated[Path, typer.Option(help="Where to write the record.")]
-Source = Annotated[Path, typer.Option(help="The record that a fetch has left.")]
-Folder = Annotated[Path, typer.Option(help="Folder to write; it is replaced as a whole.")]
-Workers = Annotated[int, typer.Option(min=0, help="Parallel workers of this command.")]
-Images = Annotated[Path, typer.Option(help="Manifest of prepared images.")]
-AnyImages = Annotated[Path | None, typer.Option("--images", help="Manifest of prepared images.")]
-Masks = Annotated[Path, typer.Option(help="Table of grouped masks.")]
-Pairs = Annotated[Path, typer.Option(help="Table of image-mask pairs.")]
-AnyPairs = Annotated[Path | None, typer.Option("--pairs", help="Table of image-mask pairs.")]
-RunFolder = Annotated[Path | None, typer.Option("--weights", help="Folder of a finished run.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; the GPU if there is one.")]
+Source = Annotated[Path, typer.Option("--source", help="The record that a fetch has left.")]
+Images = Annotated[Path, typer.Option("--images", help="Manifest of prepared images.")]
+Masks = Annotated[Path, typer.Option("--masks", help="Table of grouped masks.")]
+Pairs = Annotated[Path, typer.Option("--pairs", help="Table of image-mask pairs.")]
+Teachers = Annotated[Path, typer.Option("--teachers", help="Folder of the teachers, for what needs one.")]
+RunFolder = Annotated[Path, typer.Option("--weights", help="Folder of a finished run.")]
+Evaluation = Annotated[Path, typer.Option("--evaluation", help="Folder with per_image.csv and the filled images.")]
 Data = Annotated[Path, typer.Option("--data", help="Folder of prepared images, masks and pairs.")]
-Results = Annotated[Path, typer.Option(help="Folder of all results.")]
+Results = Annotated[Path, typer.Option("--results", help="Folder of all results.")]
+Out = Annotated[Path, typer.Option("--out", help="The file to write; what belongs to it is written beside it.")]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write; it is replaced as a whole.")]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="Parallel workers of this command.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; the GPU if there is one.")]
 
 PARAMS = Path("params.yaml")
 TIMEOUT = 60.0
-DATA = Path("data")
-RESULTS = Path("results")
-MASKS = DATA / "masks/masks.csv"
 
 
 def stop_on_signal() -> Callable[[int], bool]:

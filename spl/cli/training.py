@@ -7,32 +7,30 @@ from typing import Annotated
 import typer
 
 from spl.cli.options import (
-    DATA,
-    MASKS,
     PARAMS,
-    RESULTS,
-    AnyImages,
     DatasetName,
     Device,
+    Images,
     Masks,
     MethodName,
+    OutFolder,
     ParamsFile,
     Seed,
     Source,
     TeacherName,
+    Teachers,
     Workers,
     stop_on_signal,
 )
 from spl.config.load import load_params
-from spl.steps import slices
-
-TEACHERS = RESULTS / "teachers"
+from spl.steps import paths
+from spl.steps.settings import RunSettings, TeacherSettings
 
 
 def train_teacher(
     teacher: TeacherName,
-    source: Source = DATA / "sources/pretext.json",
-    out: Annotated[Path | None, typer.Option(help="Folder for weights.safetensors and run.json.")] = None,
+    source: Source = paths.PRETEXT,
+    out: OutFolder = paths.TEACHER,
     params: ParamsFile = PARAMS,
     device: Device = None,
 ) -> None:
@@ -41,21 +39,21 @@ def train_teacher(
     from spl.training.distributed import World
     from spl.training.train_teacher import make_teacher
 
+    settings = TeacherSettings.of(load_params(params), teacher=teacher)
     world = World(0, 1, pick_device(device))
-    settings, folder = slices.teacher_settings(load_params(params), teacher), out or RESULTS / "teachers" / teacher
-    if not make_teacher(settings, source, folder, world=world, should_stop=stop_on_signal()):
+    if not make_teacher(settings, source, settings.at(out), world=world, should_stop=stop_on_signal()):
         raise typer.Exit(143)
 
 
-def train(
+def train_method(
     dataset: DatasetName,
     method: MethodName,
     seed: Seed = None,
-    images: AnyImages = None,
-    masks: Masks = MASKS,
-    teachers: Annotated[Path, typer.Option(help="Folder of the teachers, for methods that need one.")] = TEACHERS,
-    structure: Annotated[Path | None, typer.Option(help="Folder of smoothed pictures, for MFE.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for weights, run record, log and samples.")] = None,
+    images: Images = paths.IMAGES,
+    masks: Masks = paths.MASKS,
+    teachers: Teachers = paths.TEACHERS,
+    structure: Annotated[Path, typer.Option(help="Folder of smoothed images, for MFE.")] = paths.STRUCTURE,
+    out: OutFolder = paths.WEIGHTS,
     params: ParamsFile = PARAMS,
     workers: Workers = 0,
     device: Device = None,
@@ -64,23 +62,21 @@ def train(
 
     A run that was stopped resumes. On several GPUs:
 
-    torchrun --nproc-per-node 2 -m spl train --dataset paris --method spl
+    torchrun --nproc-per-node 2 -m spl train-method --dataset paris --method spl
     """
-    run = slices.run_settings(load_params(params), dataset, method, seed)
-    folder = out or RESULTS / f"weights/{dataset}/{method}/seed{run.seed}"
+    run = RunSettings.of(load_params(params), dataset=dataset, method=method, seed=seed)
     if run.released:
         from spl.released.convert import convert_released
 
         if os.environ.get("RANK", "0") == "0":  # under torchrun one process is enough
-            convert_released(run, folder)
+            convert_released(run, run.at(out))
         return
     from spl.training.distributed import join_world
     from spl.training.train_method import Sources, train_method
 
-    images = images or DATA / f"prepared/{dataset}/manifest.csv"
-    sources = Sources(images, masks, teachers, structure or images.parent / "structure")
+    sources = Sources(run.at(images), masks, teachers, run.at(structure))
     with join_world(device) as world:
         stop = stop_on_signal()
-        finished = train_method(run, sources, folder=folder, world=world, workers=workers, should_stop=stop)
+        finished = train_method(run, sources, folder=run.at(out), world=world, workers=workers, should_stop=stop)
     if not finished:
         raise typer.Exit(143)

@@ -7,7 +7,7 @@ import typer
 
 from spl.cli.options import PARAMS, DatasetName, MethodName, ParamsFile
 from spl.config.load import load_params
-from spl.steps import slices
+from spl.steps.settings import RunSettings
 
 weights = typer.Typer(help="Look at weight files, and convert what authors have released.", no_args_is_help=True)
 
@@ -41,4 +41,4 @@ def convert_weights(
     """
     from spl.released.convert import convert_released
 
-    convert_released(slices.released_run(load_params(params), dataset, method, source), out)
+    convert_released(RunSettings.of_released(load_params(params), source, dataset=dataset, method=method), out)

@@ -68,6 +68,16 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def frozen_copy(path: str | Path, home: Path) -> Path:
+    """Return a copy of a file in a folder of `home` that its hash names: what the file is now, whatever becomes of it."""
+    content = Path(path).read_bytes()
+    copy = home / hashlib.sha256(content).hexdigest()[:16] / Path(path).name
+    if not copy.is_file():
+        with atomic(copy) as temporary:
+            temporary.write_bytes(content)
+    return copy
+
+
 def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 

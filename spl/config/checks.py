@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from spl.config.experiment import Params, TeacherPerception, guided_methods
+from spl.config.experiment import Params, TeacherPerception
 from spl.config.methods import ECRecipe, NetworkMethod, SPLRecipe
 from spl.config.teachers import (
     RandomTResNet,
@@ -126,7 +126,7 @@ def _figures(params: Params) -> Iterator[str]:
             yield from _recipe(params, f"figures.{key}", method, SPLRecipe)
     if figures.fig5:
         yield from _recipe(params, "figures.fig5.edges", figures.fig5.edges, ECRecipe)
-    for dataset, method in guided_methods(params):
+    for dataset, method in figures.guided():
         if method in params.methods and dataset in params.datasets and method not in params.methods_of(dataset):
             yield f"figures: {method} is an ablation, which is not run on {dataset}"
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
-from spl.config.base import Name, Positive, Strict, Weight
+from spl.config.base import UNCOUNTED, Name, Positive, Strict, Weight
 from spl.config.methods import Method, NetworkMethod
 from spl.config.teachers import (
     Detection,
@@ -42,7 +42,9 @@ class Supplied(Strict):
 
     kind: Literal["supplied"]
     path: str = Field(description="A folder with pictures, or with .tar, .zip, .tar.gz archives of them.")
-    citation: str = Field(default="", description="Whose pictures these are; printed in the report.")
+    citation: Annotated[str, UNCOUNTED] = Field(
+        default="", description="Whose pictures these are; printed in the report."
+    )
 
 
 def _check_glob(glob: str) -> str:
@@ -121,10 +123,13 @@ class MiniatureMasks(Strict):
     per_bin: Annotated[int, Field(gt=0, multiple_of=2, description="Half of them touch the border.")]
 
 
+MaskSource = Annotated[MiniatureMasks | Registered | Supplied, Field(discriminator="kind")]
+
+
 class Masks(Strict):
     """The irregular masks, used for training and evaluation as in the paper."""
 
-    source: Annotated[MiniatureMasks | Registered | Supplied, Field(discriminator="kind")]
+    source: MaskSource
     glob: Glob
     hole: Literal["white", "black"] = Field(description="Declared polarity: the colour of missing pixels.")
 
@@ -149,7 +154,7 @@ class VGGPerception(Strict):
     """Perceptual and style losses compare features of torchvision's ImageNet VGGs, as the papers do."""
 
     kind: Literal["vgg"]
-    folder: str = Field(description="Folder with vgg16-397923af.pth and vgg19-dcbb9e9d.pth.")
+    folder: Annotated[str, UNCOUNTED, Field(description="Folder with vgg16-397923af.pth and vgg19-dcbb9e9d.pth.")]
 
 
 Perception = Annotated[TeacherPerception | VGGPerception, Field(discriminator="kind")]
@@ -181,9 +186,11 @@ class Perceptual(Strict):
     """Metrics that look through networks; where their weights are not at hand they are not available."""
 
     metrics: tuple[PerceptualMetric, ...]
-    folder: str = Field(
-        description="Folder with alexnet-owt-7be5be79.pth, lpips_alex.pth, pt_inception-2015-12-05-*.pth."
-    )
+    folder: Annotated[
+        str,
+        UNCOUNTED,
+        Field(description="Folder with alexnet-owt-7be5be79.pth, lpips_alex.pth, pt_inception-2015-12-05-*.pth."),
+    ]
 
 
 class Evaluation(Strict):
@@ -279,6 +286,36 @@ class Figures(Strict):
     fig3: Figure3 | None
     fig5: Figure5 | None
 
+    def shown(self) -> dict[str, "Shown"]:
+        """Return what each figure shows that the experiment has and that is drawn from images."""
+        one, three, five = self.fig1, self.fig3, self.fig5
+        found = {}
+        if one:
+            cells = tuple((one.dataset, method) for method in one.methods)
+            found["fig1"] = Shown(filled=cells, guided=((one.dataset, one.prior),), searched=cells)
+        if three:
+            cells = tuple((d, m) for d in dict.fromkeys([*three.images, three.detections]) for m in three.methods)
+            found["fig3"] = Shown(filled=cells, searched=tuple(cell for cell in cells if cell[0] == three.detections))
+        if five:
+            cells = ((five.dataset, five.edges), (five.dataset, five.prior))
+            found["fig5"] = Shown(filled=cells, guided=cells)
+        return found
+
+    def guided(self) -> list[tuple[str, str]]:
+        """Return dataset and method of every run whose priors or edges a figure shows."""
+        return sorted({cell for shown in self.shown().values() for cell in shown.guided})
+
+
+class Shown(NamedTuple):
+    """What a figure shows, by dataset and method."""
+
+    filled: tuple[tuple[str, str], ...] = ()
+    """Whose filled images."""
+    guided: tuple[tuple[str, str], ...] = ()
+    """Whose semantic priors or edges."""
+    searched: tuple[tuple[str, str], ...] = ()
+    """In whose images objects are found, beside the uncorrupted ones."""
+
 
 # The whole ---------------------------------------------------------------------------------------
 
@@ -291,25 +328,17 @@ class Run(NamedTuple):
     seed: int
 
 
-class Params(Strict):
-    """The whole experiment."""
+class Design(Strict):
+    """Which methods are run on which datasets, and with which seeds: what every comparison depends on."""
 
     seed: Annotated[int, Field(ge=0, description="Of data, masks, pairs, teachers and bootstraps.")]
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         description="Every network is trained once with each of these.", min_length=1
     )
     datasets: dict[Name, Dataset] = Field(min_length=1)
-    masks: Masks
-    pretext: MiniaturePretext | None = Field(description="The labelled set that teachers are trained on, if any is.")
-    teachers: dict[Name, Teacher]
-    perception: Perception
-    structure: Smoothing
     methods: dict[Name, Method] = Field(min_length=1)
     ablations: Ablations | None
     grid: Grid | None
-    evaluation: Evaluation
-    detection: Detection | None
-    figures: Figures
 
     @property
     def network_methods(self) -> list[str]:
@@ -342,8 +371,17 @@ class Params(Strict):
                     yield Run(dataset, method, seed)
 
 
-def guided_methods(params: Params) -> list[tuple[str, str]]:
-    """Return dataset and method of every run whose priors or edges a figure shows."""
-    one, five = params.figures.fig1, params.figures.fig5
-    shown = {(one.dataset, one.prior)} if one else set()
-    return sorted(shown | ({(five.dataset, five.prior), (five.dataset, five.edges)} if five else set()))
+class Params(Design):
+    """The whole experiment."""
+
+    threads: Annotated[
+        Positive, Field(description="Of arithmetic on the CPU: another number gives other weights, a little.")
+    ]
+    masks: Masks
+    pretext: MiniaturePretext | None = Field(description="The labelled set that teachers are trained on, if any is.")
+    teachers: dict[Name, Teacher]
+    perception: Perception
+    structure: Smoothing
+    evaluation: Evaluation
+    detection: Detection | None
+    figures: Figures

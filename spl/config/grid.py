@@ -3,7 +3,7 @@
 from itertools import product
 from typing import get_args
 
-from spl.config.experiment import LossWeight, Params
+from spl.config.experiment import Design, LossWeight, Params
 from spl.config.methods import SPLRecipe
 
 
@@ -19,31 +19,31 @@ def with_grid_points(params: Params) -> Params:
     return params.model_copy(update={"methods": {**params.methods, **points}})
 
 
-def grid_points(params: Params) -> dict[str, dict[str, float]]:
+def grid_points(design: Design) -> dict[str, dict[str, float]]:
     """Return the loss weights of every point, under the name of its method: `<varied method>_grid_01` and so on.
 
     Every block gives all its combinations; a weight that a block leaves out keeps the method's own value. Equal points
     and the method's own weights come once: the method itself stands for the latter.
     """
-    if params.grid is None:
+    if design.grid is None:
         return {}
-    own = own_weights(params)
+    own = own_weights(design)
     points = [own]
-    for block in params.grid.points:
+    for block in design.grid.points:
         for values in product(*block.values()):
             if (point := own | dict(zip(block, values, strict=True))) not in points:
                 points.append(point)
-    return {f"{params.grid.method}_grid_{number:02d}": point for number, point in enumerate(points) if number}
+    return {f"{design.grid.method}_grid_{number:02d}": point for number, point in enumerate(points) if number}
 
 
-def own_weights(params: Params) -> dict[str, float]:
+def own_weights(design: Design) -> dict[str, float]:
     """Return the loss weights of the method that the grid varies."""
-    losses = _varied(params).losses
+    losses = _varied(design).losses
     return {weight: getattr(losses, weight) for weight in get_args(LossWeight)}
 
 
-def _varied(params: Params) -> SPLRecipe:
-    assert params.grid is not None
-    recipe = params.methods[params.grid.method]
+def _varied(design: Design) -> SPLRecipe:
+    assert design.grid is not None
+    recipe = design.methods[design.grid.method]
     assert isinstance(recipe, SPLRecipe)
     return recipe

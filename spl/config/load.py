@@ -14,13 +14,14 @@ from spl.config.experiment import Params
 from spl.config.grid import with_grid_points
 
 
-def load_params(path: str | Path) -> Params:
-    """Read and validate a parameter file.
+def load_params(path: str | Path, *, shown: str | Path | None = None) -> Params:
+    """Read and validate a parameter file, or a copy of the file that is `shown` in messages.
 
     Raises: ParamsError listing every fault with its dotted path.
     """
     try:
-        raw = yaml.load(Path(path).read_text(encoding="utf-8"), UniqueKeyLoader)
+        text, path = Path(path).read_text(encoding="utf-8"), shown or path
+        raw = yaml.load(text, UniqueKeyLoader)
     except FileNotFoundError:
         raise ParamsError(f"{path} does not exist. Copy a preset: cp presets/demo.yaml params.yaml") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -241,12 +241,17 @@ class NetworkRecipe(Strict):
         return 4
 
 
-class SPLRecipe(NetworkRecipe):
-    """SPL and its variants."""
+class SPLNetwork(Strict):
+    """The network of SPLRecipe."""
 
     recipe: Literal["spl"]
-    teacher: Name | None = Field(description="Which of `teachers` supervises the prior; null for none (w/o S).")
     model: SPLModel
+
+
+class SPLRecipe(SPLNetwork, NetworkRecipe):
+    """SPL and its variants."""
+
+    teacher: Name | None = Field(description="Which of `teachers` supervises the prior; null for none (w/o S).")
     losses: SPLLossWeights
     training: SPLTraining
 
@@ -280,11 +285,16 @@ class RNLossWeights(Strict):
     lambda_adv: Weight
 
 
-class RNRecipe(NetworkRecipe):
-    """Region normalisation (Yu et al. 2020)."""
+class RNNetwork(Strict):
+    """The network of RNRecipe."""
 
     recipe: Literal["rn"]
     model: RNModel
+
+
+class RNRecipe(RNNetwork, NetworkRecipe):
+    """Region normalisation (Yu et al. 2020)."""
+
     losses: RNLossWeights
     training: AdversarialTraining
 
@@ -307,11 +317,16 @@ class RFRLossWeights(Strict):
     lambda_tv: Weight
 
 
-class RFRRecipe(NetworkRecipe):
-    """Recurrent feature reasoning (Li et al. 2020)."""
+class RFRNetwork(Strict):
+    """The network of RFRRecipe."""
 
     recipe: Literal["rfr"]
     model: RFRModel
+
+
+class RFRRecipe(RFRNetwork, NetworkRecipe):
+    """Recurrent feature reasoning (Li et al. 2020)."""
+
     losses: RFRLossWeights
     training: RFRTraining
 
@@ -340,11 +355,16 @@ class MFELossWeights(Strict):
     lambda_auxiliary: Weight
 
 
-class MFERecipe(NetworkRecipe):
-    """Mutual encoder-decoder with feature equalisations (Liu et al. 2020)."""
+class MFENetwork(Strict):
+    """The network of MFERecipe."""
 
     recipe: Literal["mfe"]
     model: MFEModel
+
+
+class MFERecipe(MFENetwork, NetworkRecipe):
+    """Mutual encoder-decoder with feature equalisations (Liu et al. 2020)."""
+
     losses: MFELossWeights
     training: AdversarialTraining
 
@@ -371,15 +391,34 @@ class ECLossWeights(Strict):
     lambda_style: Weight
 
 
-class ECRecipe(NetworkRecipe):
-    """EdgeConnect (Nazeri et al. 2019)."""
+class ECNetwork(Strict):
+    """The network of ECRecipe."""
 
     recipe: Literal["ec"]
     model: ECModel
+
+
+class ECRecipe(ECNetwork, NetworkRecipe):
+    """EdgeConnect (Nazeri et al. 2019)."""
+
     losses: ECLossWeights
     training: ECTraining
 
 
+Network = SPLNetwork | RNNetwork | RFRNetwork | MFENetwork | ECNetwork
 NetworkMethod = SPLRecipe | RNRecipe | RFRRecipe | MFERecipe | ECRecipe
-Recipe = DiffusionFill | BiharmonicFill | NetworkMethod
+ClassicalFill = DiffusionFill | BiharmonicFill
+Recipe = ClassicalFill | NetworkMethod
 Method = Annotated[Recipe, Field(discriminator="recipe")]
+
+NETWORKS: dict[str, type[Network]] = {
+    "spl": SPLNetwork, "rn": RNNetwork, "rfr": RFRNetwork, "mfe": MFENetwork, "ec": ECNetwork,
+}  # fmt: skip
+"""By recipe."""
+
+
+def without_training(recipe: Recipe) -> ClassicalFill | Network:
+    """Return what fills holes without how it is trained: what costs, drawings and released weights depend on."""
+    if isinstance(recipe, ClassicalFill):
+        return recipe
+    return NETWORKS[recipe.recipe].model_validate({"recipe": recipe.recipe, "model": recipe.model})

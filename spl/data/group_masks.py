@@ -12,13 +12,12 @@ import numpy as np
 from tqdm import tqdm
 
 from spl.common.errors import DataError
-from spl.common.files import sha256
 from spl.common.shards import Row, Shard, resumable_folder, run_shards
 from spl.data.masks import RATIO_BINS, encode_mask, measure_mask, ratio_bin
 from spl.sources.listing import Listed, Listing
 from spl.sources.raw_files import Place, read_place
-from spl.steps.records import write_record
-from spl.steps.slices import MaskSettings
+from spl.steps.records import take, write_record
+from spl.steps.settings import MaskSettings
 
 COLUMNS = (
     "file", "source", "width", "height", "hole_ratio", "ratio_bin", "touches_border", "rejected", "sha256",
@@ -35,7 +34,7 @@ def group_masks(settings: MaskSettings, source: Path, folder: Path, *, workers: 
     Raises: DataError if a file is no readable picture, the measured ratios contradict the declared polarity or no mask
         is usable.
     """
-    listing, hole = Listing(source), settings.masks.hole
+    inputs, listing, hole = take(source=source), Listing(source), settings.hole
     paths = [row.path for row in listing]
     key = {
         "hole": hole, "raw": str(listing.folder), "masks": hashlib.sha256("\n".join(paths).encode()).hexdigest(),
@@ -56,11 +55,11 @@ def group_masks(settings: MaskSettings, source: Path, folder: Path, *, workers: 
         write_record(
             temporary / "record.json",
             settings,
-            inputs={"source": sha256(source)},
+            inputs,
+            {"masks": temporary / "masks.csv"},
             masks_per_bin={name: per_bin[name] for name in RATIO_BINS},
             rejected=dict(Counter(mask["rejected"] for mask in masks if mask["rejected"]).most_common()),
             sizes=dict(Counter(f"{mask['width']}x{mask['height']}" for mask in masks).most_common()),
-            masks_sha256=sha256(temporary / "masks.csv"),
         )
 
 

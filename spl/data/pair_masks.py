@@ -7,23 +7,23 @@ import numpy as np
 import pandas as pd
 
 from spl.common.errors import DataError
-from spl.common.files import atomic, sha256
+from spl.common.files import atomic
 from spl.common.tables import read_table
 from spl.data.masks import RATIO_BINS, ratio_bin
 from spl.data.stored import GroupedMasks
-from spl.steps.records import write_record
-from spl.steps.slices import PairSettings
+from spl.steps.records import take, write_record
+from spl.steps.settings import PairSettings
 
 
-def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path, record: Path) -> None:
+def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path) -> None:
     """Give every image of the evaluated split a mask and publish the mapping.
 
     Reads the manifest of prepared `images` and the table of grouped `masks`; writes `pairs` (CSV: image and mask
     with what they were made from and their hashes, hole ratio and bin at the mask's stored size and at the network's
-    size) and a record with the counts per bin and how many masks change their bin by resizing.
+    size) and beside it a record with the counts per bin and how many masks change their bin by resizing.
     Paper: section 4.3. Raises: DataError if there is no such image or no usable mask.
     """
-    manifest = read_table(images)
+    inputs, manifest = take(images=images, masks=masks), read_table(images)
     tests = manifest[manifest["split"] == settings.split].reset_index(drop=True)
     table = read_table(masks)
     usable = table[table["rejected"] == ""].reset_index(drop=True)
@@ -52,12 +52,12 @@ def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path, r
     with atomic(pairs) as temporary:
         table.to_csv(temporary, index=False)
     write_record(
-        record,
+        pairs.with_suffix(".json"),
         settings,
-        inputs={"images": sha256(images), "masks": sha256(masks)},
+        inputs,
+        {"pairs": pairs},
         pairs_per_bin=table["ratio_bin"].value_counts().reindex(RATIO_BINS, fill_value=0).to_dict(),
         changed_bin_by_resizing=int((table["ratio_bin"] != table["network_ratio_bin"]).sum()),
-        pairs_sha256=sha256(pairs),
     )
 
 

@@ -19,19 +19,18 @@ from PIL import Image
 from tqdm import tqdm
 
 from spl.common.errors import DataError
-from spl.common.files import sha256
 from spl.common.shards import Row, Shard, resumable_folder, run_shards
 from spl.data.images import centre_crop, load_opaque, resize_image, to_rgb
 from spl.sources.listing import Listed, Listing
 from spl.sources.raw_files import Place, read_place
-from spl.steps.records import write_record
-from spl.steps.slices import DataSettings
+from spl.steps.records import take, write_record
+from spl.steps.settings import ImageSettings
 
 COLUMNS = ("split", "file", "source", "sha256", *Place._fields)
 SHOWN_FAULTS = 10
 
 
-def prepare_images(settings: DataSettings, source: Path, folder: Path, *, workers: int) -> None:
+def prepare_images(settings: ImageSettings, source: Path, folder: Path, *, workers: int) -> None:
     """Bring one dataset's pictures to the network's size.
 
     Writes `folder`/{train,validation,test}/*.png; `manifest.csv` in a stable order: split, file, source, sha256 of the
@@ -40,7 +39,7 @@ def prepare_images(settings: DataSettings, source: Path, folder: Path, *, worker
     Raises: DataError naming every unreadable picture it came across, if more are unreadable than may be left out, a
         picture of the test set is, or fewer training images are left than are held out.
     """
-    listing = Listing(source)
+    inputs, listing = take(source=source), Listing(source)
     names, splits = hashlib.sha256(), Counter[str]()
     for row in listing:
         names.update(f"{row.path}\n".encode())
@@ -53,29 +52,29 @@ def prepare_images(settings: DataSettings, source: Path, folder: Path, *, worker
             (temporary / split).mkdir(exist_ok=True)
         work = partial(_prepare_shard, listing.folder, temporary, settings.crop, settings.image_size)
         results = run_shards(rows, work, temporary, key=key, workers=workers)
-        with tqdm(total=splits.total(), desc=f"prepare {settings.name}", unit="image", disable=None) as bar:
+        with tqdm(total=splits.total(), desc=f"prepare {settings.dataset}", unit="image", disable=None) as bar:
             counts = _write_tables(temporary, results, settings, bar)
         write_record(
             temporary / "record.json",
             settings,
-            inputs={"source": sha256(source)},
+            inputs,
+            {name: temporary / f"{name}.csv" for name in ("manifest", "skipped")},
             raw=str(listing.folder),
             images={split: counts[split] for split in ("train", "validation", "test") if counts[split]},
             referenced=counts["referenced"],
             skipped=counts["skipped"],
             in_train_and_test=counts["in_train_and_test"],
-            manifest_sha256=sha256(temporary / "manifest.csv"),
         )
 
 
-def _held_out(train: int, settings: DataSettings) -> set[int]:
+def _held_out(train: int, settings: ImageSettings) -> set[int]:
     """Draw from the seed which of the training images, the first of a list, are for validation."""
     count = settings.validation
     if count >= train:
         raise DataError(
-            f"datasets.{settings.name}.validation holds out {count} of {train} training images, which leaves none"
+            f"datasets.{settings.dataset}.validation holds out {count} of {train} training images, which leaves none"
         )
-    rng = np.random.default_rng([settings.seed, crc32(settings.name.encode()), count])
+    rng = np.random.default_rng([settings.seed, crc32(settings.dataset.encode()), count])
     return set(rng.choice(train, count, replace=False).tolist())
 
 
@@ -119,7 +118,7 @@ def _crop(pixels: np.ndarray, side: int, name: Path) -> np.ndarray:
         raise DataError(f"{name}: {error}. Replace or remove it, or change the crop.") from None
 
 
-def _write_tables(folder: Path, results: Iterator[list[list[str]]], settings: DataSettings, bar: tqdm) -> Counter[str]:
+def _write_tables(folder: Path, results: Iterator[list[list[str]]], settings: ImageSettings, bar: tqdm) -> Counter[str]:
     """Write manifest.csv and skipped.csv as results come; return how many pictures are in each split, and so on.
 
     Raises: DataError naming the unreadable training pictures as soon as they are too many.
@@ -148,16 +147,16 @@ def _write_tables(folder: Path, results: Iterator[list[list[str]]], settings: Da
         csv.writer(file, lineterminator="\n").writerows([("source", "reason"), *skipped])
     counts["skipped"] = len(skipped)
     if leaked := counts["in_train_and_test"]:
-        print(f"warning: {leaked} test pictures of {settings.name} are also training pictures", file=sys.stderr)
+        print(f"warning: {leaked} test pictures of {settings.dataset} are also training pictures", file=sys.stderr)
     return counts
 
 
-def _check_skipped(skipped: list[tuple[str, str]], settings: DataSettings) -> None:
+def _check_skipped(skipped: list[tuple[str, str]], settings: ImageSettings) -> None:
     if len(skipped) <= settings.skip_unreadable:
         return
     listed = "\n".join(f"  {reason}" for _, reason in skipped[:SHOWN_FAULTS])
     more = f"\n  and {len(skipped) - SHOWN_FAULTS} more" if len(skipped) > SHOWN_FAULTS else ""
-    key = f"datasets.{settings.name}.skip_unreadable"
+    key = f"datasets.{settings.dataset}.skip_unreadable"
     raise DataError(
         f"{len(skipped)} training pictures cannot be used so far, and {key} is {settings.skip_unreadable}:\n"
         f"{listed}{more}\n"

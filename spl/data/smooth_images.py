@@ -3,7 +3,7 @@
 L. Xu, Q. Yan, Y. Xia, J. Jia, "Structure Extraction from Texture via Relative Total Variation", SIGGRAPH Asia 2012.
 """
 
-import hashlib
+import csv
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from spl.common.shards import Row, Shard, resumable_folder, run_shards
 from spl.data.images import decode_rgb
 from spl.data.stored import PreparedImages
 from spl.sources.raw_files import Place, read_place
-from spl.steps.records import write_record
-from spl.steps.slices import StructureSettings
+from spl.steps.records import take, write_record
+from spl.steps.settings import SmoothingSettings
 
 SMALLEST_SCALE = 0.5
 """Pixels: the scale is halved after every iteration, down to this."""
@@ -29,37 +29,40 @@ EPSILON = 1e-3
 """Keeps u finite where the blurred gradient vanishes, for colours in [0, 1]."""
 
 
-def smooth_images(settings: StructureSettings, images: Path, folder: Path, *, workers: int) -> None:
+def smooth_images(settings: SmoothingSettings, images: Path, folder: Path, *, workers: int) -> None:
     """Smooth the training images of one dataset, which MFE learns structure from.
 
-    Reads the manifest of prepared `images`; writes `folder`/train/*.png under the same names and `record.json`.
+    Reads the manifest of prepared `images`; writes `folder`/train/*.png under the same names, `manifest.csv` with their
+    hashes, and `record.json`.
     `folder` appears at once or not at all; a killed call goes on where it was.
     """
-    prepared = PreparedImages(images, split="train")
+    inputs, prepared = take(images=images), PreparedImages(images, split="train")
     rows = ((prepared.name(i), str(root), *place) for i in range(len(prepared)) for root, place in [prepared.where(i)])
-    key = settings.model_dump() | {"images": sha256(images)}
-    pictures = hashlib.sha256()
+    key = settings.model_dump() | {"images": inputs["images"]["sha256"]}
     with resumable_folder(folder, key) as temporary:
         (temporary / "train").mkdir(exist_ok=True)
-        work = partial(_smooth_shard, temporary, settings.smoothing.model_dump())
-        with tqdm(total=len(prepared), desc=f"smooth {settings.dataset}", unit="image", disable=None) as bar:
+        work = partial(_smooth_shard, temporary, settings.structure.model_dump())
+        with (
+            tqdm(total=len(prepared), desc=f"smooth {settings.dataset}", unit="image", disable=None) as bar,
+            (temporary / "manifest.csv").open("w", newline="", encoding="utf-8") as file,
+        ):
+            manifest = csv.writer(file, lineterminator="\n")
+            manifest.writerow(("file", "sha256"))
             for part in run_shards(rows, work, temporary, key=key, workers=workers):
-                pictures.update("".join(f"{digest}\n" for (digest,) in part).encode())
+                manifest.writerows(part)
                 bar.update(len(part))
-        inputs = {"images": sha256(images)}
-        write_record(
-            temporary / "record.json", settings, inputs, images=len(prepared), pictures_sha256=pictures.hexdigest()
-        )
+        outputs = {"manifest": temporary / "manifest.csv"}
+        write_record(temporary / "record.json", settings, inputs, outputs, images=len(prepared))
 
 
 def _smooth_shard(folder: Path, smoothing: dict, shard: Shard) -> list[Row]:
-    """Smooth prepared images into files of the same names; return the hashes of what was written."""
-    hashes = []
+    """Smooth prepared images into files of the same names; return these with the hashes of what was written."""
+    rows = []
     for name, root, *place in shard.rows:
         smooth = smooth_structure(decode_rgb(read_place(Path(root), Place(*place)), name), **smoothing)
         Image.fromarray(smooth).save(folder / name, compress_level=1)
-        hashes.append((sha256(folder / name),))
-    return hashes
+        rows.append((name, sha256(folder / name)))
+    return rows
 
 
 def smooth_structure(

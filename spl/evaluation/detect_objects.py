@@ -11,14 +11,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from spl.common.errors import DataError
-from spl.common.files import atomic, sha256
+from spl.common.files import atomic
 from spl.common.tables import read_table
 from spl.config.teachers import TorchvisionDetector
 from spl.data.images import read_rgb
 from spl.data.stored import PreparedImages
 from spl.detection.boxes import Detections
-from spl.steps.records import require_current, write_record
-from spl.steps.slices import DetectionSettings
+from spl.steps.records import require_current, take, write_record
+from spl.steps.settings import GROUND_TRUTH, DetectionSettings
 from spl.teachers.build import detected_classes, load_teacher
 from spl.teachers.yolov5 import STRIDES, YOLOv5Teacher
 from spl.tensors.loaders import to_image
@@ -36,41 +36,40 @@ def detect_objects(
     *,
     pairs: Path,
     images: Path,
-    evidence: Path | None,
-    teachers: Path,
+    results: Path,
     out: Path,
     device: torch.device,
 ) -> None:
-    """Write a row for every object found in the pictures of a run (`evidence`), or in the uncorrupted ones.
+    """Write a row for every object found in the pictures that a method's run has filled, or in the uncorrupted ones.
 
     Boxes are in pixels of the prepared picture. Raises: DataError if the detector's weights are missing.
     """
-    detect, classes, digest = _load_detector(settings, teachers, device)
-    inputs = {"detector": digest, "pairs": sha256(pairs)}
-    if evidence is None:
-        inputs["images"] = sha256(images)
-    else:
-        inputs["per_image"] = sha256(evidence / "per_image.csv")
+    torch.set_num_threads(settings.threads)
+    detect, classes, weights = _load_detector(settings, results, device)
+    evaluation = settings.at(results / "eval/{dataset}/{method}/seed{seed}")
+    inputs, is_filled = take(detector=weights, pairs=pairs, images=images), settings.method != GROUND_TRUTH
+    if is_filled:
+        inputs |= take(per_image=evaluation / "per_image.csv")
     rows = []
     names = read_table(pairs)["image"]
     truth = PreparedImages(images, names=names)
     for i, name in enumerate(tqdm(names, desc="detect", unit="image", disable=None)):
-        pixels = truth.pixels(i) if evidence is None else read_rgb(evidence / "composited" / Path(name).name)
+        pixels = read_rgb(evaluation / "composited" / Path(name).name) if is_filled else truth.pixels(i)
         found = detect(to_image(pixels).to(device))
         for box, score, label in zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True):
             rows.append((name, classes[label], round(score, 4), *(round(side, 2) for side in box)))
     with atomic(out) as temporary:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
-    write_record(out.with_suffix(".json"), settings, inputs, objects=len(rows), device=str(device))
+    write_record(out.with_suffix(".json"), settings, inputs, {"objects": out}, objects=len(rows), device=str(device))
 
 
-def _load_detector(settings: DetectionSettings, teachers: Path, device: torch.device) -> tuple[Detect, list[str], str]:
-    """Return the detector, the names of its labels and the hash of its weights."""
+def _load_detector(settings: DetectionSettings, results: Path, device: torch.device) -> tuple[Detect, list[str], Path]:
+    """Return the detector, the names of its labels and the file of its weights."""
     if isinstance(settings.detector, TorchvisionDetector):
         return _load_torchvision(settings.detector, settings.min_score, device)
-    weights = teachers / settings.detector.name / "weights.safetensors"
+    weights = results / f"teachers/{settings.detector.teacher}/weights.safetensors"
     require_current(weights.parent / "run.json", settings.detector, {})
-    teacher = load_teacher(settings.detector.teacher, weights).to(device)
+    teacher = load_teacher(settings.detector.network, weights).to(device)
     assert isinstance(teacher, YOLOv5Teacher)
 
     def detect(image: Tensor) -> Detections:
@@ -81,12 +80,12 @@ def _load_detector(settings: DetectionSettings, teachers: Path, device: torch.de
         found = teacher.detect(canvas, min_score=settings.min_score)[0]
         return found.clipped(height=height, width=width).scaled(0.5)
 
-    return detect, detected_classes(weights), sha256(weights)
+    return detect, detected_classes(weights), weights
 
 
 def _load_torchvision(
     detector: TorchvisionDetector, min_score: float, device: torch.device
-) -> tuple[Detect, list[str], str]:
+) -> tuple[Detect, list[str], Path]:
     path = Path(detector.path)
     if not path.is_file():
         raise DataError(
@@ -104,4 +103,4 @@ def _load_torchvision(
         counts = found["scores"] >= min_score
         return Detections(found["boxes"][counts], found["scores"][counts], found["labels"][counts])
 
-    return detect, categories, sha256(path)
+    return detect, categories, path

@@ -8,14 +8,14 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from spl.common.errors import ParamsError
-from spl.config.methods import NetworkMethod
+from spl.config.methods import Network
 from spl.data.pair_masks import spread_over_hole_ratios
-from spl.evaluation.evaluate_method import require_pairs, require_run
+from spl.evaluation.evaluate_method import take_pairs, take_run
 from spl.models.build import load_generator
 from spl.models.ec import EdgeConnect
 from spl.models.spl import SPL
 from spl.steps.records import write_record
-from spl.steps.slices import GuidanceSettings
+from spl.steps.settings import GuidanceSettings
 from spl.tensors.compositing import quantise
 from spl.tensors.loaders import TestPairs
 from spl.weights.files import save_weights
@@ -39,9 +39,10 @@ def keep_guidance(
     Raises: ParamsError if the method is neither SPL nor EdgeConnect; RecordError if its weights are not current.
     """
     run = settings.run
-    inputs = require_pairs(pairs, images, masks)
-    assert isinstance(run.recipe, NetworkMethod)
-    inputs["weights"] = require_run(run, weights, inputs)
+    torch.set_num_threads(settings.threads)
+    inputs = take_pairs(pairs, images, masks)
+    assert isinstance(run.recipe, Network)
+    inputs |= take_run(run, weights, inputs)
     network = load_generator(run.recipe, weights, image_size=run.image_size, device=device).eval()
     test_pairs = TestPairs(pairs, images, masks, image_size=run.image_size)
     rows = sorted(spread_over_hole_ratios(test_pairs.table["hole_ratio"].to_numpy(), settings.images))
@@ -52,7 +53,7 @@ def keep_guidance(
     ]
     save_weights({"prior" if isinstance(network, SPL) else "edges": torch.cat(kept)}, out)
     names = test_pairs.table["image"].iloc[rows].tolist()
-    write_record(out.with_suffix(".json"), settings, inputs, images=names)
+    write_record(out.with_suffix(".json"), settings, inputs, {"guidance": out}, images=names, device=str(device))
 
 
 @torch.no_grad()

@@ -14,12 +14,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from spl.common.files import atomic
-from spl.config.methods import BiharmonicFill, DiffusionFill, NetworkMethod
+from spl.config.methods import ClassicalFill
 from spl.models.build import Inpainter, as_inpainter, build_generator
 from spl.models.classical import classical_inpainter
 from spl.released.convert import TEACHER_CHANNELS
 from spl.steps.records import write_record
-from spl.steps.slices import CostSettings, RunSettings
+from spl.steps.settings import Architecture, CostSettings
 from spl.teachers.build import build_teacher
 
 COLUMNS = [
@@ -31,7 +31,7 @@ TEACHERS = ("spl.teachers.backbone", "spl.teachers.tresnet", "spl.teachers.yolov
 """Imported by `build_teacher` only when they are needed."""
 
 
-def write_costs(settings: CostSettings, path: Path, *, device: torch.device) -> None:
+def measure_cost(settings: CostSettings, path: Path, *, device: torch.device) -> None:
     """Measure every method at every image size, one at a time in a process of its own; write a table and its record.
 
     Weights are fresh ones: cost does not depend on them. Seconds are the median for single pictures; memory is what
@@ -41,26 +41,28 @@ def write_costs(settings: CostSettings, path: Path, *, device: torch.device) -> 
     # A new process for each, forked from one that has only imported: what a measurement leaves in memory would hide
     # what the next one needs, and an import would count as its own.
     context = get_context("forkserver")
-    context.set_forkserver_preload([__name__, *(TEACHERS if any(run.teacher for run in settings.runs) else ())])
+    context.set_forkserver_preload(
+        [__name__, *(TEACHERS if any(method.teacher for method in settings.methods) else ())]
+    )
     with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
-        for run in tqdm(settings.runs, desc="cost", unit="method", disable=None):
-            rows.append(pool.submit(measure_cost, run, str(device)).result())
+        for method in tqdm(settings.methods, desc="cost", unit="method", disable=None):
+            rows.append(pool.submit(measure_method, method, str(device)).result())
     with atomic(path) as temporary:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
-    write_record(path.with_suffix(".json"), settings, {}, device=str(device))
+    write_record(path.with_suffix(".json"), settings, {}, {"costs": path}, device=str(device))
 
 
-def measure_cost(run: RunSettings, device_name: str) -> dict[str, Any]:
-    """Build a run's method and fill a picture of its size a few times; return a row of the table."""
+def measure_method(built: Architecture, device_name: str) -> dict[str, Any]:
+    """Build a method and fill a picture of its size a few times; return a row of the table."""
     device = torch.device(device_name)
     before = _reset_peak(device)
-    generator = build_network(run)
+    generator = build_network(built)
     if generator:
         inpainter = as_inpainter(generator.to(device))
     else:
-        assert isinstance(run.recipe, DiffusionFill | BiharmonicFill)
-        inpainter = classical_inpainter(run.recipe)
-    size = run.image_size
+        assert isinstance(built.recipe, ClassicalFill)
+        inpainter = classical_inpainter(built.recipe)
+    size = built.image_size
     image = torch.linspace(0, 1, size, device=device).expand(1, 3, size, size).contiguous()
     mask = torch.zeros(1, 1, size, size, device=device)
     mask[:, :, size // 4 : 3 * size // 4, size // 4 : 3 * size // 4] = 1
@@ -72,7 +74,7 @@ def measure_cost(run: RunSettings, device_name: str) -> dict[str, Any]:
         with operations:
             inpainter(image, mask)
     return {
-        "method": run.method,
+        "method": built.method,
         "image_size": size,
         "parameters": sum(parameter.numel() for parameter in generator.parameters()) if generator else 0,
         "gmacs": round(operations.get_total_flops() / 2e9, 3) if generator else None,
@@ -83,14 +85,14 @@ def measure_cost(run: RunSettings, device_name: str) -> dict[str, Any]:
     }
 
 
-def build_network(run: RunSettings) -> nn.Module | None:
-    """Return the generator of a run with fresh weights; None for a classical fill."""
-    if not isinstance(run.recipe, NetworkMethod):
+def build_network(built: Architecture) -> nn.Module | None:
+    """Return a method's generator with fresh weights; None for a classical fill."""
+    if isinstance(built.recipe, ClassicalFill):
         return None
-    channels = TEACHER_CHANNELS if run.released else 1
-    if run.teacher:
-        channels = build_teacher(run.teacher.teacher).channels
-    return build_generator(run.recipe, image_size=run.image_size, teacher_channels=channels)
+    channels = TEACHER_CHANNELS if built.released else 1
+    if built.teacher:
+        channels = build_teacher(built.teacher).channels
+    return build_generator(built.recipe, image_size=built.image_size, teacher_channels=channels)
 
 
 def _time(inpainter: Inpainter, image: torch.Tensor, mask: torch.Tensor) -> float:

@@ -3,48 +3,51 @@
 from pathlib import Path
 from typing import Any
 
-from spl.common.files import atomic, sha256
+from spl.common.files import atomic
 from spl.common.tables import read_table
 from spl.config.experiment import PerceptualMetric
 from spl.sources.metric_weights import missing_files, present_files, require_published, too_few
-from spl.steps.records import write_record
-from spl.steps.slices import PerceptualSettings
+from spl.steps.records import take, write_record
+from spl.steps.settings import PerceptualSettings
 
 ONE_SUBSET = "Up to 1000 images make one subset, whose estimate has no deviation."
 
 
 def measure_perceptual(
-    settings: PerceptualSettings, *, evidence: Path, images: Path, out: Path, device: str | None
+    settings: PerceptualSettings, *, evaluation: Path, images: Path, out: Path, device: str | None
 ) -> None:
     """Measure the filled pictures of one evaluation against the prepared ones.
 
-    Reads per_image.csv and composited/ of the folder `evidence`, the pictures beside the manifest `images` and the
+    Reads per_image.csv and composited/ of the folder `evaluation`, the pictures beside the manifest `images` and the
     published networks in the settings' folder; writes LPIPS per image to `out` and the rest to a record beside it.
     Metrics that cannot be had are empty there, with the reason.
     Raises: CheckpointError if a weight file is damaged or another one, DataError if a picture is missing or of another
     size.
     """
-    per_image, weights = evidence / "per_image.csv", Path(settings.folder)
-    require_published(settings.metrics, weights)  # a damaged file should not end a long measurement
+    per_image, weights, metrics = (
+        evaluation / "per_image.csv",
+        Path(settings.perceptual.folder),
+        settings.perceptual.metrics,
+    )
+    inputs = take(per_image=per_image, images=images, **present_files(metrics, weights))
+    require_published(metrics, weights)  # a damaged file should not end a long measurement
     table = read_table(per_image)[["image", "hole_ratio", "ratio_bin"]]
-    unavailable = find_obstacles(settings.metrics, weights, count=len(table))
+    unavailable = find_obstacles(metrics, weights, count=len(table))
     found: dict[str, Any] = {}
-    available: list[PerceptualMetric] = [metric for metric in settings.metrics if metric not in unavailable]
+    available: list[PerceptualMetric] = [metric for metric in metrics if metric not in unavailable]
     if available:
         # PyTorch takes seconds to import, for every run of a study: only where there is something to look through.
         from spl.evaluation.perceptual import FilledPictures, look
 
-        pictures = FilledPictures(table, evidence / "composited", images)
+        pictures = FilledPictures(table, evaluation / "composited", images)
         found = look(settings, available, pictures, device)
         if "kid" in available and found["kid_sd"] is None:
             unavailable["kid_sd"] = ONE_SUBSET
     table["lpips"] = found.pop("lpips", None)
     with atomic(out) as temporary:
         table.to_csv(temporary, index=False)
-    inputs = {"per_image": per_image} | present_files(settings.metrics, weights)
     results = {"fid": None, "kid": None, "kid_sd": None, "n_images": len(table)} | found
-    hashes = {name: sha256(path) for name, path in inputs.items()}
-    write_record(out.with_suffix(".json"), settings, hashes, unavailable=unavailable, **results)
+    write_record(out.with_suffix(".json"), settings, inputs, {"distances": out}, unavailable=unavailable, **results)
 
 
 def find_obstacles(metrics: tuple[PerceptualMetric, ...], weights: Path, *, count: int) -> dict[str, str]:

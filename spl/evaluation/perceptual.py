@@ -17,7 +17,7 @@ from spl.data.images import read_rgb
 from spl.data.stored import PreparedImages
 from spl.evaluation.distribution import Perceive, fid, kid, load_inception
 from spl.evaluation.lpips import LPIPS, load_lpips
-from spl.steps.slices import PerceptualSettings
+from spl.steps.settings import PerceptualSettings
 from spl.tensors.device import pick_device
 
 BATCH_SIZE = 16
@@ -58,7 +58,8 @@ def look(
 
     Raises: DataError if a picture is missing or of another size.
     """
-    device, folder = pick_device(device_name), Path(settings.folder)
+    torch.set_num_threads(settings.threads)
+    device, folder = pick_device(device_name), Path(settings.perceptual.folder)
     found: dict[str, Any] = {"device": str(device)}
     if "lpips" in metrics:
         found["lpips"] = _measure_distances(load_lpips(folder, device), pictures, device).round(6)
@@ -67,7 +68,7 @@ def look(
         if "fid" in metrics:
             found["fid"] = fid(ours, truth)
         if "kid" in metrics:
-            found["kid"], found["kid_sd"] = kid(ours, truth, seed=settings.seed)
+            found["kid"], found["kid_sd"] = kid(ours, truth, seed=settings.subset_seed)
     return found
 
 

@@ -1,12 +1,26 @@
 """Which test pictures a figure shows: by rule, never by hand."""
 
 from collections.abc import Collection
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 
 from spl.common.errors import DataError
-from spl.steps.report_slices import Choice
+from spl.steps.settings import FigureSettings
+
+
+class Choice(NamedTuple):
+    """The rule by which a figure's images are chosen."""
+
+    seed: int
+    choice: str
+    min_hole_ratio: float
+
+    @classmethod
+    def of(cls, settings: FigureSettings) -> Self:
+        """Take the rule from a figure's settings."""
+        return cls(settings.seed, settings.figures.choice, settings.figures.min_hole_ratio)
 
 
 def choose_pictures(

@@ -29,12 +29,16 @@ ITERATIONS = 100
 TINY = 1e-6
 
 
-def read_guidance(results: Path, dataset: str, method: str, *, kind: str) -> tuple[list[str], np.ndarray]:
+def guidance_file(results: Path, dataset: str, method: str) -> Path:
+    """Return the file with the kept priors or edges of a method."""
+    return results / f"guidance/{dataset}/{method}.safetensors"
+
+
+def read_guidance(path: Path, *, kind: str) -> tuple[list[str], np.ndarray]:
     """Read the kept `prior` (N, c, h, w) or `edges` (N, 1, H, W) of a method, and the names of its N pictures.
 
     Raises: DataError if the file and its record do not fit together.
     """
-    path = results / "guidance" / dataset / f"{method}.safetensors"
     names = read_json(path.with_suffix(".json"))["images"]
     if not path.is_file():
         raise DataError(f"{path} does not exist. Build it first: snakemake --cores all -- {path}")

@@ -1,7 +1,7 @@
 """Detections on pictures: boxes, classes and confidences, and which pictures hide an object."""
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,10 @@ from matplotlib.transforms import Bbox
 
 from spl.common.tables import read_table
 from spl.detection.occlusion import HALF_HIDDEN, hidden_share
-from spl.figures.choose import choose_pictures
+from spl.figures.choose import Choice, choose_pictures
 from spl.figures.pictures import Evidence
 from spl.figures.style import SMALL, distinct_colours
-from spl.steps.report_slices import Choice
-
-GROUND_TRUTH = "ground_truth"
-"""The name under which the detections on uncorrupted pictures are kept."""
+from spl.steps.settings import GROUND_TRUTH
 
 BOX = ["x_min", "y_min", "x_max", "y_max"]
 
@@ -34,9 +31,14 @@ HIDEABLE = 0.4
 """Share of any box that a text may cover."""
 
 
-def read_detections(results: Path, dataset: str, sources: Iterable[str]) -> dict[str, pd.DataFrame]:
-    """Read what was found in the pictures of methods, or of `ground_truth`."""
-    return {source: read_table(results / "detections" / dataset / f"{source}.csv") for source in sources}
+def detection_files(results: Path, dataset: str, methods: Iterable[str]) -> dict[str, Path]:
+    """Return the tables of what was found in the pictures of methods, and in the uncorrupted ones."""
+    return {source: results / f"detections/{dataset}/{source}.csv" for source in (*methods, GROUND_TRUTH)}
+
+
+def read_detections(files: Mapping[str, Path]) -> dict[str, pd.DataFrame]:
+    """Read what was found."""
+    return {source: read_table(file) for source, file in files.items()}
 
 
 def found_in(image: str, detections: pd.DataFrame) -> pd.DataFrame:

@@ -3,38 +3,42 @@
 from pathlib import Path
 
 from spl.common.labels import method_title
-from spl.figures.clusters import cluster_priors, paint, read_guidance
+from spl.figures.choose import Choice
+from spl.figures.clusters import cluster_priors, guidance_file, paint, read_guidance
 from spl.figures.detections import (
-    GROUND_TRUTH,
     LEGEND,
     add_legend,
     choose_hiding,
     class_colours,
+    detection_files,
     draw_detections,
     found_in,
     read_detections,
 )
 from spl.figures.pictures import Evidence, picture_grid, show
 from spl.figures.style import PAGE_WIDTH, save_figure
-from spl.steps.report_slices import Figure1Settings
+from spl.steps.settings import GROUND_TRUTH, FigureSettings
 
 
-def draw_fig1(settings: Figure1Settings, *, results: Path, data: Path, stem: Path) -> None:
+def draw_fig1(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> list[Path]:
     """Draw input, results with detections, the prior's k-means picture and the ground truth side by side.
 
-    The picture is one whose hole hides at least half of an object, if there is any.
+    The picture is one whose hole hides at least half of an object, if there is any. Returns the files that were read.
     """
-    figure, choice = settings.figure, settings.choice
-    evidence = Evidence(results, data, figure.dataset, settings.shown.seeds[figure.dataset])
-    names, priors = read_guidance(results, figure.dataset, figure.prior, kind="prior")
-    detections = read_detections(results, figure.dataset, [*figure.methods, GROUND_TRUTH])
+    figure, choice, clusters = settings.figures.fig1, Choice.of(settings), settings.figures.clusters
+    assert figure is not None
+    evidence = Evidence.of(settings, figure.dataset, figure.methods, results=results, data=data)
+    guidance = guidance_file(results, figure.dataset, figure.prior)
+    found_files = detection_files(results, figure.dataset, figure.methods)
+    names, priors = read_guidance(guidance, kind="prior")
+    detections = read_detections(found_files)
     table = evidence.table(figure.methods[-1])
     image = choose_hiding(evidence, detections[GROUND_TRUTH], table, choice, among=names)
 
-    labels = cluster_priors(priors, [names.index(image)], settings.clusters, seed=choice.seed)[0]
+    labels = cluster_priors(priors, [names.index(image)], clusters, seed=choice.seed)[0]
     panes = [("Input", evidence.masked(image), None)]
     panes += [(method_title(m), evidence.filled(image, m), m) for m in figure.methods]
-    panes += [(f"Prior $S_m$ of {method_title(figure.prior)}", paint(labels, settings.clusters.number), None)]
+    panes += [(f"Prior $S_m$ of {method_title(figure.prior)}", paint(labels, clusters.number), None)]
     panes += [("Ground truth", evidence.truth(image), GROUND_TRUTH)]
     found = {source: found_in(image, table) for source, table in detections.items()}
     colours = class_colours(found.values())
@@ -45,4 +49,5 @@ def draw_fig1(settings: Figure1Settings, *, results: Path, data: Path, stem: Pat
         if source:
             draw_detections(axis, found[source], colours)
     add_legend(canvas, colours)
-    save_figure(canvas, stem, shown=f"{figure.dataset}/{image}")
+    save_figure(canvas, out, shown=f"{figure.dataset}/{image}")
+    return [*evidence.files(), guidance, *found_files.values()]

@@ -13,7 +13,7 @@ from spl.figures.style import NORMAL, PAGE_WIDTH, save_figure
 from spl.models.layers import SPADE, ResidualBlock, ResidualDenseBlock, SPADEResidualBlock
 from spl.models.spl import DenseBody
 from spl.models.trace import Shape, Step, trace
-from spl.steps.report_slices import Figure2Settings
+from spl.steps.settings import Architecture, FigureSettings
 
 HEIGHT = 4.2
 TOP, MIDDLE, BOTTOM, LEGEND = 3.34, 1.74, 0.64, 0.13
@@ -48,24 +48,27 @@ class Slab(NamedTuple):
     stacked: bool = False
 
 
-def draw_fig2(settings: Figure2Settings, *, stem: Path) -> None:
+def draw_fig2(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> list[Path]:
     """Draw encoder, semantic learner and decoder with shapes and numbers of parameters; nothing is read."""
-    recipe = settings.run.recipe
+    figure = settings.figures.fig2
+    assert figure is not None
+    recipe = settings.methods[figure.method]
     assert isinstance(recipe, SPLRecipe)
-    network = build_network(settings.run)
+    built = Architecture.of(settings, figure.dataset, figure.method)
+    network = build_network(built)
     assert network is not None
-    steps = trace(network, image_size=settings.run.image_size)
+    steps = trace(network, image_size=built.image_size)
     diagram = Diagram(PAGE_WIDTH, HEIGHT, smallest=steps["image_encoder"].outputs[0][-1])
     features = _draw_encoder(diagram, steps)
     prior = _draw_learner(diagram, steps)
     _draw_decoder(diagram, steps, features, prior)
     has_teacher = recipe.losses.lambda_prior > 0
     if has_teacher:
-        teacher = settings.run.teacher
-        _draw_teacher(diagram, steps, TEACHER_TITLES[teacher.teacher.kind] if teacher else "a pretext network")
+        _draw_teacher(diagram, steps, TEACHER_TITLES[built.teacher.kind] if built.teacher else "a pretext network")
     _draw_fusion(diagram, steps)
     _draw_legend(diagram, _kinds(steps), training=has_teacher)
-    save_figure(diagram.figure, stem)
+    save_figure(diagram.figure, out)
+    return []
 
 
 # --- Parts ------------------------------------------------------------------------------------------------------------

@@ -6,30 +6,35 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from spl.common.labels import method_title
-from spl.figures.choose import choose_pictures
+from spl.figures.choose import Choice, choose_pictures
 from spl.figures.detections import (
-    GROUND_TRUTH,
     LEGEND,
     add_legend,
     choose_hiding,
     class_colours,
+    detection_files,
     draw_detections,
     found_in,
     read_detections,
 )
 from spl.figures.pictures import Evidence, picture_grid, show
 from spl.figures.style import PAGE_WIDTH, save_figure
-from spl.steps.report_slices import Figure3Settings
+from spl.steps.settings import GROUND_TRUTH, FigureSettings
 
 
-def draw_fig3(settings: Figure3Settings, *, results: Path, data: Path, stem: Path) -> None:
+def draw_fig3(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> list[Path]:
     """Draw input, every method and ground truth below each other.
 
-    The last column shows a picture whose hole hides at least half of an object, if there is any.
+    The last column shows a picture whose hole hides at least half of an object, if there is any. Returns the files that were read.
     """
-    figure, choice = settings.figure, settings.choice
-    evidence = {d: Evidence(results, data, d, seeds) for d, seeds in settings.shown.seeds.items()}
-    detections = read_detections(results, figure.detections, [*figure.methods, GROUND_TRUTH])
+    figure, choice = settings.figures.fig3, Choice.of(settings)
+    assert figure is not None
+    evidence = {
+        dataset: Evidence.of(settings, dataset, figure.methods, results=results, data=data)
+        for dataset in dict.fromkeys([*figure.images, figure.detections])
+    }
+    found_files = detection_files(results, figure.detections, figure.methods)
+    detections = read_detections(found_files)
     table = evidence[figure.detections].table(figure.methods[-1])
     detected = choose_hiding(evidence[figure.detections], detections[GROUND_TRUTH], table, choice)
     columns: list[tuple[str, str]] = []
@@ -53,7 +58,8 @@ def draw_fig3(settings: Figure3Settings, *, results: Path, data: Path, stem: Pat
     for axis, source in zip(axes[1:, -1], [*figure.methods, GROUND_TRUTH], strict=True):
         draw_detections(axis, found[source], colours)
     add_legend(canvas, colours)
-    save_figure(canvas, stem, shown=", ".join(f"{d}/{i}" for d, i in [*columns, (figure.detections, detected)]))
+    save_figure(canvas, out, shown=", ".join(f"{d}/{i}" for d, i in [*columns, (figure.detections, detected)]))
+    return [*(file for shown in evidence.values() for file in shown.files()), *found_files.values()]
 
 
 def _panes(evidence: Evidence, image: str, methods: tuple[str, ...]) -> list[np.ndarray]:

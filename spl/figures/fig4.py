@@ -1,4 +1,4 @@
-"""Figure 4: the ablations of the semantic supervision and of its fusion, from `results/figure4.csv` alone."""
+"""Figure 4: the ablations of the semantic supervision and of its fusion, from `results/ablations.csv` alone."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from spl.common.errors import DataError
 from spl.common.labels import method_title, metric_title
 from spl.common.tables import read_table
 from spl.figures.style import INK, PAGE_WIDTH, RULE, SMALL, method_colours, save_figure
-from spl.steps.report_slices import AblationSettings
+from spl.steps.settings import FigureSettings
 
 ORDER = ("psnr", "ssim", "mae")
 
@@ -20,15 +20,16 @@ MASK_RATIO = "all"
 """Of the bars; the table has the others too."""
 
 
-def draw_fig4(settings: AblationSettings, csv: Path, stem: Path) -> None:
-    """Draw a panel of bars for every metric to `stem`.pdf and `stem`.png.
+def draw_fig4(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> list[Path]:
+    """Draw a panel of bars for every metric.
 
     A bar's whiskers are the interval of its paired difference to the reference, so those that do not reach the
-    reference's line mark a difference; dots are single trainings.
+    reference's line mark a difference; dots are single trainings. Returns the files that were read.
     Raises: DataError if the table has no rows.
     """
+    csv = results / "ablations.csv"
     table = read_table(csv)
-    if table.empty:
+    if settings.ablations is None or table.empty:
         raise DataError(f"{csv} has no rows: params.yaml has no ablations, so there is no figure 4 to draw")
     rows = table[table["mask_ratio"] == MASK_RATIO]
     figure = Figure(figsize=(PAGE_WIDTH, 2.4), layout="constrained")
@@ -36,14 +37,15 @@ def draw_fig4(settings: AblationSettings, csv: Path, stem: Path) -> None:
     for axis, metric in zip(panels, ORDER, strict=True):
         _draw_bars(axis, rows[rows["metric"] == metric].reset_index(drop=True))
         axis.set_title(metric_title(metric))
-    confidence, reference = settings.table.evaluation.bootstrap.confidence, method_title(settings.table.methods[0])
+    confidence, reference = settings.evaluation.bootstrap.confidence, method_title(settings.ablations.reference)
     dots = "; dots: single trainings" if rows["n_seeds"].max() > 1 else ""
     figure.supxlabel(
         f"{table['dataset'][0]}. Axes are cut and do not start at 0. "
         f"Whiskers: {confidence:.0%} interval of the paired difference to {reference} (dashed){dots}.",
         fontsize=SMALL,
     )
-    save_figure(figure, stem)
+    save_figure(figure, out)
+    return [csv]
 
 
 def _draw_bars(axis: Axes, rows: pd.DataFrame) -> None:

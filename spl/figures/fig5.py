@@ -7,27 +7,32 @@ from matplotlib.colors import to_rgb
 
 from spl.common.labels import method_title
 from spl.data.images import resize_mask
-from spl.figures.choose import choose_pictures
-from spl.figures.clusters import cluster_priors, paint, read_guidance
+from spl.figures.choose import Choice, choose_pictures
+from spl.figures.clusters import cluster_priors, guidance_file, paint, read_guidance
 from spl.figures.pictures import Evidence, picture_grid, show
 from spl.figures.style import INK, PAGE_WIDTH, save_figure
-from spl.steps.report_slices import Figure5Settings
+from spl.steps.settings import FigureSettings
 
 PREDICTED = "#0055cc"
 """Colour of edges inside the hole; those outside are Canny's."""
 
 
-def draw_fig5(settings: Figure5Settings, *, results: Path, data: Path, stem: Path) -> None:
-    """Draw input, edges and what is made of them, the prior's k-means picture and what is made of it, ground truth."""
-    figure, choice = settings.figure, settings.choice
-    evidence = Evidence(results, data, figure.dataset, settings.shown.seeds[figure.dataset])
-    named_priors, priors = read_guidance(results, figure.dataset, figure.prior, kind="prior")
-    named_edges, edges = read_guidance(results, figure.dataset, figure.edges, kind="edges")
+def draw_fig5(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> list[Path]:
+    """Draw input, edges and what is made of them, the prior's k-means picture and what is made of it, ground truth.
+
+    Returns the files that were read.
+    """
+    figure, choice, clustering = settings.figures.fig5, Choice.of(settings), settings.figures.clusters
+    assert figure is not None
+    evidence = Evidence.of(settings, figure.dataset, (figure.edges, figure.prior), results=results, data=data)
+    guidance = [guidance_file(results, figure.dataset, method) for method in (figure.prior, figure.edges)]
+    named_priors, priors = read_guidance(guidance[0], kind="prior")
+    named_edges, edges = read_guidance(guidance[1], kind="edges")
     both = set(named_priors) & set(named_edges)
     images = choose_pictures(evidence.table(figure.prior), choice, figure.images, among=both)
 
     shown = [named_priors.index(image) for image in images]
-    labels = cluster_priors(priors, shown, settings.clusters, seed=choice.seed)
+    labels = cluster_priors(priors, shown, clustering, seed=choice.seed)
     drawing, painting = method_title(figure.edges), method_title(figure.prior)
     titles = ["Input", f"Edges of {drawing}", drawing, f"Prior $S_m$ of {painting}", painting, "Ground truth"]
     canvas, axes = picture_grid(len(images), len(titles), width=PAGE_WIDTH, top=0.17)
@@ -39,13 +44,14 @@ def draw_fig5(settings: Figure5Settings, *, results: Path, data: Path, stem: Pat
             evidence.masked(image),
             sketch,
             evidence.filled(image, figure.edges),
-            paint(clusters, settings.clusters.number),
+            paint(clusters, clustering.number),
             evidence.filled(image, figure.prior),
             evidence.truth(image),
         ]
         for axis, pixels in zip(line, panes, strict=True):
             show(axis, pixels)
-    save_figure(canvas, stem, shown=", ".join(f"{figure.dataset}/{image}" for image in images))
+    save_figure(canvas, out, shown=", ".join(f"{figure.dataset}/{image}" for image in images))
+    return [*evidence.files(), *guidance]
 
 
 def draw_edges(edges: np.ndarray, hole: np.ndarray) -> np.ndarray:

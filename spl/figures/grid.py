@@ -6,12 +6,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spl.analysis.grid import WEIGHTS
+from spl.analysis.compare_grid import WEIGHTS
 from spl.common.errors import DataError
 from spl.common.labels import method_title
 from spl.common.tables import read_table
 from spl.figures.style import GREY, INK, PAGE_WIDTH, RULE, SMALL, method_colours, save_figure
-from spl.steps.report_slices import GridSettings
+from spl.steps.settings import FigureSettings
 
 TITLES = {
     "lambda_img": r"$\lambda_1$ (image)",
@@ -22,18 +22,19 @@ TITLES = {
 }
 
 
-def draw_grid(settings: GridSettings, csv: Path, stem: Path) -> None:
-    """Draw PSNR against every weight that varies, a row of panels for each dataset, to `stem`.pdf and `stem`.png.
+def draw_grid(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> list[Path]:
+    """Draw PSNR against every weight that varies, a row of panels for each dataset.
 
-    Every point is in every panel of its dataset; the line joins the best of each value.
+    Every point is in every panel of its dataset; the line joins the best of each value. Returns the files that were read.
     Raises: DataError if the table has no rows.
     """
+    csv = results / "grid.csv"
     table = read_table(csv)
-    if table.empty:
+    if settings.grid is None or table.empty:
         raise DataError(f"{csv} has no rows: params.yaml has no grid, so there is no picture of it to draw")
     weights = [weight for weight in WEIGHTS if table[weight].nunique() > 1]
     datasets = list(dict.fromkeys(table["dataset"]))
-    method = settings.table.methods[0]
+    method = settings.grid.method
     figure = Figure(figsize=(PAGE_WIDTH, 0.35 + 1.7 * len(datasets)), layout="constrained")
     panels = figure.subplots(len(datasets), len(weights), sharey="row", squeeze=False)
     colour = method_colours([method])[method]
@@ -48,7 +49,8 @@ def draw_grid(settings: GridSettings, csv: Path, stem: Path) -> None:
         f"star: {method_title(method)}'s own weights.",
         fontsize=SMALL,
     )
-    save_figure(figure, stem)
+    save_figure(figure, out)
+    return [csv]
 
 
 def _draw_weight(axis: Axes, rows: pd.DataFrame, weight: str, method: str, colour: str) -> None:

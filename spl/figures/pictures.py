@@ -1,8 +1,10 @@
 """Rows and columns of pictures, and where the pictures come from."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from matplotlib.figure import Figure
 
 from spl.common.errors import DataError
 from spl.common.tables import read_table
+from spl.config.experiment import Design
 from spl.data.images import read_rgb
 from spl.data.stored import GroupedMasks, PreparedImages
 from spl.figures.style import GREY
@@ -28,6 +31,16 @@ class Evidence:
     dataset: str
     seeds: dict[str, int]
     """The methods and the seed of the run that is shown."""
+
+    @classmethod
+    def of(cls, design: Design, dataset: str, methods: Iterable[str], *, results: Path, data: Path) -> Self:
+        """Take the first run of each method."""
+        return cls(results, data, dataset, {method: design.seeds_of(dataset, method)[0] for method in methods})
+
+    def files(self) -> list[Path]:
+        """Return the tables that all of it is found by."""
+        tables = [self._folder(method) / "per_image.csv" for method in self.seeds]
+        return [*tables, self.data / f"prepared/{self.dataset}/manifest.csv", self.data / "masks/masks.csv"]
 
     def table(self, method: str) -> pd.DataFrame:
         """Return a method's numbers, one row per test image."""

@@ -69,13 +69,13 @@ def distinct_colours(count: int) -> list[str]:
     return list(islice(cycle(tones), count))
 
 
-def save_figure(figure: Figure, stem: Path, *, shown: str = "") -> None:
-    """Write `stem`.pdf and `stem`.png, each whole or not at all; the same figure gives the same bytes.
+def save_figure(figure: Figure, out: Path, *, shown: str = "") -> None:
+    """Write `out` as .pdf and as .png, each whole or not at all; the same figure gives the same bytes.
 
     `shown` names the pictures in it, for the report: the PNG keeps it as its description.
     """
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None, "Description": shown})):
-        with atomic(stem.with_name(stem.name + suffix)) as temporary:
+        with atomic(out.with_suffix(suffix)) as temporary:
             figure.savefig(temporary, metadata=metadata)
 
 

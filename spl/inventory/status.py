@@ -9,27 +9,18 @@ from typing import Literal, NamedTuple
 
 from spl.common.errors import ParamsError
 from spl.config.experiment import ImageSource, MiniatureMasks, Params, Registered, Supplied
+from spl.config.grid import grid_points
 from spl.config.registry import RegisteredFile, Source, source_of
-from spl.config.releases import released_files
 from spl.config.teachers import MiniaturePretext, TeacherDetector, TorchvisionDetector
 from spl.sources.download import SUMS, recorded
 from spl.sources.metric_weights import FILES
-from spl.steps.report_slices import (
-    FIGURES,
-    AblationSettings,
-    Figure1Settings,
-    Figure3Settings,
-    Figure5Settings,
-    GridSettings,
-    drawn_figures,
-)
-from spl.steps.slices import (
+from spl.steps.settings import (
     RunSettings,
+    TeacherSettings,
+    drawn_figures,
+    first_runs,
     needed_teachers,
-    run_settings,
     supplied_teacher_file,
-    teacher_settings,
-    vgg_file,
 )
 
 FileState = Literal["missing", "partly downloaded", "present"]
@@ -152,7 +143,7 @@ def _needed_pictures(
         blocks = "; ".join([f"dataset {name}: its columns of Table 1", *_figures(params, cells)])
         yield f"datasets.{name}", f"pictures of the dataset {name}", dataset.source, blocks
     yield "masks", "irregular masks", params.masks.source, "masks: every training and all of Table 1"
-    taught = [name for name in needed_teachers(params) if teacher_settings(params, name).pretext]
+    taught = [name for name in needed_teachers(params) if TeacherSettings.of(params, teacher=name).pretext]
     if params.pretext and taught:
         yield "pretext", "labelled pictures for teachers", params.pretext, f"teachers {', '.join(taught)}"
 
@@ -193,15 +184,15 @@ def _unlisted(path: Path) -> RegisteredFile:
 
 def _needed_weights(params: Params) -> Iterator[_Weight]:
     """Yield every weight file that the parameters name and a run, a metric or the detector needs."""
-    runs = {(d, m): run_settings(params, d, m) for d in params.datasets for m in params.methods_of(d)}
+    runs = {(run.dataset, run.method): run for run in first_runs(params)}
     yield from _teachers(params, runs)
     for (dataset, method), run in runs.items():
         if run.released:
             blocks = "; ".join([f"cell {method} on {dataset}", *_figures(params, {(dataset, method)})])
-            for path in released_files(run.recipe.recipe, run.released.path):
+            for path in run.released_files():
                 yield _Weight(path, f"methods.{method}.weights.{dataset}", blocks)
-    for vgg in dict.fromkeys(filter(None, map(vgg_file, runs.values()))):
-        trained = {cell for cell, run in runs.items() if vgg_file(run) == vgg}
+    for vgg in dict.fromkeys(file for run in runs.values() if (file := run.vgg_file())):
+        trained = {cell for cell, run in runs.items() if run.vgg_file() == vgg}
         yield _Weight(Path(vgg), "perception", f"perceptual losses: {_trainings(params, trained)}")
     folder = Path(params.evaluation.perceptual.folder)
     for metric in params.evaluation.perceptual.metrics:
@@ -218,7 +209,7 @@ def _teachers(params: Params, runs: dict[tuple[str, str], RunSettings]) -> Itera
     for name, teacher in params.teachers.items():
         if not (path := supplied_teacher_file(teacher)):
             continue
-        taught = {cell for cell, run in runs.items() if run.teacher and run.teacher.name == name}
+        taught = {cell for cell, run in runs.items() if run.teacher and run.teacher.teacher == name}
         if taught:
             yield _Weight(Path(path), f"teachers.{name}", f"teacher {name}: {_trainings(params, taught)}")
         if isinstance(detector, TeacherDetector) and detector.teacher == name:
@@ -253,17 +244,12 @@ def _figure_names(names: list[str]) -> list[str]:
 
 def _shown(params: Params) -> dict[str, Cells]:
     """Return the cells that each figure shows; figure 2 shows none."""
-    shown: dict[str, Cells] = {}
-    for name in drawn_figures(params):
-        match FIGURES[name](params):
-            case Figure1Settings(shown=runs) | Figure3Settings(shown=runs) | Figure5Settings(shown=runs):
-                methods = runs.seeds
-            case AblationSettings(table=table) | GridSettings(table=table):
-                methods = table.seeds
-            case _:
-                methods = {}
-        shown[name] = {(dataset, method) for dataset, seeds in methods.items() for method in seeds}
-    return shown
+    shown = {name: set(seen.filled + seen.guided) for name, seen in params.figures.shown().items()}
+    if ablations := params.ablations:
+        shown["fig4"] = {(ablations.dataset, method) for method in (ablations.reference, *ablations.methods)}
+    if grid := params.grid:
+        shown["grid"] = {(dataset, m) for dataset in params.datasets for m in (grid.method, *grid_points(params))}
+    return {name: shown.get(name, set()) for name in drawn_figures(params)}
 
 
 def _detections(params: Params) -> str:

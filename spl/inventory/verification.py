@@ -11,12 +11,13 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from spl.common.errors import DataError
-from spl.common.files import read_json, sha256
+from spl.common.files import sha256
 from spl.config.experiment import Params, Registered
 from spl.config.registry import Source, source_of
 from spl.sources.download import verify
 from spl.sources.raw_files import Place, read_place
-from spl.steps.slices import weight_files
+from spl.steps.records import read_record, recorded_outputs
+from spl.steps.settings import weight_files
 
 BLOCK = 4096
 """Files that are hashed before the next are listed."""
@@ -37,10 +38,10 @@ def verify_data(params: Params, registry: dict[str, Source], data: Path, *, work
         yield from _verify_source(registry[name])
     for dataset in params.datasets:
         folder = data / "prepared" / dataset
-        yield from _verify_table(folder / "manifest.csv", "manifest_sha256", _images(folder), workers)
+        yield from _verify_table(folder / "manifest.csv", _images(folder), workers)
         pairs = data / f"pairs/{dataset}.csv"
-        yield from _verify_table(pairs, "pairs_sha256", (), workers, pairs.with_suffix(".json"))
-    yield from _verify_table(data / "masks/masks.csv", "masks_sha256", _masks(data / "masks"), workers)
+        yield from _verify_table(pairs, (), workers, pairs.with_suffix(".json"))
+    yield from _verify_table(data / "masks/masks.csv", _masks(data / "masks"), workers)
 
 
 def _registered(params: Params, registry: dict[str, Source]) -> list[str]:
@@ -59,14 +60,12 @@ def _verify_source(source: Source) -> Iterator[str]:
                 yield str(error)
 
 
-def _verify_table(
-    table: Path, key: str, stored: Iterable[_Stored], workers: int, record: Path | None = None
-) -> Iterator[str]:
+def _verify_table(table: Path, stored: Iterable[_Stored], workers: int, record: Path | None = None) -> Iterator[str]:
     """Compare a table with the hash in its record, and the files it describes with theirs."""
     record = record or table.with_name("record.json")
     if not (table.exists() and record.exists()):
         return
-    if sha256(table) != read_json(record).get(key):
+    if sha256(table) != recorded_outputs(record).get(table):
         yield f"{table} is not the table that {record} describes."
         return
     files = iter(stored)
@@ -92,7 +91,7 @@ def _fault(stored: _Stored) -> str:
 
 
 def _images(folder: Path) -> Iterator[_Stored]:
-    raw = Path(read_json(folder / "record.json")["raw"])
+    raw = Path(read_record(folder / "record.json")["raw"])
     for row in _rows(folder / "manifest.csv"):
         place = _place(row)
         if place.container:

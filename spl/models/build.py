@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spl.common.files import read_json
-from spl.config.methods import ECRecipe, MFERecipe, NetworkMethod, RFRRecipe, RNRecipe, SPLRecipe
+from spl.config.methods import ECNetwork, MFENetwork, Network, RFRNetwork, RNNetwork, SPLNetwork
 from spl.models.ec import build_ec
 from spl.models.mfe import build_mfe
 from spl.models.rfr import build_rfr
@@ -19,13 +19,13 @@ Inpainter = Callable[[Tensor, Tensor], Tensor]
 """image (B, 3, H, W) in [0, 1], mask (B, 1, H, W), 1 = hole -> output (B, 3, H, W), to be clamped and composited."""
 
 
-def build_generator(recipe: NetworkMethod, *, image_size: int, teacher_channels: int) -> nn.Module:
+def build_generator(recipe: Network, *, image_size: int, teacher_channels: int) -> nn.Module:
     """Build a recipe's generator with fresh weights.
 
     All are called with (image, mask) as an `Inpainter` is; each turns them into its own conventions in its `forward`.
     """
     match recipe:
-        case SPLRecipe(model=model):
+        case SPLNetwork(model=model):
             return build_spl(
                 semantic_body=model.semantic_learner,
                 semantic_blocks=model.semantic_blocks,
@@ -34,22 +34,22 @@ def build_generator(recipe: NetworkMethod, *, image_size: int, teacher_channels:
                 width=model.width,
                 teacher_channels=teacher_channels,
             )
-        case RNRecipe(model=model):
+        case RNNetwork(model=model):
             return build_rn(width=model.width, blocks=model.blocks)
-        case RFRRecipe(model=model):
+        case RFRNetwork(model=model):
             return build_rfr(width=model.width, kernel=model.kernel, rounds=model.rounds)
-        case MFERecipe(model=model):
+        case MFENetwork(model=model):
             return build_mfe(
                 image_size=image_size,
                 width=model.width,
                 blocks=model.blocks,
                 feature_mask=model.feature_mask,
             )
-        case ECRecipe(model=model):
+        case ECNetwork(model=model):
             return build_ec(width=model.width, blocks=model.blocks)
 
 
-def load_generator(recipe: NetworkMethod, folder: Path, *, image_size: int, device: torch.device) -> nn.Module:
+def load_generator(recipe: Network, folder: Path, *, image_size: int, device: torch.device) -> nn.Module:
     """Build a recipe's generator with the weights of a finished run (weights.safetensors, run.json)."""
     channels = read_json(folder / "run.json")["teacher_channels"]
     generator = build_generator(recipe, image_size=image_size, teacher_channels=channels)

@@ -3,14 +3,13 @@
 from pathlib import Path
 
 from spl.common.errors import CheckpointError
-from spl.common.files import replace_folder, sha256
-from spl.common.versions import versions
-from spl.config.methods import NetworkMethod
-from spl.config.releases import RELEASES, released_files
+from spl.common.files import replace_folder
+from spl.config.methods import Network
+from spl.config.releases import RELEASES
 from spl.models.build import build_generator
 from spl.released.load import load_released
 from spl.steps.records import write_record
-from spl.steps.slices import RunSettings
+from spl.steps.settings import RunSettings
 from spl.weights.files import save_weights
 
 TEACHER_CHANNELS = 152
@@ -24,25 +23,25 @@ def convert_released(run: RunSettings, folder: Path) -> None:
         `folder` itself, or if `folder` holds anything but a run.
     """
     recipe = run.recipe
-    assert isinstance(recipe, NetworkMethod)
+    assert isinstance(recipe, Network)
     assert run.released is not None
-    for file in released_files(recipe.recipe, run.released.path):
+    for file in run.released_files():
         if file.resolve().is_relative_to(folder.resolve()):
             raise CheckpointError(f"{file} lies in {folder}, which is to be replaced. Name another folder.")
     if strange := _other_files(folder):
         raise CheckpointError(f"{folder} holds other files than a run's ({strange[0]}, ...). Name a new folder.")
     generator = build_generator(recipe, image_size=run.image_size, teacher_channels=TEACHER_CHANNELS)
     origin = load_released(recipe.recipe, Path(run.released.path), generator)
+    inputs = {file.name: {"path": str(file), "sha256": origin[file.name]} for file in run.released_files()}
     with replace_folder(folder) as temporary:
         save_weights(generator.state_dict(), temporary / "weights.safetensors")
         write_record(
             temporary / "run.json",
             run,
-            origin,
-            weights_sha256=sha256(temporary / "weights.safetensors"),
+            inputs,
+            {"weights": temporary / "weights.safetensors"},
             teacher_channels=TEACHER_CHANNELS,
             documented=RELEASES[recipe.recipe].documented,
-            versions=versions(),
         )
 
 

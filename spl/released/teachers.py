@@ -6,7 +6,7 @@ from spl.common.errors import DataError
 from spl.config.teachers import ReleasedTResNet, ReleasedYOLO, TimmTeacher
 from spl.released.layouts.tresnet import load_released_tresnet
 from spl.released.layouts.yolov5 import load_released_yolov5
-from spl.steps.slices import supplied_teacher_file
+from spl.steps.settings import supplied_teacher_file
 from spl.teachers.backbone import BackboneTeacher, read_backbone
 from spl.teachers.build import AnyTeacher
 from spl.teachers.tresnet import TResNetTeacher

@@ -5,16 +5,17 @@ from typing import Any
 
 from spl.analysis.write_table1 import is_papers
 from spl.common.files import read_json
-from spl.config.experiment import Params, Supplied
+from spl.config.experiment import Supplied
 from spl.data.masks import RATIO_BINS
 from spl.report.view import DASH, Cell, Heading, Part, Prose, Section, count, table
+from spl.steps.settings import ReportSettings
 
 BINS = [f"{int(low)}–{high} %" for low, high in (ratio.split("-") for ratio in RATIO_BINS)]
 
 
-def whose_pictures(params: Params) -> tuple[str, str]:
+def whose_pictures(settings: ReportSettings) -> tuple[str, str]:
     """Say in a headline and a few sentences what kind of run this is."""
-    kinds = {dataset: _kind(params, dataset) for dataset in params.datasets}
+    kinds = {dataset: _kind(settings, dataset) for dataset in settings.datasets}
     if set(kinds.values()) == {"miniature world"}:
         return "Demo on the miniature world", (
             "Every number below was measured on drawn pictures, not on photographs. They show that the machinery works "
@@ -28,14 +29,14 @@ def whose_pictures(params: Params) -> tuple[str, str]:
     return headline, f"{listed}. Only numbers on the paper's own pictures can be compared with the paper's."
 
 
-def data_section(params: Params, data: Path) -> Section:
+def data_section(settings: ReportSettings, data: Path) -> Section:
     """Count pictures, masks and pairs."""
     rows = []
-    for name, dataset in params.datasets.items():
+    for name, dataset in settings.datasets.items():
         prepared, pairs = _record(data / f"prepared/{name}/record.json"), _record(data / f"pairs/{name}.json")
         images, per_bin = prepared.get("images", {}), pairs.get("pairs_per_bin", {})
         rows.append([
-            Cell(name, (_kind(params, name),)), f"{dataset.image_size} px",
+            Cell(name, (_kind(settings, name),)), f"{dataset.image_size} px",
             f"{dataset.crop} px" if dataset.crop else DASH,
             *(f"{images[split]:,}" if split in images else DASH for split in ("train", "validation", "test")),
             *(f"{per_bin[ratio]:,}" if ratio in per_bin else DASH for ratio in RATIO_BINS),
@@ -43,19 +44,19 @@ def data_section(params: Params, data: Path) -> Section:
         ])  # fmt: skip
     head = ["dataset", "size", "crop", "train", "validation", "test", *BINS, "changed bin"]
     lead = (
-        f"Pictures by split, and the fixed image–mask pairs of the {params.evaluation.split} pictures by hole ratio "
-        f"(drawn {params.evaluation.pairs}, the same for every method). The last column counts masks whose ratio falls "
+        f"Pictures by split, and the fixed image–mask pairs of the {settings.evaluation.split} pictures by hole ratio "
+        f"(drawn {settings.evaluation.pairs}, the same for every method). The last column counts masks whose ratio falls "
         "into another bin at the network's size; they stay in the bin of their stored size."
     )
     masks = _masks(_record(data / "masks/record.json"))
-    cited = [Prose(f"{name}: {text}") for name, text in _citations(params, data).items()]
+    cited = [Prose(f"{name}: {text}") for name, text in _citations(settings, data).items()]
     return Section("data", "Data", (Prose(lead), table(head, rows), *cited, Heading("Masks"), *masks))
 
 
-def _citations(params: Params, data: Path) -> dict[str, str]:
+def _citations(settings: ReportSettings, data: Path) -> dict[str, str]:
     """Return whose pictures and masks these are: what a person says of their own, or what the registry says."""
-    images = {name: (dataset.source, f"images/{name}") for name, dataset in params.datasets.items()}
-    sources = images | {"masks": (params.masks.source, "masks")}
+    images = {name: (dataset.source, f"images/{name}") for name, dataset in settings.datasets.items()}
+    sources = images | {"masks": (settings.masks.source, "masks")}
     cited = {
         name: source.citation
         if isinstance(source, Supplied)
@@ -74,10 +75,14 @@ def _masks(record: dict[str, Any]) -> tuple[Part, ...]:
     return table(["", *BINS, "all"], [row]), Prose(f"Left out: {listed or 'none'}.")
 
 
-def _kind(params: Params, dataset: str) -> str:
-    if params.datasets[dataset].source.kind == "miniature":
+def _kind(settings: ReportSettings, dataset: str) -> str:
+    if settings.datasets[dataset].source.kind == "miniature":
         return "miniature world"
-    return "the paper's pictures" if is_papers(params, dataset) else "not the paper's pictures"
+    return (
+        "the paper's pictures"
+        if is_papers(settings, dataset, settings.evaluation.split)
+        else "not the paper's pictures"
+    )
 
 
 def _record(path: Path) -> dict[str, Any]:

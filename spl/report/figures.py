@@ -9,11 +9,10 @@ from PIL import Image
 from spl.analysis.evidence import MASK_RATIOS, METRICS, as_numbers
 from spl.common.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
 from spl.common.tables import read_table
-from spl.config.experiment import Params
 from spl.data.pair_masks import spread_over_hole_ratios
 from spl.report.table1 import standing
 from spl.report.view import DASH, Cell, Part, Picture, Prose, Row, Section, Table, interval, number
-from spl.steps.report_slices import drawn_figures
+from spl.steps.settings import ReportSettings, drawn_figures
 
 TITLES = {"fig1": "Figure 1", "fig2": "Figure 2", "fig3": "Figure 3", "fig4": "Figure 4", "fig5": "Figure 5"}
 
@@ -21,23 +20,23 @@ SHOWN = "Description"
 """Entry of a PNG in which a figure names the pictures that it shows."""
 
 
-def figures_section(params: Params, results: Path, data: Path) -> Section:
+def figures_section(settings: ReportSettings, results: Path, data: Path) -> Section:
     """Embed the figures 1 to 5 and the examples; one that is not there is named with the reason."""
-    drawn, parts = drawn_figures(params), list[Part]()
+    drawn, parts = drawn_figures(settings), list[Part]()
     if absent := [title for name, title in TITLES.items() if name not in drawn]:
         parts.append(Prose(f"Not part of this experiment: {', '.join(absent)} (null in the parameter file).", "note"))
     for name in (name for name in TITLES if name in drawn):
-        parts.append(_picture(TITLES[name], results / f"figures/{name}.png", CAPTIONS[name](params)))
-    for dataset in params.datasets:
-        caption = _examples(params, dataset, data)
+        parts.append(_picture(TITLES[name], results / f"figures/{name}.png", CAPTIONS[name](settings)))
+    for dataset in settings.datasets:
+        caption = _examples(settings, dataset, data)
         title = f"Examples, {dataset}"
         parts.append(_picture(title, results / f"figures/examples_{dataset}.png", caption))
     return Section("figures", "Figures", tuple(parts))
 
 
-def ablations_section(params: Params, results: Path) -> Section:
+def ablations_section(settings: ReportSettings, results: Path) -> Section:
     """Show the numbers of figure 4."""
-    title, ablations, table = "Figure 4 in numbers", params.ablations, read_table(results / "figure4.csv")
+    title, ablations, table = "Figure 4 in numbers", settings.ablations, read_table(results / "ablations.csv")
     if ablations is None or table.empty:
         return Section("ablations", title, (Prose("This experiment has no ablations (ablations: null)."),))
     lead = Prose(
@@ -59,12 +58,12 @@ def ablations_section(params: Params, results: Path) -> Section:
     return Section("ablations", title, (lead, Table((head,), tuple(lines))))
 
 
-def grid_section(params: Params, results: Path) -> Section | None:
+def grid_section(settings: ReportSettings, results: Path) -> Section | None:
     """Show the grid search; None where the experiment has none."""
-    if params.grid is None:
+    if settings.grid is None:
         return None
     table = read_table(results / "grid.csv")
-    weights = list(dict.fromkeys(weight for block in params.grid.points for weight in block))
+    weights = list(dict.fromkeys(weight for block in settings.grid.points for weight in block))
     head = ["dataset", "rank", *weights, *(metric_title(metric) for metric in METRICS), "ΔPSNR to own weights"]
     numeric = [*METRICS, "psnr_low", "psnr_high", "psnr_difference", "psnr_difference_low", "psnr_difference_high"]
     table = table.assign(**{column: as_numbers(table[column]) for column in numeric})
@@ -76,7 +75,7 @@ def grid_section(params: Params, results: Path) -> Section | None:
         values = [Cell(f"{row[weight]:g}") for weight in weights]
         lines.append(Row((Cell(row["dataset"]),), (Cell(str(row["rank"])), *values, *means, change)))
     lead = (
-        f"Loss weights of {method_title(params.grid.method)} (paper section 3.4), compared on validation images; rank "
+        f"Loss weights of {method_title(settings.grid.method)} (paper section 3.4), compared on validation images; rank "
         "by PSNR, the best first. A row without a difference has the method's own weights."
     )
     picture = _picture("Grid search", results / "figures/grid.png", "The same numbers, drawn.")
@@ -103,61 +102,61 @@ def _picture(title: str, path: Path, caption: str) -> Picture | Prose:
     return Picture(title, source, f"{caption} Shown: {shown}." if shown else caption)
 
 
-def _figure1(params: Params) -> str:
-    figure = params.figures.fig1
+def _figure1(settings: ReportSettings) -> str:
+    figure = settings.figures.fig1
     assert figure is not None
     return (
         f"One picture of {figure.dataset}: the input, results of {_names(figure.methods)} with the "
-        f"objects that the detector finds in them {_score(params)}, {_clusters(params, figure.prior)}, and the ground "
-        f"truth. {_rule(params, figure.methods[-1], hiding=True)}"
+        f"objects that the detector finds in them {_score(settings)}, {_clusters(settings, figure.prior)}, and the ground "
+        f"truth. {_rule(settings, figure.methods[-1], hiding=True)}"
     )
 
 
-def _figure2(params: Params) -> str:
-    figure = params.figures.fig2
+def _figure2(settings: ReportSettings) -> str:
+    figure = settings.figures.fig2
     assert figure is not None
-    size = params.datasets[figure.dataset].image_size
+    size = settings.datasets[figure.dataset].image_size
     return (
         f"The network of {method_title(figure.method)} for {size} × {size} px, drawn from the model itself: modules "
         "and shapes are those of a forward pass."
     )
 
 
-def _figure3(params: Params) -> str:
-    figure = params.figures.fig3
+def _figure3(settings: ReportSettings) -> str:
+    figure = settings.figures.fig3
     assert figure is not None
     columns = ", ".join(f"{number_of} of {dataset}" for dataset, number_of in figure.images.items())
     return (
         f"Input, results of {_names(figure.methods)} and ground truth below each other ({columns}); in the last column "
-        f"a picture of {figure.detections} with the objects that the detector finds {_score(params)}. "
-        f"{_rule(params, figure.methods[-1])} In the last column only pictures count whose hole hides at least half of "
+        f"a picture of {figure.detections} with the objects that the detector finds {_score(settings)}. "
+        f"{_rule(settings, figure.methods[-1])} In the last column only pictures count whose hole hides at least half of "
         "an object, if there are any."
     )
 
 
-def _figure4(params: Params) -> str:
-    ablations = params.ablations
+def _figure4(settings: ReportSettings) -> str:
+    ablations = settings.ablations
     assert ablations is not None
     return (
         f"{_names((ablations.reference, *ablations.methods))} on {ablations.dataset}, all hole ratios. "
-        f"Whiskers are the {params.evaluation.bootstrap.confidence:.0%} intervals of the paired differences to "
+        f"Whiskers are the {settings.evaluation.bootstrap.confidence:.0%} intervals of the paired differences to "
         f"{method_title(ablations.reference)}."
     )
 
 
-def _figure5(params: Params) -> str:
-    figure = params.figures.fig5
+def _figure5(settings: ReportSettings) -> str:
+    figure = settings.figures.fig5
     assert figure is not None
     return (
         f"Pictures of {figure.dataset}: the input, the edges of {method_title(figure.edges)} and its "
-        f"result, {_clusters(params, figure.prior)} and its result, and the ground truth. {_rule(params, figure.prior)}"
+        f"result, {_clusters(settings, figure.prior)} and its result, and the ground truth. {_rule(settings, figure.prior)}"
     )
 
 
 CAPTIONS = {"fig1": _figure1, "fig2": _figure2, "fig3": _figure3, "fig4": _figure4, "fig5": _figure5}
 
 
-def _examples(params: Params, dataset: str, data: Path) -> str:
+def _examples(settings: ReportSettings, dataset: str, data: Path) -> str:
     caption = (
         "Input, every method of Table 1 with its PSNR, and ground truth, at equally spaced ranks of the hole ratio."
     )
@@ -165,30 +164,30 @@ def _examples(params: Params, dataset: str, data: Path) -> str:
     if not pairs.is_file():
         return caption
     table = read_table(pairs)
-    rows = spread_over_hole_ratios(table["hole_ratio"].to_numpy(), params.figures.examples)
+    rows = spread_over_hole_ratios(table["hole_ratio"].to_numpy(), settings.figures.examples)
     return f"{caption} Shown: {', '.join(table['image'][row] for row in rows)}."
 
 
-def _rule(params: Params, method: str, *, hiding: bool = False) -> str:
+def _rule(settings: ReportSettings, method: str, *, hiding: bool = False) -> str:
     """Say how the shown pictures were chosen."""
-    figures = params.figures
-    among = f"{params.evaluation.split} pictures with a hole ratio of at least {figures.min_hole_ratio:.0%}"
+    figures = settings.figures
+    among = f"{settings.evaluation.split} pictures with a hole ratio of at least {figures.min_hole_ratio:.0%}"
     if hiding:
         among += " whose hole, if there are such, hides at least half of an object"
     if figures.choice == "median":
         return f"Rule: of the {among}, those whose PSNR under {method_title(method)} is closest to the median."
-    return f"Rule: drawn with the seed {params.seed} from the {among}."
+    return f"Rule: drawn with the seed {settings.seed} from the {among}."
 
 
-def _clusters(params: Params, method: str) -> str:
-    clusters = params.figures.clusters
+def _clusters(settings: ReportSettings, method: str) -> str:
+    clusters = settings.figures.clusters
     scope = "over all kept pictures" if clusters.scope == "set" else "of each picture alone"
     return f"the semantic prior of {method_title(method)} by k-means ({clusters.number} clusters, {scope})"
 
 
-def _score(params: Params) -> str:
-    assert params.detection is not None
-    return f"(score at least {params.detection.min_score:g})"
+def _score(settings: ReportSettings) -> str:
+    assert settings.detection is not None
+    return f"(score at least {settings.detection.min_score:g})"
 
 
 def _names(methods: tuple[str, ...]) -> str:

@@ -7,13 +7,12 @@ from typing import Any
 from spl.common.files import read_json
 from spl.common.labels import method_title
 from spl.common.tables import read_table
-from spl.config.base import Strict
-from spl.config.experiment import Params, Run
+from spl.config.experiment import Run
 from spl.figures.style import distinct_colours
 from spl.report.curves import Curves, lay_out
 from spl.report.view import DASH, Cell, Part, Prose, Section, count, duration, number, table
 from spl.steps.records import differences
-from spl.steps.slices import RunSettings, needed_teachers, run_settings, teacher_settings
+from spl.steps.settings import ReportSettings, RunSettings, Settings, TeacherSettings, needed_teachers
 
 NO_LOSS = ("step", "lr_factor")
 """The other columns of log.csv."""
@@ -35,17 +34,17 @@ def costs_section(results: Path) -> Section:
     return Section("costs", "Costs", (lead, table(head, rows)))
 
 
-def teachers_section(params: Params, results: Path) -> Section:
+def teachers_section(settings: ReportSettings, results: Path) -> Section:
     """Show the frozen pretext networks that runs learn from or that find objects."""
     rows = []
-    for name in needed_teachers(params):
-        path, settings = results / f"teachers/{name}/run.json", teacher_settings(params, name)
+    for name in needed_teachers(settings):
+        path, teacher = results / f"teachers/{name}/run.json", TeacherSettings.of(settings, teacher=name)
         record = read_json(path) if path.is_file() else {}
         quality = record.get("validation_map")
         rows.append([
-            name, settings.teacher.kind, "trained here" if settings.pretext else "taken as it is",
+            name, teacher.network.kind, "trained here" if teacher.pretext else "taken as it is",
             DASH if quality is None else number(quality, 3), _maybe(record, "steps"), _time(record),
-            str(len(record["classes"])) if record.get("classes") else DASH, *_state(path, settings),
+            str(len(record["classes"])) if record.get("classes") else DASH, *_state(path, teacher),
         ])  # fmt: skip
     head = ["teacher", "kind", "origin", "validation mAP", "steps", "time", "classes", "code", "record"]
     parts: list[Part] = [Prose("No run of this experiment learns from a teacher.")]
@@ -54,11 +53,12 @@ def teachers_section(params: Params, results: Path) -> Section:
     return Section("teachers", "Teachers", tuple(parts))
 
 
-def training_section(params: Params, results: Path) -> Section:
+def training_section(settings: ReportSettings, results: Path) -> Section:
     """Show the losses of every training, and a table of the runs."""
-    runs = [(run, run_settings(params, *run)) for run in params.runs() if run.method in params.network_methods]
+    networks = [run for run in settings.runs() if run.method in settings.network_methods]
+    runs = [(run, RunSettings.of(settings, **run._asdict())) for run in networks]
     folders = {run: results / f"weights/{run.dataset}/{run.method}/seed{run.seed}" for run, _ in runs}
-    rows = [_row(run, settings, folders[run]) for run, settings in runs]
+    rows = [_row(run, learnt, folders[run]) for run, learnt in runs]
     head = ["dataset", "method", "seed", "origin", "learns from", "steps", "images seen", "time", "device", "code",
             "record"]  # fmt: skip
     lead = Prose(
@@ -101,11 +101,11 @@ def _row(run: Run, settings: RunSettings, folder: Path) -> list[str | Cell]:
 def _learns_from(run: RunSettings) -> str:
     """Name what a training looks through beside image and mask."""
     if run.teacher:
-        return f"teacher {run.teacher.name}"
+        return f"teacher {run.teacher.teacher}"
     return run.perception.kind if run.perception else DASH
 
 
-def _state(path: Path, settings: Strict) -> tuple[str, Cell]:
+def _state(path: Path, settings: Settings) -> tuple[str, Cell]:
     """Say which code made a result and whether it was made with the current settings."""
     if not path.is_file():
         return DASH, Cell("missing", look="not-supported")

@@ -11,9 +11,9 @@ from spl.analysis.table1 import PAPER_NAMES
 from spl.analysis.write_table1 import is_papers
 from spl.common.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
 from spl.common.tables import read_table
-from spl.config.experiment import Params
 from spl.config.methods import SPLRecipe
 from spl.report.view import Cell, Heading, Part, Prose, Row, Section, Table, interval, number
+from spl.steps.settings import ReportSettings
 
 FURTHER = {
     "mae_rgb": ("MAE, RGB ↓", 4),
@@ -30,19 +30,21 @@ FURTHER = {
 NOT_AVAILABLE = "not available: "
 
 
-def table1_section(params: Params, results: Path) -> Section:
+def table1_section(settings: ReportSettings, results: Path) -> Section:
     """Show Table 1 with every cell's interval and status, and the paper's row below each of ours."""
     cells = _numbers(results / "table1.csv", ["ours", "ours_low", "ours_high", "paper", "gap", "n_images", "seed_sd"])
     marks = dict(zip(dict.fromkeys(cells["status"]), ascii_lowercase, strict=False))
-    confidence = params.evaluation.bootstrap.confidence
+    confidence = settings.evaluation.bootstrap.confidence
     text = (
-        f"Mean over the {params.evaluation.split} images, and its {confidence:.0%} bootstrap interval over images. "
+        f"Mean over the {settings.evaluation.split} images, and its {confidence:.0%} bootstrap interval over images. "
         "The best of each column is bold. "
         + " ".join(f"({mark}) {status}." for status, mark in marks.items())
         + " The paper's own row stands in italics below the method it belongs to, with our gap to it."
     )
     parts: list[Part] = [Prose(text)]
-    if other := [dataset for dataset in params.datasets if not is_papers(params, dataset)]:
+    if other := [
+        dataset for dataset in settings.datasets if not is_papers(settings, dataset, settings.evaluation.split)
+    ]:
         parts.append(Prose(
             f"The pictures of {', '.join(other)} are not the paper's: there the paper's numbers are printed for "
             "orientation, and a gap to them means nothing.", "warning"
@@ -94,18 +96,18 @@ def _papers(cell: dict, metric: str) -> Cell:
     return Cell(number(cell["paper"], decimals), notes)
 
 
-def comparisons_section(params: Params, results: Path) -> Section:
+def comparisons_section(settings: ReportSettings, results: Path) -> Section:
     """Show by how much the SPL methods differ from each other method, over all hole ratios."""
     table = _numbers(results / "comparisons.csv", ["difference", "combined_low", "combined_high"])
     table = table[table["mask_ratio"] == "all"]
     tables = [
         _compared(table[table["method"] == method], method)
-        for method in params.table_methods
-        if isinstance(params.methods[method], SPLRecipe) and (table["method"] == method).any()
+        for method in settings.table_methods
+        if isinstance(settings.methods[method], SPLRecipe) and (table["method"] == method).any()
     ]
     lead = Prose(
         "Mean per-image difference on the same image–mask pairs, all hole ratios, with its "
-        f"{params.evaluation.bootstrap.confidence:.0%} interval over images and trainings. Where the interval "
+        f"{settings.evaluation.bootstrap.confidence:.0%} interval over images and trainings. Where the interval "
         "contains 0 it is undecided which is better. results/comparisons.csv has every pair of methods and every hole "
         "ratio."
     )
@@ -143,15 +145,15 @@ def standing(metric: str, low: float, high: float) -> tuple[str, str]:
     return ("supported", "better") if (low > 0) == HIGHER_IS_BETTER[metric] else ("not-supported", "worse")
 
 
-def metrics_section(params: Params, results: Path) -> Section:
+def metrics_section(settings: ReportSettings, results: Path) -> Section:
     """Show the metrics beside the paper's, over all hole ratios; what is not available says why."""
-    table = _numbers(results / "metrics.csv", ["value", "low", "high", "seed_sd"])
+    table = _numbers(results / "further_metrics.csv", ["value", "low", "high", "seed_sd"])
     shown = table[table["mask_ratio"] == "all"]
     present = list(dict.fromkeys(shown["metric"]))
     named = sorted(present, key=lambda metric: list(FURTHER).index(metric) if metric in FURTHER else len(FURTHER))
     parts: list[Part] = [Prose(
         "Metrics that the paper's Table 1 does not have, over all hole ratios, with their bootstrap interval over "
-        "images; results/metrics.csv has 20–40 % and 40–60 % too. FID and KID are of all pictures and have no interval."
+        "images; results/further_metrics.csv has 20–40 % and 40–60 % too. FID and KID are of all pictures and have no interval."
     )]  # fmt: skip
     for status, rows in shown[shown["status"].str.startswith(NOT_AVAILABLE)].groupby("status", sort=False):
         titles = ", ".join(_named(metric)[0].rstrip(" ↑↓") for metric in dict.fromkeys(rows["metric"]))

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from spl import miniature
 from spl.common.errors import DataError, ParamsError
-from spl.common.files import read_json, replace_folder
+from spl.common.files import replace_folder
 from spl.config.experiment import MiniatureImages, MiniatureMasks, Registered, Supplied
 from spl.config.registry import Source
 from spl.sources.download import PATIENCE, Patience, download, recorded
 from spl.sources.layouts import list_images
 from spl.sources.listing import write_listing
 from spl.sources.raw_files import RawFiles
-from spl.steps.records import write_record
-from spl.steps.slices import ImageSourceSettings, MaskSettings, PretextSettings, WeightFileSettings
+from spl.steps.records import Inputs, read_record, write_record
+from spl.steps.settings import ImageSourceSettings, MaskSourceSettings, PretextSettings, WeightSourceSettings
 
 DRAWN = Path("data/raw/miniature")
 """Where the miniature world is drawn: a folder of its own, so that drawing never touches what a person has placed."""
@@ -38,7 +38,7 @@ def fetch_images(
 
     Raises: DataError saying what to place where if a person has to supply them, or what is wrong with them.
     """
-    source, name, entry = settings.source, settings.name, None
+    source, name, entry = settings.source, settings.dataset, None
     if isinstance(source, MiniatureImages):
         folder, files = DRAWN / "images" / name, ()
         _draw(folder, lambda path: miniature.draw_image_set(
@@ -53,13 +53,13 @@ def fetch_images(
     images = list_images(raw, settings.layout, seed=settings.seed, name=name)
     counts = {split: sum(image.split == split for image in images) for split in ("train", "test")}
     _check_counts(folder, counts, entry)
-    listing = write_listing(record, raw, images)
-    found = {"folder": str(folder), "images": counts, "listing_sha256": listing}
-    write_record(record, settings, _hashes(folder, files), **found, citation=entry.citation if entry else "")
+    listing = {"listing": write_listing(record, raw, images)}
+    whose = entry.citation if entry else ""
+    write_record(record, settings, _inputs(folder, files), listing, folder=str(folder), images=counts, citation=whose)
 
 
 def fetch_masks(
-    settings: MaskSettings,
+    settings: MaskSourceSettings,
     record: Path,
     *,
     registry: Registry = NO_REGISTRY,
@@ -70,7 +70,7 @@ def fetch_masks(
 
     Raises: DataError as `fetch_images` does.
     """
-    source, entry = settings.masks.source, None
+    source, entry = settings.source, None
     if isinstance(source, MiniatureMasks):
         folder, files = DRAWN / "masks", ()
         _draw(folder, lambda path: miniature.draw_mask_set(
@@ -82,20 +82,22 @@ def fetch_masks(
     else:
         folder, files = _supplied(source, "irregular masks", "masks.source.path"), ()
     raw = RawFiles(folder, files)
-    masks = sorted(raw.matching(settings.masks.glob))
+    masks = sorted(raw.matching(settings.glob))
     if not masks:
         raise DataError(
-            f"{folder} has no file matching {settings.masks.glob}, nor has an archive there. "
+            f"{folder} has no file matching {settings.glob}, nor has an archive there. "
             "Place the masks, or change masks.glob in params.yaml."
         )
     _check_counts(folder, {"masks": len(masks)}, entry)
-    listing = write_listing(record, raw, (("", mask) for mask in masks))
-    found = {"folder": str(folder), "masks": len(masks), "listing_sha256": listing}
-    write_record(record, settings, _hashes(folder, files), **found, citation=entry.citation if entry else "")
+    listing = {"listing": write_listing(record, raw, (("", mask) for mask in masks))}
+    whose = entry.citation if entry else ""
+    write_record(
+        record, settings, _inputs(folder, files), listing, folder=str(folder), masks=len(masks), citation=whose
+    )
 
 
 def fetch_weights(
-    settings: WeightFileSettings, record: Path, *, registry: Registry, patience: Patience = PATIENCE
+    settings: WeightSourceSettings, record: Path, *, registry: Registry, patience: Patience = PATIENCE
 ) -> None:
     """Make the weight files of a registered source available and record their hashes.
 
@@ -104,16 +106,16 @@ def fetch_weights(
     entry = registry[settings.source]
     needed = tuple(file for file in entry.files if file.name in settings.files)
     folder, files = _fetch(entry.model_copy(update={"files": needed}), patience)
-    write_record(record, settings, _hashes(folder, files), folder=str(folder))
+    write_record(record, settings, _inputs(folder, files), {}, folder=str(folder))
 
 
 def fetch_pretext(settings: PretextSettings, record: Path, *, workers: int) -> None:
     """Draw the labelled pictures that teachers are trained on, and record where they lie."""
-    source, folder = settings.source, DRAWN / "pretext"
+    source, folder = settings.pretext, DRAWN / "pretext"
     _draw(folder, lambda path: miniature.draw_pretext_set(
         path, seed=settings.seed, train=source.train, val=source.val, workers=workers
     ))  # fmt: skip
-    write_record(record, settings, {}, folder=str(folder))
+    write_record(record, settings, {}, {}, folder=str(folder))
 
 
 def raw_folder(record: Path) -> Path:
@@ -121,7 +123,7 @@ def raw_folder(record: Path) -> Path:
 
     Raises: DataError if the record or the folder is gone.
     """
-    folder = Path(read_json(record)["folder"])
+    folder = Path(read_record(record)["folder"])
     if not folder.is_dir():
         raise DataError(f"{record} points to {folder}, which is gone. Run: snakemake --cores all --force -- {record}")
     return folder
@@ -157,10 +159,10 @@ def _fetch(source: Source, patience: Patience) -> tuple[Path, list[str]]:
     return folder, [file.name for file in source.files]
 
 
-def _hashes(folder: Path, files: Sequence[str]) -> dict[str, str]:
+def _inputs(folder: Path, files: Sequence[str]) -> Inputs:
     """Return the hashes of fetched files, which fetching has verified."""
     known = recorded(folder)
-    return {name: known[name] for name in files}
+    return {name: {"path": str(folder / name), "sha256": known[name]} for name in files}
 
 
 def _supplied(source: Supplied, what: str, key: str) -> Path:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spl.common.errors import DataError
-from spl.common.files import atomic, read_json, sha256
+from spl.common.files import atomic
 from spl.sources.raw_files import Place, RawFiles
+from spl.steps.records import read_record, take
 
 COLUMNS = ("split", "path", "container", "offset", "size", "packed")
 
@@ -33,27 +34,26 @@ def listing_of(record: Path) -> Path:
     return record.with_suffix(".csv")
 
 
-def write_listing(record: Path, files: RawFiles, paths: Iterable[tuple[str, str]]) -> str:
-    """Write the list of some files, given as (split, path), beside a record that is to come; return its hash."""
+def write_listing(record: Path, files: RawFiles, paths: Iterable[tuple[str, str]]) -> Path:
+    """Write the list of some files, given as (split, path), beside a record that is to come; return where."""
     with atomic(listing_of(record)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows((split, path, *files.place(path)) for split, path in paths)
-    return sha256(listing_of(record))
+    return listing_of(record)
 
 
 class Listing:
     """The files of a source, read from its list every time they are gone through: there may be millions.
 
-    Raises: DataError if record, list or folder are gone or do not belong together.
+    Raises: DataError if record, list or folder are gone; RecordError if they do not belong together.
     """
 
     def __init__(self, record: Path) -> None:
-        content = read_json(record)
+        content = read_record(record)
         self._path, self.folder = listing_of(record), Path(content["folder"])
         again = f"Run: snakemake --cores all --force -- {record}"
-        if sha256(self._path) != content.get("listing_sha256"):
-            raise DataError(f"{self._path} is not the list that {record} describes. {again}")
+        take(listing=self._path)
         if not self.folder.is_dir():
             raise DataError(f"{record} points to {self.folder}, which is gone. {again}")
 

@@ -1,27 +1,76 @@
-"""The record that every step leaves beside its files: which settings and which inputs made them.
+"""The record that every step leaves beside its files: which settings and which inputs made which outputs.
 
-Snakemake trusts modification times and DVC trusts hashes; neither notices an old result restored under new
-settings. A record does: `spl stale` lists results whose record disagrees, and later steps refuse them.
+Snakemake trusts modification times and DVC trusts hashes; neither notices an old result restored under new settings, nor
+an edited one. A record does: `spl stale` and `spl why` read nothing else, and a step refuses an input that is not the
+file its record describes.
 """
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-import spl
-from spl.common.errors import RecordError
-from spl.common.files import read_json, write_json
-from spl.config.base import Strict
-from spl.steps.slices import essential
+from spl.common.errors import RecordError, SPLError
+from spl.common.files import read_json, sha256, write_json
+from spl.common.versions import versions
+from spl.config.base import counted
+from spl.steps.settings import Settings
 
-T = TypeVar("T", bound=Strict)
+FORMAT = 2
+"""Of records. Results of an older format are made again."""
+
+T = TypeVar("T", bound=Settings)
+
+Inputs = dict[str, dict[str, str]]
+"""By name: path and sha256."""
 
 
-def write_record(path: str | Path, settings: Strict, inputs: dict[str, str], **results: Any) -> None:
-    """Write a record: resolved settings, hashes of the inputs by name, results worth keeping."""
-    record = {"settings": settings.model_dump(mode="json"), "inputs": inputs, "spl_version": spl.__version__}
-    write_json(path, record | results)
+def take(**files: str | Path) -> Inputs:
+    """Return path and hash of every input of a step by name, for its record.
+
+    Raises: DataError if a file is missing; RecordError if it is not the one that the record of the step that made it
+        describes.
+    """
+    return {name: {"path": str(path), "sha256": _sha256_as_recorded(Path(path))} for name, path in files.items()}
+
+
+def take_all(files: Iterable[Path]) -> Inputs:
+    """Return the same of files whose names are their paths."""
+    return take(**{str(path): path for path in files})
+
+
+def write_record(
+    path: str | Path, settings: Settings, inputs: Inputs, outputs: Mapping[str, Path], **facts: Any
+) -> None:
+    """Write a record; outputs are named relative to it, since their folder may be moved, or not be in place yet."""
+    folder = Path(path).parent
+    record = {
+        "format": FORMAT,
+        "step": settings.step,
+        "wildcards": settings.identity(),
+        "settings": settings.model_dump(mode="json"),
+        "inputs": inputs,
+        "outputs": {
+            name: {"path": str(file.relative_to(folder)), "sha256": sha256(file)} for name, file in outputs.items()
+        },
+        "versions": versions(),
+    }
+    write_json(path, record | facts)
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """Read a record.
+
+    Raises: RecordError if it is none of this format.
+    """
+    record = read_json(path)
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise RecordError(
+            f"{path} is not a record of format {FORMAT}, so another version of spl has made it, or something else. "
+            f"Make it again: snakemake --cores all --forcerun {path} -- {path}"
+        )
+    return record
 
 
 def read_settings(path: str | Path, kind: type[T]) -> T:
@@ -30,30 +79,32 @@ def read_settings(path: str | Path, kind: type[T]) -> T:
     Raises: RecordError if they are not of that kind, perhaps because another version wrote them.
     """
     try:
-        return kind.model_validate(read_json(path)["settings"], strict=False)
+        return kind.model_validate(read_record(path)["settings"], strict=False)
     except (ValidationError, KeyError, TypeError):
         raise RecordError(
-            f"{path} is not a record that this version (spl {spl.__version__}) can read. "
+            f"{path} is not the record of a {kind.step} that this version can read. "
             f"Make it again: snakemake --cores all --forcerun {path} -- {path}"
         ) from None
 
 
-def differences(path: str | Path, settings: Strict, inputs: dict[str, str]) -> list[str]:
-    """List how the record at `path` disagrees with the current settings and inputs, one line each."""
-    record = read_json(path)
-    changed = _changed("", _essential(record.get("settings")), essential(settings.model_dump(mode="json")))
-    recorded = record.get("inputs", {})
+def differences(path: str | Path, settings: Settings, inputs: Mapping[str, str]) -> list[str]:
+    """List how the record at `path` disagrees with the current settings and hashes of inputs, one line each.
+
+    Raises: RecordError if it is no record of such a step.
+    """
+    recorded = {name: known["sha256"] for name, known in read_record(path)["inputs"].items()}
+    changed = _changed("", counted(read_settings(path, type(settings))), counted(settings))
     return changed + [
         f"input {name} is not the one it was made from" for name, value in inputs.items() if recorded.get(name) != value
     ]
 
 
-def require_current(path: str | Path, settings: Strict, inputs: dict[str, str]) -> None:
+def require_current(path: str | Path, settings: Settings, inputs: Inputs) -> None:
     """Refuse a result that was made with other settings or inputs.
 
     Raises: RecordError naming every difference and the command that rebuilds the result.
     """
-    if found := differences(path, settings, inputs):
+    if found := differences(path, settings, {name: file["sha256"] for name, file in inputs.items()}):
         listed = "\n".join(f"  {line}" for line in found)
         raise RecordError(
             f"{path} was made differently from what params.yaml says now:\n{listed}\n"
@@ -61,12 +112,33 @@ def require_current(path: str | Path, settings: Strict, inputs: dict[str, str]) 
         )
 
 
-def _essential(recorded: Any) -> Any:
-    """Reduce recorded settings as current ones are; those of another version may have another shape."""
+def record_of(path: Path) -> Path | None:
+    """Return the record that lists a file among its outputs: it lies beside it, or in the folder above."""
+    for folder in (path.parent, path.parent.parent):
+        likely = (folder / f"{path.stem}.json", folder / "record.json", folder / "run.json")
+        for record in dict.fromkeys([*likely, *sorted(folder.glob("*.json"))]):
+            if path in recorded_outputs(record):
+                return record
+    return None
+
+
+def recorded_outputs(record: Path) -> dict[Path, str]:
+    """Return the hash of every file that a record lists; empty for what is no record."""
     try:
-        return essential(recorded)
-    except (KeyError, TypeError, AttributeError):
-        return recorded
+        content = read_record(record)
+    except SPLError:
+        return {}
+    return {record.parent / file["path"]: file["sha256"] for file in content["outputs"].values()}
+
+
+def _sha256_as_recorded(path: Path) -> str:
+    digest, record = sha256(path), record_of(path)
+    if record and recorded_outputs(record)[path] != digest:
+        raise RecordError(
+            f"{path} is not the file that {record} describes: it was edited or replaced. "
+            f"Make it again: snakemake --cores all --forcerun {path} -- {path}"
+        )
+    return digest
 
 
 def _changed(prefix: str, old: Any, new: Any) -> list[str]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from spl.common.errors import CheckpointError
 from spl.common.files import sha256
-from spl.steps.slices import RunSettings, vgg_file
+from spl.steps.settings import RunSettings
 from spl.weights.files import read_state
 from spl.weights.fit import fill
 
@@ -115,7 +115,7 @@ def load_perception(run: RunSettings, teacher: object, device: torch.device) -> 
     """
     if run.perception is None:
         return None
-    if path := vgg_file(run):
+    if path := run.vgg_file():
         layers = VGG_LAYERS[run.recipe.recipe]
         return VGGFeatures(load_vgg(Path(path), layers.network), layers).to(device)
     from spl.teachers.tresnet import TResNetTeacher

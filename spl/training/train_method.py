@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from spl.common.files import atomic, canonical_json, sha256
-from spl.common.versions import versions
+from spl.common.files import atomic, canonical_json
+from spl.config.base import counted
 from spl.config.methods import ECRecipe, NetworkMethod
 from spl.data.images import read_rgb
 from spl.models.build import as_inpainter
 from spl.models.ec import canny_edges_of
-from spl.steps.records import require_current, write_record
-from spl.steps.slices import RunSettings, essential, vgg_file
+from spl.steps.records import Inputs, require_current, take, write_record
+from spl.steps.settings import RunSettings
 from spl.teachers.build import FrozenTeacher, load_teacher
 from spl.teachers.perception import load_perception, require_vgg
 from spl.tensors.compositing import composite, mask_out, quantise
@@ -45,16 +45,16 @@ class Sources(NamedTuple):
     structure: Path
     """Folder of smoothed training images."""
 
-    def digests(self, run: RunSettings) -> dict[str, str]:
-        """Return the hash of every file that decides the run, by name."""
+    def take(self, run: RunSettings) -> Inputs:
+        """Return every file that decides the run, for its record."""
         files = {"images": self.images, "masks": self.masks}
         if run.teacher:
-            files["teacher"] = self.weights_of_teacher(run.teacher.name)
+            files["teacher"] = self.weights_of_teacher(run.teacher.teacher)
         if run.structure:
-            files["structure"] = self.structure / "record.json"
-        if vgg := vgg_file(run):
+            files["structure"] = self.structure / "manifest.csv"
+        if vgg := run.vgg_file():
             files["vgg"] = require_vgg(Path(vgg))
-        return {name: sha256(file) for name, file in files.items()}
+        return take(**files)
 
     def weights_of_teacher(self, name: str) -> Path:
         """Return the file with a teacher's weights."""
@@ -77,7 +77,9 @@ def train_method(
     """
     recipe = run.recipe
     assert isinstance(recipe, NetworkMethod)
-    inputs = sources.digests(run)
+    assert run.threads is not None
+    torch.set_num_threads(run.threads)
+    inputs = sources.take(run)
     teacher = _load_teacher(run, sources, world.device)
     torch.manual_seed(run.seed)
     training = recipe.training
@@ -89,7 +91,7 @@ def train_method(
         flip=training.flip,
         seed=run.seed,
         name=run.dataset,
-        companion=_companion(run, sources),
+        companion=_companion(run, sources, inputs),
     )
     around = Surroundings(
         world=world,
@@ -101,7 +103,7 @@ def train_method(
     )
     method = build_method(recipe, around)
     plan = Plan(
-        settings=canonical_json({"settings": essential(run.model_dump(mode="json")), "inputs": inputs}),
+        settings=canonical_json([counted(run), {name: file["sha256"] for name, file in inputs.items()}]),
         product="generator",
         batch_size=training.batch_size,
         epochs=training.epochs,
@@ -125,15 +127,15 @@ def _load_teacher(run: RunSettings, sources: Sources, device: torch.device) -> F
     """Load the pretext network if the run learns from one, and if it is the one that the settings describe."""
     if run.teacher is None:
         return None
-    weights = sources.weights_of_teacher(run.teacher.name)
+    weights = sources.weights_of_teacher(run.teacher.teacher)
     require_current(weights.parent / "run.json", run.teacher, {})
-    return load_teacher(run.teacher.teacher, weights).to(device)
+    return load_teacher(run.teacher.network, weights).to(device)
 
 
-def _companion(run: RunSettings, sources: Sources) -> Companion | None:
+def _companion(run: RunSettings, sources: Sources, inputs: Inputs) -> Companion | None:
     """Return what a method sees beside image and mask: MFE the smoothed image, EdgeConnect the edges."""
     if run.structure:
-        require_current(sources.structure / "record.json", run.structure, {"images": sha256(sources.images)})
+        require_current(sources.structure / "record.json", run.structure, {"images": inputs["images"]})
         return lambda file, image: read_rgb(sources.structure / file)
     if isinstance(run.recipe, ECRecipe):
         return lambda file, image: canny_edges_of(image)
@@ -147,23 +149,23 @@ def sample_batch(stream: InpaintingStream) -> tuple[Tensor, Tensor]:
 
 
 def publish(
-    outcome: Outcome, run: RunSettings, inputs: dict[str, str], state: Path, folder: Path, facts: dict[str, Any]
+    outcome: Outcome, run: RunSettings, inputs: Inputs, state: Path, folder: Path, facts: dict[str, Any]
 ) -> None:
     """Write a finished run's files, the record last, and drop its resume state."""
     save_weights(outcome.weights, folder / "weights.safetensors")
-    for name in ("log.csv", "samples.png"):
-        with atomic(folder / name) as temporary:
-            shutil.copyfile(state / name, temporary)
+    outputs = {"weights": folder / "weights.safetensors", "log": folder / "log.csv", "samples": folder / "samples.png"}
+    for file in (outputs["log"], outputs["samples"]):
+        with atomic(file) as temporary:
+            shutil.copyfile(state / file.name, temporary)
     write_record(
         folder / "run.json",
         run,
         inputs,
-        weights_sha256=sha256(folder / "weights.safetensors"),
+        outputs,
         steps=outcome.steps,
         images_seen=outcome.images_seen,
         seconds=round(outcome.seconds, 1),
         losses=outcome.losses,
-        versions=versions(),
         **facts,
     )
     shutil.rmtree(state)

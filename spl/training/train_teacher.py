@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from spl.common.files import canonical_json, sha256
-from spl.common.versions import versions
+from spl.common.files import canonical_json
+from spl.config.base import counted
 from spl.config.teachers import RandomTResNet, TrainedTeacher, TrainedTResNet, TrainedYOLO
 from spl.detection.average_precision import mean_average_precision as mean_average_precision_of_boxes
 from spl.released.teachers import read_supplied_teacher
 from spl.sources.fetch import raw_folder
-from spl.steps.records import write_record
-from spl.steps.slices import TeacherSettings, supplied_teacher_file
+from spl.steps.records import Inputs, take, write_record
+from spl.steps.settings import TeacherSettings, supplied_teacher_file
 from spl.teachers.asl import mean_average_precision
 from spl.teachers.build import build_teacher
 from spl.teachers.tresnet import TResNetTeacher, build_classifier
@@ -55,7 +55,7 @@ def make_teacher(
 
     Returns: whether training came to its end.
     """
-    teacher = settings.teacher
+    teacher = settings.network
     if isinstance(teacher, RandomTResNet):
         torch.manual_seed(settings.seed)
         _publish(settings, build_teacher(teacher), {}, folder)
@@ -63,15 +63,15 @@ def make_teacher(
     if not isinstance(teacher, TrainedTeacher):
         network, classes = read_supplied_teacher(teacher)
         file = supplied_teacher_file(teacher)
-        _publish(settings, network, {"weights": sha256(file)} if file else {}, folder, classes=classes)
+        _publish(settings, network, take(weights=file) if file else {}, folder, classes=classes)
         return True
-    state = CHECKPOINTS / "teachers" / settings.name
+    state, inputs = CHECKPOINTS / "teachers" / settings.teacher, take(pretext=source)
     with claim(state, world):
         trained = _train(settings, teacher, raw_folder(source), state, world, should_stop)
         if trained is None:
             return False
         network, facts = trained
-        _publish(settings, network, {"pretext": sha256(source)}, folder, **facts)
+        _publish(settings, network, inputs, folder, device=world.device.type, **facts)
         shutil.rmtree(state)
         return True
 
@@ -84,11 +84,13 @@ def _train(
     world: World,
     should_stop: Callable[[int], bool],
 ) -> tuple[nn.Module, dict[str, Any]] | None:
+    assert settings.threads is not None
+    torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     training = teacher.training
     task = TASKS[teacher.kind](settings.seed, teacher, pictures, world)
     plan = Plan(
-        settings=canonical_json({"settings": settings.model_dump(mode="json")}),
+        settings=canonical_json(counted(settings)),
         product=next(iter(task.method.networks)),
         batch_size=training.batch_size,
         epochs=training.epochs,
@@ -163,9 +165,6 @@ TASKS: dict[str, Callable[..., Task]] = {"tresnet": _classification, "yolov5": _
 """By the teacher's kind: (seed, teacher, folder of labelled pictures, world)."""
 
 
-def _publish(
-    settings: TeacherSettings, network: nn.Module, inputs: dict[str, str], folder: Path, **facts: object
-) -> None:
+def _publish(settings: TeacherSettings, network: nn.Module, inputs: Inputs, folder: Path, **facts: object) -> None:
     save_weights(network.state_dict(), folder / "weights.safetensors")
-    digest = sha256(folder / "weights.safetensors")
-    write_record(folder / "run.json", settings, inputs, weights_sha256=digest, **facts, versions=versions())
+    write_record(folder / "run.json", settings, inputs, {"weights": folder / "weights.safetensors"}, **facts)

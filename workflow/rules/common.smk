@@ -1,174 +1,167 @@
-"""The experiment, checked once, and the names that rules share."""
+"""The experiment, checked and frozen; the files that targets are made of."""
 
 import os
 import shutil
+from functools import cache
+
+import yaml
 
 from spl.common.errors import ParamsError
-from spl.config.experiment import guided_methods
+from spl.common.files import frozen_copy
+from spl.config.experiment import Shown
+from spl.config.grid import grid_points
 from spl.config.load import load_params
 from spl.config.registry import SOURCES, load_registry, source_of
-from spl.config.releases import released_files
-from spl.steps import report_slices, slices
-from spl.steps.slices import canonical
+from spl.config.teachers import TeacherDetector, TorchvisionDetector
+from spl.steps.settings import (
+    GROUND_TRUTH,
+    STEPS,
+    RunSettings,
+    TeacherSettings,
+    canonical,
+    drawn_figures,
+    needed_teachers,
+    supplied_teacher_file,
+)
 
-# Commands read the parameter file, so what Snakemake knows must be what the file says. A file given by
-# --configfile comes first and stands alone; nothing is merged.
-if len(workflow.overwrite_configfiles) > 1:
-    raise WorkflowError("--configfile takes one complete file here; several are not merged")
-PARAMS = Path(workflow.configfiles[0])
-SOURCES = Path(os.environ.get("SPL_SOURCES") or SOURCES)
+# The experiment ----------------------------------------------------------------------------------
+# Commands read copies that nobody edits, so a change of params.yaml during a run changes nothing of that run. Jobs that
+# Snakemake starts elsewhere parse this file anew: they find the copies by these two variables.
+if "SPL_PLAN" not in os.environ:
+    # `workflow.configfiles` is not documented, hence snakemake<10 in pyproject.toml.
+    if len(workflow.configfiles) != 1 or yaml.safe_load(Path(workflow.configfiles[0]).read_text()) != config:
+        raise WorkflowError("--config is not supported, nor are several files: change the parameter file")
+    os.environ["SPL_PLAN"] = str(frozen_copy(workflow.configfiles[0], Path(".snakemake/plan")))
+    os.environ["SPL_SOURCES"] = str(frozen_copy(os.environ.get("SPL_SOURCES") or SOURCES, Path(".snakemake/plan")))
+PARAMS = Path(os.environ["SPL_PLAN"])
+SOURCES = Path(os.environ["SPL_SOURCES"])
 try:
-    params = load_params(PARAMS)
-    registry = load_registry(SOURCES)
+    params, registry = load_params(PARAMS, shown=workflow.configfiles[0]), load_registry(SOURCES)
 except ParamsError as error:
     raise WorkflowError(error)
-if workflow.config_settings.config:
-    raise WorkflowError(f"--config is not supported: change {PARAMS}, or name a complete file with --configfile")
-
-DATASETS = list(params.datasets)
-NETWORKS = params.network_methods
-RUNS = list(params.runs())
-
-MANY = 16  # threads for going through real pictures, as far as there are cores
-# A training asks for a GPU only where there is one; the profile says how many may be used.
-GPU = 1 if shutil.which("nvidia-smi") else 0
-
-TEACHERS = expand("results/teachers/{teacher}/weights.safetensors", teacher=slices.needed_teachers(params))
-WEIGHTS = [f"results/weights/{d}/{m}/seed{s}/weights.safetensors" for d, m, s in RUNS if m in NETWORKS]
-PER_IMAGE = [f"results/eval/{d}/{m}/seed{s}/per_image.csv" for d, m, s in RUNS]
-PERCEPTUAL = [f"results/perceptual/{d}/{m}/seed{s}.csv" for d, m, s in RUNS]
-GUIDANCE = [f"results/guidance/{d}/{m}.safetensors" for d, m in guided_methods(params)]
-DETECTIONS = expand(
-    "results/detections/{dataset}/{pictures}.csv",
-    dataset=params.detection.datasets if params.detection else [],
-    pictures=["ground_truth", *params.table_methods],
-)
-PREPARED = expand("data/prepared/{dataset}/manifest.csv", dataset=DATASETS)
-STRUCTURE = [
-    f"data/prepared/{d}/structure/record.json"
-    for d in DATASETS
-    if any(slices.run_settings(params, d, m).structure for m in params.methods_of(d))
-]
-PAIRS = expand("data/pairs/{dataset}.csv", dataset=DATASETS)
-EXAMPLES = expand("results/figures/examples_{dataset}.png", dataset=DATASETS)
-PAPER_FIGURES = expand("results/figures/{name}.{form}", name=report_slices.drawn_figures(params), form=["pdf", "png"])
 
 
-def evidence(datasets, methods):
-    """Per-image results of all seeds of some methods on some datasets."""
-    return [f"results/eval/{d}/{m}/seed{s}/per_image.csv" for d, m, s in RUNS if d in datasets and m in methods]
-
-
-TABLE_EVIDENCE = evidence(DATASETS, params.table_methods)
-ABLATIONS = report_slices.ablation_settings(params).table
-ABLATION_EVIDENCE = evidence(ABLATIONS.datasets, ABLATIONS.methods)
-REPORTED = [f"results/{t}.csv" for t in ("table1", "comparisons", "metrics", "figure4", "claims", "cost")]
-REPORTED += ["results/grid.csv"] * bool(params.grid)
-
-
-wildcard_constraints:
-    dataset="|".join(DATASETS),
-    method="|".join(params.methods),
-    teacher="|".join(params.teachers) or "none",
-    pictures="|".join(["ground_truth", *params.methods]),
-    source="|".join(name for name, source in registry.items() if source.kind == "weights"),
-    seed=r"\d+",
+envvars:
+    "SPL_PLAN",
+    "SPL_SOURCES",
 
 
 def params_file(wildcards, input):
-    """Path of the parameter file. Taking `input` keeps Snakemake from comparing it: what counts is the content."""
+    """The copy of the parameter file. Taking `input` keeps Snakemake from comparing it: what counts is in the settings."""
     return str(PARAMS)
 
 
 def sources_file(wildcards, input):
-    """Path of the registry of sources; where a file was had from does not decide a result."""
+    """The copy of the registry of sources; where a file was had from decides no result."""
     return str(SOURCES)
 
 
-def many_if_real(wildcards):
-    """Threads for going through the pictures of a dataset; the miniature world is small."""
-    return 1 if params.datasets[wildcards.dataset].source.kind == "miniature" else MANY
+def settings_of(step, **more):
+    """Return what a step depends on, as a function of wildcards: a changed value runs its job again."""
+    named = lambda w: {name: int(value) if name == "seed" else value for name, value in w.items()}
+    return lambda wildcards: canonical(STEPS[step].of(params, **named(wildcards), **more))
+
+
+# Files -------------------------------------------------------------------------------------------
+DATASETS, NETWORKS, RUNS = list(params.datasets), params.network_methods, list(params.runs())
+THREADS = params.threads
+SEARCHED, DETECTOR = (params.detection.datasets, params.detection.detector) if params.detection else ([], None)
+SMOOTHED = [
+    d for d in DATASETS if any(RunSettings.of(params, dataset=d, method=m).structure for m in params.methods_of(d))
+]
+
+TEACHERS = expand("results/teachers/{teacher}/weights.safetensors", teacher=needed_teachers(params))
+WEIGHTS = [f"results/weights/{d}/{m}/seed{s}/weights.safetensors" for d, m, s in RUNS if m in NETWORKS]
+PER_IMAGE = [f"results/eval/{d}/{m}/seed{s}/per_image.csv" for d, m, s in RUNS]
+PERCEPTUAL = [f"results/perceptual/{d}/{m}/seed{s}.csv" for d, m, s in RUNS]
+GUIDANCE = [f"results/guidance/{d}/{m}.safetensors" for d, m in params.figures.guided()]
+DETECTIONS = expand(
+    "results/detections/{dataset}/{method}.csv", dataset=SEARCHED, method=[GROUND_TRUTH, *params.table_methods]
+)
+PREPARED = expand("data/prepared/{dataset}/manifest.csv", dataset=DATASETS)
+STRUCTURE = expand("data/prepared/{dataset}/structure/manifest.csv", dataset=SMOOTHED)
+PAIRS = expand("data/pairs/{dataset}.csv", dataset=DATASETS)
+EXAMPLES = expand("results/figures/examples_{dataset}.png", dataset=DATASETS)
+FIGURES = expand("results/figures/{figure}.{form}", figure=drawn_figures(params), form=["pdf", "png"])
+REPORTED = expand(
+    "results/{table}.csv",
+    table=["table1", "comparisons", "further_metrics", "ablations", "claims", "cost"] + ["grid"] * bool(params.grid),
+)
+
+
+def evaluated(datasets, methods):
+    """Per-image results of all seeds of some methods on some datasets."""
+    return [f"results/eval/{d}/{m}/seed{s}/per_image.csv" for d, m, s in RUNS if d in datasets and m in methods]
+
+
+def first(pattern, cells):
+    """A file of the first run of every (dataset, method)."""
+    seeds = [params.seeds_of(d, m)[0] if m in params.methods else None for d, m in cells]
+    return list(dict.fromkeys(pattern.format(dataset=d, method=m, seed=s) for (d, m), s in zip(cells, seeds)))
 
 
 def fetched(*files):
-    """Records of the registry's weight files among some files. What the registry does not know is no input."""
-    found = {source_of(registry, file) for file in files if file} - {None}
-    return {"fetched": [f"data/sources/weights/{source}.json" for source in sorted(found)]} if found else {}
+    """Records of the registry's weight files among some files; what the registry does not know is no input.
 
-
-def teacher_sources(wildcards):
-    """What a teacher is made from: labelled pictures if it is trained here, or a weight file."""
-    teacher = slices.teacher_settings(params, wildcards.teacher)
-    if teacher.pretext:
-        return {"pretext": "data/sources/pretext.json"}
-    return fetched(slices.supplied_teacher_file(teacher.teacher))
-
-
-def run_sources(wildcards):
-    """What a run is made from: data, and what its method learns from beside them.
-
-    Weight files themselves are no inputs, as raw pictures are none: the graph can be seen without them, and results
-    outlive them. Run records know their hashes.
+    Weight files themselves are none either: the graph can be seen without them. Records know their hashes.
     """
-    run = slices.run_settings(params, wildcards.dataset, wildcards.method, int(wildcards.seed))
-    if run.released:
-        return fetched(*released_files(run.recipe.recipe, run.released.path))
-    prepared = f"data/prepared/{wildcards.dataset}"
-    sources = {"images": f"{prepared}/manifest.csv", "masks": "data/masks/masks.csv"}
-    if run.teacher:
-        sources["teacher"] = f"results/teachers/{run.teacher.name}/weights.safetensors"
-    if run.structure:
-        sources["structure"] = f"{prepared}/structure/record.json"
-    return sources | fetched(slices.vgg_file(run))
+    found = {source_of(registry, file) for file in files if file} - {None}
+    return [f"data/sources/weights/{source}.json" for source in sorted(found)]
 
 
-def is_trained(wildcards):
-    """Whether a run is trained here."""
-    return slices.run_settings(params, wildcards.dataset, wildcards.method).released is None
+@cache
+def _run(dataset, method, seed):
+    return RunSettings.of(params, dataset=dataset, method=method, seed=int(seed))
 
 
-def run_files(wildcards):
-    """Weights and run record of a method with a network; nothing for a classical fill."""
-    return _files(wildcards.dataset, wildcards.method, wildcards.seed)
+def run_of(wildcards):
+    """The run that wildcards name."""
+    return _run(wildcards.dataset, wildcards.method, wildcards.seed)
 
 
-def first_run_files(wildcards):
-    """The same of a method's first seed."""
-    return _files(wildcards.dataset, wildcards.method, params.seeds_of(wildcards.dataset, wildcards.method)[0])
+def teacher_of(wildcards):
+    """The teacher that a wildcard names."""
+    return TeacherSettings.of(params, teacher=wildcards.teacher)
 
 
-def _files(dataset, method, seed):
-    if method not in NETWORKS:
-        return {}
-    folder = f"results/weights/{dataset}/{method}/seed{seed}"
-    return {"weights": f"{folder}/weights.safetensors", "run": f"{folder}/run.json"}
+def teacher_file(teacher):
+    """Weights of a teacher by its name."""
+    return f"results/teachers/{teacher}/weights.safetensors"
 
 
-def filled_by(wildcards):
-    """The method whose pictures are meant; None for the uncorrupted ones."""
-    return None if wildcards.pictures == "ground_truth" else wildcards.pictures
+def weights_of(dataset, method, seed):
+    """Weights of a run; a classical fill has none."""
+    return f"results/weights/{dataset}/{method}/seed{seed}/weights.safetensors" if method in NETWORKS else []
 
 
-def detection_sources(wildcards):
-    """The detector, if it is one of the teachers, and the pictures of a method's first seed."""
-    method = filled_by(wildcards)
-    detector = slices.detection_settings(params, wildcards.dataset, method).detector
-    sources = {}
-    if hasattr(detector, "teacher"):
-        sources["detector"] = f"results/teachers/{detector.name}/weights.safetensors"
-    else:
-        sources |= fetched(detector.path)
-    if method:
-        seed = params.seeds_of(wildcards.dataset, method)[0]
-        sources["per_image"] = f"results/eval/{wildcards.dataset}/{method}/seed{seed}/per_image.csv"
-    return sources
+def filled(wildcards):
+    """Whose filled images are meant; nobody's for the uncorrupted ones."""
+    return [] if wildcards.method == GROUND_TRUTH else [(wildcards.dataset, wildcards.method)]
 
 
-def figure_slice(name):
-    """The settings of a figure as one canonical string; empty where the experiment does not have it."""
-    return canonical(report_slices.FIGURES[name](params)) if name in report_slices.drawn_figures(params) else ""
+def with_truth(cells):
+    """Cells, and the uncorrupted images of their datasets."""
+    return [*cells, *((dataset, GROUND_TRUTH) for dataset, _ in cells)]
 
 
-def shown_in(name):
-    """What a figure reads: an input function."""
-    return lambda wildcards: report_slices.figure_files(params, name)
+def shown_in(wildcards):
+    """What a figure shows of images."""
+    return params.figures.shown().get(wildcards.figure, Shown())
+
+
+wildcard_constraints:
+    dataset="|".join(DATASETS),
+    method="|".join([*params.methods, GROUND_TRUTH]),
+    teacher="|".join(params.teachers) or "none",
+    seed=r"\d+",
+
+
+# Machines ----------------------------------------------------------------------------------------
+MANY = 16  # threads for going through real images, as far as there are cores
+# A training asks for a GPU only where there is one; the profile says how many may be used.
+GPU = 1 if shutil.which("nvidia-smi") else 0
+
+
+def many_if_real(wildcards):
+    """Threads for going through the images of a dataset; the miniature world is small."""
+    return 1 if params.datasets[wildcards.dataset].source.kind == "miniature" else MANY

@@ -1,10 +1,10 @@
-"""Raw pictures and prepared images.
+"""Raw images and prepared images.
 
 OUTPUTS:
 
-    data/sources/images/{dataset}.json      where the raw pictures lie; .csv lists them
-    data/prepared/{dataset}/manifest.csv    every picture at the network's size, with its hash
-    data/prepared/{dataset}/structure/      smoothed training pictures, only where a method learns from them
+    data/sources/images/{dataset}.json      where the raw images lie; .csv lists them
+    data/prepared/{dataset}/manifest.csv    every image at the network's size, with its hash
+    data/prepared/{dataset}/structure/      smoothed training images, only where a method learns from them
 """
 
 
@@ -17,17 +17,18 @@ rule fetch_images:
         "logs/fetch_images/{dataset}.log",
     benchmark:
         "benchmarks/results/fetch_images/{dataset}.tsv"
+    threads: 4
     params:
         file=params_file,
         sources=sources_file,
-        settings=lambda w: canonical(slices.image_source_settings(params, w.dataset)),
+        settings=settings_of("fetch_images"),
     shell:
-        "python -m spl fetch images --params {params.file:q} --sources {params.sources:q}"
-        " --dataset {wildcards.dataset} --record {output.record:q} --workers {threads} 2> {log:q}"
+        "python -m spl fetch-images --params {params.file:q} --sources {params.sources:q} --dataset {wildcards.dataset}"
+        " --out {output.record:q} --workers {threads} 2> {log:q}"
 
 
 rule prepare_images:
-    """Crop, resize and store every picture (the released resize convention)."""
+    """Crop, resize and store every image (the released resize convention)."""
     input:
         source="data/sources/images/{dataset}.json",
     output:
@@ -40,17 +41,18 @@ rule prepare_images:
     threads: many_if_real
     params:
         file=params_file,
-        settings=lambda w: canonical(slices.data_settings(params, w.dataset)),
+        settings=settings_of("prepare_images"),
     shell:
-        "python -m spl prepare images --params {params.file:q} --dataset {wildcards.dataset}"
-        " --source {input.source:q} --folder data/prepared/{wildcards.dataset} --workers {threads} 2> {log:q}"
+        "python -m spl prepare-images --params {params.file:q} --dataset {wildcards.dataset} --source {input.source:q}"
+        " --out data/prepared/{wildcards.dataset} --workers {threads} 2> {log:q}"
 
 
 rule smooth_images:
-    """Smooth the training pictures by relative total variation: the structure that MFE learns."""
+    """Smooth the training images by relative total variation: the structure that MFE learns."""
     input:
         images="data/prepared/{dataset}/manifest.csv",
     output:
+        manifest="data/prepared/{dataset}/structure/manifest.csv",
         record="data/prepared/{dataset}/structure/record.json",
     log:
         "logs/smooth_images/{dataset}.log",
@@ -59,10 +61,10 @@ rule smooth_images:
     threads: many_if_real
     params:
         file=params_file,
-        settings=lambda w: canonical(slices.structure_settings(params, w.dataset)),
+        settings=settings_of("smooth_images"),
     shell:
-        "python -m spl prepare structure --params {params.file:q} --dataset {wildcards.dataset}"
-        " --images {input.images:q} --folder data/prepared/{wildcards.dataset}/structure --workers {threads} 2> {log:q}"
+        "python -m spl smooth-images --params {params.file:q} --dataset {wildcards.dataset} --images {input.images:q}"
+        " --out data/prepared/{wildcards.dataset}/structure --workers {threads} 2> {log:q}"
 
 
 rule data:

@@ -3,10 +3,10 @@
 OUTPUTS:
 
     results/eval/{dataset}/{method}/seed{seed}/per_image.csv     every metric of every test image
-    results/eval/{dataset}/{method}/seed{seed}/composited/       the filled pictures
+    results/eval/{dataset}/{method}/seed{seed}/composited/       the filled images
     results/perceptual/{dataset}/{method}/seed{seed}.csv         LPIPS by image; FID and KID in the record beside it
     results/guidance/{dataset}/{method}.safetensors              semantic priors or edges of some test images
-    results/detections/{dataset}/{method}.csv                    objects found in the filled pictures
+    results/detections/{dataset}/{method}.csv                    objects found in the filled images
     results/detections/{dataset}/ground_truth.csv                and in the uncorrupted ones
 """
 
@@ -14,7 +14,7 @@ OUTPUTS:
 rule evaluate_method:
     """Fill every test image and measure it; refuses weights whose run record disagrees with params.yaml."""
     input:
-        unpack(run_files),
+        weights=lambda w: weights_of(w.dataset, w.method, w.seed),
         pairs="data/pairs/{dataset}.csv",
         images="data/prepared/{dataset}/manifest.csv",
         masks="data/masks/masks.csv",
@@ -25,13 +25,14 @@ rule evaluate_method:
         "logs/evaluate_method/{dataset}/{method}/seed{seed}.log",
     benchmark:
         "benchmarks/results/evaluate_method/{dataset}/{method}/seed{seed}.tsv"
+    threads: THREADS
     resources:
         gpu=lambda w: GPU if w.method in NETWORKS else 0,
     params:
         file=params_file,
-        settings=lambda w: canonical(slices.evaluation_settings(params, w.dataset, w.method, int(w.seed))),
+        settings=settings_of("evaluate_method"),
     shell:
-        "python -m spl evaluate --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
+        "python -m spl evaluate-method --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --seed {wildcards.seed} --pairs {input.pairs:q} --images {input.images:q} --masks {input.masks:q}"
         " --weights results/weights/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
         " --out results/eval/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed} 2> {log:q}"
@@ -49,21 +50,23 @@ rule measure_perceptual:
         "logs/measure_perceptual/{dataset}/{method}/seed{seed}.log",
     benchmark:
         "benchmarks/results/measure_perceptual/{dataset}/{method}/seed{seed}.tsv"
+    threads: THREADS
     resources:
         gpu=GPU,
     params:
         file=params_file,
-        settings=canonical(slices.perceptual_settings(params)),
+        settings=settings_of("measure_perceptual"),
     shell:
-        "python -m spl perceptual --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
-        " --seed {wildcards.seed} --evidence results/eval/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
+        "python -m spl measure-perceptual --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
+        " --seed {wildcards.seed}"
+        " --evaluation results/eval/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
         " --images {input.images:q} --out {output.table:q} 2> {log:q}"
 
 
 rule keep_guidance:
     """Keep the semantic priors of SPL, or the edges of EdgeConnect, for some test images."""
     input:
-        unpack(first_run_files),
+        weights=lambda w: weights_of(w.dataset, w.method, params.seeds_of(w.dataset, w.method)[0]),
         pairs="data/pairs/{dataset}.csv",
         images="data/prepared/{dataset}/manifest.csv",
         masks="data/masks/masks.csv",
@@ -74,38 +77,42 @@ rule keep_guidance:
         "logs/keep_guidance/{dataset}/{method}.log",
     benchmark:
         "benchmarks/results/keep_guidance/{dataset}/{method}.tsv"
+    threads: THREADS
     resources:
         gpu=GPU,
     params:
         file=params_file,
-        settings=lambda w: canonical(slices.guidance_settings(params, w.dataset, w.method)),
+        settings=settings_of("keep_guidance"),
     shell:
-        "python -m spl guidance --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
-        " --pairs {input.pairs:q} --images {input.images:q} --masks {input.masks:q} --out {output.guidance:q} 2> {log:q}"
+        "python -m spl keep-guidance --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
+        " --pairs {input.pairs:q} --images {input.images:q} --masks {input.masks:q}"
+        " --weights $(dirname {input.weights:q}) --out {output.guidance:q} 2> {log:q}"
 
 
 rule detect_objects:
-    """Find the objects in the filled pictures of a method, or in the uncorrupted ones."""
+    """Find the objects in the filled images of a method, or in the uncorrupted ones."""
     input:
-        unpack(detection_sources),
+        detector=teacher_file(DETECTOR.teacher) if isinstance(DETECTOR, TeacherDetector) else [],
+        fetched=fetched(DETECTOR.path) if isinstance(DETECTOR, TorchvisionDetector) else [],
+        per_image=lambda w: first("results/eval/{dataset}/{method}/seed{seed}/per_image.csv", filled(w)),
         pairs="data/pairs/{dataset}.csv",
         images="data/prepared/{dataset}/manifest.csv",
     output:
-        table="results/detections/{dataset}/{pictures}.csv",
-        record="results/detections/{dataset}/{pictures}.json",
+        table="results/detections/{dataset}/{method}.csv",
+        record="results/detections/{dataset}/{method}.json",
     log:
-        "logs/detect_objects/{dataset}/{pictures}.log",
+        "logs/detect_objects/{dataset}/{method}.log",
     benchmark:
-        "benchmarks/results/detect_objects/{dataset}/{pictures}.tsv"
+        "benchmarks/results/detect_objects/{dataset}/{method}.tsv"
+    threads: THREADS
     resources:
         gpu=GPU,
     params:
         file=params_file,
-        settings=lambda w: canonical(slices.detection_settings(params, w.dataset, filled_by(w))),
-        method=lambda w: f"--method {w.pictures}" if filled_by(w) else "",
+        settings=settings_of("detect_objects"),
     shell:
-        "python -m spl detect --params {params.file:q} --dataset {wildcards.dataset} {params.method}"
-        " --pairs {input.pairs:q} --images {input.images:q} --out {output.table:q} 2> {log:q}"
+        "python -m spl detect-objects --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
+        " --pairs {input.pairs:q} --images {input.images:q} --results results --out {output.table:q} 2> {log:q}"
 
 
 rule evaluation:

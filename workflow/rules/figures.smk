@@ -1,11 +1,11 @@
-"""The paper's figures, each as PDF and PNG, and the example pictures.
+"""The paper's figures, each as PDF and PNG, and the example images.
 
-A figure reads tables, pictures and kept priors, never trained weights: changing what it shows trains nothing.
+A figure reads tables, images and kept priors, never trained weights: changing what it shows trains nothing.
 
 OUTPUTS:
 
-    results/figures/fig1.{pdf,png}               one picture, several methods, detections, the prior
-    results/figures/fig2.{pdf,png}               the architecture
+    results/figures/fig1.{pdf,png}               one image, several methods, detections, the prior
+    results/figures/fig2.{pdf,png}               the architecture, from the network itself: it reads nothing
     results/figures/fig3.{pdf,png}               methods side by side
     results/figures/fig4.{pdf,png}               ablations
     results/figures/fig5.{pdf,png}               semantic priors beside edges
@@ -14,135 +14,59 @@ OUTPUTS:
 """
 
 
-rule draw_fig1:
-    """Draw Figure 1: one picture, several methods, what a detector finds, and the prior."""
+rule draw_figure:
+    """Draw one of the paper's figures, or the grid search."""
     input:
-        unpack(shown_in("fig1")),
+        per_image=lambda w: first("results/eval/{dataset}/{method}/seed{seed}/per_image.csv", shown_in(w).filled),
+        images=lambda w: first("data/prepared/{dataset}/manifest.csv", shown_in(w).filled),
+        masks=lambda w: first("data/masks/masks.csv", shown_in(w).filled),
+        guidance=lambda w: first("results/guidance/{dataset}/{method}.safetensors", shown_in(w).guided),
+        detections=lambda w: first("results/detections/{dataset}/{method}.csv", with_truth(shown_in(w).searched)),
+        table=lambda w: {"fig4": "results/ablations.csv", "grid": "results/grid.csv"}.get(w.figure, []),
     output:
-        pdf="results/figures/fig1.pdf",
-        png="results/figures/fig1.png",
+        pdf="results/figures/{figure}.pdf",
+        png="results/figures/{figure}.png",
+        record="results/figures/{figure}.json",
     log:
-        "logs/draw_fig1.log",
+        "logs/draw_figure/{figure}.log",
     benchmark:
-        "benchmarks/results/draw_fig1.tsv"
+        "benchmarks/results/draw_figure/{figure}.tsv"
+    wildcard_constraints:
+        figure="fig[1-5]|grid",
     params:
         file=params_file,
-        settings=figure_slice("fig1"),
+        settings=settings_of("draw_figure"),
     shell:
-        "python -m spl figure fig1 --params {params.file:q} --out results/figures/fig1 2> {log:q}"
-
-
-rule draw_fig2:
-    """Draw Figure 2: the architecture, from the network itself."""
-    output:
-        pdf="results/figures/fig2.pdf",
-        png="results/figures/fig2.png",
-    log:
-        "logs/draw_fig2.log",
-    benchmark:
-        "benchmarks/results/draw_fig2.tsv"
-    params:
-        file=params_file,
-        settings=figure_slice("fig2"),
-    shell:
-        "python -m spl figure fig2 --params {params.file:q} --out results/figures/fig2 2> {log:q}"
-
-
-rule draw_fig3:
-    """Draw Figure 3: methods side by side on pictures of every dataset."""
-    input:
-        unpack(shown_in("fig3")),
-    output:
-        pdf="results/figures/fig3.pdf",
-        png="results/figures/fig3.png",
-    log:
-        "logs/draw_fig3.log",
-    benchmark:
-        "benchmarks/results/draw_fig3.tsv"
-    params:
-        file=params_file,
-        settings=figure_slice("fig3"),
-    shell:
-        "python -m spl figure fig3 --params {params.file:q} --out results/figures/fig3 2> {log:q}"
-
-
-rule draw_fig4:
-    """Draw Figure 4: the ablations as bars."""
-    input:
-        numbers="results/figure4.csv",
-    output:
-        pdf="results/figures/fig4.pdf",
-        png="results/figures/fig4.png",
-    log:
-        "logs/draw_fig4.log",
-    benchmark:
-        "benchmarks/results/draw_fig4.tsv"
-    params:
-        file=params_file,
-        settings=figure_slice("fig4"),
-    shell:
-        "python -m spl figure fig4 --params {params.file:q} --out results/figures/fig4 2> {log:q}"
-
-
-rule draw_fig5:
-    """Draw Figure 5: semantic priors beside edges."""
-    input:
-        unpack(shown_in("fig5")),
-    output:
-        pdf="results/figures/fig5.pdf",
-        png="results/figures/fig5.png",
-    log:
-        "logs/draw_fig5.log",
-    benchmark:
-        "benchmarks/results/draw_fig5.tsv"
-    params:
-        file=params_file,
-        settings=figure_slice("fig5"),
-    shell:
-        "python -m spl figure fig5 --params {params.file:q} --out results/figures/fig5 2> {log:q}"
-
-
-rule draw_grid:
-    """Draw the grid search."""
-    input:
-        numbers="results/grid.csv",
-    output:
-        pdf="results/figures/grid.pdf",
-        png="results/figures/grid.png",
-    log:
-        "logs/draw_grid.log",
-    benchmark:
-        "benchmarks/results/draw_grid.tsv"
-    params:
-        file=params_file,
-        settings=figure_slice("grid"),
-    shell:
-        "python -m spl figure grid --params {params.file:q} --out results/figures/grid 2> {log:q}"
+        "python -m spl draw-figure --params {params.file:q} --figure {wildcards.figure} --results results --data data"
+        " --out {output.pdf:q} 2> {log:q}"
 
 
 rule draw_examples:
     """Show input, each method and ground truth for a few test images of every ratio bin."""
     input:
-        per_image=lambda w: evidence([w.dataset], params.table_methods),
+        per_image=lambda w: first(
+            "results/eval/{dataset}/{method}/seed{seed}/per_image.csv", [(w.dataset, m) for m in params.table_methods]
+        ),
         pairs="data/pairs/{dataset}.csv",
         images="data/prepared/{dataset}/manifest.csv",
         masks="data/masks/masks.csv",
     output:
         picture="results/figures/examples_{dataset}.png",
+        record="results/figures/examples_{dataset}.json",
     log:
         "logs/draw_examples/{dataset}.log",
     benchmark:
         "benchmarks/results/draw_examples/{dataset}.tsv"
     params:
         file=params_file,
-        settings=lambda w: canonical(report_slices.example_settings(params, w.dataset)),
+        settings=settings_of("draw_examples"),
     shell:
-        "python -m spl figure examples --params {params.file:q} --dataset {wildcards.dataset}"
+        "python -m spl draw-examples --params {params.file:q} --dataset {wildcards.dataset} --results results --data data"
         " --out {output.picture:q} 2> {log:q}"
 
 
 rule figures:
     """Target: every figure."""
     input:
-        PAPER_FIGURES,
+        FIGURES,
         EXAMPLES,

@@ -2,6 +2,7 @@
 
 OUTPUTS:
 
+    data/sources/masks.json     where the raw masks lie; .csv lists them
     data/masks/masks.csv        every mask with its hole ratio and bin, rejected ones with the reason
     data/pairs/{dataset}.csv    which mask meets which test image, equal for every method
 """
@@ -16,13 +17,14 @@ rule fetch_masks:
         "logs/fetch_masks.log",
     benchmark:
         "benchmarks/results/fetch_masks.tsv"
+    threads: 4
     params:
         file=params_file,
         sources=sources_file,
-        settings=canonical(slices.mask_settings(params)),
+        settings=settings_of("fetch_masks"),
     shell:
-        "python -m spl fetch masks --params {params.file:q} --sources {params.sources:q}"
-        " --record {output.record:q} --workers {threads} 2> {log:q}"
+        "python -m spl fetch-masks --params {params.file:q} --sources {params.sources:q} --out {output.record:q}"
+        " --workers {threads} 2> {log:q}"
 
 
 rule group_masks:
@@ -39,9 +41,9 @@ rule group_masks:
     threads: 1 if params.masks.source.kind == "miniature" else MANY
     params:
         file=params_file,
-        settings=canonical(slices.mask_settings(params)),
+        settings=settings_of("group_masks"),
     shell:
-        "python -m spl prepare masks --params {params.file:q} --source {input.source:q} --folder data/masks"
+        "python -m spl group-masks --params {params.file:q} --source {input.source:q} --out data/masks"
         " --workers {threads} 2> {log:q}"
 
 
@@ -59,10 +61,10 @@ rule pair_masks:
         "benchmarks/results/pair_masks/{dataset}.tsv"
     params:
         file=params_file,
-        settings=lambda w: canonical(slices.pair_settings(params, w.dataset)),
+        settings=settings_of("pair_masks"),
     shell:
-        "python -m spl prepare pairs --params {params.file:q} --dataset {wildcards.dataset} --images {input.images:q}"
-        " --masks {input.masks:q} --pairs {output.pairs:q} --record {output.record:q} 2> {log:q}"
+        "python -m spl pair-masks --params {params.file:q} --dataset {wildcards.dataset} --images {input.images:q}"
+        " --masks {input.masks:q} --out {output.pairs:q} 2> {log:q}"
 
 
 rule masks:

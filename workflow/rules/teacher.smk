@@ -2,7 +2,7 @@
 
 OUTPUTS:
 
-    data/sources/pretext.json                        where the labelled pictures lie
+    data/sources/pretext.json                        where the labelled images lie
     data/sources/weights/{source}.json               hashes of the registry's weight files that are read
     results/teachers/{teacher}/weights.safetensors
     results/teachers/{teacher}/run.json              settings, inputs, mean average precision
@@ -17,11 +17,12 @@ rule fetch_pretext:
         "logs/fetch_pretext.log",
     benchmark:
         "benchmarks/results/fetch_pretext.tsv"
+    threads: 4
     params:
         file=params_file,
-        settings=canonical(slices.pretext_settings(params)) if params.pretext else "",
+        settings=settings_of("fetch_pretext"),
     shell:
-        "python -m spl fetch pretext --params {params.file:q} --record {output.record:q} --workers {threads} 2> {log:q}"
+        "python -m spl fetch-pretext --params {params.file:q} --out {output.record:q} --workers {threads} 2> {log:q}"
 
 
 rule fetch_weights:
@@ -32,19 +33,22 @@ rule fetch_weights:
         "logs/fetch_weights/{source}.log",
     benchmark:
         "benchmarks/results/fetch_weights/{source}.tsv"
+    wildcard_constraints:
+        source="|".join(name for name, source in registry.items() if source.kind == "weights"),
     params:
         file=params_file,
         sources=sources_file,
-        settings=lambda w: canonical(slices.weight_file_settings(params, registry, w.source)),
+        settings=settings_of("fetch_weights", registry=registry),
     shell:
-        "python -m spl fetch weights {wildcards.source} --params {params.file:q} --sources {params.sources:q}"
-        " --record {output.record:q} 2> {log:q}"
+        "python -m spl fetch-weights --params {params.file:q} --sources {params.sources:q} --source {wildcards.source}"
+        " --out {output.record:q} 2> {log:q}"
 
 
 rule train_teacher:
-    """Train a pretext network on the labelled pictures, convert a released one, or freeze a random one."""
+    """Train a pretext network on the labelled images, convert a released one, or freeze a random one."""
     input:
-        unpack(teacher_sources),
+        source=lambda w: "data/sources/pretext.json" if teacher_of(w).pretext else [],
+        fetched=lambda w: fetched(supplied_teacher_file(teacher_of(w).network)),
     output:
         weights="results/teachers/{teacher}/weights.safetensors",
         run="results/teachers/{teacher}/run.json",
@@ -53,11 +57,12 @@ rule train_teacher:
     benchmark:
         "benchmarks/results/train_teacher/{teacher}.tsv"
     priority: 2  # most trainings wait for it
+    threads: THREADS
     resources:
         gpu=GPU,
     params:
         file=params_file,
-        settings=lambda w: canonical(slices.teacher_settings(params, w.teacher)),
+        settings=settings_of("train_teacher"),
     shell:
         "python -m spl train-teacher --params {params.file:q} --teacher {wildcards.teacher}"
         " --source data/sources/pretext.json --out results/teachers/{wildcards.teacher} 2> {log:q}"

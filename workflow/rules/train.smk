@@ -15,7 +15,11 @@ checkpoints/, so that stopping Snakemake loses nothing.
 rule train_method:
     """Train one method on one dataset with one seed, resuming by itself; or convert its released weights."""
     input:
-        unpack(run_sources),
+        images=lambda w: [] if run_of(w).released else f"data/prepared/{w.dataset}/manifest.csv",
+        masks=lambda w: [] if run_of(w).released else "data/masks/masks.csv",
+        teacher=lambda w: teacher_file(run_of(w).teacher.teacher) if run_of(w).teacher else [],
+        structure=lambda w: f"data/prepared/{w.dataset}/structure/manifest.csv" if run_of(w).structure else [],
+        fetched=lambda w: fetched(run_of(w).vgg_file(), *run_of(w).released_files()),
     output:
         weights="results/weights/{dataset}/{method}/seed{seed}/weights.safetensors",
         run="results/weights/{dataset}/{method}/seed{seed}/run.json",
@@ -23,20 +27,21 @@ rule train_method:
         "logs/train_method/{dataset}/{method}/seed{seed}.log",
     benchmark:
         "benchmarks/results/train_method/{dataset}/{method}/seed{seed}.tsv"
-    wildcard_constraints:
-        method="|".join(NETWORKS) or "none",
     priority: 1  # the long jobs first, so that the short ones fill the gaps
+    threads: THREADS  # of arithmetic; more of them load data
     resources:
-        gpu=lambda w: GPU if is_trained(w) else 0,
+        gpu=lambda w: 0 if run_of(w).released else GPU,
     params:
         file=params_file,
-        settings=lambda w: canonical(slices.run_settings(params, w.dataset, w.method, int(w.seed))),
+        settings=settings_of("train_method"),
+        loaders=lambda w, threads: max(0, threads - THREADS),
     shell:
-        "python -m spl train --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
+        "python -m spl train-method --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --seed {wildcards.seed}"
         " --images data/prepared/{wildcards.dataset}/manifest.csv --masks data/masks/masks.csv"
         " --teachers results/teachers --structure data/prepared/{wildcards.dataset}/structure"
-        " --out results/weights/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed} --workers $(({threads} - 1)) 2> {log:q}"
+        " --out results/weights/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
+        " --workers {params.loaders} 2> {log:q}"
 
 
 rule weights:

@@ -5,11 +5,13 @@ from typing import get_args
 
 import pandas as pd
 
-from spl.analysis.evidence import METRICS, read_evidence
+from spl.analysis.evidence import METRICS, evidence_files, read_evidence, seeds_of
 from spl.analysis.table1 import compare, summarise
 from spl.common.files import atomic
 from spl.config.experiment import LossWeight
-from spl.steps.report_slices import GridSettings
+from spl.config.grid import grid_points, own_weights
+from spl.steps.records import take_all, write_record
+from spl.steps.settings import GridSettings
 
 WEIGHTS = get_args(LossWeight)
 
@@ -19,32 +21,35 @@ COLUMNS = ["dataset", "method", *WEIGHTS, "split", "rank",
            "n_images", "n_seeds"]  # fmt: skip
 
 
-def write_grid(settings: GridSettings, evidence: Path, out: Path) -> None:
+def compare_grid(settings: GridSettings, *, results: Path, out: Path) -> None:
     """Write one row for every dataset and point, the method's own weights first; without a grid, the header.
 
     A difference is the point minus the method's own weights, image by image, with its interval over images and
     trainings; `rank` orders a dataset's points by PSNR, the best first.
     Raises: DataError if the points were not evaluated on the same pairs.
     """
-    table, found = settings.table, read_evidence(evidence, settings.table.seeds)
-    rows = []
-    for dataset in table.datasets:
-        for method in table.methods:
-            row = {"dataset": dataset, "method": method, **settings.points[method], "split": table.evaluation.split}
+    grid, rows = settings.grid, []
+    points = {grid.method: own_weights(settings), **grid_points(settings)} if grid else {}
+    seeds = seeds_of(settings, points) if grid else {}
+    inputs, found = take_all(evidence_files(results, seeds)), read_evidence(results, seeds)
+    for dataset in seeds:
+        for method in points:
+            row = {"dataset": dataset, "method": method, **points[method], "split": settings.evaluation.split}
             for metric in METRICS:
                 cell = (metric, method, dataset, "all")
-                value = summarise(found[dataset, method].select(metric, "all"), table, "/".join(cell))
+                value = summarise(found[dataset, method].select(metric, "all"), settings, "/".join(cell))
                 row |= {metric: value.mean, f"{metric}_low": value.low, f"{metric}_high": value.high}
                 row |= {"n_images": value.n_images, "n_seeds": value.n_seeds}
-                if method != (own := table.methods[0]):
-                    difference = compare(found, table, cell, own)
+                if method != (own := next(iter(points))):
+                    difference = compare(found, settings, cell, own)
                     row |= {
                         f"{metric}_difference": difference.mean,
                         f"{metric}_difference_low": difference.combined_low,
                         f"{metric}_difference_high": difference.combined_high,
                     }
             rows.append(row)
-    grid = pd.DataFrame(rows, columns=COLUMNS)
-    grid["rank"] = grid.groupby("dataset")["psnr"].rank(ascending=False, method="min").astype(int)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table["rank"] = table.groupby("dataset")["psnr"].rank(ascending=False, method="min").astype(int)
     with atomic(out) as temporary:
-        grid.round(6).to_csv(temporary, index=False)
+        table.round(6).to_csv(temporary, index=False)
+    write_record(out.with_suffix(".json"), settings, inputs, {"grid": out})

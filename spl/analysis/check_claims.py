@@ -9,16 +9,24 @@ import numpy as np
 import pandas as pd
 
 from spl.analysis.claims_page import to_page
-from spl.analysis.evidence import HIGHER_IS_BETTER, MASK_RATIOS, METRICS, Evidence, read_evidence
+from spl.analysis.evidence import (
+    HIGHER_IS_BETTER,
+    MASK_RATIOS,
+    METRICS,
+    Evidence,
+    evidence_files,
+    read_evidence,
+    seeds_of,
+)
 from spl.analysis.statistics import Estimate, difference_of_differences, estimate_ratio
 from spl.analysis.table1 import PAPER_NAMES, compare, paper_cells
 from spl.analysis.verdicts import Verdict, judge, needed
 from spl.analysis.write_table1 import PAPER_LAYOUTS, is_papers
 from spl.common.files import atomic, write_text
 from spl.common.labels import method_title
-from spl.config.experiment import Params
 from spl.config.methods import NetworkMethod
-from spl.steps.report_slices import TableSettings, table_settings
+from spl.steps.records import take_all, write_record
+from spl.steps.settings import GROUND_TRUTH, ClaimSettings
 
 SUBJECTS = ("spl", "spl_released")
 RIVALS = ("rn", "rfr", "mfe")
@@ -82,44 +90,52 @@ class Finding(NamedTuple):
     lacks: str = ""
 
 
-def write_claims(params: Params, results: Path, data: Path, out: Path) -> None:
-    """Write the claims with their verdicts to `out`: claims.csv, and the page claims.md.
+def check_claims(settings: ClaimSettings, *, results: Path, data: Path, out: Path) -> None:
+    """Write the claims with their verdicts to `out` (.csv), and as a page beside it (.md).
 
     Reads `results`/eval and `results`/detections, and of `data` the pairs and masks. A difference is positive where
     the claim holds; its interval is over images and trainings.
     Raises: DataError if the methods were not evaluated on the same pairs.
     """
-    seeds = {d: {m: params.seeds_of(d, m) for m in params.methods_of(d)} for d in params.datasets}
-    evidence, settings = read_evidence(results / "eval", seeds), table_settings(params)
+    seeds, searched = seeds_of(settings), settings.detection.datasets if settings.detection else ()
+    inputs = take_all([
+        *evidence_files(results, seeds),
+        *(results / f"detections/{d}/{m}.csv" for d in searched for m in (GROUND_TRUTH, *settings.table_methods)),
+        *(data / f"pairs/{dataset}.csv" for dataset in searched),
+        *([data / "masks/masks.csv"] if searched else []),
+    ])  # fmt: skip
+    evidence = read_evidence(results, seeds)
     findings = [
-        *_compared(params, evidence, settings),
-        *_ablated(params, evidence, settings),
-        *_detected(params, settings, results / "detections", data),
+        *_compared(settings, evidence),
+        *_ablated(settings, evidence),
+        *_detected(settings, results / "detections", data),
     ]
-    rows = [_row(params, finding) for finding in findings]
-    rows += [_summary(params, rows, dataset, subject) for dataset in _datasets(params) for subject in _subjects(params)]
+    rows = [_row(settings, finding) for finding in findings]
+    rows += [_summary(settings, rows, d, subject) for d in _datasets(settings) for subject in _subjects(settings)]
     rows.sort(key=lambda row: list(CLAIMS).index(row["claim"]))
     table = pd.DataFrame(rows, columns=COLUMNS).round(6)
-    with atomic(out / "claims.csv") as temporary:
+    outputs = {"claims": out, "page": out.with_suffix(".md")}
+    with atomic(out) as temporary:
         table.to_csv(temporary, index=False)
-    write_text(out / "claims.md", to_page(table, confidence=params.evaluation.bootstrap.confidence))
+    write_text(outputs["page"], to_page(table, confidence=settings.evaluation.bootstrap.confidence))
+    write_record(out.with_suffix(".json"), settings, inputs, outputs)
 
 
-def _datasets(params: Params) -> list[str]:
+def _datasets(settings: ClaimSettings) -> list[str]:
     """Return the paper's datasets, present or not, and those of one's own."""
-    return [*PAPER_LAYOUTS, *(dataset for dataset in params.datasets if dataset not in PAPER_LAYOUTS)]
+    return [*PAPER_LAYOUTS, *(dataset for dataset in settings.datasets if dataset not in PAPER_LAYOUTS)]
 
 
-def _subjects(params: Params) -> list[str]:
-    return [name for name in SUBJECTS if name in params.table_methods] or ["spl"]
+def _subjects(settings: ClaimSettings) -> list[str]:
+    return [name for name in SUBJECTS if name in settings.table_methods] or ["spl"]
 
 
-def _compared(params: Params, evidence: Evidence, settings: TableSettings) -> Iterator[Finding]:
+def _compared(settings: ClaimSettings, evidence: Evidence) -> Iterator[Finding]:
     """Compare SPL with the other methods, as Table 1 does."""
     for claim, rivals in (("ahead", RIVALS), ("larger_holes", RIVALS), ("ahead_of_edges", ("ec",))):
-        for dataset in _datasets(params):
-            for subject, rival in ((s, r) for s in _subjects(params) for r in rivals):
-                if lacks := _lacks(params, dataset, subject, rival):
+        for dataset in _datasets(settings):
+            for subject, rival in ((s, r) for s in _subjects(settings) for r in rivals):
+                if lacks := _lacks(settings, dataset, subject, rival):
                     yield Finding(claim, dataset, subject, rival, lacks=lacks)
                 elif claim == "larger_holes":
                     yield from _growing_leads(evidence, settings, dataset, subject, rival)
@@ -127,34 +143,34 @@ def _compared(params: Params, evidence: Evidence, settings: TableSettings) -> It
                     yield from _leads(claim, evidence, settings, dataset, subject, rival)
 
 
-def _ablated(params: Params, evidence: Evidence, settings: TableSettings) -> Iterator[Finding]:
+def _ablated(settings: ClaimSettings, evidence: Evidence) -> Iterator[Finding]:
     """Compare the ablations, as figure 4 does."""
-    ablations = params.ablations
+    ablations = settings.ablations
     for claim, (ahead, behind) in ABLATIONS.items():
         subject = ahead or (ablations.reference if ablations else "spl")
         if ablations is None:
             yield Finding(claim, "paris", subject, behind, lacks="This run has no ablations.")
-        elif lacks := _lacks(params, ablations.dataset, subject, behind):
+        elif lacks := _lacks(settings, ablations.dataset, subject, behind):
             yield Finding(claim, ablations.dataset, subject, behind, lacks=lacks)
         else:
             yield from _leads(claim, evidence, settings, ablations.dataset, subject, behind)
 
 
-def _detected(params: Params, settings: TableSettings, detections: Path, data: Path) -> Iterator[Finding]:
+def _detected(settings: ClaimSettings, detections: Path, data: Path) -> Iterator[Finding]:
     """Compare how many of the half-hidden objects are found again, and how surely, per object."""
-    subjects = _subjects(params)
-    if params.detection is None:
+    subjects = _subjects(settings)
+    if settings.detection is None:
         for subject, rival in ((s, r) for s in subjects for r in (*RIVALS, "ec")):
             yield Finding("more_objects", "places2", subject, rival, lacks="This run looks for no objects.")
         return
     from spl.analysis.objects import find_again  # it alone needs torch
 
-    for dataset in params.detection.datasets:
-        present = [name for name in (*subjects, *RIVALS, "ec") if name in params.table_methods]
-        size = params.datasets[dataset].image_size
+    for dataset in settings.detection.datasets:
+        present = [name for name in (*subjects, *RIVALS, "ec") if name in settings.table_methods]
+        size = settings.datasets[dataset].image_size
         found = find_again(dataset, present, detections=detections, data=data, image_size=size)
         for subject, rival in ((s, r) for s in subjects for r in (*RIVALS, "ec")):
-            if lacks := _lacks(params, dataset, subject, rival):
+            if lacks := _lacks(settings, dataset, subject, rival):
                 yield Finding("more_objects", dataset, subject, rival, lacks=lacks)
                 continue
             pairs = list(zip(found[subject], found[rival], strict=True))
@@ -171,7 +187,7 @@ def _detected(params: Params, settings: TableSettings, detections: Path, data: P
 
 
 def _leads(
-    claim: str, evidence: Evidence, settings: TableSettings, dataset: str, subject: str, rival: str
+    claim: str, evidence: Evidence, settings: ClaimSettings, dataset: str, subject: str, rival: str
 ) -> Iterator[Finding]:
     """Measure the lead of one method over another in every metric and mask ratio."""
     for metric in METRICS:
@@ -182,7 +198,7 @@ def _leads(
 
 
 def _growing_leads(
-    evidence: Evidence, settings: TableSettings, dataset: str, subject: str, rival: str
+    evidence: Evidence, settings: ClaimSettings, dataset: str, subject: str, rival: str
 ) -> Iterator[Finding]:
     """Measure by how much a lead grows from 20-40 % to 40-60 %, in every metric."""
     for metric in METRICS:
@@ -212,17 +228,17 @@ def _papers_lead(metric: str, dataset: str, mask_ratio: str, subject: str, rival
     return lead if HIGHER_IS_BETTER[metric] else -lead
 
 
-def _lacks(params: Params, dataset: str, *methods: str) -> str:
+def _lacks(settings: ClaimSettings, dataset: str, *methods: str) -> str:
     """Name what a comparison needs and this run does not have."""
-    if dataset not in params.datasets:
+    if dataset not in settings.datasets:
         return f"This run has no dataset {dataset}."
-    missing = [method for method in methods if method not in params.methods_of(dataset)]
+    missing = [method for method in methods if method not in settings.methods_of(dataset)]
     return f"This run has no {' and no '.join(missing)}." if missing else ""
 
 
-def _row(params: Params, finding: Finding) -> dict[str, Any]:
+def _row(settings: ClaimSettings, finding: Finding) -> dict[str, Any]:
     """Judge a finding and write it as a row."""
-    row = _head(params, finding.claim, finding.dataset, finding.subject) | {
+    row = _head(settings, finding.claim, finding.dataset, finding.subject) | {
         "rival": finding.rival, "metric": finding.metric, "mask_ratio": finding.mask_ratio, "paper": finding.paper
     }  # fmt: skip
     estimate = finding.estimate
@@ -234,28 +250,28 @@ def _row(params: Params, finding: Finding) -> dict[str, Any]:
     verdict = judge(estimate)
     return row | {
         "difference": estimate.mean, "low": estimate.combined_low, "high": estimate.combined_high,
-        "verdict": verdict, "reason": _caveats(params, finding, estimate, verdict),
-        "needed": needed(estimate, params.evaluation.bootstrap.confidence) if verdict == "undecided" else "",
+        "verdict": verdict, "reason": _caveats(settings, finding, estimate, verdict),
+        "needed": needed(estimate, settings.evaluation.bootstrap.confidence) if verdict == "undecided" else "",
     }  # fmt: skip
 
 
-def _head(params: Params, claim: str, dataset: str, subject: str) -> dict[str, Any]:
+def _head(settings: ClaimSettings, claim: str, dataset: str, subject: str) -> dict[str, Any]:
     return {
-        "claim": claim, "text": CLAIMS[claim].text, "source": CLAIMS[claim].source, "about": _about(params, dataset),
+        "claim": claim, "text": CLAIMS[claim].text, "source": CLAIMS[claim].source, "about": _about(settings, dataset),
         "dataset": dataset, "subject": subject,
     }  # fmt: skip
 
 
-def _about(params: Params, dataset: str) -> str:
+def _about(settings: ClaimSettings, dataset: str) -> str:
     """Say whose pictures a verdict is about."""
-    if dataset not in params.datasets:
+    if dataset not in settings.datasets:
         return ""
-    if params.datasets[dataset].source.kind == "miniature":
+    if settings.datasets[dataset].source.kind == "miniature":
         return "miniature world"
-    return "paper's pictures" if is_papers(params, dataset) else "other pictures"
+    return "paper's pictures" if is_papers(settings, dataset, settings.evaluation.split) else "other pictures"
 
 
-def _caveats(params: Params, finding: Finding, estimate: Estimate, verdict: Verdict) -> str:
+def _caveats(settings: ClaimSettings, finding: Finding, estimate: Estimate, verdict: Verdict) -> str:
     """Say why a difference is undecided, and what its interval does not contain."""
     found = []
     if verdict == "undecided":
@@ -267,15 +283,15 @@ def _caveats(params: Params, finding: Finding, estimate: Estimate, verdict: Verd
     single = [
         method_title(method)
         for method in compared
-        if isinstance(params.methods[method], NetworkMethod)
-        and (finding.claim == "more_objects" or len(params.seeds_of(finding.dataset, method)) == 1)
+        if isinstance(settings.methods[method], NetworkMethod)
+        and (finding.claim == "more_objects" or len(settings.seeds_of(finding.dataset, method)) == 1)
     ]
     if single:
         found.append(f"Spread over trainings not known: one of {', one of '.join(single)}.")
     return " ".join(found)
 
 
-def _summary(params: Params, rows: list[dict[str, Any]], dataset: str, subject: str) -> dict[str, Any]:
+def _summary(settings: ClaimSettings, rows: list[dict[str, Any]], dataset: str, subject: str) -> dict[str, Any]:
     """Judge a dataset by all its comparisons with Table 1's methods."""
     parts = [r for r in rows if (r["claim"], r["dataset"], r["subject"]) == ("ahead", dataset, subject)]
     counts = {v: sum(part["verdict"] == v for part in parts) for v in ("not supported", "not testable", "undecided")}
@@ -284,5 +300,5 @@ def _summary(params: Params, rows: list[dict[str, Any]], dataset: str, subject: 
     lacks = dict.fromkeys(part["reason"] for part in parts if part["verdict"] == "not testable")
     reason = " ".join([f"Of {len(parts)} comparisons: {', '.join(listed)}.", *lacks])
     images = max((part.get("n_images", 0) for part in parts), default=0)
-    row = _head(params, "state_of_the_art", dataset, subject) | {"verdict": verdict, "reason": reason}
+    row = _head(settings, "state_of_the_art", dataset, subject) | {"verdict": verdict, "reason": reason}
     return row | ({"n_images": images} if images else {})

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from spl.analysis.evidence import MASK_RATIOS, METRICS, read_evidence
+from spl.analysis.evidence import MASK_RATIOS, METRICS, Seeds, evidence_files, read_evidence
 from spl.analysis.table1 import compare, summarise
 from spl.common.files import atomic
-from spl.steps.report_slices import AblationSettings
+from spl.steps.records import take_all, write_record
+from spl.steps.settings import AblationSettings
 
 PAPER_ORDER = {"spl_no_prior": "worse", "spl_detector": "between", "spl_concat": "worse"}
 """Where section 4.4 puts an ablation: worse than SPL, or between SPL and SPL without semantic supervision."""
@@ -16,21 +17,21 @@ COLUMNS = ["metric", "method", "dataset", "mask_ratio", "value", "low", "high", 
            "seed_values", "difference", "difference_low", "difference_high", "paper_order"]  # fmt: skip
 
 
-def write_ablations(settings: AblationSettings, evidence: Path, out: Path) -> None:
+def compare_ablations(settings: AblationSettings, *, results: Path, out: Path) -> None:
     """Write one row for every metric, method and mask ratio; without ablations, the header.
 
     `difference` is the method minus the reference, image by image, with its interval over images and trainings;
     `seed_values` are the means of the single trainings, parted by blanks.
     Raises: DataError if the methods were not evaluated on the same pairs.
     """
-    table, found = settings.table, read_evidence(evidence, settings.table.seeds)
-    rows = []
-    for dataset, method, metric, mask_ratio in (
-        (d, m, x, r) for d in table.datasets for x in METRICS for r in MASK_RATIOS for m in table.methods
+    seeds, rows = _seeds(settings), []
+    inputs, found = take_all(evidence_files(results, seeds)), read_evidence(results, seeds)
+    for dataset, metric, mask_ratio, method in (
+        (d, x, r, m) for d in seeds for x in METRICS for r in MASK_RATIOS for m in seeds[d]
     ):
-        reference = table.methods[0]
+        reference = next(iter(seeds[dataset]))
         values = found[dataset, method].select(metric, mask_ratio)
-        own = summarise(values, table, f"{metric}/{method}/{dataset}/{mask_ratio}")
+        own = summarise(values, settings, f"{metric}/{method}/{dataset}/{mask_ratio}")
         row = {
             "metric": metric, "method": method, "dataset": dataset, "mask_ratio": mask_ratio,
             "value": own.mean, "low": own.low, "high": own.high,
@@ -38,7 +39,7 @@ def write_ablations(settings: AblationSettings, evidence: Path, out: Path) -> No
             "seed_values": " ".join(f"{own_mean:.6f}" for own_mean in own.seed_means),
         }  # fmt: skip
         if method != reference:
-            difference = compare(found, table, (metric, method, dataset, mask_ratio), reference)
+            difference = compare(found, settings, (metric, method, dataset, mask_ratio), reference)
             row |= {
                 "difference": difference.mean,
                 "difference_low": difference.combined_low,
@@ -48,3 +49,13 @@ def write_ablations(settings: AblationSettings, evidence: Path, out: Path) -> No
         rows.append(row)
     with atomic(out) as temporary:
         pd.DataFrame(rows, columns=COLUMNS).round(6).to_csv(temporary, index=False)
+    write_record(out.with_suffix(".json"), settings, inputs, {"ablations": out})
+
+
+def _seeds(settings: AblationSettings) -> Seeds:
+    """Return the seeds of the reference and of its ablations, in this order; nothing without ablations."""
+    ablations = settings.ablations
+    if ablations is None:
+        return {}
+    methods = (ablations.reference, *ablations.methods)
+    return {ablations.dataset: {method: settings.seeds_of(ablations.dataset, method) for method in methods}}

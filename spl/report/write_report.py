@@ -1,6 +1,7 @@
 """Writing the report: one HTML file without any resource outside itself."""
 
 import shlex
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,8 +13,6 @@ import spl
 from spl.common.errors import DataError
 from spl.common.files import write_text
 from spl.common.versions import versions
-from spl.config.experiment import Params
-from spl.config.load import load_params
 from spl.report.claims import claims_section, read_claims, summary_section
 from spl.report.curves import HEIGHT, WIDTH
 from spl.report.data import data_section, whose_pictures
@@ -21,51 +20,73 @@ from spl.report.figures import ablations_section, figures_section, grid_section
 from spl.report.runs import costs_section, teachers_section, training_section
 from spl.report.table1 import comparisons_section, metrics_section, table1_section
 from spl.report.view import Folded, Prose, Section
+from spl.steps.records import take_all, write_record
+from spl.steps.settings import ReportSettings, drawn_figures, needed_teachers
 
 DEVIATIONS = Path(spl.__file__).parent.parent / "docs" / "deviations.md"
 
 
-def write_report(params_path: Path, *, results: Path, data: Path, out: Path) -> None:
-    """Write tables, figures, claims, records and settings of a run onto one page that opens offline.
+def write_report(settings: ReportSettings, params_file: Path, *, results: Path, data: Path, out: Path) -> None:
+    """Write tables, figures, claims, records and the parameter file of a run onto one page that opens offline.
 
     Reads CSV, PNG and JSON files of `results` and `data`; nothing is measured here. Parts that the experiment does not
     have, and figures that have not been drawn, are left out with the reason.
     Raises: DataError naming every missing table.
     """
-    params = load_params(params_path)
-    _require_tables(params, results)
-    claims, confidence = read_claims(results), params.evaluation.bootstrap.confidence
+    _require_tables(settings, results)
+    inputs = take_all([params_file, *_shown(settings, results, data)])
+    claims, confidence = read_claims(results), settings.evaluation.bootstrap.confidence
     sections = [
         summary_section(claims),
-        table1_section(params, results),
-        comparisons_section(params, results),
-        figures_section(params, results, data),
-        ablations_section(params, results),
-        grid_section(params, results),
+        table1_section(settings, results),
+        comparisons_section(settings, results),
+        figures_section(settings, results, data),
+        ablations_section(settings, results),
+        grid_section(settings, results),
         claims_section(claims, confidence=confidence),
-        metrics_section(params, results),
+        metrics_section(settings, results),
         costs_section(results),
-        teachers_section(params, results),
-        training_section(params, results),
-        data_section(params, data),
-        _settings(params_path),
+        teachers_section(settings, results),
+        training_section(settings, results),
+        data_section(settings, data),
+        _parameters(params_file),
         _deviations(DEVIATIONS),
     ]
-    headline, explanation = whose_pictures(params)
+    headline, explanation = whose_pictures(settings)
     page = _template().render(
         headline=headline,
         explanation=explanation,
-        facts=_facts(params_path, results, data, out),
+        facts=_facts(params_file, results, data, out),
         sections=[section for section in sections if section],
         width=WIDTH,
         height=HEIGHT,
     )
     write_text(out, page)
+    write_record(out.with_suffix(".json"), settings, inputs, {"page": out})
 
 
-def _require_tables(params: Params, results: Path) -> None:
-    names = ["table1", "comparisons", "metrics", "figure4", "claims", "cost", *(["grid"] if params.grid else [])]
-    if missing := [str(path) for path in (results / f"{name}.csv" for name in names) if not path.is_file()]:
+def _shown(settings: ReportSettings, results: Path, data: Path) -> Iterator[Path]:
+    """Yield what the page shows, if it is there."""
+    files = _tables(settings, results)
+    names = (*drawn_figures(settings), *(f"examples_{dataset}" for dataset in settings.datasets))
+    files += [results / f"figures/{name}.png" for name in names]
+    files += [data / f"prepared/{dataset}/record.json" for dataset in settings.datasets]
+    files += [data / f"pairs/{dataset}{ending}" for dataset in settings.datasets for ending in (".csv", ".json")]
+    files += [data / "masks/record.json"]
+    files += [results / f"teachers/{teacher}/run.json" for teacher in needed_teachers(settings)]
+    for run in settings.runs():
+        folder = results / f"weights/{run.dataset}/{run.method}/seed{run.seed}"
+        files += [folder / "run.json", folder / "log.csv"]
+    yield from (file for file in files if file.is_file())
+
+
+def _tables(settings: ReportSettings, results: Path) -> list[Path]:
+    names = ["table1", "comparisons", "further_metrics", "ablations", "claims", "cost"]
+    return [results / f"{name}.csv" for name in names + ["grid"] * bool(settings.grid)]
+
+
+def _require_tables(settings: ReportSettings, results: Path) -> None:
+    if missing := [str(path) for path in _tables(settings, results) if not path.is_file()]:
         raise DataError(
             f"the report needs {', '.join(missing)}. Build them first: snakemake --cores all -- {' '.join(missing)}"
         )
@@ -82,7 +103,7 @@ def _template() -> jinja2.Template:
     return environment.get_template("report.html.j2")
 
 
-def _facts(params_path: Path, results: Path, data: Path, out: Path) -> dict[str, str]:
+def _facts(params_file: Path, results: Path, data: Path, out: Path) -> dict[str, str]:
     """Say when, by what code and how the page was made."""
     software = versions()
     commit = software.pop("commit")
@@ -90,19 +111,19 @@ def _facts(params_path: Path, results: Path, data: Path, out: Path) -> dict[str,
         code = "not a git repository"
     else:
         code = commit.removesuffix("+changes") + (" with uncommitted changes" if commit.endswith("+changes") else "")
-    options = {"--params": params_path, "--results": results, "--data": data, "--out": out}
+    options = {"--params": params_file, "--results": results, "--data": data, "--out": out}
     command = " ".join(f"{name} {shlex.quote(str(path))}" for name, path in options.items())
     return {
         "Written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "Git commit": code,
         "Versions": ", ".join([f"spl {spl.__version__}", *(f"{name} {version}" for name, version in software.items())]),
-        "Command": f"python -m spl report {command}",
+        "Command": f"python -m spl write-report {command}",
     }
 
 
-def _settings(params_path: Path) -> Section:
-    text = params_path.read_text(encoding="utf-8")
-    return Section("settings", "Settings", (Folded(f"The parameter file, {params_path.name}, as it is", text),))
+def _parameters(file: Path) -> Section:
+    text = file.read_text(encoding="utf-8")
+    return Section("settings", "Settings", (Folded(f"The parameter file, {file.name}, as it is", text),))
 
 
 def _deviations(path: Path) -> Section:

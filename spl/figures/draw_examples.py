@@ -10,16 +10,22 @@ from spl.data.pair_masks import spread_over_hole_ratios
 from spl.data.stored import GroupedMasks, PreparedImages
 from spl.figures.pictures import picture_grid, show, whiten
 from spl.figures.style import SMALL
-from spl.steps.report_slices import ExampleSettings
+from spl.steps.records import take_all, write_record
+from spl.steps.settings import ExampleSettings
 
 
-def draw_examples(
-    settings: ExampleSettings, *, evidence: Path, pairs: Path, images: Path, masks: Path, picture: Path
-) -> None:
+def draw_examples(settings: ExampleSettings, *, results: Path, data: Path, out: Path) -> None:
     """Draw one row per example: the input with a white hole, every method with its PSNR, the ground truth."""
+    dataset = settings.dataset
+    pairs, masks = data / f"pairs/{dataset}.csv", data / "masks/masks.csv"
+    images = data / f"prepared/{dataset}/manifest.csv"
+    folders = {
+        method: results / f"eval/{dataset}/{method}/seed{settings.seeds_of(dataset, method)[0]}"
+        for method in settings.table_methods
+    }
+    inputs = take_all([pairs, images, masks, *(folder / "per_image.csv" for folder in folders.values())])
     table = read_table(pairs)
-    rows = spread_over_hole_ratios(table["hole_ratio"].to_numpy(), settings.examples)
-    folders = {m: evidence / settings.dataset / m / f"seed{seed}" for m, seed in settings.methods.items()}
+    rows = spread_over_hole_ratios(table["hole_ratio"].to_numpy(), settings.figures.examples)
     psnr = {m: read_table(folder / "per_image.csv")["psnr"] for m, folder in folders.items()}
     truths, holes = PreparedImages(images, names=table["image"]), GroupedMasks(masks, names=table["mask"])
     columns = ["Input", *map(method_title, folders), "Ground truth"]
@@ -36,5 +42,6 @@ def draw_examples(
         for axis, pixels, caption in zip(line, [whiten(truth, hole), *filled, truth], captions, strict=True):
             show(axis, pixels)
             axis.set_xlabel(caption, fontsize=SMALL, labelpad=1)
-    with atomic(picture) as temporary:
+    with atomic(out) as temporary:
         figure.savefig(temporary)
+    write_record(out.with_suffix(".json"), settings, inputs, {"examples": out})

@@ -1,0 +1,37 @@
+"""Where every step's files lie, for a person who names none; rules name the same paths in place.
+
+A name in braces is a wildcard of the step.
+"""
+
+from pathlib import Path
+
+DATA = Path("data")
+RESULTS = Path("results")
+
+RAW_IMAGES = DATA / "sources/images/{dataset}.json"
+RAW_MASKS = DATA / "sources/masks.json"
+PRETEXT = DATA / "sources/pretext.json"
+WEIGHT_FILES = DATA / "sources/weights/{source}.json"
+PREPARED = DATA / "prepared/{dataset}"
+IMAGES = PREPARED / "manifest.csv"
+STRUCTURE = PREPARED / "structure"
+GROUPED_MASKS = DATA / "masks"
+MASKS = GROUPED_MASKS / "masks.csv"
+PAIRS = DATA / "pairs/{dataset}.csv"
+
+TEACHERS = RESULTS / "teachers"
+TEACHER = TEACHERS / "{teacher}"
+WEIGHTS = RESULTS / "weights/{dataset}/{method}/seed{seed}"
+EVALUATION = RESULTS / "eval/{dataset}/{method}/seed{seed}"
+PERCEPTUAL = RESULTS / "perceptual/{dataset}/{method}/seed{seed}.csv"
+GUIDANCE = RESULTS / "guidance/{dataset}/{method}.safetensors"
+DETECTIONS = RESULTS / "detections/{dataset}/{method}.csv"
+COST = RESULTS / "cost.csv"
+TABLE1 = RESULTS / "table1.csv"
+FURTHER_METRICS = RESULTS / "further_metrics.csv"
+ABLATIONS = RESULTS / "ablations.csv"
+GRID = RESULTS / "grid.csv"
+CLAIMS = RESULTS / "claims.csv"
+FIGURE = RESULTS / "figures/{figure}.pdf"
+EXAMPLES = RESULTS / "figures/examples_{dataset}.png"
+REPORT = RESULTS / "report.html"

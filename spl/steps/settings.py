@@ -1,0 +1,583 @@
+"""What each step depends on: a small frozen object per step, with one canonical JSON string.
+
+A rule passes the string as its `params:`, so that Snakemake runs a step again when something counts that has changed.
+The command gets the object and never `Params`, so it cannot read what is not in it, and writes it into its record. No
+torch here: the Snakefile imports this module.
+"""
+
+# Every step has wildcards of its own.
+# pyright: reportIncompatibleMethodOverride=false
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+
+from pydantic import ValidationError
+
+from spl.common.errors import ParamsError
+from spl.common.files import canonical_json
+from spl.config.base import Name, Strict, counted
+from spl.config.experiment import (
+    Design,
+    Evaluation,
+    Figures,
+    ImageSource,
+    Layout,
+    MaskSource,
+    Params,
+    Perception,
+    Perceptual,
+    Smoothing,
+    TeacherPerception,
+    VGGPerception,
+)
+from spl.config.methods import (
+    ClassicalFill,
+    ECRecipe,
+    MFERecipe,
+    Network,
+    NetworkMethod,
+    Recipe,
+    ReleasedWeights,
+    RFRRecipe,
+    SPLRecipe,
+    without_training,
+)
+from spl.config.registry import Source, load_registry, source_of
+from spl.config.releases import released_files
+from spl.config.teachers import (
+    Detection,
+    MiniaturePretext,
+    ReleasedTResNet,
+    ReleasedYOLO,
+    Teacher,
+    TeacherDetector,
+    TimmTeacher,
+    TorchvisionDetector,
+    TrainedTeacher,
+)
+
+VGG_FILES = {"vgg16": "vgg16-397923af.pth", "vgg19": "vgg19-dcbb9e9d.pth"}
+"""torchvision's names; they end in the start of the file's sha256."""
+
+GROUND_TRUTH = "ground_truth"
+"""Stands in the place of a method where the uncorrupted images are meant."""
+
+
+class From(NamedTuple):
+    """Mark of a field: the dotted path of the value in params.yaml."""
+
+    path: str
+
+
+class Settings(Strict):
+    """What the results of a step depend on."""
+
+    step: ClassVar[str]
+    """The rule, and the command that it calls."""
+    wildcards: ClassVar[tuple[str, ...]] = ()
+    """The fields that tell the step's results apart."""
+
+    @classmethod
+    def of(cls, params: Params, **wildcards: Any) -> Self:
+        """Take the fields that are no wildcards from an experiment.
+
+        A field is the value at the path that it declares (`From`), or that of its name in the entry of the dataset
+        that a wildcard names, or the section of its name.
+        Raises: ParamsError if there is no such entry, or params.yaml says that the experiment has no such part.
+        """
+        dataset = wildcards.get("dataset")
+        entry = pick(params, f"datasets.{dataset}") if dataset else None
+        found = dict(wildcards)
+        for name, field in cls.model_fields.items():
+            path = next((mark.path for mark in field.metadata if isinstance(mark, From)), name)
+            if name not in found:
+                found[name] = getattr(entry, name) if hasattr(entry, name) else pick(params, path.format(**wildcards))
+        try:
+            return cls(**found)
+        except ValidationError as error:
+            nulls = [str(fault["loc"][0]) for fault in error.errors() if fault["input"] is None]
+            raise ParamsError(f"{', '.join(nulls)} is null in params.yaml: there is no {cls.step}") from None
+
+    def identity(self) -> dict[str, Any]:
+        """Return the wildcards: which of the step's results this is."""
+        return {name: getattr(self, name) for name in self.wildcards}
+
+    def at(self, path: Path) -> Path:
+        """Put the wildcards into a path of `spl.steps.paths`."""
+        text = str(path)
+        for name, value in ({"seed": getattr(self, "seed", None)} | self.identity()).items():
+            text = text.replace(f"{{{name}}}", str(value))
+        return Path(text)
+
+
+def canonical(settings: Strict) -> str:
+    """Return what counts of some settings as one canonical JSON string."""
+    return canonical_json(counted(settings))
+
+
+def pick(params: Params, path: str) -> Any:
+    """Return the value at a dotted path.
+
+    Raises: ParamsError if a section has no such entry, or is null.
+    """
+    value, way = params, ""
+    for key in path.split("."):
+        if value is None:
+            raise ParamsError(f"{way} is null in params.yaml")
+        if isinstance(value, dict):
+            if key not in value:
+                raise ParamsError(f"{way} has no entry {key!r}; it has {', '.join(value)}")
+            value = value[key]
+        else:
+            value = getattr(value, key)
+        way = f"{way}.{key}".lstrip(".")
+    return value
+
+
+# Data --------------------------------------------------------------------------------------------
+
+
+class ImageSourceSettings(Settings):
+    """Raw images of one dataset and their split."""
+
+    step = "fetch_images"
+    wildcards = ("dataset",)
+    dataset: str
+    seed: int
+    source: ImageSource
+    layout: Layout
+
+
+class MaskSourceSettings(Settings):
+    """Raw masks."""
+
+    step = "fetch_masks"
+    seed: int
+    source: Annotated[MaskSource, From("masks.source")]
+    glob: Annotated[str, From("masks.glob")]
+
+
+class PretextSettings(Settings):
+    """The labelled images that teachers are trained on."""
+
+    step = "fetch_pretext"
+    seed: int
+    pretext: MiniaturePretext
+
+
+class WeightSourceSettings(Settings):
+    """Which files of a registered source the experiment reads."""
+
+    step = "fetch_weights"
+    wildcards = ("source",)
+    source: str
+    files: tuple[str, ...]
+
+    @classmethod
+    def of(cls, params: Params, *, source: str, registry: dict[str, Source] | None = None) -> Self:
+        """Take those files of the source that the experiment reads, or all if it reads none.
+
+        Raises: ParamsError if the registry, by default the package's, has no such source of weights.
+        """
+        registry = registry or load_registry()
+        known = {name: entry for name, entry in registry.items() if entry.kind == "weights"}
+        if source not in known:
+            raise ParamsError(f"the registry's weights has no entry {source!r}; it has {', '.join(known)}")
+        needed = {Path(file).name for file in weight_files(params) if source_of(registry, file) == source}
+        return cls(
+            source=source,
+            files=tuple(file.name for file in known[source].files if file.name in needed or not needed),
+        )
+
+
+class ImageSettings(Settings):
+    """Prepared images of one dataset, beside its raw images."""
+
+    step = "prepare_images"
+    wildcards = ("dataset",)
+    dataset: str
+    seed: int
+    crop: int | None
+    image_size: int
+    validation: int
+    skip_unreadable: int
+
+
+class SmoothingSettings(Settings):
+    """Smoothed training images of one dataset."""
+
+    step = "smooth_images"
+    wildcards = ("dataset",)
+    dataset: str
+    image_size: int
+    structure: Smoothing
+
+
+class MaskSettings(Settings):
+    """Grouped masks."""
+
+    step = "group_masks"
+    hole: Annotated[Literal["white", "black"], From("masks.hole")]
+
+
+class PairSettings(Settings):
+    """Which mask meets which test image."""
+
+    step = "pair_masks"
+    wildcards = ("dataset",)
+    dataset: str
+    seed: int
+    image_size: int
+    split: Annotated[str, From("evaluation.split")]
+    pairs: Annotated[str, From("evaluation.pairs")]
+
+
+# Networks ----------------------------------------------------------------------------------------
+
+
+class TeacherSettings(Settings):
+    """A frozen pretext network; `pretext` and `threads` only if it is trained here."""
+
+    step = "train_teacher"
+    wildcards = ("teacher",)
+    teacher: str
+    seed: int
+    network: Annotated[Teacher, From("teachers.{teacher}")]
+    pretext: MiniaturePretext | None
+    threads: int | None
+
+    @classmethod
+    def of(cls, params: Params, *, teacher: str) -> Self:
+        """Leave out what is not trained here."""
+        settings = super().of(params, teacher=teacher)
+        if isinstance(settings.network, TrainedTeacher):
+            return settings
+        return settings.model_copy(update={"pretext": None, "threads": None})
+
+
+class RunSettings(Settings):
+    """A method on a dataset, overrides resolved: a training, released weights, or a classical fill.
+
+    The last four are what a training learns from beside images and masks, and how; they are absent where it does not.
+    """
+
+    step = "train_method"
+    wildcards = ("dataset", "method", "seed")
+    dataset: str
+    method: str
+    seed: int
+    image_size: int
+    recipe: Recipe | Network
+    released: ReleasedWeights | None
+    teacher: TeacherSettings | None
+    perception: Perception | None
+    structure: SmoothingSettings | None
+    threads: int | None
+
+    @classmethod
+    def of(cls, params: Params, *, dataset: str, method: str, seed: int | None = None) -> Self:
+        """Take a run, with the dataset's overrides applied to the method's recipe; without a seed, the first.
+
+        Raises: ParamsError if the dataset, the method or the seed is not in params.yaml.
+        """
+        entry, recipe = pick(params, f"datasets.{dataset}"), pick(params, f"methods.{method}")
+        seeds = params.seeds_of(dataset, method)
+        if seed is not None and seed not in seeds:
+            raise ParamsError(
+                f"{method} on {dataset} is not run with the seed {seed}, but with {', '.join(map(str, seeds))}"
+            )
+        run = cls(
+            dataset=dataset,
+            method=method,
+            seed=seeds[0] if seed is None else seed,
+            image_size=entry.image_size,
+            recipe=without_training(recipe),
+            released=None,
+            teacher=None,
+            perception=None,
+            structure=None,
+            threads=None,
+        )
+        if isinstance(recipe, ClassicalFill):
+            return run
+        if dataset in recipe.weights:
+            return run.model_copy(update={"released": recipe.weights[dataset]})
+        training = recipe.training.resolve(dataset)
+        perception = params.perception if isinstance(recipe, RFRRecipe | MFERecipe | ECRecipe) else None
+        teacher = perception.teacher if isinstance(perception, TeacherPerception) else None
+        if isinstance(recipe, SPLRecipe) and recipe.losses.lambda_prior > 0:
+            teacher = recipe.teacher
+        smoothed = isinstance(recipe, MFERecipe)
+        learnt_from = {
+            "recipe": recipe.model_copy(update={"training": training, "weights": {}}),
+            "teacher": TeacherSettings.of(params, teacher=teacher) if teacher else None,
+            "perception": perception,
+            "structure": SmoothingSettings.of(params, dataset=dataset) if smoothed else None,
+            "threads": params.threads,
+        }
+        return run.model_copy(update=learnt_from)
+
+    @classmethod
+    def of_released(cls, params: Params, path: Path, *, dataset: str, method: str) -> Self:
+        """Take a run whose weights are those at `path`, whatever params.yaml says about it.
+
+        Raises: ParamsError if the dataset or the method is not in params.yaml, or the method has no weights.
+        """
+        recipe = pick(params, f"methods.{method}")
+        if isinstance(recipe, ClassicalFill):
+            raise ParamsError(f"methods.{method} has no weights; those that have: {', '.join(params.network_methods)}")
+        released = recipe.model_copy(update={"weights": {dataset: ReleasedWeights(source="released", path=str(path))}})
+        methods = params.methods | {method: released}
+        return cls.of(params.model_copy(update={"methods": methods}), dataset=dataset, method=method)
+
+    def vgg_file(self) -> str | None:
+        """Return the torchvision file that the perceptual losses need, if any."""
+        if not isinstance(self.perception, VGGPerception):
+            return None
+        return f"{self.perception.folder}/{VGG_FILES['vgg19' if isinstance(self.recipe, ECRecipe) else 'vgg16']}"
+
+    def released_files(self) -> list[Path]:
+        """Return the files of the released weights; empty for a run that is trained here."""
+        return released_files(self.recipe.recipe, self.released.path) if self.released else []
+
+
+class Architecture(Strict):
+    """A method as it is built for images of one size: what its cost and its drawing depend on."""
+
+    method: str
+    image_size: int
+    recipe: ClassicalFill | Network
+    teacher: Teacher | None
+    """The one that a prior is adapted to."""
+    released: bool
+
+    @classmethod
+    def of(cls, params: "Params | FigureSettings", dataset: str, method: str) -> Self:
+        """Take a method as it is built for a dataset."""
+        recipe, released = params.methods[method], False
+        teacher = None
+        if isinstance(recipe, NetworkMethod):
+            released = dataset in recipe.weights
+        if isinstance(recipe, SPLRecipe) and recipe.teacher and recipe.losses.lambda_prior > 0 and not released:
+            teacher = params.teachers[recipe.teacher]
+        size = params.datasets[dataset].image_size
+        return cls(method=method, image_size=size, recipe=without_training(recipe), teacher=teacher, released=released)
+
+
+# Evidence ----------------------------------------------------------------------------------------
+
+
+class EvaluationSettings(Settings):
+    """One evaluation: a run, and the protocol's batch."""
+
+    step = "evaluate_method"
+    wildcards = RunSettings.wildcards
+    run: RunSettings
+    batch_size: Annotated[int, From("evaluation.batch_size")]
+    threads: int
+
+    @classmethod
+    def of(cls, params: Params, *, dataset: str, method: str, seed: int | None = None) -> Self:
+        """Take the evaluation of a run."""
+        return super().of(params, run=RunSettings.of(params, dataset=dataset, method=method, seed=seed))
+
+    def identity(self) -> dict[str, Any]:
+        """Return the run's wildcards."""
+        return self.run.identity()
+
+
+class PerceptualSettings(Settings):
+    """Metrics of one evaluation that look through networks."""
+
+    step = "measure_perceptual"
+    wildcards = RunSettings.wildcards
+    dataset: str
+    method: str
+    seed: int
+    perceptual: Annotated[Perceptual, From("evaluation.perceptual")]
+    subset_seed: Annotated[int, From("seed")]
+    threads: int
+
+    @classmethod
+    def of(cls, params: Params, *, dataset: str, method: str, seed: int | None = None) -> Self:
+        """Take the metrics of a run; without a seed, of the first."""
+        run = RunSettings.of(params, dataset=dataset, method=method, seed=seed)
+        return super().of(params, **run.identity())
+
+
+class GuidanceSettings(Settings):
+    """Kept semantic priors or edges of a method's first run."""
+
+    step = "keep_guidance"
+    wildcards = ("dataset", "method")
+    run: RunSettings
+    images: Annotated[int, From("figures.clusters.images")]
+    threads: int
+
+    @classmethod
+    def of(cls, params: Params, *, dataset: str, method: str) -> Self:
+        """Take what guides a method."""
+        return super().of(params, run=RunSettings.of(params, dataset=dataset, method=method))
+
+    def identity(self) -> dict[str, Any]:
+        """Return dataset and method of the run."""
+        return {"dataset": self.run.dataset, "method": self.run.method}
+
+
+class DetectionSettings(Settings):
+    """Objects found in the images that the first run of a method has filled, or in the uncorrupted ones."""
+
+    step = "detect_objects"
+    wildcards = ("dataset", "method")
+    dataset: str
+    method: str
+    seed: int | None
+    """Of the run."""
+    detector: TeacherSettings | TorchvisionDetector
+    min_score: Annotated[float, From("detection.min_score")]
+    threads: int
+
+    @classmethod
+    def of(cls, params: Params, *, dataset: str, method: str = GROUND_TRUTH) -> Self:
+        """Take the detector and the images that are searched.
+
+        Raises: ParamsError if the experiment has no detector.
+        """
+        detector = pick(params, "detection.detector")
+        if isinstance(detector, TeacherDetector):
+            detector = TeacherSettings.of(params, teacher=detector.teacher)
+        seed = None if method == GROUND_TRUTH else RunSettings.of(params, dataset=dataset, method=method).seed
+        return super().of(params, dataset=dataset, method=method, seed=seed, detector=detector)
+
+
+# What is shown -----------------------------------------------------------------------------------
+# Seconds each, so these depend on whole sections.
+
+
+class CostSettings(Settings):
+    """The table of costs: every method once for every image size."""
+
+    step = "measure_cost"
+    methods: tuple[Architecture, ...]
+
+    @classmethod
+    def of(cls, params: Params) -> Self:
+        """Take the methods of Table 1."""
+        datasets = {dataset.image_size: name for name, dataset in reversed(params.datasets.items())}
+        return cls(
+            methods=tuple(Architecture.of(params, d, m) for d in datasets.values() for m in params.table_methods)
+        )
+
+
+class TableSettings(Settings, Design):
+    """Table 1."""
+
+    step = "table1"
+    evaluation: Evaluation
+
+
+class FurtherSettings(TableSettings):
+    """The metrics beside Table 1's."""
+
+    step = "further_metrics"
+
+
+class AblationSettings(TableSettings):
+    """The numbers of Figure 4."""
+
+    step = "compare_ablations"
+
+
+class GridSettings(TableSettings):
+    """The grid search."""
+
+    step = "compare_grid"
+
+
+class ClaimSettings(TableSettings):
+    """The paper's claims."""
+
+    step = "check_claims"
+    detection: Detection | None
+
+
+class FigureSettings(TableSettings):
+    """One of the paper's figures, or the drawing of the grid search."""
+
+    step = "draw_figure"
+    wildcards = ("figure",)
+    figure: Literal["fig1", "fig2", "fig3", "fig4", "fig5", "grid"]
+    teachers: dict[Name, Teacher]
+    figures: Figures
+
+
+class ExampleSettings(Settings, Design):
+    """The example images of one dataset."""
+
+    step = "draw_examples"
+    wildcards = ("dataset",)
+    dataset: str
+    figures: Figures
+
+
+class ReportSettings(Settings, Params):
+    """The report, which shows everything."""
+
+    step = "write_report"
+
+
+STEPS: dict[str, type[Settings]] = {
+    kind.step: kind
+    for kind in (
+        ImageSourceSettings, MaskSourceSettings, PretextSettings, WeightSourceSettings, ImageSettings,
+        SmoothingSettings, MaskSettings, PairSettings, TeacherSettings, RunSettings, EvaluationSettings,
+        PerceptualSettings, GuidanceSettings, DetectionSettings, CostSettings, TableSettings, FurtherSettings,
+        AblationSettings, GridSettings, ClaimSettings, FigureSettings, ExampleSettings, ReportSettings,
+    )
+}  # fmt: skip
+"""By the name of the rule."""
+
+
+# What an experiment needs ------------------------------------------------------------------------
+
+
+def supplied_teacher_file(teacher: Teacher) -> str | None:
+    """Return the file that a person has to supply for a teacher, if any."""
+    match teacher:
+        case ReleasedTResNet(path=path) | ReleasedYOLO(path=path) | TimmTeacher(weights=path):
+            return path
+    return None
+
+
+def first_runs(params: Params) -> list[RunSettings]:
+    """Return every method on every dataset with its first seed: other seeds need nothing else."""
+    return [RunSettings.of(params, dataset=d, method=m) for d in params.datasets for m in params.methods_of(d)]
+
+
+def needed_teachers(params: Params) -> list[str]:
+    """Return the teachers that some run learns from or that find objects."""
+    names = {run.teacher.teacher for run in first_runs(params) if run.teacher}
+    if params.detection and isinstance(params.detection.detector, TeacherDetector):
+        names.add(params.detection.detector.teacher)
+    return sorted(names)
+
+
+def weight_files(params: Params) -> list[str]:
+    """Return the weight files that trainings, evaluations and detections cannot do without."""
+    runs = first_runs(params)
+    teachers = [params.teachers[name] for name in needed_teachers(params)]
+    files: list[str | Path | None] = [*map(supplied_teacher_file, teachers), *(run.vgg_file() for run in runs)]
+    files += [file for run in runs for file in run.released_files()]
+    if params.detection and isinstance(params.detection.detector, TorchvisionDetector):
+        files.append(params.detection.detector.path)
+    return sorted({str(file) for file in files if file})
+
+
+def drawn_figures(params: Params | FigureSettings) -> list[str]:
+    """Return the names of the figures that the experiment has."""
+    figures = params.figures
+    present = {
+        "fig1": figures.fig1, "fig2": figures.fig2, "fig3": figures.fig3, "fig4": params.ablations,
+        "fig5": figures.fig5, "grid": params.grid,
+    }  # fmt: skip
+    return [name for name, section in present.items() if section]
