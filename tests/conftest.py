@@ -39,6 +39,11 @@ def set_value(raw: dict, path: str, value) -> None:
     raw[last] = value
 
 
+def input_hashes(record: dict) -> dict[str, str]:
+    """The hashes of a record's inputs by name."""
+    return {name: file["sha256"] for name, file in record["inputs"].items()}
+
+
 def bare(raw: dict) -> dict:
     """Leave out what names methods: ablations and figures, so that methods may come and go."""
     raw["ablations"] = None

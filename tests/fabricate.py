@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from spl.common.files import sha256, write_json
+from spl.common.files import sha256
 from spl.data.masks import ratio_bin
+from spl.steps.records import take, write_record
+from spl.steps.settings import PairSettings
 
 
 class Data(NamedTuple):
@@ -56,6 +58,7 @@ def draw_pairs(folder: Path, *, size: int, holes: tuple[int, ...]) -> Data:
     pairs.to_csv(data.pairs, index=False)
     write_manifest(data.images, [("test", image) for image in pairs["image"]])
     write_masks_table(data.masks, list(pairs["mask"]))
-    inputs = {"images": sha256(data.images), "masks": sha256(data.masks)}
-    write_json(data.pairs.with_suffix(".json"), {"inputs": inputs, "pairs_sha256": sha256(data.pairs)})
+    settings = PairSettings(dataset="any", seed=1, image_size=size, split="test", pairs="balanced")
+    inputs = take(images=data.images, masks=data.masks)
+    write_record(data.pairs.with_suffix(".json"), settings, inputs, {"pairs": data.pairs})
     return data

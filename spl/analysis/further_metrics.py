@@ -74,7 +74,7 @@ def _image_rows(
 
 
 def _perceptual_rows(measured: Measured, results: Path, runs: list[str], settings: FurtherSettings) -> Rows:
-    """Summarise what `spl perceptual` found in the runs of one method on one dataset."""
+    """Summarise what `spl measure-perceptual` found in the runs of one method on one dataset."""
     metrics = settings.evaluation.perceptual.metrics
     paths = [results / "perceptual" / f"{run}.csv" for run in runs]
     tables, records = [read_table(path) for path in paths], [read_record(path.with_suffix(".json")) for path in paths]

@@ -69,7 +69,7 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def frozen_copy(path: str | Path, home: Path) -> Path:
-    """Return a copy of a file in a folder of `home` that its hash names: what the file is now, whatever becomes of it."""
+    """Return a copy of a file, in a folder of `home` that its hash names: what it says now, whatever becomes of it."""
     content = Path(path).read_bytes()
     copy = home / hashlib.sha256(content).hexdigest()[:16] / Path(path).name
     if not copy.is_file():

@@ -5,11 +5,13 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+import spl
+
 
 def versions() -> dict[str, str]:
     """Return the versions that can move a number, and the git commit of this code if it is a checkout."""
     found = {name: version(name) for name in ("torch", "torchvision", "timm", "numpy", "scikit-image")}
-    return {"commit": _commit(), "python": platform.python_version(), **found}
+    return {"commit": _commit(), "spl": spl.__version__, "python": platform.python_version(), **found}
 
 
 def _commit() -> str:

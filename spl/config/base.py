@@ -12,7 +12,7 @@ Weight = Annotated[float, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 UNCOUNTED = "no result depends on it"
-"""Mark of a field that is no reason to make anything again: where a file lies that is known by its hash, whose it is."""
+"""Mark of a field that is no reason to make a result again: where a file lies that is known by hash, or whose it is."""
 
 
 class Strict(BaseModel):

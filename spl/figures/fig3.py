@@ -25,7 +25,8 @@ from spl.steps.settings import GROUND_TRUTH, FigureSettings
 def draw_fig3(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> list[Path]:
     """Draw input, every method and ground truth below each other.
 
-    The last column shows a picture whose hole hides at least half of an object, if there is any. Returns the files that were read.
+    The last column shows a picture whose hole hides at least half of an object, if there is any. Returns the files that
+    were read.
     """
     figure, choice = settings.figures.fig3, Choice.of(settings)
     assert figure is not None

@@ -25,8 +25,8 @@ TITLES = {
 def draw_grid(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> list[Path]:
     """Draw PSNR against every weight that varies, a row of panels for each dataset.
 
-    Every point is in every panel of its dataset; the line joins the best of each value. Returns the files that were read.
-    Raises: DataError if the table has no rows.
+    Every point is in every panel of its dataset; the line joins the best of each value.
+    Returns the files that were read. Raises: DataError if the table has no rows.
     """
     csv = results / "grid.csv"
     table = read_table(csv)

@@ -1,7 +1,7 @@
 """Results on disk that do not belong to the current params.yaml, and where a result comes from. Records tell both.
 
-After `dvc checkout` or `dvc exp run`, files of other settings may lie where Snakemake, which goes by times, believes them
-up to date; `workflow/stage.sh` passes them to `snakemake --forcerun`.
+After `dvc checkout` or `dvc exp run`, files of other settings may lie where Snakemake, which goes by times, believes
+them up to date; `workflow/stage.sh` passes them to `snakemake --forcerun`.
 """
 
 from collections.abc import Iterator
@@ -71,6 +71,8 @@ def _why(file: Path, params: Params, depth: int, shown: set[Path]) -> Iterator[s
     wrong = "".join(f"\n{indent}    ! {fault}" for fault in faults(record, params))
     yield f"{indent}{file}  {made}{' (above)' if seen else ''}{wrong}"
     shown.add(record)
+    if not seen and "folder" in content:
+        yield f"{indent}  {content['folder']}  raw files"
     for name in () if seen else content["inputs"]:
         yield from _why(Path(content["inputs"][name]["path"]), params, depth + 1, shown)
 

@@ -45,8 +45,8 @@ def data_section(settings: ReportSettings, data: Path) -> Section:
     head = ["dataset", "size", "crop", "train", "validation", "test", *BINS, "changed bin"]
     lead = (
         f"Pictures by split, and the fixed image–mask pairs of the {settings.evaluation.split} pictures by hole ratio "
-        f"(drawn {settings.evaluation.pairs}, the same for every method). The last column counts masks whose ratio falls "
-        "into another bin at the network's size; they stay in the bin of their stored size."
+        f"(drawn {settings.evaluation.pairs}, the same for every method). The last column counts masks whose ratio "
+        "falls into another bin at the network's size; they stay in the bin of their stored size."
     )
     masks = _masks(_record(data / "masks/record.json"))
     cited = [Prose(f"{name}: {text}") for name, text in _citations(settings, data).items()]

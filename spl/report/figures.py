@@ -75,8 +75,8 @@ def grid_section(settings: ReportSettings, results: Path) -> Section | None:
         values = [Cell(f"{row[weight]:g}") for weight in weights]
         lines.append(Row((Cell(row["dataset"]),), (Cell(str(row["rank"])), *values, *means, change)))
     lead = (
-        f"Loss weights of {method_title(settings.grid.method)} (paper section 3.4), compared on validation images; rank "
-        "by PSNR, the best first. A row without a difference has the method's own weights."
+        f"Loss weights of {method_title(settings.grid.method)} (paper section 3.4), compared on validation images; "
+        "rank by PSNR, the best first. A row without a difference has the method's own weights."
     )
     picture = _picture("Grid search", results / "figures/grid.png", "The same numbers, drawn.")
     return Section("grid", "Grid search", (Prose(lead), Table((tuple(map(Cell, head)),), tuple(lines)), picture))
@@ -107,8 +107,8 @@ def _figure1(settings: ReportSettings) -> str:
     assert figure is not None
     return (
         f"One picture of {figure.dataset}: the input, results of {_names(figure.methods)} with the "
-        f"objects that the detector finds in them {_score(settings)}, {_clusters(settings, figure.prior)}, and the ground "
-        f"truth. {_rule(settings, figure.methods[-1], hiding=True)}"
+        f"objects that the detector finds in them {_score(settings)}, {_clusters(settings, figure.prior)}, and the "
+        f"ground truth. {_rule(settings, figure.methods[-1], hiding=True)}"
     )
 
 
@@ -129,8 +129,8 @@ def _figure3(settings: ReportSettings) -> str:
     return (
         f"Input, results of {_names(figure.methods)} and ground truth below each other ({columns}); in the last column "
         f"a picture of {figure.detections} with the objects that the detector finds {_score(settings)}. "
-        f"{_rule(settings, figure.methods[-1])} In the last column only pictures count whose hole hides at least half of "
-        "an object, if there are any."
+        f"{_rule(settings, figure.methods[-1])} In the last column only pictures count whose hole hides at least half "
+        "of an object, if there are any."
     )
 
 
@@ -149,7 +149,8 @@ def _figure5(settings: ReportSettings) -> str:
     assert figure is not None
     return (
         f"Pictures of {figure.dataset}: the input, the edges of {method_title(figure.edges)} and its "
-        f"result, {_clusters(settings, figure.prior)} and its result, and the ground truth. {_rule(settings, figure.prior)}"
+        f"result, {_clusters(settings, figure.prior)} and its result, and the ground truth. "
+        f"{_rule(settings, figure.prior)}"
     )
 
 

@@ -153,7 +153,8 @@ def metrics_section(settings: ReportSettings, results: Path) -> Section:
     named = sorted(present, key=lambda metric: list(FURTHER).index(metric) if metric in FURTHER else len(FURTHER))
     parts: list[Part] = [Prose(
         "Metrics that the paper's Table 1 does not have, over all hole ratios, with their bootstrap interval over "
-        "images; results/further_metrics.csv has 20–40 % and 40–60 % too. FID and KID are of all pictures and have no interval."
+        "images; results/further_metrics.csv has 20–40 % and 40–60 % too. FID and KID are of all pictures and have no "
+        "interval."
     )]  # fmt: skip
     for status, rows in shown[shown["status"].str.startswith(NOT_AVAILABLE)].groupby("status", sort=False):
         titles = ", ".join(_named(metric)[0].rstrip(" ↑↓") for metric in dict.fromkeys(rows["metric"]))

@@ -116,7 +116,7 @@ def _facts(params_file: Path, results: Path, data: Path, out: Path) -> dict[str,
     return {
         "Written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "Git commit": code,
-        "Versions": ", ".join([f"spl {spl.__version__}", *(f"{name} {version}" for name, version in software.items())]),
+        "Versions": ", ".join(f"{name} {version}" for name, version in software.items()),
         "Command": f"python -m spl write-report {command}",
     }
 

@@ -1,8 +1,8 @@
 """The record that every step leaves beside its files: which settings and which inputs made which outputs.
 
-Snakemake trusts modification times and DVC trusts hashes; neither notices an old result restored under new settings, nor
-an edited one. A record does: `spl stale` and `spl why` read nothing else, and a step refuses an input that is not the
-file its record describes.
+Snakemake trusts modification times and DVC trusts hashes; neither notices an old result restored under new settings,
+nor an edited one. A record does: `spl stale` and `spl why` read nothing else, and a step refuses an input that is not
+the file that its record describes.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,11 +1,13 @@
-"""Evidence as `spl evaluate` leaves it, with known differences between methods and trainings."""
+"""Evidence as `spl evaluate-method` leaves it, with known differences between methods and trainings."""
 
 import numpy as np
 import pandas as pd
 
 from spl.config.experiment import Bootstrap, Evaluation, Perceptual
+from spl.config.load import load_params
 from spl.data.masks import RATIO_BINS
-from spl.steps.report_slices import TableSettings
+from spl.steps.settings import FigureSettings, TableSettings
+from tests.conftest import REPOSITORY
 
 EVALUATION = Evaluation(
     split="test",
@@ -16,10 +18,19 @@ EVALUATION = Evaluation(
 )
 
 
-def table_settings(seeds):
-    """The slice of a table over `seeds`: dataset -> method -> seeds."""
-    methods = tuple(next(iter(seeds.values())))
-    return TableSettings(seed=1, seeds=seeds, methods=methods, datasets=tuple(seeds), evaluation=EVALUATION)
+def table_settings(datasets, methods, *, seeds=(1,), kind=TableSettings, **sections):
+    """The settings of a table, figure, ... over some datasets and methods; what the demo has not is as Paris and SPL."""
+    demo = load_params(REPOSITORY / "presets/demo.yaml")
+    wildcards = {"figure": "grid"} if kind is FigureSettings else {}
+    own = {
+        "seed": 1,
+        "seeds": seeds,
+        "datasets": {name: demo.datasets.get(name, demo.datasets["paris"]) for name in datasets},
+        "methods": {name: demo.methods.get(name, demo.methods["spl"]) for name in methods},
+        "ablations": None,
+        "evaluation": EVALUATION,
+    }
+    return kind.of(demo, **wildcards).model_copy(update=own | sections)
 
 
 def per_image(quality, *, noise=0.0, bins=RATIO_BINS, per_bin=8, draw=0):
@@ -42,9 +53,9 @@ def per_image(quality, *, noise=0.0, bins=RATIO_BINS, per_bin=8, draw=0):
     })  # fmt: skip
 
 
-def write_evidence(folder, tables):
+def write_evidence(results, tables):
     """Write tables by (dataset, method, seed)."""
     for (dataset, method, seed), table in tables.items():
-        path = folder / dataset / method / f"seed{seed}" / "per_image.csv"
+        path = results / f"eval/{dataset}/{method}/seed{seed}/per_image.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         table.to_csv(path, index=False)

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from spl.analysis.claims import CLAIMS, COLUMNS, write_claims
+from spl.analysis.check_claims import CLAIMS, COLUMNS, check_claims
 from spl.analysis.objects import BOX
 from spl.config.load import load_params
 from spl.data.masks import RATIO_BINS
+from spl.steps.settings import ClaimSettings
 from tests.analysis.fabricate import per_image, write_evidence
 from tests.fabricate import write_masks_table
 
@@ -30,10 +31,11 @@ class Claims:
             table = per_image(SHIFTS.get(method, 0.0), noise=0.3, draw=i, bins=self.bins)
             table["psnr"] += self.growth * table["hole_ratio"] * (method == "spl")
             tables[dataset, method, seed] = table
-        write_evidence(self.root / "results/eval", tables)
+        write_evidence(self.root / "results", tables)
         if self.params.detection:
             self._write_detections()
-        write_claims(self.params, self.root / "results", self.root / "data", self.root)
+        folders = {"results": self.root / "results", "data": self.root / "data"}
+        check_claims(ClaimSettings.of(self.params), **folders, out=self.root / "claims.csv")
         return pd.read_csv(self.root / "claims.csv", keep_default_na=False)
 
     def _write_detections(self):

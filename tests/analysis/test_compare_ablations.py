@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spl.analysis.ablations import COLUMNS, write_ablations
+from spl.analysis.compare_ablations import COLUMNS, compare_ablations
 from spl.config.experiment import Ablations
-from spl.steps.report_slices import AblationSettings, ablation_settings
+from spl.steps.settings import AblationSettings
 from tests.analysis.fabricate import per_image, table_settings, write_evidence
 
 SHIFTS = {"spl": 1.0, "spl_no_prior": 0.0, "spl_detector": 0.8, "mine": 1.2}
@@ -14,7 +14,7 @@ SHIFTS = {"spl": 1.0, "spl_no_prior": 0.0, "spl_detector": 0.8, "mine": 1.2}
 
 def settings(seeds):
     ablations = Ablations(dataset="paris", reference="spl", methods=tuple(list(SHIFTS)[1:]))
-    return AblationSettings(table=table_settings({"paris": dict.fromkeys(SHIFTS, seeds)}), ablations=ablations)
+    return table_settings(["paris"], SHIFTS, seeds=seeds, kind=AblationSettings, ablations=ablations)
 
 
 @pytest.fixture(params=[(1,), (1, 2, 3)], ids=["one training", "three trainings"])
@@ -25,8 +25,8 @@ def written(request, tmp_path):
         for seed in request.param
     }
     write_evidence(tmp_path, tables)
-    write_ablations(settings(request.param), tmp_path, tmp_path / "figure4.csv")
-    return pd.read_csv(tmp_path / "figure4.csv"), tables, request.param
+    compare_ablations(settings(request.param), results=tmp_path, out=tmp_path / "ablations.csv")
+    return pd.read_csv(tmp_path / "ablations.csv"), tables, request.param
 
 
 def row(table, **wanted):
@@ -76,5 +76,5 @@ def test_the_papers_order_stands_where_its_text_says_one(written):
 
 def test_without_ablations_there_is_only_the_header(demo_params, tmp_path):
     params = demo_params.model_copy(update={"ablations": None})
-    write_ablations(ablation_settings(params), tmp_path, tmp_path / "figure4.csv")
-    assert (tmp_path / "figure4.csv").read_text() == ",".join(COLUMNS) + "\n"
+    compare_ablations(AblationSettings.of(params), results=tmp_path, out=tmp_path / "ablations.csv")
+    assert (tmp_path / "ablations.csv").read_text() == ",".join(COLUMNS) + "\n"

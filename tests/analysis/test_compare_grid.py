@@ -4,18 +4,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spl.analysis.grid import COLUMNS, WEIGHTS, write_grid
-from spl.steps.report_slices import GridSettings, grid_settings
+from spl.analysis.compare_grid import COLUMNS, WEIGHTS, compare_grid
+from spl.config.experiment import Grid
+from spl.config.grid import grid_points, own_weights
+from spl.steps.settings import GridSettings
 from tests.analysis.fabricate import per_image, table_settings, write_evidence
 
-OWN = dict(zip(WEIGHTS, (10.0, 0.1, 1.0, 3.0, 5.0), strict=True))
+OWN = dict(zip(WEIGHTS, (10.0, 0.01, 1.0, 3.0, 5.0), strict=True))
 POINTS = {"spl": OWN, "spl_grid_01": OWN | {"alpha": 0.0}, "spl_grid_02": OWN | {"alpha": 0.0, "delta": 1.0}}
+GRID = Grid(method="spl", points=({"alpha": (0.0,)}, {"alpha": (0.0,), "delta": (1.0,)}))
 SHIFTS = {"places2": (1.0, 0.5, 1.5), "paris": (1.0, 0.8, 0.0)}
 
 
 @pytest.fixture
 def table(tmp_path):
-    settings = GridSettings(table=table_settings({d: dict.fromkeys(POINTS, (1, 2)) for d in SHIFTS}), points=POINTS)
+    settings = table_settings(SHIFTS, POINTS, seeds=(1, 2), kind=GridSettings, grid=GRID)
+    assert {"spl": own_weights(settings), **grid_points(settings)} == POINTS
     tables = {
         (dataset, method, seed): per_image(shift + seed / 100, noise=0.1, draw=10 * i + seed)
         for dataset, shifts in SHIFTS.items()
@@ -23,7 +27,7 @@ def table(tmp_path):
         for seed in (1, 2)
     }
     write_evidence(tmp_path, tables)
-    write_grid(settings, tmp_path, tmp_path / "grid.csv")
+    compare_grid(settings, results=tmp_path, out=tmp_path / "grid.csv")
     return pd.read_csv(tmp_path / "grid.csv").set_index(["dataset", "method"])
 
 
@@ -50,5 +54,5 @@ def test_a_point_is_compared_with_the_methods_own_weights_image_by_image(table):
 
 
 def test_without_a_grid_there_is_only_the_header(demo_params, tmp_path):
-    write_grid(grid_settings(demo_params), tmp_path, tmp_path / "grid.csv")
+    compare_grid(GridSettings.of(demo_params), results=tmp_path, out=tmp_path / "grid.csv")
     assert (tmp_path / "grid.csv").read_text() == ",".join(COLUMNS) + "\n"

@@ -1,13 +1,13 @@
 """Further metrics: one row each, and those that could not be measured say why."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from spl.analysis.further_metrics import COLUMNS, write_further
+from spl.analysis.further_metrics import COLUMNS, write_further_metrics
 from spl.common.errors import DataError
+from spl.steps.records import write_record
+from spl.steps.settings import FurtherSettings, PerceptualSettings
 from tests.analysis.fabricate import per_image, write_evidence
 
 METHODS = ("telea", "spl", "spl_no_prior")
@@ -28,21 +28,26 @@ def params(demo_params):
 def results(params, tmp_path):
     """Evidence and perceptual results of all runs; LPIPS is missing for Telea, and KID has no deviation."""
     tables = {run: per_image(run.seed / 10, noise=0.1, draw=run.seed) for run in params.runs()}
-    write_evidence(tmp_path / "eval", tables)
+    write_evidence(tmp_path, tables)
     for (dataset, method, seed), table in tables.items():
         path = tmp_path / "perceptual" / dataset / method / f"seed{seed}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         lpips = "" if method == "telea" else np.linspace(0.1, 0.2, len(table)) + seed / 100
         table[["image", "hole_ratio", "ratio_bin"]].assign(lpips=lpips).to_csv(path, index=False)
         unavailable = {"kid_sd": "one subset"} | ({"lpips": NO_LPIPS} if method == "telea" else {})
-        record = {"fid": 10.0 + seed, "kid": 0.02, "kid_sd": None, "n_images": len(table), "unavailable": unavailable}
-        path.with_suffix(".json").write_text(json.dumps(record))
+        found = {"fid": 10.0 + seed, "kid": 0.02, "kid_sd": None, "n_images": len(table), "unavailable": unavailable}
+        settings = PerceptualSettings.of(params, dataset=dataset, method=method, seed=seed)
+        write_record(path.with_suffix(".json"), settings, {}, {}, **found)
     return tmp_path
+
+
+def write(params, results):
+    write_further_metrics(FurtherSettings.of(params), results=results, out=results / "metrics.csv")
 
 
 @pytest.fixture
 def table(params, results):
-    write_further(params, results, results / "metrics.csv")
+    write(params, results)
     return pd.read_csv(results / "metrics.csv").set_index(["dataset", "method", "mask_ratio", "metric"])
 
 
@@ -86,7 +91,7 @@ def test_what_could_not_be_measured_says_why(table):
 def test_metrics_that_are_not_asked_for_are_not_looked_for(params, results):
     perceptual = params.evaluation.perceptual.model_copy(update={"metrics": ()})
     evaluation = params.evaluation.model_copy(update={"perceptual": perceptual})
-    write_further(params.model_copy(update={"evaluation": evaluation}), results, results / "metrics.csv")
+    write(params.model_copy(update={"evaluation": evaluation}), results)
     assert set(pd.read_csv(results / "metrics.csv")["metric"]) == {"mae_rgb", "ssim_gaussian", "psnr_hole", "mae_hole"}
 
 
@@ -94,4 +99,4 @@ def test_perceptual_results_must_be_of_the_same_images(params, results):
     path = results / "perceptual/paris/spl/seed2.csv"
     pd.read_csv(path, dtype=str)[1:].to_csv(path, index=False)
     with pytest.raises(DataError, match="spl/seed2.csv has other image-mask pairs"):
-        write_further(params, results, results / "metrics.csv")
+        write(params, results)

@@ -6,15 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spl.analysis.evidence import read_evidence
+from spl.analysis.evidence import read_evidence, seeds_of
 from spl.analysis.render import to_latex, to_markdown, to_metrics
 from spl.analysis.table1 import COLUMNS, build_table, compare_methods, paper_table
 from spl.analysis.write_table1 import write_table1
+from spl.config.methods import ReleasedWeights
 from spl.data.masks import RATIO_BINS
+from spl.steps.settings import TableSettings
 from tests.analysis.fabricate import per_image, table_settings, write_evidence
 
 METHODS, DATASETS = {"telea": (1,), "spl": (1, 2, 3), "spl_released": (1,)}, ("paris", "mine")
-SETTINGS = table_settings({dataset: METHODS for dataset in DATASETS})
+SPL = table_settings(["paris"], ["spl"]).methods["spl"]
+RELEASED = SPL.model_copy(update={"weights": dict.fromkeys(DATASETS, ReleasedWeights(source="released", path="x"))})
+SETTINGS = table_settings(DATASETS, METHODS, seeds=(1, 2, 3))
+SETTINGS = SETTINGS.model_copy(update={"methods": SETTINGS.methods | {"spl_released": RELEASED}})
 STATUSES = {(dataset, method): "trained here" for dataset in DATASETS for method in METHODS}
 
 
@@ -35,7 +40,7 @@ def evidence(tables, tmp_path):
 
     def read():
         write_evidence(tmp_path, tables)
-        return read_evidence(tmp_path, SETTINGS.seeds)
+        return read_evidence(tmp_path, seeds_of(SETTINGS))
 
     return read
 
@@ -186,10 +191,10 @@ def write(demo_params, tmp_path):
         shifts = dict(zip(params.table_methods, np.arange(20) / 10, strict=False))
         seeds = {d: {m: params.seeds_of(d, m) for m in params.table_methods} for d in params.datasets}
         write_evidence(
-            tmp_path / "eval",
+            tmp_path,
             {(d, m, s): per_image(shifts[m] + s / 100, per_bin=3) for d in seeds for m in shifts for s in seeds[d][m]},
         )
-        write_table1(params, tmp_path / "eval", tmp_path)
+        write_table1(TableSettings.of(params), results=tmp_path, out=tmp_path / "table1.csv")
         return tmp_path
 
     return run
@@ -208,7 +213,7 @@ def test_table_1_is_written_in_all_its_forms(write):
     assert "(standard deviation over 2 trainings)" in text
     assert "a gap to them means nothing" in text
     assert (out / "table1.tex").read_text().startswith("% Mean")
-    assert json.loads((out / "table1.json").read_text())["rn"]["paris"]["all"]["psnr"] > 20
+    assert json.loads((out / "metrics.json").read_text())["rn"]["paris"]["all"]["psnr"] > 20
 
 
 def test_with_one_training_the_note_says_nothing_of_trainings(write):

@@ -11,7 +11,9 @@ from spl.released.layouts.rn import RN_RULES
 from tests.released.fabricate import method, release, small, without_values, write_params
 
 
-@pytest.mark.parametrize("command", [(), ("train",), ("inpaint",), ("fetch",), ("prepare",), ("weights",)])
+@pytest.mark.parametrize(
+    "command", [(), ("train-method",), ("inpaint",), ("fetch-images",), ("draw-figure",), ("weights",)]
+)
 def test_help_explains_and_names_the_options(spl, command):
     ended = spl(*command, "--help")
     assert ended.status == 0
@@ -25,7 +27,7 @@ def test_help_on_weights_gives_an_example(spl, command):
 
 def test_help_and_the_settings_never_import_torch():
     code = (
-        "import sys, spl.cli, spl.steps.slices, spl.inventory.stale;"
+        "import sys, spl.cli, spl.steps.settings, spl.inventory.stale;"
         "sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
@@ -39,11 +41,11 @@ def test_a_training_without_a_teacher_imports_neither_timm_nor_torchvision():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("stale", "train", "--params", "none.yaml"), "none.yaml does not exist"),
-        (("train", "--dataset", "pariss", "--method", "spl"), "datasets has no entry 'pariss'; it has places2"),
-        (("evaluate", "--dataset", "paris", "--method", "spll"), "methods has no entry 'spll'; it has telea"),
+        (("stale", "--params", "none.yaml"), "none.yaml does not exist"),
+        (("train-method", "--dataset", "pariss", "--method", "spl"), "datasets has no entry 'pariss'; it has places2"),
+        (("evaluate-method", "--dataset", "paris", "--method", "spll"), "methods has no entry 'spll'; it has telea"),
         (
-            ("prepare", "images", "--dataset", "paris", "--source", "none.json", "--folder", "x"),
+            ("prepare-images", "--dataset", "paris", "--source", "none.json", "--out", "x"),
             "none.json does not exist",
         ),
         (
@@ -66,13 +68,15 @@ def test_wrong_input_gives_one_clear_error_and_exit_code_1(repository, tmp_path,
 
 
 def test_a_process_ends_with_the_same_error_and_exit_code(tmp_path):
-    command = [sys.executable, "-m", "spl", "stale", "train", "--params", "none.yaml"]
+    command = [sys.executable, "-m", "spl", "stale", "--params", "none.yaml"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
     assert done.returncode == 1
     assert done.stderr == "ParamsError: none.yaml does not exist. Copy a preset: cp presets/demo.yaml params.yaml\n"
 
 
-@pytest.mark.parametrize("arguments", [("stale", "everything"), ("nonsense",), ("train",), ("weights", "inspect")])
+@pytest.mark.parametrize(
+    "arguments", [("stale", "everything"), ("nonsense",), ("train-method",), ("weights", "inspect")]
+)
 def test_misuse_exits_with_2(spl, arguments):
     assert spl(*arguments).status == 2
 
@@ -112,13 +116,13 @@ def test_inspecting_what_cannot_be_read_ends_with_1_and_one_line(tmp_path, spl, 
     assert told.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["convert", "train"])
+@pytest.mark.parametrize("command", ["convert", "train-method"])
 def test_released_weights_become_a_run(tmp_path, spl, command):
     path = release("ec", small("ec", tmp_path), tmp_path / "files")
     params = tmp_path / "params.yaml"
-    released = {"paris": path} if command == "train" else {}
+    released = {"paris": path} if command == "train-method" else {}
     write_params(params, {"ec": method("ec", **released)})
-    verb = ("weights", "convert", path) if command == "convert" else ("train",)
+    verb = ("weights", "convert", path) if command == "convert" else ("train-method",)
     options = ("--dataset", "paris", "--method", "ec", "--params", params, "--out", tmp_path / "run")
     assert spl(*verb, *options).status == 0
     assert sorted(file.name for file in (tmp_path / "run").iterdir()) == ["run.json", "weights.safetensors"]

@@ -13,7 +13,7 @@ from spl.config.load import load_params
 from spl.config.registry import load_registry, source_of
 from spl.config.releases import RELEASES
 from spl.sources.metric_weights import FILES
-from spl.steps.slices import VGG_FILES, weight_files
+from spl.steps.settings import VGG_FILES, weight_files
 
 SOURCE = {
     "title": "A set", "kind": "images", "folder": "data/raw/set",

@@ -21,7 +21,7 @@ from spl.data import prepare_images as preparation
 from spl.data.prepare_images import prepare_images
 from spl.data.stored import PreparedImages
 from spl.sources.fetch import fetch_images
-from spl.steps.slices import DataSettings, ImageSourceSettings
+from spl.steps.settings import ImageSettings, ImageSourceSettings
 
 SIZE = 32
 TRAIN = 6
@@ -45,13 +45,13 @@ def pictures(tmp_path):
 def fetch(folder):
     layout = FoldersLayout(kind="folders", train="train/*", test="test/*")
     source = Supplied(kind="supplied", path=str(folder))
-    fetch_images(ImageSourceSettings(seed=1, name="mine", source=source, layout=layout), folder.parent / "mine.json")
+    fetch_images(ImageSourceSettings(seed=1, dataset="mine", source=source, layout=layout), folder.parent / "mine.json")
 
 
 def prepare(folder, *, skip=0, size=SIZE, crop=None, workers=1):
     """Fetch and prepare; return the manifest's rows."""
     fetch(folder)
-    settings = DataSettings(seed=1, name="mine", crop=crop, image_size=size, validation=0, skip_unreadable=skip)
+    settings = ImageSettings(seed=1, dataset="mine", crop=crop, image_size=size, validation=0, skip_unreadable=skip)
     prepare_images(settings, folder.parent / "mine.json", folder.parent / "prepared", workers=workers)
     with (folder.parent / "prepared/manifest.csv").open() as file:
         return list(csv.DictReader(file))
@@ -207,7 +207,7 @@ def spl(folder, *arguments, limit=None):
 def test_a_disk_that_is_full_says_so_and_the_same_command_goes_on(pictures, raw_params, write_params):
     fetch(pictures)
     folder = write_params(raw_params).parent
-    command = ("prepare", "images", "--dataset", "paris", "--source", folder / "mine.json", "--folder", folder / "out")
+    command = ("prepare-images", "--dataset", "paris", "--source", folder / "mine.json", "--out", folder / "out")
     full = spl(folder, *command, limit=2_000)  # bytes a file may have: the same fault, without filling a disk
     assert full.returncode == 1
     assert "Make room, then run the same command" in full.stderr
@@ -250,7 +250,7 @@ def test_another_number_of_pictures_than_published_is_an_error(pictures, monkeyp
     )  # fmt: skip
     layout = FoldersLayout(kind="folders", train="train/*", test="test/*")
     settings = ImageSourceSettings(
-        seed=1, name="mine", source=Registered(kind="registered", name="mine"), layout=layout
+        seed=1, dataset="mine", source=Registered(kind="registered", name="mine"), layout=layout
     )
     expected = (
         pytest.raises(DataError, match=f"expected {published} train pictures, as published, got {TRAIN}")
@@ -264,7 +264,7 @@ def test_another_number_of_pictures_than_published_is_an_error(pictures, monkeyp
 
 def test_a_source_that_is_not_registered_lists_those_that_are(tmp_path):
     settings = ImageSourceSettings(
-        seed=1, name="mine", source=Registered(kind="registered", name="places366"),
+        seed=1, dataset="mine", source=Registered(kind="registered", name="places366"),
         layout=FoldersLayout(kind="folders", train="*", test="*"),
     )  # fmt: skip
     known = load_registry()

@@ -29,7 +29,7 @@ from spl.data.masks import (
 from spl.miniature.masks import draw_mask
 from spl.sources.fetch import fetch_masks
 from spl.sources.raw_files import Place, read_place
-from spl.steps.slices import MaskSettings
+from spl.steps.settings import MaskSettings, MaskSourceSettings
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,8 @@ def group(tmp_path, monkeypatch):
 
     def run(folder, hole="white"):
         source = {"kind": "supplied", "path": str(folder)}
-        settings = MaskSettings(seed=1, masks=Masks(source=source, glob="*.png", hole=hole))
-        fetch_masks(settings, tmp_path / "masks.json", workers=1)
-        group_masks(settings, tmp_path / "masks.json", tmp_path / "masks", workers=2)
+        fetch_masks(MaskSourceSettings(seed=1, source=source, glob="*.png"), tmp_path / "masks.json", workers=1)
+        group_masks(MaskSettings(hole=hole), tmp_path / "masks.json", tmp_path / "masks", workers=2)
         table = pd.read_csv(tmp_path / "masks/masks.csv", keep_default_na=False)
         return table, read_json(tmp_path / "masks/record.json")
 

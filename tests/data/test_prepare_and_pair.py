@@ -18,7 +18,7 @@ from spl.data.pair_masks import pair_masks, spread_over_hole_ratios
 from spl.data.prepare_images import prepare_images
 from spl.data.stored import GroupedMasks
 from spl.sources.fetch import fetch_images, fetch_masks
-from spl.steps.slices import DataSettings, ImageSourceSettings, MaskSettings, PairSettings
+from spl.steps.settings import ImageSettings, ImageSourceSettings, MaskSettings, MaskSourceSettings, PairSettings
 from spl.tensors.loaders import InpaintingStream, to_image
 
 TRAIN_IMAGES, TEST_IMAGES = 6, 12
@@ -26,14 +26,14 @@ TRAIN_IMAGES, TEST_IMAGES = 6, 12
 
 SOURCE = ImageSourceSettings(
     seed=1,
-    name="paris",
+    dataset="paris",
     source={"kind": "miniature", "scene": "paris", "train": TRAIN_IMAGES, "test": TEST_IMAGES},
     layout={"kind": "paris"},
 )
 
 
 def paris_settings(seed=1, validation=0):
-    return DataSettings(seed=seed, name="paris", crop=None, image_size=32, validation=validation, skip_unreadable=0)
+    return ImageSettings(seed=seed, dataset="paris", crop=None, image_size=32, validation=validation, skip_unreadable=0)
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +44,15 @@ def world(tmp_path_factory):
         patch.chdir(folder)
         fetch_images(SOURCE, folder / "paris.json")
         prepare_images(paris_settings(), folder / "paris.json", folder / "prepared", workers=2)
-        masks = MaskSettings(
-            seed=1, masks=Masks(source={"kind": "miniature", "per_bin": 2}, glob="*/*.png", hole="white")
-        )
+        masks = MaskSourceSettings(seed=1, source={"kind": "miniature", "per_bin": 2}, glob="*/*.png")
         fetch_masks(masks, folder / "masks.json", workers=1)
-        group_masks(masks, folder / "masks.json", folder / "masks", workers=2)
+        group_masks(MaskSettings(hole="white"), folder / "masks.json", folder / "masks", workers=2)
     return folder
 
 
 def pair(world, out, *, seed=1, pairs="balanced", split="test", images="prepared"):
     settings = PairSettings(seed=seed, dataset="paris", image_size=32, split=split, pairs=pairs)
-    pair_masks(settings, world / images / "manifest.csv", world / "masks/masks.csv", out / "p.csv", out / "p.json")
+    pair_masks(settings, world / images / "manifest.csv", world / "masks/masks.csv", out / "p.csv")
     return pd.read_csv(out / "p.csv", keep_default_na=False)
 
 
@@ -211,11 +209,11 @@ def test_fetching_again_notices_replaced_files(tmp_path):
         Image.new("RGB", (40, 40)).save(folder / f"{name}.png")
     layout = {"kind": "folder", "glob": "*.png", "test_fraction": 0.3}
     source = {"kind": "supplied", "path": str(folder)}
-    settings = ImageSourceSettings(seed=1, name="mine", source=source, layout=layout)
+    settings = ImageSourceSettings(seed=1, dataset="mine", source=source, layout=layout)
 
     def listing():
         fetch_images(settings, tmp_path / "mine.json")
-        return read_json(tmp_path / "mine.json")["listing_sha256"]
+        return read_json(tmp_path / "mine.json")["outputs"]["listing"]["sha256"]
 
     first = listing()
     assert listing() == first

@@ -14,7 +14,7 @@ from spl.config.experiment import Params
 from spl.config.teachers import TorchvisionDetector
 from spl.evaluation.detect_objects import COLUMNS, detect_objects
 from spl.steps.records import write_record
-from spl.steps.slices import DetectionSettings, teacher_settings
+from spl.steps.settings import GROUND_TRUTH, DetectionSettings, TeacherSettings
 from spl.teachers.build import build_teacher
 from spl.weights.files import save_weights
 from tests.fabricate import draw_pairs
@@ -33,33 +33,34 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def detector():
     """The settings of a small detector."""
-    return teacher_settings(Params.model_validate(tiny_params(), strict=False), "detector")
+    return TeacherSettings.of(Params.model_validate(tiny_params(), strict=False), teacher="detector")
 
 
 @pytest.fixture(scope="module")
 def network(detector):
     """A detector that takes much for something."""
     torch.manual_seed(0)
-    network = build_teacher(detector.teacher, classes=len(CLASSES))
+    network = build_teacher(detector.network, classes=len(CLASSES))
     for conv in network.detector.head.convs:
         conv.bias.data += torch.randn_like(conv.bias)
     return network
 
 
 @pytest.fixture(scope="module")
-def teachers(detector, network, tmp_path_factory):
-    """The folder in which it lies."""
-    folder = tmp_path_factory.mktemp("teachers")
-    save_weights(network.state_dict(), folder / "detector/weights.safetensors")
-    write_record(folder / "detector/run.json", detector, {}, classes=CLASSES)
+def results(detector, network, tmp_path_factory):
+    """The folder of results in which it lies."""
+    folder = tmp_path_factory.mktemp("results")
+    save_weights(network.state_dict(), folder / "teachers/detector/weights.safetensors")
+    outputs = {"weights": folder / "teachers/detector/weights.safetensors"}
+    write_record(folder / "teachers/detector/run.json", detector, {}, outputs, classes=CLASSES)
     return folder
 
 
 @pytest.fixture
-def evidence(data, tmp_path):
+def evidence(data, results):
     """A method's filled pictures, which are other pictures."""
-    folder = tmp_path / "evidence"
-    (folder / "composited").mkdir(parents=True)
+    folder = results / "eval/places2/spl/seed1"
+    (folder / "composited").mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(5)
     for name in pd.read_csv(data.pairs)["image"]:
         picture = rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)
@@ -68,10 +69,12 @@ def evidence(data, tmp_path):
     return folder
 
 
-def detect(data, detector, teachers, out, *, evidence=None, min_score=LEAST):
-    method = "spl" if evidence else None
-    settings = DetectionSettings(dataset="places2", method=method, detector=detector, min_score=min_score)
-    files = {"pairs": data.pairs, "images": data.images, "evidence": evidence, "teachers": teachers, "out": out}
+def detect(data, detector, results, out, *, evidence=None, min_score=LEAST):
+    method, seed = ("spl", 1) if evidence else (GROUND_TRUTH, None)
+    settings = DetectionSettings(
+        dataset="places2", method=method, seed=seed, detector=detector, min_score=min_score, threads=1
+    )
+    files = {"pairs": data.pairs, "images": data.images, "results": results, "out": out}
     detect_objects(settings, **files, device=CPU)
     return pd.read_csv(out)
 
@@ -91,8 +94,8 @@ def check_rows(table, found, names):
 
 
 @pytest.mark.parametrize("filled", [False, True], ids=["uncorrupted", "filled"])
-def test_rows_are_what_the_detector_finds(data, detector, network, teachers, evidence, tmp_path, filled):
-    table = detect(data, detector, teachers, tmp_path / "found.csv", evidence=evidence if filled else None)
+def test_rows_are_what_the_detector_finds(data, detector, network, results, evidence, tmp_path, filled):
+    table = detect(data, detector, results, tmp_path / "found.csv", evidence=evidence if filled else None)
     assert list(table.columns) == COLUMNS
     for name in pd.read_csv(data.pairs)["image"]:
         image = read(evidence / "composited" / name.split("/")[-1] if filled else data.images.parent / name)
@@ -100,29 +103,29 @@ def test_rows_are_what_the_detector_finds(data, detector, network, teachers, evi
         found = network.detect(large, min_score=LEAST)[0]._asdict()
         check_rows(table[table["image"] == name], found | {"boxes": found["boxes"] / 2}, CLASSES)
     record = read_json(tmp_path / "found.json")
-    assert record["inputs"].keys() == {"detector", "pairs", "per_image" if filled else "images"}
+    assert record["inputs"].keys() == {"detector", "pairs", "images"} | ({"per_image"} if filled else set())
     assert record["objects"] == len(table)
 
 
-def test_a_detector_that_finds_nothing_writes_an_empty_table(data, detector, teachers, tmp_path):
-    table = detect(data, detector, teachers, tmp_path / "found.csv", min_score=0.999)
+def test_a_detector_that_finds_nothing_writes_an_empty_table(data, detector, results, tmp_path):
+    table = detect(data, detector, results, tmp_path / "found.csv", min_score=0.999)
     assert table.empty
     assert list(table.columns) == COLUMNS
     assert read_json(tmp_path / "found.json")["objects"] == 0
 
 
-def test_sizes_that_the_detectors_strides_do_not_divide_are_no_obstacle(detector, teachers, tmp_path):
+def test_sizes_that_the_detectors_strides_do_not_divide_are_no_obstacle(detector, results, tmp_path):
     data = draw_pairs(tmp_path / "data", size=40, holes=(10,))
-    table = detect(data, detector, teachers, tmp_path / "found.csv")
+    table = detect(data, detector, results, tmp_path / "found.csv")
     sides = table[["x_min", "y_min", "x_max", "y_max"]]
     assert 32 < sides.to_numpy().max() <= 40
     assert sides.to_numpy().min() >= 0
 
 
-def test_a_detector_of_other_settings_is_refused(data, detector, teachers, tmp_path):
+def test_a_detector_of_other_settings_is_refused(data, detector, results, tmp_path):
     other = detector.model_copy(update={"seed": 77})
     with pytest.raises(RecordError, match=r"seed: was \d+, is 77"):
-        detect(data, other, teachers, tmp_path / "found.csv")
+        detect(data, other, results, tmp_path / "found.csv")
 
 
 def test_torchvisions_detector_names_what_it_finds_as_its_authors_do(tmp_path):
@@ -140,7 +143,7 @@ def test_torchvisions_detector_names_what_it_finds_as_its_authors_do(tmp_path):
         found = network([read(data.images.parent / "test/0.png")])[0]
     sure = found["scores"] >= LEAST
     check_rows(table, {key: value[sure] for key, value in found.items()}, names)
-    assert read_json(tmp_path / "found.json")["inputs"]["detector"] == sha256(path)
+    assert read_json(tmp_path / "found.json")["inputs"]["detector"]["sha256"] == sha256(path)
 
 
 def test_missing_weights_of_torchvision_say_where_to_fetch_them(data, tmp_path):

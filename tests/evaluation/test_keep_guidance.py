@@ -7,12 +7,12 @@ import torch
 from PIL import Image
 
 from spl.common.errors import ParamsError, RecordError
-from spl.common.files import read_json, sha256
+from spl.common.files import read_json
 from spl.config.experiment import Params
 from spl.evaluation.keep_guidance import keep_guidance
 from spl.models.build import build_generator
-from spl.steps.records import write_record
-from spl.steps.slices import guidance_settings
+from spl.steps.records import take, write_record
+from spl.steps.settings import GuidanceSettings
 from spl.weights.files import read_state, save_weights
 from tests.fabricate import draw_pairs
 from tests.training.conftest import tiny_params
@@ -37,20 +37,18 @@ def params():
 def finish_run(params, data, method, folder):
     """Write a run of random weights; return its network."""
     torch.manual_seed(0)
-    run = guidance_settings(params, DATASET, method).run
+    run = GuidanceSettings.of(params, dataset=DATASET, method=method).run
     network = build_generator(run.recipe, image_size=SIZE, teacher_channels=4).eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     save_weights(network.state_dict(), folder / "weights.safetensors")
-    write_record(
-        folder / "run.json", run, {"images": sha256(data.images), "masks": sha256(data.masks)},
-        weights_sha256=sha256(folder / "weights.safetensors"), teacher_channels=4,
-    )  # fmt: skip
+    inputs, outputs = take(images=data.images, masks=data.masks), {"weights": folder / "weights.safetensors"}
+    write_record(folder / "run.json", run, inputs, outputs, teacher_channels=4)
     return network
 
 
 def keep(params, data, method, folder):
-    settings = guidance_settings(params, DATASET, method)
+    settings = GuidanceSettings.of(params, dataset=DATASET, method=method)
     keep_guidance(settings, **data._asdict(), weights=folder, out=folder / "kept.safetensors", device=CPU)
     return read_state(folder / "kept.safetensors"), read_json(folder / "kept.json")
 

@@ -7,12 +7,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from spl.config.load import load_params
 from spl.config.methods import ReleasedWeights
-from spl.evaluation.measure_cost import COLUMNS, build_network, measure_cost, write_costs
+from spl.evaluation.measure_cost import COLUMNS, build_network, measure_cost, measure_method
 from spl.models.ec import InpaintGenerator
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
-from spl.steps.slices import cost_settings, run_settings
+from spl.steps.settings import Architecture, CostSettings
 
 CPU = torch.device("cpu")
 
@@ -45,8 +45,8 @@ def test_every_method_once_for_every_image_size(raw_params, write_params, tmp_pa
     raw_params["methods"] = {name: raw_params["methods"][name] for name in ("telea", "rn", "spl")}
     raw_params |= {"ablations": None, "detection": None}
     raw_params["figures"] |= {"fig1": None, "fig3": None, "fig5": None}
-    settings = cost_settings(load_params(write_params(raw_params)))
-    write_costs(settings, tmp_path / "cost.csv", device=CPU)
+    settings = CostSettings.of(load_params(write_params(raw_params)))
+    measure_cost(settings, tmp_path / "cost.csv", device=CPU)
     table = pd.read_csv(tmp_path / "cost.csv")
     assert list(table.columns) == COLUMNS
     assert {tuple(row) for row in table[["method", "image_size"]].itertuples(index=False)} == {
@@ -62,15 +62,14 @@ def test_every_method_once_for_every_image_size(raw_params, write_params, tmp_pa
 
 def test_released_spl_counts_the_channels_of_its_own_teacher(repository):
     params = load_params(repository / "presets/paper.yaml")
-    released = ReleasedWeights(source="released", path="x")
-    run = run_settings(params, "paris", "spl_released").model_copy(update={"released": released, "teacher": None})
+    built = Architecture.of(params, "paris", "spl_released").model_copy(update={"released": True, "teacher": None})
     with torch.device("meta"):
-        assert sum(parameter.numel() for parameter in build_network(run).parameters()) == 45_597_223
+        assert sum(parameter.numel() for parameter in build_network(built).parameters()) == 45_597_223
 
 
 def test_a_row_counts_the_parameters_of_the_recipe(demo_params):
-    run = next(run for run in cost_settings(demo_params).runs if run.method == "rn")
+    built = next(built for built in CostSettings.of(demo_params).methods if built.method == "rn")
     expected = sum(
-        p.numel() for p in build_rn(width=run.recipe.model.width, blocks=run.recipe.model.blocks).parameters()
+        p.numel() for p in build_rn(width=built.recipe.model.width, blocks=built.recipe.model.blocks).parameters()
     )
-    assert measure_cost(run, "cpu")["parameters"] == expected
+    assert measure_method(built, "cpu")["parameters"] == expected

@@ -11,13 +11,15 @@ from PIL import Image
 
 from spl.common.errors import CheckpointError, DataError
 from spl.common.files import read_json, sha256
+from spl.config.experiment import Perceptual
 from spl.evaluation import perceptual
 from spl.evaluation.distribution import fid, kid
 from spl.evaluation.lpips import load_lpips
 from spl.evaluation.measure_perceptual import measure_perceptual
 from spl.sources.metric_weights import ALEXNET, INCEPTION, LPIPS_LAYERS, present_files, too_few
 from spl.steps.records import differences
-from spl.steps.slices import PerceptualSettings
+from spl.steps.settings import PerceptualSettings
+from tests.conftest import input_hashes
 from tests.fabricate import write_manifest
 
 CPU = torch.device("cpu")
@@ -50,9 +52,16 @@ def read_pictures(folder):
     return [torch.from_numpy(np.stack(x).transpose(0, 3, 1, 2)) for x in (filled, images)]
 
 
+def settings_of(metrics, weights):
+    where = {"dataset": "paris", "method": "spl", "seed": 1}
+    return PerceptualSettings(
+        **where, perceptual=Perceptual(metrics=metrics, folder=str(weights)), subset_seed=7, threads=1
+    )
+
+
 def measure(folder, weights, metrics=ALL):
-    settings = PerceptualSettings(seed=7, metrics=metrics, folder=str(weights))
-    paths = {"evidence": folder / "eval", "images": folder / "prepared/manifest.csv"}
+    settings = settings_of(metrics, weights)
+    paths = {"evaluation": folder / "eval", "images": folder / "prepared/manifest.csv"}
     measure_perceptual(settings, **paths, out=folder / "out/perceptual.csv", device="cpu")
     table = pd.read_csv(folder / "out/perceptual.csv", keep_default_na=False)
     return table, read_json(folder / "out/perceptual.json")
@@ -167,16 +176,17 @@ def test_another_file_under_the_name_ends_the_run_before_anything_is_written(met
 
 def test_the_record_notices_other_evidence_and_weights_that_arrive(world, accepted, tmp_path):
     _, record = measure(world, tmp_path / "nowhere", ("lpips",))
-    settings = PerceptualSettings(seed=7, metrics=("lpips",), folder=str(tmp_path / "nowhere"))
+    settings = settings_of(("lpips",), tmp_path / "nowhere")
     assert record["settings"] == settings.model_dump(mode="json")
-    path, per_image = world / "out/perceptual.json", {"per_image": sha256(world / "eval/per_image.csv")}
-    assert record["inputs"] == per_image
-    assert differences(path, settings, per_image) == []
-    assert len(differences(path, settings, {"per_image": "another"})) == 1
-    arrived = per_image | {name: sha256(file) for name, file in present_files(("lpips",), accepted).items()}
+    path, files = world / "out/perceptual.json", {"per_image": "eval/per_image.csv", "images": "prepared/manifest.csv"}
+    evidence = {name: sha256(world / file) for name, file in files.items()}
+    assert input_hashes(record) == evidence
+    assert differences(path, settings, evidence) == []
+    assert len(differences(path, settings, evidence | {"per_image": "another"})) == 1
+    arrived = evidence | {name: sha256(file) for name, file in present_files(("lpips",), accepted).items()}
     assert len(differences(path, settings, arrived)) == 2
     _, record = measure(world, accepted, ("lpips",))
-    assert record["inputs"] == arrived
+    assert input_hashes(record) == arrived
 
 
 def test_weights_of_metrics_that_nobody_asked_for_are_left_alone(world, inception, monkeypatch):
@@ -185,7 +195,7 @@ def test_weights_of_metrics_that_nobody_asked_for_are_left_alone(world, inceptio
     table, record = measure(world, inception, ())
     assert set(table["lpips"]) == {""}
     assert record["unavailable"] == {}
-    assert list(record["inputs"]) == ["per_image"]
+    assert list(record["inputs"]) == ["per_image", "images"]
 
 
 def test_a_picture_of_another_size_is_refused(world, accepted):

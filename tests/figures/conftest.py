@@ -17,8 +17,8 @@ def draw():
     def draw(function, settings, **folders):
         figures = []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(f"{function.__module__}.save_figure", lambda figure, stem, **_: figures.append(figure))
-            function(settings, **folders, stem=None)
+            patch.setattr(f"{function.__module__}.save_figure", lambda figure, out, **_: figures.append(figure))
+            function(settings, **({"results": None, "data": None} | folders), out=None)
         figures[0].draw_without_rendering()
         return figures[0]
 

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spl.common.errors import DataError
-from spl.figures.choose import choose_pictures
-from spl.steps.report_slices import Choice
+from spl.figures.choose import Choice, choose_pictures
 
 
 def choice(rule="median", min_hole_ratio=0.3, seed=1):

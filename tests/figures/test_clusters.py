@@ -99,8 +99,8 @@ def test_guidance_that_does_not_fit_its_record_is_refused(tmp_path):
     save_file({"prior": np.zeros((2, 3, 4, 4), np.float16)}, path)
     write_json(path.with_suffix(".json"), {"images": ["test/0.png"]})
     with pytest.raises(DataError, match="expected prior of 1 pictures"):
-        read_guidance(tmp_path, "paris", "spl", kind="prior")
+        read_guidance(path, kind="prior")
     write_json(path.with_suffix(".json"), {"images": ["test/0.png", "test/1.png"]})
-    assert read_guidance(tmp_path, "paris", "spl", kind="prior")[1].shape == (2, 3, 4, 4)
+    assert read_guidance(path, kind="prior")[1].shape == (2, 3, 4, 4)
     with pytest.raises(DataError, match="expected edges of 2 pictures, got none"):
-        read_guidance(tmp_path, "paris", "spl", kind="edges")
+        read_guidance(path, kind="edges")

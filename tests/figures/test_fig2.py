@@ -9,13 +9,11 @@ from spl.config.methods import ConstantDecay, SPLLossWeights, SPLModel, SPLRecip
 from spl.config.teachers import RandomTResNet
 from spl.figures.fig2 import draw_fig2
 from spl.models.build import build_generator
-from spl.steps.report_slices import Figure2Settings
-from spl.steps.slices import RunSettings, TeacherSettings
+from spl.steps.settings import FigureSettings
+from tests.analysis.fabricate import table_settings
 
 SIZE = 48
-TEACHER = TeacherSettings(
-    seed=1, name="any", teacher=RandomTResNet(kind="tresnet_random", layers=(1, 1), width=0.25), pretext=None
-)
+TEACHER = RandomTResNet(kind="tresnet_random", layers=(1, 1), width=0.25)
 TRAINING = SPLTraining(
     batch_size=8, epochs=2, lr=0.001, betas=(0.0, 0.9), decay=ConstantDecay(kind="constant"), ema=None, flip=True,
     precision="fp32", per_dataset={}, lr_discriminator=0.001, prior_epochs=None,
@@ -32,14 +30,15 @@ def settings(variant, *, with_teacher=True):
         lambda_img=1.0, lambda_adv=1.0, lambda_prior=float(with_teacher), alpha=3.0, delta=5.0, discriminator="sum"
     )
     model = SPLModel(**VARIANTS[variant], semantic_blocks=3, fusion_blocks=2, width=8)
-    run = RunSettings(
-        seed=1, dataset="paris", image_size=SIZE, method="spl", released=None, perception=None, structure=None,
-        recipe=SPLRecipe(
-            recipe="spl", teacher="any" if with_teacher else None, model=model, losses=losses, training=TRAINING
-        ),
-        teacher=TEACHER if with_teacher else None,
-    )  # fmt: skip
-    return Figure2Settings(figure=Figure2(dataset="paris", method="spl"), run=run)
+    teacher = "any" if with_teacher else None
+    recipe = SPLRecipe(recipe="spl", teacher=teacher, model=model, losses=losses, training=TRAINING)
+    shown = table_settings(["paris"], ["spl"], kind=FigureSettings)
+    return shown.model_copy(update={
+        "datasets": {"paris": shown.datasets["paris"].model_copy(update={"image_size": SIZE})},
+        "methods": {"spl": recipe},
+        "teachers": {"any": TEACHER},
+        "figures": shown.figures.model_copy(update={"fig2": Figure2(dataset="paris", method="spl")}),
+    })  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +59,7 @@ def words(figures):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_shapes_are_those_of_a_forward_pass(variant, words):
-    network = build_generator(settings(variant).run.recipe, image_size=SIZE, teacher_channels=32)
+    network = build_generator(settings(variant).methods["spl"], image_size=SIZE, teacher_channels=32)
     image, mask = torch.rand(1, 3, SIZE, SIZE), torch.ones(1, 1, SIZE, SIZE)
     output, adapted = network(image, mask)
     prior, features = network.semantic_prior(image, mask), network.image_encoder(image, mask)
@@ -73,7 +72,7 @@ def test_shapes_are_those_of_a_forward_pass(variant, words):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_part_has_its_number_of_parameters(variant, words):
-    network = build_generator(settings(variant).run.recipe, image_size=SIZE, teacher_channels=32)
+    network = build_generator(settings(variant).methods["spl"], image_size=SIZE, teacher_channels=32)
     for part in ("image_encoder", "semantic_learner", "image_decoder"):
         count = sum(p.numel() for p in network.get_submodule(part).parameters())
         printed = [line.split(", ")[1] for line in words[variant] if line.endswith("parameters")]
@@ -109,7 +108,7 @@ def test_letters_are_large_enough_and_apart(name, figures, check_texts):
 def test_both_files_are_written_alike_twice(tmp_path):
     with matplotlib.rc_context({"savefig.dpi": 60}):
         for stem in ("once", "twice"):
-            draw_fig2(settings("paper"), stem=tmp_path / stem)
+            draw_fig2(settings("paper"), results=None, data=None, out=tmp_path / f"{stem}.pdf")
     assert (tmp_path / "once.pdf").read_bytes() == (tmp_path / "twice.pdf").read_bytes()
     assert (tmp_path / "once.png").read_bytes() == (tmp_path / "twice.png").read_bytes()
     assert (tmp_path / "once.pdf").read_bytes().startswith(b"%PDF")

@@ -4,10 +4,10 @@ import matplotlib.image
 import pandas as pd
 import pytest
 
-from spl.analysis.ablations import COLUMNS
+from spl.analysis.compare_ablations import COLUMNS
 from spl.common.errors import DataError
 from spl.figures import fig4
-from spl.steps.report_slices import ablation_settings
+from spl.steps.settings import FigureSettings
 
 METHODS = ("spl", "spl_no_prior", "spl_detector", "spl_concat")
 
@@ -36,9 +36,11 @@ def draw(demo_params, tmp_path, monkeypatch):
 
     def run(seeds=1):
         figures = []
-        monkeypatch.setattr(fig4, "save_figure", lambda figure, stem: figures.append(figure))
-        fabricate(tmp_path / "figure4.csv", seeds=seeds)
-        fig4.draw_fig4(ablation_settings(demo_params), tmp_path / "figure4.csv", tmp_path / "fig4")
+        monkeypatch.setattr(fig4, "save_figure", lambda figure, out: figures.append(figure))
+        fabricate(tmp_path / "ablations.csv", seeds=seeds)
+        fig4.draw_fig4(
+            FigureSettings.of(demo_params, figure="fig4"), results=tmp_path, data=None, out=tmp_path / "fig4.pdf"
+        )
         return figures[0]
 
     return run
@@ -78,13 +80,17 @@ def test_single_trainings_are_dots_where_there_are_several(draw, seeds, dots):
 
 
 def test_both_files_are_written(demo_params, tmp_path):
-    fabricate(tmp_path / "figure4.csv", seeds=3)
-    fig4.draw_fig4(ablation_settings(demo_params), tmp_path / "figure4.csv", tmp_path / "fig4")
+    fabricate(tmp_path / "ablations.csv", seeds=3)
+    fig4.draw_fig4(
+        FigureSettings.of(demo_params, figure="fig4"), results=tmp_path, data=None, out=tmp_path / "fig4.pdf"
+    )
     assert (tmp_path / "fig4.pdf").read_bytes().startswith(b"%PDF")
     assert matplotlib.image.imread(tmp_path / "fig4.png").std() > 0.05
 
 
 def test_no_ablations_is_said(demo_params, tmp_path):
-    (tmp_path / "figure4.csv").write_text(",".join(COLUMNS) + "\n")
+    (tmp_path / "ablations.csv").write_text(",".join(COLUMNS) + "\n")
     with pytest.raises(DataError, match="no ablations"):
-        fig4.draw_fig4(ablation_settings(demo_params), tmp_path / "figure4.csv", tmp_path / "fig4")
+        fig4.draw_fig4(
+            FigureSettings.of(demo_params, figure="fig4"), results=tmp_path, data=None, out=tmp_path / "fig4.pdf"
+        )

@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spl.analysis.grid import COLUMNS
+from spl.analysis.compare_grid import COLUMNS
 from spl.common.errors import DataError
 from spl.figures import grid
-from spl.steps.report_slices import GridSettings
+from spl.config.experiment import Grid
+from spl.steps.settings import FigureSettings
 from tests.analysis.fabricate import table_settings
 
-SETTINGS = GridSettings(table=table_settings({"places2": {"spl": (1,)}}), points={})
+GRID = Grid(method="spl", points=({"alpha": (0.0,)},))
+SETTINGS = table_settings(["places2"], ["spl"], kind=FigureSettings, grid=GRID)
 
 
 def fabricate(path, datasets=("places2",)):
@@ -33,9 +35,9 @@ def draw(tmp_path, monkeypatch):
 
     def run(datasets=("places2",)):
         figures = []
-        monkeypatch.setattr(grid, "save_figure", lambda figure, stem: figures.append(figure))
+        monkeypatch.setattr(grid, "save_figure", lambda figure, out: figures.append(figure))
         table = fabricate(tmp_path / "grid.csv", datasets)
-        grid.draw_grid(SETTINGS, tmp_path / "grid.csv", tmp_path / "grid")
+        grid.draw_grid(SETTINGS, results=tmp_path, data=None, out=tmp_path / "grid.pdf")
         return figures[0], table
 
     return run
@@ -69,11 +71,11 @@ def test_the_methods_own_weights_are_marked(draw):
 
 def test_both_files_are_written(tmp_path):
     fabricate(tmp_path / "grid.csv")
-    grid.draw_grid(SETTINGS, tmp_path / "grid.csv", tmp_path / "grid")
+    grid.draw_grid(SETTINGS, results=tmp_path, data=None, out=tmp_path / "grid.pdf")
     assert {path.name for path in tmp_path.iterdir()} == {"grid.csv", "grid.pdf", "grid.png"}
 
 
 def test_no_grid_is_said(tmp_path):
     (tmp_path / "grid.csv").write_text(",".join(COLUMNS) + "\n")
     with pytest.raises(DataError, match="no grid"):
-        grid.draw_grid(SETTINGS, tmp_path / "grid.csv", tmp_path / "grid")
+        grid.draw_grid(SETTINGS, results=tmp_path, data=None, out=tmp_path / "grid.pdf")

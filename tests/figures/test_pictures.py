@@ -6,46 +6,33 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from spl.common.errors import DataError
+from spl.common.errors import DataError, ParamsError
+from spl.common.files import read_json
 from spl.common.tables import read_table
-from spl.config.experiment import Clusters, Figure1, Figure3, Figure5
+from spl.config.experiment import Clusters, Design, Figure1, Figure3, Figure5, Figures
 from spl.data.images import read_rgb
-from spl.figures.choose import choose_pictures
-from spl.figures.examples import draw_examples
+from spl.figures.choose import Choice, choose_pictures
+from spl.figures.draw_examples import draw_examples
+from spl.figures.draw_figure import draw_figure
 from spl.figures.fig1 import draw_fig1
 from spl.figures.fig3 import draw_fig3
 from spl.figures.fig5 import PREDICTED, draw_edges, draw_fig5
 from spl.figures.pictures import Evidence
-from spl.steps.report_slices import Choice, ExampleSettings, Figure1Settings, Figure3Settings, Figure5Settings, Shown
+from spl.steps.settings import ExampleSettings, FigureSettings
+from tests.analysis.fabricate import table_settings
 from tests.figures.fabricate import Dataset
 
 CHOICE = Choice(seed=1, choice="median", min_hole_ratio=0.2)
-CLUSTERS = Clusters(number=4, scope="set", images=6)
-SHOWN = Shown(seeds={dataset: {"rn": 1, "ec": 1, "spl": 1} for dataset in ("places2", "paris")})
+DATASETS, METHODS = ("places2", "paris"), ("rn", "ec", "spl")
+SECTION = Figures(
+    examples=3, choice="median", min_hole_ratio=0.2, clusters=Clusters(number=4, scope="set", images=6), fig2=None,
+    fig1=Figure1(dataset="places2", methods=("rn", "spl"), prior="spl"),
+    fig3=Figure3(methods=("rn", "spl"), images={"places2": 2, "paris": 1}, detections="places2"),
+    fig5=Figure5(dataset="paris", prior="spl", edges="ec", images=2),
+)  # fmt: skip
+SETTINGS = table_settings(DATASETS, METHODS, kind=FigureSettings, figures=SECTION)
 NAMES = [f"test/{i}.png" for i in range(6)]
-FIGURES = {
-    "fig1": (
-        draw_fig1,
-        Figure1Settings(
-            figure=Figure1(dataset="places2", methods=("rn", "spl"), prior="spl"),
-            choice=CHOICE, clusters=CLUSTERS, shown=SHOWN,
-        ),
-    ),
-    "fig3": (
-        draw_fig3,
-        Figure3Settings(
-            figure=Figure3(methods=("rn", "spl"), images={"places2": 2, "paris": 1}, detections="places2"),
-            choice=CHOICE, shown=SHOWN,
-        ),
-    ),
-    "fig5": (
-        draw_fig5,
-        Figure5Settings(
-            figure=Figure5(dataset="paris", prior="spl", edges="ec", images=2),
-            choice=CHOICE, clusters=CLUSTERS, shown=SHOWN,
-        ),
-    ),
-}  # fmt: skip
+FIGURES = {name: (draw, SETTINGS) for name, draw in (("fig1", draw_fig1), ("fig3", draw_fig3), ("fig5", draw_fig5))}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +43,7 @@ def figures(draw, folders):
 @pytest.fixture
 def evidence(folders):
     """A function that opens a dataset's evidence."""
-    return lambda dataset: Evidence(**folders, dataset=dataset, seeds=SHOWN.seeds[dataset])
+    return lambda dataset: Evidence.of(SETTINGS, dataset, METHODS, **folders)
 
 
 def panes(figure):
@@ -76,7 +63,7 @@ def test_both_files_are_valid_and_the_same_when_drawn_again(name, folders, tmp_p
     draw, settings = FIGURES[name]
     with matplotlib.rc_context({"savefig.dpi": 60}):
         for stem in ("once", "twice"):
-            draw(settings, **folders, stem=tmp_path / stem)
+            draw(settings, **folders, out=tmp_path / f"{stem}.pdf")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["once.pdf", "once.png", "twice.pdf", "twice.png"]
     with Image.open(tmp_path / "once.png") as picture:
         assert picture.width == 7 * 60
@@ -146,15 +133,17 @@ def test_only_pictures_whose_prior_is_kept_are_shown(draw, tmp_path):
     dataset.names, dataset.truths = dataset.names[:3], dataset.truths[:3]
     dataset.write_guidance()
     folders = {"results": tmp_path / "results", "data": tmp_path / "data"}
-    settings = FIGURES["fig5"][1].model_copy(
-        update={"choice": CHOICE.model_copy(update={"min_hole_ratio": 0.0}),
-                "figure": Figure5(dataset="paris", prior="spl", edges="ec", images=3)}
-    )  # fmt: skip
-    shown = panes(draw(draw_fig5, settings, **folders))
+
+    def settings(images):
+        figure = Figure5(dataset="paris", prior="spl", edges="ec", images=images)
+        return SETTINGS.model_copy(
+            update={"figures": SECTION.model_copy(update={"min_hole_ratio": 0.0, "fig5": figure})}
+        )
+
+    shown = panes(draw(draw_fig5, settings(3), **folders))
     assert {shown[i].tobytes() for i in (5, 11, 17)} == {truth.tobytes() for truth in dataset.truths}
-    many = settings.model_copy(update={"figure": settings.figure.model_copy(update={"images": 4})})
     with pytest.raises(DataError, match="only 3 can be taken"):
-        draw(draw_fig5, many, **folders)
+        draw(draw_fig5, settings(4), **folders)
 
 
 def test_edges_are_black_outside_and_blue_inside_the_hole():
@@ -165,19 +154,37 @@ def test_edges_are_black_outside_and_blue_inside_the_hole():
     assert (drawing[1] == 255).all()
 
 
-def test_examples_read_the_run_of_the_named_seed(folders, tmp_path):
-    pairs = tmp_path / "pairs.csv"
-    evaluation = folders["results"] / "eval"
-    read_table(evaluation / "paris/spl/seed1/per_image.csv").to_csv(pairs, index=False)
-    settings = ExampleSettings(dataset="paris", methods={"rn": 1, "spl": 1}, examples=3)
-    places = {
-        "evidence": evaluation,
-        "images": folders["data"] / "prepared/paris/manifest.csv",
-        "masks": folders["data"] / "masks/masks.csv",
-    }
-    draw_examples(settings, **places, pairs=pairs, picture=tmp_path / "examples.png")
+def test_examples_show_the_first_run_of_every_method(folders, tmp_path):
+    settings = table_settings(["paris"], ["rn", "spl"], kind=FigureSettings, figures=SECTION)
+    sections = {name: getattr(settings, name) for name in Design.model_fields}
+    pairs = folders["data"] / "pairs/paris.csv"
+    pairs.parent.mkdir(exist_ok=True)
+    read_table(folders["results"] / "eval/paris/spl/seed1/per_image.csv").to_csv(pairs, index=False)
+    examples = ExampleSettings(**sections, dataset="paris", figures=SECTION)
+    draw_examples(examples, **folders, out=tmp_path / "examples.png")
     with Image.open(tmp_path / "examples.png") as picture:
         assert picture.width == 4 * 1.2 * 300
-    other = settings.model_copy(update={"methods": {"rn": 2}})
     with pytest.raises(DataError, match="seed2"):
-        draw_examples(other, **places, pairs=pairs, picture=tmp_path / "other.png")
+        draw_examples(examples.model_copy(update={"seeds": (2,)}), **folders, out=tmp_path / "other.png")
+
+
+@pytest.mark.parametrize("name", ["fig1", "fig3", "fig5"])
+def test_a_figures_record_names_every_table_that_it_reads(folders, tmp_path, name):
+    settings = SETTINGS.model_copy(update={"figure": name})
+    draw_figure(settings, **folders, out=tmp_path / f"{name}.pdf")
+    record = read_json(tmp_path / f"{name}.json")
+    assert (record["step"], record["wildcards"]) == ("draw_figure", {"figure": name})
+    shown = SECTION.shown()[name]
+    read = {folders["results"] / f"eval/{d}/{m}/seed1/per_image.csv" for d, m in shown.filled}
+    read |= {folders["data"] / f"prepared/{d}/manifest.csv" for d, _ in shown.filled} | {
+        folders["data"] / "masks/masks.csv"
+    }
+    read |= {folders["results"] / f"guidance/{d}/{m}.safetensors" for d, m in shown.guided}
+    read |= {folders["results"] / f"detections/{d}/{m}.csv" for d, m in shown.searched}
+    read |= {folders["results"] / f"detections/{d}/ground_truth.csv" for d, _ in shown.searched}
+    assert {file["path"] for file in record["inputs"].values()} == set(map(str, read))
+
+
+def test_a_figure_that_the_experiment_has_not_is_refused(folders, tmp_path):
+    with pytest.raises(ParamsError, match="has no fig4"):
+        draw_figure(SETTINGS.model_copy(update={"figure": "fig4"}), **folders, out=tmp_path / "fig4.pdf")

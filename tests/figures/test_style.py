@@ -31,7 +31,7 @@ def test_a_figure_is_saved_twice_over_with_the_same_bytes(tmp_path):
     figure = Figure(figsize=(1, 1))
     figure.text(0.5, 0.5, "$S_m$")
     for stem in ("fig.v1", "fig.v2"):
-        save_figure(figure, tmp_path / "new" / stem)
+        save_figure(figure, tmp_path / "new" / f"{stem}.pdf")
     names = ["fig.v1.pdf", "fig.v1.png", "fig.v2.pdf", "fig.v2.png"]
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == names
     first, picture, second, again = (path.read_bytes() for path in sorted((tmp_path / "new").iterdir()))

@@ -15,7 +15,7 @@ from spl.released.layouts.mfe import DECODER_RULES, ENCODER_RULES, EQUALISATION_
 from spl.released.layouts.rfr import RFR_RULES
 from spl.released.layouts.rn import RN_RULES
 from spl.released.layouts.spl import SPL_RULES
-from spl.steps.slices import released_run
+from spl.steps.settings import RunSettings
 from spl.weights.fit import released_names
 from tests.conftest import REPOSITORY, bare, read_raw
 
@@ -122,7 +122,8 @@ def write_params(path, methods, **sizes):
 def run_of(recipe, source, folder, **changes):
     """The settings of a released run of a small method, with another model where `changes` say so."""
     methods = {recipe: method(recipe, models={recipe: MODELS[recipe] | changes})}
-    return released_run(write_params(folder / "params.yaml", methods), "paris", recipe, source)
+    params = write_params(folder / "params.yaml", methods)
+    return RunSettings.of_released(params, Path(source), dataset="paris", method=recipe)
 
 
 # Networks and files --------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from spl.config.releases import RELEASES
 from spl.inpaint import load_inpainter
 from spl.models.build import as_inpainter, load_generator
 from spl.released.convert import convert_released
-from spl.steps.slices import RunSettings, released_run
+from spl.steps.settings import RunSettings
+from tests.conftest import input_hashes
 from tests.released.fabricate import (
     FILES,
     IMAGE_SIZE,
@@ -57,8 +58,8 @@ def test_the_record_tells_the_origin(tmp_path, recipe):
     run = run_of(recipe, path, tmp_path)
     convert_released(run, tmp_path / "run")
     record = read_json(tmp_path / "run" / "run.json")
-    assert record["inputs"] == {name: sha256(tmp_path / "files" / name) for name in FILES[recipe].values()}
-    assert record["weights_sha256"] == sha256(tmp_path / "run" / "weights.safetensors")
+    assert input_hashes(record) == {name: sha256(tmp_path / "files" / name) for name in FILES[recipe].values()}
+    assert record["outputs"]["weights"]["sha256"] == sha256(tmp_path / "run" / "weights.safetensors")
     assert record["documented"] == RELEASES[recipe].documented
     assert record["settings"]["released"] == {"source": "released", "path": str(path)}
     assert RunSettings.model_validate(record["settings"], strict=False) == run
@@ -125,15 +126,15 @@ def test_mfe_at_another_image_size_has_another_depth(tmp_path):
     path = release("mfe", small("mfe", tmp_path), tmp_path / "files")
     params = write_params(tmp_path / "params.yaml", {"mfe": method("mfe")}, image_size=32)
     with pytest.raises(CheckpointError, match=r"\(encoder\) does not fit(.|\n)*unexpected(.|\n)*published sizes"):
-        convert_released(released_run(params, "paris", "mfe", path), tmp_path / "run")
+        convert_released(RunSettings.of_released(params, path, dataset="paris", method="mfe"), tmp_path / "run")
 
 
 def test_only_methods_with_networks_take_weights(tmp_path):
     params = write_params(tmp_path / "params.yaml", {"telea": {"recipe": "telea", "radius": 3}, "rn": method("rn")})
     with pytest.raises(ParamsError, match=r"methods\.telea has no weights; those that have: rn"):
-        released_run(params, "paris", "telea", tmp_path)
+        RunSettings.of_released(params, tmp_path, dataset="paris", method="telea")
     with pytest.raises(ParamsError, match="'pariss'; it has paris"):
-        released_run(params, "pariss", "rn", tmp_path)
+        RunSettings.of_released(params, tmp_path, dataset="pariss", method="rn")
 
 
 def test_a_folder_of_something_else_is_not_replaced(tmp_path):

@@ -11,7 +11,7 @@ from spl.config.releases import RELEASES
 from spl.released.convert import convert_released
 from spl.released.inspect import PUBLISHED, inspect_weights
 from spl.steps.records import write_record
-from spl.steps.slices import teacher_settings
+from spl.steps.settings import TeacherSettings
 from spl.teachers.build import build_teacher
 from spl.weights.files import save_weights
 from spl.weights.fit import SIGNATURES
@@ -149,10 +149,10 @@ def test_a_run_of_this_project_fits_its_record(tmp_path, recipe):
 
 @pytest.mark.parametrize(("name", "classes"), [("multilabel", ["tree"]), ("detector", ["house", "tree"])])
 def test_a_teacher_of_this_project_fits_its_record(tmp_path, demo_params, name, classes):
-    settings = teacher_settings(demo_params, name)
-    network = build_teacher(settings.teacher, classes=len(classes))
+    settings = TeacherSettings.of(demo_params, teacher=name)
+    network = build_teacher(settings.network, classes=len(classes))
     save_weights(network.state_dict(), tmp_path / "weights.safetensors")
-    write_record(tmp_path / "run.json", settings, {}, classes=classes)
+    write_record(tmp_path / "run.json", settings, {}, {}, classes=classes)
     found = inspect_weights(tmp_path / "weights.safetensors")
     assert found.fits
     assert facts(found.report)[0]["fits"] == f"yes, the teacher of {tmp_path / 'run.json'}"
@@ -162,7 +162,7 @@ def test_a_teacher_of_this_project_fits_its_record(tmp_path, demo_params, name, 
 def test_a_record_of_something_else_is_refused(tmp_path, content):
     save_weights(small("rn", tmp_path).state_dict(), tmp_path / "weights.safetensors")
     write_json(tmp_path / "run.json", content)
-    with pytest.raises(RecordError, match=r"run\.json is not a record that this version"):
+    with pytest.raises(RecordError, match=r"run\.json is not a record of format"):
         inspect_weights(tmp_path / "weights.safetensors")
 
 

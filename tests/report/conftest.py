@@ -5,9 +5,8 @@ import shutil
 import pytest
 import yaml
 
-from spl.report.write import write_report
 from tests.conftest import REPOSITORY
-from tests.report.fabricate import fabricate, reduce
+from tests.report.fabricate import fabricate, reduce, write_page
 
 
 @pytest.fixture(scope="session")
@@ -18,13 +17,13 @@ def fabricated(tmp_path_factory):
     raw = yaml.safe_load((REPOSITORY / "presets/demo.yaml").read_text())
     params.write_text(yaml.safe_dump(reduce(raw), sort_keys=False) + "# <script>alert('verbatim & escaped')</script>\n")
     fabricate(params, root)
-    write_report(params, results=root / "results", data=root / "data", out=root / "report.html")
+    write_page(params, results=root / "results", data=root / "data", out=root / "report.html")
     return root
 
 
 @pytest.fixture
 def run(fabricated, tmp_path):
-    """A copy to change, as the arguments of `write_report`."""
+    """A copy to change, as the arguments of `write_page`."""
     root = shutil.copytree(fabricated, tmp_path / "run", ignore=shutil.ignore_patterns("report.html"))
     folders = {"results": root / "results", "data": root / "data"}
     return {"params_path": root / "params.yaml", **folders, "out": root / "report.html"}

@@ -5,17 +5,28 @@ import pandas as pd
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from spl.analysis.ablations import write_ablations
-from spl.analysis.claims import write_claims
-from spl.analysis.further_metrics import write_further
+from spl.analysis.check_claims import check_claims
+from spl.analysis.compare_ablations import compare_ablations
+from spl.analysis.further_metrics import write_further_metrics
 from spl.analysis.write_table1 import write_table1
 from spl.common.files import write_json
 from spl.config.load import load_params
 from spl.data.masks import RATIO_BINS
 from spl.evaluation.measure_cost import COLUMNS as COST_COLUMNS
+from spl.report.write_report import write_report
 from spl.steps.records import write_record
-from spl.steps.report_slices import ablation_settings, drawn_figures
-from spl.steps.slices import needed_teachers, run_settings, teacher_settings
+from spl.steps.settings import (
+    AblationSettings,
+    ClaimSettings,
+    FurtherSettings,
+    PerceptualSettings,
+    ReportSettings,
+    RunSettings,
+    TableSettings,
+    TeacherSettings,
+    drawn_figures,
+    needed_teachers,
+)
 
 IMAGES = 12
 COLOUR = (214, 17, 139)
@@ -40,18 +51,23 @@ def fabricate(params_path, root):
     params, results, data = load_params(params_path), root / "results", root / "data"
     rng = np.random.default_rng(0)
     for dataset, method, seed in params.runs():
-        _write_evidence(results, dataset, method, seed, rng)
+        _write_evidence(params, results, dataset, method, seed, rng)
         if method in params.network_methods:
             _write_training(params, results, dataset, method, seed, rng)
     for name in needed_teachers(params):
         facts = {"validation_map": 0.625, "steps": 152, "seconds": 71.0, "classes": ["tree", "car"],
                  "versions": {"commit": "fedcba9876543210"}}  # fmt: skip
-        write_record(results / f"teachers/{name}/run.json", teacher_settings(params, name), {}, **facts)
+        write_record(results / f"teachers/{name}/run.json", TeacherSettings.of(params, teacher=name), {}, {}, **facts)
     _write_tables(params, results, data)
     _write_data(params, data)
     for name in [*drawn_figures(params), *(f"examples_{dataset}" for dataset in params.datasets)]:
         write_figure(results / f"figures/{name}.png")
     return {"results": results, "data": data}
+
+
+def write_page(params_path, **places):
+    """Write the report of a parameter file."""
+    write_report(ReportSettings.of(load_params(params_path)), params_path, **places)
 
 
 def write_figure(path, shown=None):
@@ -63,7 +79,7 @@ def write_figure(path, shown=None):
     Image.new("RGB", (2100, 400), COLOUR).save(path, pnginfo=facts)
 
 
-def _write_evidence(results, dataset, method, seed, rng):
+def _write_evidence(params, results, dataset, method, seed, rng):
     bins = [RATIO_BINS[i % len(RATIO_BINS)] for i in range(IMAGES)]
     names, psnr = [f"test/{i}.png" for i in range(IMAGES)], 25 + BETTER[method] + rng.normal(0, 0.8, IMAGES)
     table = pd.DataFrame({
@@ -78,14 +94,16 @@ def _write_evidence(results, dataset, method, seed, rng):
     perceptual = results / f"perceptual/{dataset}/{method}/seed{seed}.csv"
     perceptual.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame({"image": names, "lpips": ""}).to_csv(perceptual, index=False)
-    write_json(perceptual.with_suffix(".json"), {"unavailable": {"lpips": "<weights> are missing", "fid": "too few"}})
+    settings = PerceptualSettings.of(params, dataset=dataset, method=method, seed=seed)
+    unavailable = {"lpips": "<weights> are missing", "fid": "too few"}
+    write_record(perceptual.with_suffix(".json"), settings, {}, {}, unavailable=unavailable)
 
 
 def _write_training(params, results, dataset, method, seed, rng):
     folder = results / f"weights/{dataset}/{method}/seed{seed}"
     facts = {"steps": 200, "images_seen": 1600, "seconds": 64.2, "device": "cpu", "processes": 1}
-    run, versions = run_settings(params, dataset, method, seed), {"commit": "0123456789abcdef"}
-    write_record(folder / "run.json", run, {}, versions=versions, **facts)
+    run, versions = RunSettings.of(params, dataset=dataset, method=method, seed=seed), {"commit": "0123456789abcdef"}
+    write_record(folder / "run.json", run, {}, {}, versions=versions, **facts)
     steps = np.arange(10, 201, 10)
     losses = {name: np.exp(-steps / 80) + rng.uniform(0, 0.1, len(steps)) for name in ("discriminator", "loss_img")}
     log = pd.DataFrame({"step": steps, "lr_factor": 1.0, **losses, "loss_adv": np.where(steps < 80, 0, 0.5)})
@@ -93,10 +111,10 @@ def _write_training(params, results, dataset, method, seed, rng):
 
 
 def _write_tables(params, results, data):
-    write_table1(params, results / "eval", results)
-    write_ablations(ablation_settings(params), results / "eval", results / "figure4.csv")
-    write_further(params, results, results / "metrics.csv")
-    write_claims(params, results, data, results)
+    write_table1(TableSettings.of(params), results=results, out=results / "table1.csv")
+    compare_ablations(AblationSettings.of(params), results=results, out=results / "ablations.csv")
+    write_further_metrics(FurtherSettings.of(params), results=results, out=results / "further_metrics.csv")
+    check_claims(ClaimSettings.of(params), results=results, data=data, out=results / "claims.csv")
     costs = [(method, 64, 123456, 0.5, 0.012, 34.5, "cpu", 1) for method in params.table_methods]
     pd.DataFrame(costs, columns=COST_COLUMNS).to_csv(results / "cost.csv", index=False)
 

@@ -9,19 +9,18 @@ import pandas as pd
 import pytest
 
 from spl.analysis.claims_page import VERDICTS
-from spl.analysis.grid import COLUMNS as GRID_COLUMNS
+from spl.analysis.compare_grid import COLUMNS as GRID_COLUMNS
 from spl.common.errors import DataError
 from spl.common.files import write_json
 from spl.config.load import load_params
-from spl.report import write
+from spl.report import write_report as write
 from spl.report.curves import HEIGHT, MOST_POINTS, WIDTH, lay_out
 from spl.report.data import data_section, whose_pictures
 from spl.report.figures import CAPTIONS, grid_section
 from spl.report.table1 import table1_section
 from spl.report.view import Cell, duration, number
-from spl.report.write import write_report
 from tests.conftest import REPOSITORY
-from tests.report.fabricate import write_figure
+from tests.report.fabricate import write_figure, write_page
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +99,7 @@ def test_the_top_says_that_it_is_a_demo_by_which_code_and_how_to_make_it_again(f
     assert "<strong>Demo on the miniature world.</strong>" in top
     assert "not the paper's numbers" in top.replace("&#39;", "'")
     assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", top)
-    assert f"python -m spl report --params {root}/params.yaml" in top
+    assert f"python -m spl write-report --params {root}/params.yaml" in top
     assert re.search(r"torch \d+\.\d+", top)
 
 
@@ -114,7 +113,7 @@ def test_the_top_says_that_it_is_a_demo_by_which_code_and_how_to_make_it_again(f
 )
 def test_the_commit_is_printed_in_words(run, monkeypatch, described, printed):
     monkeypatch.setattr(write, "versions", lambda: {"commit": described, "python": "3.11"})
-    write_report(**run)
+    write_page(**run)
     assert printed in run["out"].read_text()
 
 
@@ -253,7 +252,7 @@ def test_a_training_with_other_settings_is_shown_as_such(run):
     content = json.loads(record.read_text())
     content["settings"]["recipe"]["training"]["lr"] = 0.5
     record.write_text(json.dumps(content))
-    write_report(**run)
+    write_page(**run)
     lines = [line for line in Page.of(run["out"]).sections["training"] if line[-1].startswith("differs")]
     assert [line[:2] for line in lines] == [["paris", "RN"]]
     assert "recipe.training.lr: was 0.5, is 0.002" in lines[0][-1]
@@ -279,7 +278,7 @@ def test_every_figure_of_the_demo_has_a_caption(demo_params, name):
 
 def test_a_figure_that_names_its_pictures_is_believed(run):
     write_figure(run["results"] / "figures/fig5.png", shown="test/3.png, test/8.png")
-    write_report(**run)
+    write_page(**run)
     assert "Shown: test/3.png, test/8.png." in Page.of(run["out"]).text
 
 
@@ -288,7 +287,7 @@ def test_missing_parts_are_left_out_with_the_reason(run, monkeypatch, tmp_path):
         (run["results"] / path).unlink()
     (run["data"] / "masks/record.json").unlink()
     monkeypatch.setattr(write, "DEVIATIONS", tmp_path / "absent.md")
-    write_report(**run)
+    write_page(**run)
     page = Page.of(run["out"])
     assert f"Figure 4 has not been drawn: snakemake --cores all -- {run['results']}/figures/fig4.png" in page.text
     assert "docs/deviations.md is not beside this code" in page.text
@@ -300,7 +299,7 @@ def test_missing_tables_are_one_error_that_names_them_all(run):
     (run["results"] / "claims.csv").unlink()
     (run["results"] / "cost.csv").unlink()
     with pytest.raises(DataError, match=r"claims\.csv, .*cost\.csv\. Build them first: snakemake"):
-        write_report(**run)
+        write_page(**run)
     assert not run["out"].exists()
 
 
@@ -339,9 +338,9 @@ def test_curves_without_a_shape_are_no_error(steps, losses, points):
 
 def test_the_same_run_gives_the_same_page(run, monkeypatch):
     monkeypatch.setattr(write, "_facts", lambda *_: {})
-    write_report(**run)
+    write_page(**run)
     first = run["out"].read_bytes()
-    write_report(**run)
+    write_page(**run)
     assert run["out"].read_bytes() == first
 
 

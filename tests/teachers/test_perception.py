@@ -11,7 +11,7 @@ from torch import nn
 from spl.common.errors import CheckpointError
 from spl.common.files import sha256
 from spl.config.experiment import TeacherPerception, VGGPerception
-from spl.steps.slices import RunSettings, run_settings
+from spl.steps.settings import RunSettings
 from spl.teachers.perception import (
     AGAIN,
     VGG_LAYERS,
@@ -252,19 +252,19 @@ def test_the_teacher_gives_three_maps_through_which_gradients_reach_the_image(te
 
 def test_methods_without_perceptual_losses_load_nothing(demo_params):
     for method in ("spl", "rn"):
-        assert load_perception(run_settings(demo_params, "paris", method), None, CPU) is None
+        assert load_perception(RunSettings.of(demo_params, dataset="paris", method=method), None, CPU) is None
 
 
 def test_the_demo_looks_through_its_teacher(demo_params, teacher, image):
-    run = run_settings(demo_params, "paris", "rfr")
+    run = RunSettings.of(demo_params, dataset="paris", method="rfr")
     assert isinstance(run.perception, TeacherPerception)
     perceive = load_perception(run, teacher, CPU)
     torch.testing.assert_close(perceive(image), teacher_features(teacher)(image))
 
 
 def test_vgg_is_loaded_from_the_folder_that_the_settings_name(demo_params, vgg_path, image, monkeypatch):
-    monkeypatch.setattr("spl.steps.slices.VGG_FILES", {"vgg16": vgg_path.name, "vgg19": "none.pth"})
-    run = run_settings(demo_params, "paris", "mfe")
+    monkeypatch.setattr("spl.steps.settings.VGG_FILES", {"vgg16": vgg_path.name, "vgg19": "none.pth"})
+    run = RunSettings.of(demo_params, dataset="paris", method="mfe")
     run = run.model_copy(update={"perception": VGGPerception(kind="vgg", folder=str(vgg_path.parent))})
     assert isinstance(run, RunSettings)
     features = load_perception(run, None, CPU)(image)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spl.config.experiment import Params
-from spl.steps.slices import run_settings
+from spl.steps.settings import RunSettings
 from spl.training.build import Surroundings, build_method
 from spl.training.distributed import World
 from spl.training.methods.ec import Stages
@@ -16,7 +16,7 @@ METHODS = ["spl", "rn", "rfr", "mfe", "ec"]
 def build(method, **training):
     raw = tiny_params()
     raw["methods"][method]["training"] |= {"lr": 0.003, "betas": [0.25, 0.75], "epochs": 9} | training
-    recipe = run_settings(Params.model_validate(raw, strict=False), "paris", method).recipe
+    recipe = RunSettings.of(Params.model_validate(raw, strict=False), dataset="paris", method=method).recipe
     around = Surroundings(
         world=World(0, 1, torch.device("cpu")),
         image_size=48,

@@ -40,12 +40,12 @@ def prepared(tmp_path_factory):
         data.fetch_images("paris", Path("paris.json"))
         data.prepare_images("paris", Path("paris.json"), Path("data/prepared/paris"))
         data.fetch_masks(Path("masks.json"))
-        data.prepare_masks(Path("masks.json"), Path("data/masks"))
+        data.group_masks(Path("masks.json"), Path("data/masks"))
     return folder
 
 
 def test_torchrun_with_two_processes_equals_one(prepared, spl):
-    train = ("train", "--dataset", "paris", "--method", "spl", "--device", "cpu")
+    train = ("train-method", "--dataset", "paris", "--method", "spl", "--device", "cpu")
     assert spl(*train, "--out", "one", cwd=prepared).status == 0
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     run(prepared, *torchrun, "-m", "spl", *train, "--out", "two")
@@ -62,7 +62,7 @@ STEPS = """
 import torch
 import torch.distributed as dist
 from spl.config.experiment import Params
-from spl.steps.slices import run_settings
+from spl.steps.settings import RunSettings
 from spl.training.build import Surroundings, build_method
 from spl.training.distributed import join_world
 from spl.teachers.perception import Features
@@ -75,7 +75,7 @@ def perceive(image):
 params = Params.model_validate(tiny_params(), strict=False)
 with join_world("cpu") as world:
     for name in ("rfr", "mfe", "ec"):
-        run = run_settings(params, "paris", name)
+        run = RunSettings.of(params, dataset="paris", method=name)
         recipe = run.recipe
         if name == "rfr":
             training = recipe.training.model_copy(update={"norm_epochs": 1})
@@ -108,7 +108,7 @@ def test_both_processes_end_with_the_same_networks(tmp_path):
 
 
 def test_sigterm_to_the_whole_group_saves_the_state_and_the_same_command_goes_on(prepared, spl):
-    train_rn = ("train", "--dataset", "paris", "--method", "rn", "--device", "cpu")
+    train_rn = ("train-method", "--dataset", "paris", "--method", "rn", "--device", "cpu")
     assert spl(*train_rn, "--out", "straight", cwd=prepared).status == 0
     log = prepared / "checkpoints/paris/rn/seed1/log.csv"
 

@@ -15,16 +15,18 @@ from spl.config.methods import ConstantDecay, LinearDecay
 from spl.data.group_masks import group_masks
 from spl.data.prepare_images import prepare_images
 from spl.data.smooth_images import smooth_images
-from spl.evaluation.evaluate_method import require_run
+from spl.evaluation.evaluate_method import take_run
 from spl.sources.fetch import fetch_images, fetch_masks, fetch_pretext
-from spl.steps.slices import (
-    data_settings,
-    image_source_settings,
-    mask_settings,
-    pretext_settings,
-    run_settings,
-    structure_settings,
-    teacher_settings,
+from spl.steps.records import take
+from spl.steps.settings import (
+    ImageSettings,
+    ImageSourceSettings,
+    MaskSettings,
+    MaskSourceSettings,
+    PretextSettings,
+    RunSettings,
+    SmoothingSettings,
+    TeacherSettings,
 )
 from spl.tensors.loaders import SampleStream
 from spl.training.checkpoint import claim
@@ -32,7 +34,7 @@ from spl.training.distributed import World
 from spl.training.loop import Plan, train
 from spl.training.train_method import Sources, train_method
 from spl.training.train_teacher import make_teacher
-from tests.conftest import set_value
+from tests.conftest import input_hashes, set_value
 from tests.training.conftest import tiny_params
 
 CPU = World(0, 1, torch.device("cpu"))
@@ -46,16 +48,19 @@ def sources(tmp_path_factory):
     params = Params.model_validate(tiny_params(), strict=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        fetch_images(image_source_settings(params, "paris"), folder / "paris.json", workers=1)
-        prepare_images(data_settings(params, "paris"), folder / "paris.json", folder / "images", workers=1)
+        fetch_images(ImageSourceSettings.of(params, dataset="paris"), folder / "paris.json", workers=1)
+        prepare_images(ImageSettings.of(params, dataset="paris"), folder / "paris.json", folder / "images", workers=1)
         smooth_images(
-            structure_settings(params, "paris"), folder / "images/manifest.csv", folder / "structure", workers=1
+            SmoothingSettings.of(params, dataset="paris"),
+            folder / "images/manifest.csv",
+            folder / "structure",
+            workers=1,
         )
-        fetch_masks(mask_settings(params), folder / "masks.json", workers=1)
-        group_masks(mask_settings(params), folder / "masks.json", folder / "masks", workers=1)
-        fetch_pretext(pretext_settings(params), folder / "pretext.json", workers=1)
+        fetch_masks(MaskSourceSettings.of(params), folder / "masks.json", workers=1)
+        group_masks(MaskSettings.of(params), folder / "masks.json", folder / "masks", workers=1)
+        fetch_pretext(PretextSettings.of(params), folder / "pretext.json", workers=1)
         for name in params.teachers:
-            teacher, out = teacher_settings(params, name), folder / "teachers" / name
+            teacher, out = TeacherSettings.of(params, teacher=name), folder / "teachers" / name
             make_teacher(teacher, folder / "pretext.json", out, world=CPU, should_stop=lambda step: False)
     return Sources(
         images=folder / "images/manifest.csv",
@@ -75,7 +80,7 @@ def run_method(sources, tmp_path, monkeypatch):
         raw["methods"][method]["training"] |= training
         change(raw)
         return train_method(
-            run_settings(Params.model_validate(raw, strict=False), "paris", method, seed),
+            RunSettings.of(Params.model_validate(raw, strict=False), dataset="paris", method=method, seed=seed),
             sources,
             folder=tmp_path / out,
             world=CPU,
@@ -161,11 +166,11 @@ def test_every_seed_gives_weights_of_its_own_and_is_resumed_by_itself(run_method
 
 def test_the_weights_of_another_seed_are_refused(run_method, sources, tmp_path):
     run_method("rn", "out", seed=2)
-    wanted = run_settings(Params.model_validate(tiny_params(), strict=False), "paris", "rn")
-    inputs = {"images": sha256(sources.images), "masks": sha256(sources.masks)}
+    wanted = RunSettings.of(Params.model_validate(tiny_params(), strict=False), dataset="paris", method="rn")
+    inputs = take(images=sources.images, masks=sources.masks)
     with pytest.raises(RecordError, match="seed: was 2, is 1"):
-        require_run(wanted, tmp_path / "out", inputs)
-    require_run(wanted.model_copy(update={"seed": 2}), tmp_path / "out", inputs)
+        take_run(wanted, tmp_path / "out", inputs)
+    take_run(wanted.model_copy(update={"seed": 2}), tmp_path / "out", inputs)
 
 
 # --- Learning ---------------------------------------------------------------------------------------------------------
@@ -224,7 +229,7 @@ def test_the_record_names_the_files_that_the_method_reads(run_method, sources, t
     assert record["inputs"].keys() == inputs
     assert (record["settings"]["method"], record["settings"]["seed"]) == (method, 1)
     teacher = {"spl_detector": "detector"}.get(method, "multilabel")
-    assert record["inputs"].get("teacher") in (None, sha256(sources.teachers / teacher / "weights.safetensors"))
+    assert input_hashes(record).get("teacher") in (None, sha256(sources.teachers / teacher / "weights.safetensors"))
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "weights.safetensors", "run.json", "log.csv", "samples.png",
     }  # fmt: skip

@@ -13,7 +13,7 @@ from spl.config.teachers import MiniaturePretext, RandomTResNet, ReleasedTResNet
 from spl.released.layouts.tresnet import TRESNET_RULES
 from spl.released.layouts.yolov5 import YOLOV5_RULES
 from spl.sources.fetch import fetch_pretext
-from spl.steps.slices import PretextSettings, TeacherSettings
+from spl.steps.settings import PretextSettings, TeacherSettings
 from spl.teachers.build import build_teacher, detected_classes, load_teacher
 from spl.teachers.tresnet import TResNetTeacher
 from spl.teachers.yolov5 import YOLOv5Teacher, build_yolov5
@@ -22,6 +22,7 @@ from spl.training.distributed import World
 from spl.training.train_teacher import make_teacher
 from spl.weights.files import read_state, save_weights
 from spl.weights.fit import released_names
+from tests.conftest import input_hashes
 from tests.training.conftest import tiny_params
 
 CPU = World(0, 1, torch.device("cpu"))
@@ -30,7 +31,7 @@ RANDOM = RandomTResNet(kind="tresnet_random", layers=(1, 1), width=0.25)
 
 
 def settings_of(teacher, *, seed=1, pretext=None):
-    return TeacherSettings(seed=seed, name="teacher", teacher=teacher, pretext=pretext)
+    return TeacherSettings(teacher="teacher", seed=seed, network=teacher, pretext=pretext, threads=1)
 
 
 def make(settings, folder, *, source="none.json", stop_at=None):
@@ -53,7 +54,7 @@ def pretext(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pretext")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        fetch_pretext(PretextSettings(seed=1, source=PRETEXT), folder / "pretext.json", workers=1)
+        fetch_pretext(PretextSettings(seed=1, pretext=PRETEXT), folder / "pretext.json", workers=1)
     record = read_json(folder / "pretext.json")
     record["folder"] = str(folder / record["folder"])
     (folder / "pretext.json").write_text(json.dumps(record))
@@ -78,10 +79,14 @@ def test_stopping_and_resuming_changes_nothing(pretext, tmp_path, monkeypatch, n
     assert make(settings, tmp_path / "resumed", source=pretext)
     assert not (tmp_path / "checkpoints/teachers/teacher").exists()
     straight, resumed = (read_json(tmp_path / folder / "run.json") for folder in ("straight", "resumed"))
-    assert straight["weights_sha256"] == resumed["weights_sha256"] == sha256(tmp_path / "resumed/weights.safetensors")
-    assert straight["inputs"] == {"pretext": sha256(pretext)}
+    assert (
+        straight["outputs"]["weights"]["sha256"]
+        == resumed["outputs"]["weights"]["sha256"]
+        == sha256(tmp_path / "resumed/weights.safetensors")
+    )
+    assert input_hashes(straight) == {"pretext": sha256(pretext)}
     assert (straight["steps"], straight["images_seen"]) == (9, 144)
-    teacher = load_teacher(settings.teacher, tmp_path / "straight/weights.safetensors")
+    teacher = load_teacher(settings.network, tmp_path / "straight/weights.safetensors")
     assert teacher.channels == channels
     assert teacher(torch.rand(1, 3, 64, 64)).shape == (1, channels, 8, 8)
     assert_frozen(teacher)
@@ -101,7 +106,7 @@ def test_a_trained_detector_knows_the_names_of_what_it_finds(pretext, tmp_path, 
     weights = tmp_path / "out/weights.safetensors"
     pictures = BoxedPictures(pretext.parent / "data/raw/miniature/pretext", "train", image_size=32)
     assert detected_classes(weights) == pictures.classes
-    detector = load_teacher(settings.teacher, weights)
+    detector = load_teacher(settings.network, weights)
     assert detector.detector.head.num_classes == len(pictures.classes)
     assert 0 <= read_json(tmp_path / "out/run.json")["validation_map"] <= 1
 
@@ -111,7 +116,7 @@ def test_seeds_give_other_weights(pretext, tmp_path, monkeypatch):
     settings = trained("multilabel", batch_size=16)
     for seed in (1, 2):
         make(settings.model_copy(update={"seed": seed}), tmp_path / str(seed), source=pretext)
-    one, two = (read_json(tmp_path / seed / "run.json")["weights_sha256"] for seed in "12")
+    one, two = (read_json(tmp_path / seed / "run.json")["outputs"]["weights"]["sha256"] for seed in "12")
     assert one != two
 
 
@@ -143,10 +148,10 @@ def test_the_released_tresnet_becomes_a_frozen_teacher(tmp_path):
     torch.save({"model": state, "num_classes": 9605, "idx_to_class": {0: "Tree"}}, path)
     settings = settings_of(ReleasedTResNet(kind="tresnet_released", path=str(path)))
     assert make(settings, tmp_path / "out")
-    teacher = load_teacher(settings.teacher, tmp_path / "out/weights.safetensors")
+    teacher = load_teacher(settings.network, tmp_path / "out/weights.safetensors")
     assert teacher.channels == 152
     assert_frozen(teacher)
-    assert read_json(tmp_path / "out/run.json")["inputs"] == {"weights": sha256(path)}
+    assert read_json(tmp_path / "out/run.json")["inputs"]["weights"]["sha256"] == sha256(path)
 
 
 def test_the_released_yolov5_becomes_a_teacher_that_knows_the_classes_of_coco(tmp_path):
@@ -157,7 +162,7 @@ def test_the_released_yolov5_becomes_a_teacher_that_knows_the_classes_of_coco(tm
     settings = settings_of(ReleasedYOLO(kind="yolov5_released", size="n", path=str(tmp_path / "yolov5n.pt")))
     assert make(settings, tmp_path / "out")
     weights = tmp_path / "out/weights.safetensors"
-    teacher, image = load_teacher(settings.teacher, weights), torch.rand(1, 3, 64, 64)
+    teacher, image = load_teacher(settings.network, weights), torch.rand(1, 3, 64, 64)
     assert len(detected_classes(weights)) == 80
     assert torch.equal(teacher(image), YOLOv5Teacher(network)(image))
     assert_frozen(teacher)

@@ -125,11 +125,10 @@ def test_what_cannot_be_had_says_why_and_what_to_do(served, tmp_path):
 
 STEPS = """
 set -e
-spl fetch images --dataset celeba --record data/sources/images/celeba.json --params paper.yaml
-spl prepare images --dataset celeba --source data/sources/images/celeba.json --folder data/prepared/celeba \
-    --params paper.yaml --workers 2
-spl fetch masks --record data/sources/masks.json --params paper.yaml
-spl prepare masks --source data/sources/masks.json --folder data/masks --params paper.yaml --workers 2
+spl fetch-images --dataset celeba --params paper.yaml
+spl prepare-images --dataset celeba --params paper.yaml --workers 2
+spl fetch-masks --params paper.yaml
+spl group-masks --params paper.yaml --workers 2
 """
 RESULTS = (
     "data/sources/images/celeba.csv", "data/sources/images/celeba.json", "data/prepared/celeba/manifest.csv",

@@ -22,10 +22,10 @@ from spl.config.load import load_params
 from spl.evaluation.evaluate_method import evaluate_method
 from spl.inventory.stale import stale_results
 from spl.models.build import as_inpainter, load_generator
-from spl.steps.slices import evaluation_settings, run_settings
+from spl.steps.settings import EvaluationSettings, RunSettings
 from spl.tensors import loaders
 from spl.tensors.compositing import composite, quantise
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, input_hashes
 from tests.parity.conftest import Fixture
 from tests.released.fabricate import (
     IMAGE_SIZE,
@@ -85,7 +85,9 @@ class World:
 
     def evaluate(self, name, out, *, batch_size=4, weights=None):
         """Evaluate again, into another folder."""
-        settings = evaluation_settings(self.params, "paris", name).model_copy(update={"batch_size": batch_size})
+        settings = EvaluationSettings.of(self.params, dataset="paris", method=name).model_copy(
+            update={"batch_size": batch_size}
+        )
         data = self.folder / "data"
         evaluate_method(
             settings,
@@ -166,7 +168,7 @@ def test_every_method_is_measured_on_the_same_pairs(world):
             pairs[["image", "mask", "hole_ratio", "ratio_bin"]]
         )
         record = read_json(world.folder / "results/eval/paris" / name / "seed1/record.json")
-        assert record["inputs"]["pairs"] == sha256(world.folder / "data/pairs/paris.csv")
+        assert input_hashes(record)["pairs"] == sha256(world.folder / "data/pairs/paris.csv")
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -174,7 +176,7 @@ def test_the_pictures_are_those_of_the_released_network(world, name):
     run = world.folder / "results/weights/paris" / name / "seed1"
     record = read_json(run / "run.json")
     files = {file.name: sha256(file) for file in (world.folder / "released" / name).iterdir()}
-    assert record["inputs"] == files
+    assert input_hashes(record) == files
     data = world.folder / "data"
     pairs = loaders.TestPairs(
         data / "pairs/paris.csv", data / "prepared/paris/manifest.csv", data / "masks/masks.csv", image_size=IMAGE_SIZE
@@ -315,5 +317,5 @@ def test_published_weights_go_from_their_files_to_a_table(room, recipe):
     assert table.loc[recipe, "status"].eq("released weights on the miniature world").all()
     assert np.isfinite(table["ours"]).all()
     weights = Path("results/weights/paris") / recipe / "seed1"
-    settings = run_settings(load_params(params), "paris", recipe)
+    settings = RunSettings.of(load_params(params), dataset="paris", method=recipe)
     check_outputs(recipe, fixture, load_generator(settings.recipe, weights, image_size=SIZES[recipe], device=CPU))

@@ -1,0 +1,391 @@
+"""A step depends on what its settings hold, and on nothing else."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from spl.common.errors import ParamsError
+from spl.config.base import Strict
+from spl.config.experiment import Params
+from spl.config.load import load_params
+from spl.steps.settings import (
+    GROUND_TRUTH,
+    STEPS,
+    CostSettings,
+    DetectionSettings,
+    FigureSettings,
+    PretextSettings,
+    ReportSettings,
+    RunSettings,
+    TeacherSettings,
+    canonical,
+    drawn_figures,
+    needed_teachers,
+    supplied_teacher_file,
+)
+from tests.conftest import bare, set_value
+
+DATASETS = ("places2", "celeba", "paris")
+ABLATIONS = ("spl_no_prior", "spl_detector", "spl_concat")
+TRAINED = ("mfe", "rfr", "rn", "ec", "spl")
+PERCEPTUAL = ("rfr", "mfe", "ec")
+VGG = {"kind": "vgg", "folder": "data/raw/vgg"}
+RELEASED = {"source": "released", "path": "weights.pth"}
+
+TABLES = {"table1", "further_metrics", "compare_ablations", "compare_grid", "check_claims"}
+SHOWN = TABLES | {f"draw_figure {name}" for name in ("fig1", "fig2", "fig3", "fig4", "fig5")} | {"write_report"}
+EXAMPLES = {f"draw_examples {dataset}" for dataset in DATASETS}
+
+
+def steps(params: Params) -> dict[str, str]:
+    """What counts for every step of an experiment, by rule and wildcards."""
+    searched = params.detection.datasets if params.detection else ()
+    networks = [run._asdict() for run in params.runs() if run.method in params.network_methods]
+    wildcards = {
+        ("dataset",): [{"dataset": dataset} for dataset in params.datasets],
+        ("source",): [{"source": "vgg"}],
+        ("teacher",): [{"teacher": teacher} for teacher in params.teachers],
+        ("figure",): [{"figure": figure} for figure in drawn_figures(params)],
+        ("dataset", "method", "seed"): networks,
+        (): [{}],
+    }
+    pairs = {
+        "keep_guidance": params.figures.guided(),
+        "detect_objects": [(dataset, method) for dataset in searched for method in (GROUND_TRUTH, "rn", "spl")],
+    }
+    found = {}
+    for name, kind in STEPS.items():
+        named = [{"dataset": d, "method": m} for d, m in pairs[name]] if name in pairs else wildcards[kind.wildcards]
+        for values in named:
+            key = " ".join(filter(None, [name, "/".join(map(str, values.values()))]))
+            found[key] = canonical(kind.of(params, **values))
+    return found
+
+
+def cells(*methods, datasets=DATASETS, seed=1) -> set[str]:
+    """Trainings of methods, the evaluations that follow them, and the priors and edges that are kept."""
+    runs = {f"{d}/{m}" for d in datasets for m in methods if m not in ABLATIONS or d == "paris"}
+    guided = {f"keep_guidance {run}" for run in runs if run in ("places2/spl", "places2/ec")}
+    return {f"{step} {run}/{seed}" for step in ("train_method", "evaluate_method") for run in runs} | guided
+
+
+def of(step, names=DATASETS) -> set[str]:
+    """One step of several datasets or the like."""
+    return {f"{step} {name}" for name in names}
+
+
+DETECTIONS = of("detect_objects", [f"places2/{method}" for method in (GROUND_TRUTH, "rn", "spl")])
+MEASURED = of("measure_perceptual", [f"{d}/{m}/1" for d in DATASETS for m in TRAINED + ABLATIONS * (d == "paris")])
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "changed"),
+    [
+        ("methods.spl.training.per_dataset.paris", {"lr": 0.0005}, cells("spl", datasets=["paris"])),
+        ("methods.rfr.training.per_dataset.paris", {"norm_epochs": 2}, cells("rfr", datasets=["paris"])),
+        ("methods.rn.losses.lambda_adv", 0.5, cells("rn")),
+        ("methods.spl_concat.losses.lambda_adv", 0.5, cells("spl_concat")),
+        ("methods.mfe.model.feature_mask", "nearest", cells("mfe") | {"measure_cost"}),
+        ("methods.rfr.weights", {"celeba": RELEASED}, cells("rfr", datasets=["celeba"])),
+        ("methods.spl.teacher", "detector", cells("spl") | {"measure_cost"}),
+        ("ablations.reference", "rn", set()),
+        ("datasets.paris.validation", 8, of("prepare_images", ["paris"])),
+    ],
+)
+def test_what_is_compared_is_compared_again(raw_params, write_params, path, value, changed):
+    check(raw_params, write_params, path, value, changed | SHOWN | EXAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "changed"),
+    [
+        ("figures.examples", 2, {step for step in SHOWN if "figure" in step} | EXAMPLES | {"write_report"}),
+        ("evaluation.bootstrap.samples", 500, SHOWN),
+        (
+            "evaluation.batch_size",
+            8,
+            SHOWN | {s for s in cells(*TRAINED, *ABLATIONS) if s.startswith("evaluate_method")},
+        ),
+        ("evaluation.perceptual.metrics", ["lpips"], SHOWN | MEASURED),
+        ("evaluation.pairs", "uniform", SHOWN | of("pair_masks")),
+        ("detection.min_score", 0.5, DETECTIONS | {"check_claims", "write_report"}),
+        ("masks.source.per_bin", 50, {"fetch_masks", "write_report"}),
+        ("structure.strength", 0.01, of("smooth_images") | cells("mfe") | {"write_report"}),
+        ("perception", VGG, cells(*PERCEPTUAL) | {"fetch_weights vgg", "write_report"}),
+    ],
+)
+def test_a_change_reaches_only_the_steps_that_depend_on_it(raw_params, write_params, path, value, changed):
+    check(raw_params, write_params, path, value, changed - {"fetch_weights vgg"})
+
+
+FIGURES = {step for step in SHOWN if "figure" in step}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "changed"),
+    [
+        ("figures.clusters.images", 3, {"keep_guidance places2/spl", "keep_guidance places2/ec"} | EXAMPLES),
+        (
+            "teachers.multilabel.training.lr", 0.005,
+            {"train_teacher multilabel", "measure_cost"} | cells("spl", "spl_concat", *PERCEPTUAL),
+        ),
+        (
+            "teachers.detector.training.lr", 0.009,
+            {"train_teacher detector"} | cells("spl_detector") | DETECTIONS,
+        ),
+    ],
+)  # fmt: skip
+def test_a_change_redraws_figures_and_the_report(raw_params, write_params, path, value, changed):
+    check(raw_params, write_params, path, value, changed | FIGURES | {"write_report"})
+
+
+def test_another_pretext_set_makes_new_teachers_and_whatever_learns_from_them(raw_params, write_params):
+    learning = cells("spl", "spl_concat", "spl_detector", *PERCEPTUAL) | DETECTIONS
+    made = {"fetch_pretext", "train_teacher multilabel", "train_teacher detector", "write_report"}
+    check(raw_params, write_params, "pretext.train", 500, made | learning)
+
+
+@pytest.mark.parametrize("perception", [VGG | {"folder": "elsewhere"}, {"kind": "teacher", "teacher": "other"}])
+def test_the_report_shows_every_perception(raw_params, write_params, perception):
+    """Seen to fail before: the report's slice kept the kind of `perception` alone."""
+    raw_params["teachers"]["other"] = raw_params["teachers"]["multilabel"] | {"width": 0.5}
+    raw_params["perception"] = VGG if perception["kind"] == "vgg" else {"kind": "teacher", "teacher": "multilabel"}
+    before = load_params(write_params(raw_params))
+    raw_params["perception"] = perception
+    after = load_params(write_params(raw_params))
+    # A folder counts for nobody; the rule's `file`, whose name has its hash, makes a new page of any other byte.
+    assert (canonical(ReportSettings.of(before)) == canonical(ReportSettings.of(after))) == (
+        perception["kind"] == "vgg"
+    )
+
+
+def check(raw, write, path, value, changed):
+    """Change a value and see which steps that leads to."""
+    before = steps(load_params(write(raw)))
+    set_value(raw, path, value)
+    after = steps(load_params(write(raw)))
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_more_seeds_add_runs_and_change_none(raw_params, write_params):
+    before = steps(load_params(write_params(raw_params)))
+    raw_params["seeds"] = [1, 2]
+    after = steps(load_params(write_params(raw_params)))
+    compared = SHOWN | EXAMPLES
+    assert {name for name in before if after[name] != before[name]} == compared
+    trained = {name for name in cells(*TRAINED, *ABLATIONS, seed=2) if "guidance" not in name}
+    assert after.keys() - before.keys() == trained | {name.replace("/1", "/2") for name in MEASURED}
+
+
+# A run -------------------------------------------------------------------------------------------
+
+
+def run(params, method, dataset="paris", seed=None):
+    return RunSettings.of(params, dataset=dataset, method=method, seed=seed)
+
+
+def test_the_seed_of_a_run_is_one_of_its_method(raw_params, write_params):
+    raw_params["seeds"] = [3, 5]
+    params = load_params(write_params(raw_params))
+    assert (run(params, "spl").seed, run(params, "spl", seed=5).seed) == (3, 5)
+    with pytest.raises(ParamsError, match="spl on paris is not run with the seed 1, but with 3, 5"):
+        run(params, "spl", seed=1)
+    with pytest.raises(ParamsError, match="telea on paris is not run with the seed 5, but with 3"):
+        run(params, "telea", seed=5)
+
+
+def test_a_run_names_what_it_learns_from_and_nothing_else(raw_params, write_params):
+    def learns_from(params, method):
+        found = run(params, method)
+        return {name for name in ("teacher", "perception", "structure") if getattr(found, name) is not None}
+
+    params = load_params(write_params(raw_params))
+    assert {method: learns_from(params, method) for method in params.methods} == {
+        "telea": set(),
+        "navier_stokes": set(),
+        "biharmonic": set(),
+        "mfe": {"teacher", "perception", "structure"},
+        "rfr": {"teacher", "perception"},
+        "rn": set(),
+        "ec": {"teacher", "perception"},
+        "spl": {"teacher"},
+        "spl_no_prior": set(),
+        "spl_detector": {"teacher"},
+        "spl_concat": {"teacher"},
+    }
+    assert run(params, "spl_detector").teacher.teacher == "detector"
+    assert run(params, "mfe").teacher.teacher == "multilabel"
+    with_vgg = load_params(write_params(raw_params | {"perception": VGG}))
+    assert learns_from(with_vgg, "mfe") == {"perception", "structure"}
+    assert learns_from(with_vgg, "spl") == {"teacher"}
+
+
+def test_a_prior_loss_of_zero_needs_no_teacher(raw_params, write_params):
+    raw_params["methods"]["spl"]["losses"]["lambda_prior"] = 0.0
+    assert run(load_params(write_params(raw_params)), "spl").teacher is None
+
+
+def test_arithmetic_threads_count_for_trainings_alone(raw_params, write_params):
+    raw_params["methods"]["rfr"]["weights"] = {"paris": RELEASED}
+    before = load_params(write_params(raw_params))
+    after = load_params(write_params(raw_params | {"threads": 2}))
+    same = {m: canonical(run(before, m)) == canonical(run(after, m)) for m in ("rn", "rfr", "telea")}
+    assert same == {"rn": False, "rfr": True, "telea": True}
+
+
+def test_every_method_reads_its_own_vgg(raw_params, write_params):
+    params = load_params(write_params(raw_params))
+    assert {run(params, method).vgg_file() for method in params.methods} == {None}
+    params = load_params(write_params(raw_params | {"perception": VGG}))
+    assert {method: run(params, method).vgg_file() for method in ("rn", "spl", "rfr", "mfe", "ec")} == {
+        "rn": None,
+        "spl": None,
+        "rfr": "data/raw/vgg/vgg16-397923af.pth",
+        "mfe": "data/raw/vgg/vgg16-397923af.pth",
+        "ec": "data/raw/vgg/vgg19-dcbb9e9d.pth",
+    }
+
+
+def test_a_vgg_file_may_be_moved(raw_params, write_params):
+    runs = [
+        run(load_params(write_params(raw_params | {"perception": VGG | {"folder": folder}})), "rfr")
+        for folder in ("here", "there")
+    ]
+    assert runs[0].vgg_file() != runs[1].vgg_file()
+    assert canonical(runs[0]) == canonical(runs[1])
+
+
+@pytest.mark.parametrize("method", ["spl", "rfr", "mfe"])
+@pytest.mark.parametrize("perception", [{"kind": "teacher", "teacher": "multilabel"}, VGG])
+def test_a_released_cell_depends_on_nothing_that_training_reads(raw_params, write_params, method, perception):
+    raw_params["perception"] = perception
+    raw_params["methods"]["spl"]["model"] |= {"semantic_learner": "dense", "fusion": "one_plus_gamma"}
+    raw_params["methods"][method]["weights"] = {"paris": RELEASED}
+    params = load_params(write_params(raw_params))
+    released, trained = (run(params, method, dataset) for dataset in ("paris", "celeba"))
+    assert released.released_files()
+    assert (released.teacher, released.perception, released.structure) == (None, None, None)
+    assert released.vgg_file() is None
+    assert trained.released_files() == []
+    assert trained.teacher or trained.perception
+
+    raw_params["teachers"]["multilabel"]["training"]["lr"] = 0.005
+    raw_params["structure"]["strength"] = 0.01
+    raw_params["methods"][method]["training"]["lr"] = 0.005
+    first = next(iter(raw_params["methods"][method]["losses"]))
+    raw_params["methods"][method]["losses"][first] = 0.5
+    raw_params |= {"seed": 1, "threads": 3}
+    assert canonical(run(load_params(write_params(raw_params)), method)) == canonical(released)
+    raw_params["methods"][method]["weights"] = {"paris": RELEASED | {"path": "others.pth"}}
+    assert canonical(run(load_params(write_params(raw_params)), method)) != canonical(released)
+
+
+def test_weights_of_another_dataset_do_not_reach_a_cell(raw_params, write_params):
+    raw_params["methods"]["rfr"]["weights"] = {"paris": RELEASED}
+    before = steps(load_params(write_params(raw_params)))
+    raw_params["methods"]["rfr"]["weights"]["paris"] = RELEASED | {"path": "others.pth"}
+    after = steps(load_params(write_params(raw_params)))
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == cells("rfr", datasets=["paris"]) | SHOWN | EXAMPLES
+
+
+def test_a_run_of_given_weights_is_what_params_yaml_would_say_of_them(raw_params, write_params):
+    trained = load_params(write_params(raw_params))
+    raw_params["methods"]["rfr"]["weights"] = {"paris": RELEASED}
+    released = load_params(write_params(raw_params))
+    given = RunSettings.of_released(trained, Path("weights.pth"), dataset="paris", method="rfr")
+    assert canonical(given) == canonical(run(released, "rfr"))
+    with pytest.raises(ParamsError, match=r"methods\.telea has no weights; those that have: mfe, rfr, rn, ec, spl"):
+        RunSettings.of_released(trained, Path("weights.pth"), dataset="paris", method="telea")
+
+
+# What an experiment needs ------------------------------------------------------------------------
+
+
+def test_only_teachers_that_somebody_needs_are_made(raw_params, write_params):
+    raw_params["teachers"]["idle"] = {"kind": "tresnet_random", "layers": [1, 1], "width": 0.25}
+    assert needed_teachers(load_params(write_params(raw_params))) == ["detector", "multilabel"]
+    raw = bare(raw_params) | {"detection": None, "perception": VGG}
+    for method in ("spl_detector", "spl_concat"):
+        raw["methods"].pop(method)
+    assert needed_teachers(load_params(write_params(raw))) == ["multilabel"]
+    raw["methods"].pop("spl")
+    assert needed_teachers(load_params(write_params(raw))) == []
+
+
+def test_teachers_that_a_person_supplies_name_their_file(raw_params, write_params, repository):
+    paper = load_params(repository / "presets/paper.yaml")
+    files = {name: supplied_teacher_file(teacher) for name, teacher in paper.teachers.items()}
+    assert files == {
+        "multilabel": "data/raw/teacher/Open_ImagesV6_TRresNet_L_448.pth",
+        "detector": "data/raw/teacher/yolov5l_state_dict.pt",
+        "imagenet": "data/raw/teacher/resnet50.safetensors",
+    }
+    assert TeacherSettings.of(paper, teacher="detector").pretext is None
+    demo = load_params(write_params(raw_params))
+    assert {supplied_teacher_file(teacher) for teacher in demo.teachers.values()} == {None}
+
+
+def test_parts_that_an_experiment_has_not_are_named(raw_params, write_params):
+    raw = bare(raw_params) | {"detection": None}
+    params = load_params(write_params(raw))
+    with pytest.raises(ParamsError, match="detection is null in params.yaml"):
+        DetectionSettings.of(params, dataset="places2", method="spl")
+    with pytest.raises(ParamsError, match="pretext is null in params.yaml: there is no fetch_pretext"):
+        PretextSettings.of(params.model_copy(update={"pretext": None}))
+    assert drawn_figures(params) == []
+
+
+def test_unknown_names_list_what_there_is(demo_params):
+    with pytest.raises(ParamsError, match="'pariss'; it has places2, celeba, paris"):
+        run(demo_params, "spl", "pariss")
+    with pytest.raises(ParamsError, match="'sppl'; it has telea"):
+        run(demo_params, "sppl")
+
+
+def test_costs_depend_on_what_is_built(raw_params, write_params):
+    before = canonical(CostSettings.of(load_params(write_params(raw_params))))
+    raw_params["methods"]["rn"]["training"]["lr"] = 0.005
+    assert canonical(CostSettings.of(load_params(write_params(raw_params)))) == before
+    raw_params["methods"]["rn"]["model"]["width"] = 12
+    assert canonical(CostSettings.of(load_params(write_params(raw_params)))) != before
+
+
+def test_figures_show_the_first_runs_of_their_methods(demo_params):
+    shown = demo_params.figures.shown()
+    assert shown.keys() == {"fig1", "fig3", "fig5"}
+    assert shown["fig1"].filled == shown["fig1"].searched == tuple(("places2", m) for m in ("rfr", "ec", "spl"))
+    assert shown["fig1"].guided == (("places2", "spl"),)
+    assert {dataset for dataset, _ in shown["fig3"].filled} == set(DATASETS)
+    assert {dataset for dataset, _ in shown["fig3"].searched} == {"places2"}
+    assert shown["fig5"].filled == shown["fig5"].guided == (("places2", "ec"), ("places2", "spl"))
+    assert demo_params.figures.guided() == [("places2", "ec"), ("places2", "spl")]
+
+
+# All of them -------------------------------------------------------------------------------------
+
+
+def test_settings_come_back_from_a_record_as_they_were(demo_params):
+    for kind in STEPS.values():
+        names = {"dataset": "places2", "method": "spl", "teacher": "detector", "figure": "fig1", "source": "vgg"}
+        settings = kind.of(demo_params, **{name: names[name] for name in kind.wildcards if name != "seed"})
+        written = json.loads(json.dumps(settings.model_dump(mode="json")))
+        assert kind.model_validate(written, strict=False) == settings
+        assert settings.identity().keys() == set(kind.wildcards)
+
+
+def test_a_field_that_counts_for_nobody_says_so(demo_params):
+    """The only such fields: where files lie that are known by their hashes, and whose images those are."""
+    uncounted = {
+        f"{kind.__name__}.{name}"
+        for kind in all_settings(Strict)
+        for name, field in kind.model_fields.items()
+        if "no result depends on it" in field.metadata
+    }
+    assert uncounted == {"Supplied.citation", "VGGPerception.folder", "Perceptual.folder"}
+    assert "data/raw/metrics" not in canonical(FigureSettings.of(demo_params, figure="fig1"))
+
+
+def all_settings(kind):
+    return {kind}.union(*map(all_settings, kind.__subclasses__()))
