@@ -52,11 +52,17 @@ def about(
 
 
 @app.command()
-def stale(params: ParamsFile = PARAMS) -> None:
-    """List results whose record disagrees with params.yaml, for `snakemake --forcerun`."""
-    from spl.inventory.stale import stale_results
+def stale(
+    places: Annotated[list[Path] | None, typer.Argument(help="Folders or records; data and results if not given.")] = None,
+    params: ParamsFile = PARAMS,
+) -> None:
+    """List results whose record disagrees with params.yaml, for `snakemake --forcerun`.
 
-    print(*stale_results(load_params(params)))
+    Example: spl stale results/weights
+    """
+    from spl.inventory.stale import FOLDERS, stale_results
+
+    print(*stale_results(load_params(params), places or FOLDERS))
 
 
 @app.command()

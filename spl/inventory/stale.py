@@ -4,7 +4,7 @@ After `dvc checkout` or `dvc exp run`, files of other settings may lie where Sna
 them up to date; `workflow/stage.sh` passes them to `snakemake --forcerun`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,17 @@ from spl.steps.settings import STEPS
 FOLDERS = (Path("data"), Path("results"))
 
 
-def stale_results(params: Params, folders: tuple[Path, ...] = FOLDERS) -> list[Path]:
+def stale_results(params: Params, places: Sequence[Path] = FOLDERS) -> list[Path]:
     """Return a file of every step of the experiment whose record has other settings or inputs, or an older format.
 
-    Missing files are not returned: Snakemake makes them anyway.
+    `places` are folders, or records. Missing files are not returned: Snakemake makes them anyway.
     """
-    return [next(iter(recorded_outputs(record)), record) for record in records(folders) if faults(record, params)]
+    return [next(iter(recorded_outputs(record)), record) for record in records(places) if faults(record, params)]
 
 
-def records(folders: tuple[Path, ...] = FOLDERS) -> Iterator[Path]:
-    """Yield all records."""
-    for path in sorted(path for folder in folders for path in folder.glob("**/*.json")):
+def records(places: Sequence[Path] = FOLDERS) -> Iterator[Path]:
+    """Yield all records in folders, or those that are named."""
+    for path in sorted(path for place in places for path in ([place] if place.is_file() else place.glob("**/*.json"))):
         content = read_json(path)
         if isinstance(content, dict) and "settings" in content:
             yield path

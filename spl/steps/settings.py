@@ -395,6 +395,8 @@ class PerceptualSettings(Settings):
     method: str
     seed: int
     perceptual: Annotated[Perceptual, From("evaluation.perceptual")]
+    networks: tuple[str, ...]
+    """Weight files that are there: when one arrives, a metric becomes available."""
     subset_seed: Annotated[int, From("seed")]
     threads: int
 
@@ -402,7 +404,8 @@ class PerceptualSettings(Settings):
     def of(cls, params: Params, *, dataset: str, method: str, seed: int | None = None) -> Self:
         """Take the metrics of a run; without a seed, of the first."""
         run = RunSettings.of(params, dataset=dataset, method=method, seed=seed)
-        return super().of(params, **run.identity())
+        networks = tuple(sorted(file.name for file in Path(params.evaluation.perceptual.folder).glob("*.pth")))
+        return super().of(params, **run.identity(), networks=networks)
 
 
 class GuidanceSettings(Settings):

@@ -19,7 +19,7 @@ EVALUATION = Evaluation(
 
 
 def table_settings(datasets, methods, *, seeds=(1,), kind=TableSettings, **sections):
-    """The settings of a table, figure, ... over some datasets and methods; what the demo has not is as Paris and SPL."""
+    """The settings of a table, figure, ... over some datasets and methods; what the demo lacks is as Paris and SPL."""
     demo = load_params(REPOSITORY / "presets/demo.yaml")
     wildcards = {"figure": "grid"} if kind is FigureSettings else {}
     own = {

@@ -14,7 +14,6 @@ from PIL import Image
 
 from spl.common.errors import DataError
 from spl.common.files import read_json
-from spl.config.experiment import Masks
 from spl.data.group_masks import group_masks
 from spl.data.images import MIN_SIDE
 from spl.data.masks import (

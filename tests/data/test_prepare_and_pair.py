@@ -11,7 +11,6 @@ from PIL import Image
 
 from spl.common.errors import DataError
 from spl.common.files import read_json, sha256
-from spl.config.experiment import Masks
 from spl.data.group_masks import group_masks
 from spl.data.images import read_rgb
 from spl.data.pair_masks import pair_masks, spread_over_hole_ratios

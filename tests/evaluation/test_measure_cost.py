@@ -6,7 +6,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from spl.config.load import load_params
-from spl.config.methods import ReleasedWeights
 from spl.evaluation.measure_cost import COLUMNS, build_network, measure_cost, measure_method
 from spl.models.ec import InpaintGenerator
 from spl.models.rfr import build_rfr

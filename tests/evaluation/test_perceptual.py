@@ -55,7 +55,7 @@ def read_pictures(folder):
 def settings_of(metrics, weights):
     where = {"dataset": "paris", "method": "spl", "seed": 1}
     return PerceptualSettings(
-        **where, perceptual=Perceptual(metrics=metrics, folder=str(weights)), subset_seed=7, threads=1
+        **where, perceptual=Perceptual(metrics=metrics, folder=str(weights)), networks=(), subset_seed=7, threads=1
     )
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from spl.analysis.compare_grid import COLUMNS
 from spl.common.errors import DataError
-from spl.figures import grid
 from spl.config.experiment import Grid
+from spl.figures import grid
 from spl.steps.settings import FigureSettings
 from tests.analysis.fabricate import table_settings
 

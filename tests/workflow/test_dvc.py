@@ -24,7 +24,7 @@ def test_a_second_call_has_nothing_to_do(reproduced):
 
 def test_dvc_shows_the_metrics(reproduced):
     shown = json.loads(reproduced.run("dvc", "metrics", "show", "--json"))
-    metrics = next(iter(shown.values()))["data"]["results/table1.json"]["data"]
+    metrics = next(iter(shown.values()))["data"]["results/metrics.json"]["data"]
     table = pd.read_csv(reproduced.folder / "results/table1.csv")
     cell = table.query("metric == 'psnr' and method == 'spl' and dataset == 'paris' and mask_ratio == 'all'")
     assert metrics["spl"]["paris"]["all"]["psnr"] == pytest.approx(cell["ours"].item())
@@ -46,9 +46,10 @@ def test_old_weights_under_new_settings_are_found_stale_and_refused(reproduced, 
     raw = read_raw(reproduced.folder / "params.yaml")
     set_lr(raw)
     params = ("--params", write_params(raw))
-    stale = {stage: spl("stale", stage, *params, cwd=reproduced.folder).out.split() for stage in ("train", "data")}
-    assert stale == {"train": ["results/weights/paris/spl/seed1/run.json"], "data": []}
-    ended = spl("evaluate", "--dataset", "paris", "--method", "spl", *params, cwd=reproduced.folder)
+    places = ("data", "results/weights")
+    stale = {place: spl("stale", place, *params, cwd=reproduced.folder).out.split() for place in places}
+    assert stale == {"data": [], "results/weights": ["results/weights/paris/spl/seed1/weights.safetensors"]}
+    ended = spl("evaluate-method", "--dataset", "paris", "--method", "spl", *params, cwd=reproduced.folder)
     assert ended.status == 1
     assert "recipe.training.lr: was 0.002, is 0.0005" in ended.err
 

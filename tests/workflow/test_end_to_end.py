@@ -1,8 +1,10 @@
 """Snakemake builds the demo at the smallest sizes, on one dataset and without RFR; afterwards nothing is to be done."""
 
 import json
+import re
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -182,3 +184,74 @@ def test_weights_that_are_not_those_of_the_record_are_refused(built, spl, tmp_pa
 def test_afterwards_there_is_nothing_to_do_and_nothing_stale(built, spl):
     assert built.dry_run("all") == {}
     assert spl("stale", cwd=built.folder).out.split() == []
+
+
+# --- What a step reads is what it declares ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def jobs(built):
+    """Rule, inputs and outputs of every job, as the rules declare them."""
+    printed = built.run("snakemake", "-n", "--forceall", "--", "all")
+    found = []
+    for job in re.findall(r"^(?:local)?rule .*(?:\n    .*)*", printed, re.MULTILINE):
+        rule, lines = (
+            re.match(r"(?:local)?rule (\w+)", job)[1],
+            dict(re.findall(r"^    (\w+): (.*)$", job, re.MULTILINE)),
+        )
+        if "output" in lines:
+            files = [set(lines.get(key, "").split(", ")) - {""} for key in ("input", "output")]
+            found.append((rule, *files))
+    assert len(found) == 46
+    return found
+
+
+def record_among(folder, files):
+    """The record among the files of a job, with the paths of its inputs and outputs."""
+    (path,) = [file for file in files if file.endswith(".json") and "step" in json.loads((folder / file).read_text())]
+    record = json.loads((folder / path).read_text())
+    outputs = {str(Path(path).parent / file["path"]) for file in record["outputs"].values()}
+    return record, {file["path"] for file in record["inputs"].values()}, outputs | {path}
+
+
+def test_every_job_leaves_a_record_of_the_inputs_that_its_rule_declares(built, jobs):
+    for rule, inputs, outputs in jobs:
+        record, read, _ = record_among(built.folder, outputs)
+        assert (record["format"], record["step"]) == (2, rule)
+        if rule == "write_report":  # embeds the parameter file, and shows losses where they are
+            read = {file for file in read if not file.endswith((".yaml", "log.csv"))}
+        assert read == inputs, rule
+
+
+def test_every_declared_output_is_in_a_record_with_its_hash(built, jobs):
+    for rule, _, outputs in jobs:
+        _, _, recorded = record_among(built.folder, outputs)
+        assert outputs <= recorded, rule
+        extra = {path.rpartition("/")[2] for path in recorded - outputs}
+        assert extra <= {"skipped.csv", "log.csv", "samples.png"}, rule
+
+
+def test_why_leads_from_a_table_to_raw_files(built, spl):
+    told = spl("why", "results/table1.md", cwd=built.folder).out.splitlines()
+    assert told[0] == "results/table1.md  table1"
+    for line in (
+        "  results/eval/paris/spl/seed1/per_image.csv  evaluate_method dataset=paris method=spl seed=1",
+        "    results/weights/paris/spl/seed1/weights.safetensors  train_method dataset=paris method=spl seed=1",
+        "      results/teachers/multilabel/weights.safetensors  train_teacher teacher=multilabel",
+        "        data/raw/miniature/images/paris  raw files",
+    ):
+        assert line in told
+    assert not any("!" in line for line in told)
+
+
+def test_why_says_what_is_not_as_it_should_be(built, spl, tmp_path):
+    folder = shutil.copytree(built.folder, tmp_path / "copy", ignore=shutil.ignore_patterns(".git", ".snakemake"))
+    evidence = folder / "results/eval/paris/rn/seed1/per_image.csv"
+    evidence.write_text(evidence.read_text().replace("test/", "test//", 1))
+    told = spl("why", "results/table1.csv", cwd=folder).out
+    assert "! results/eval/paris/rn/seed1/per_image.csv was edited or replaced" in told
+    assert "! input results/eval/paris/rn/seed1/per_image.csv is not the one it was made from" in told
+    ended = spl("table1", "--out", tmp_path / "table1.csv", cwd=folder)
+    assert ended.status == 1
+    assert "results/eval/paris/rn/seed1/per_image.csv is not the file that" in ended.err
+    assert "Traceback" not in ended.err

@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 from spl.cli import data as data_commands
-from spl.cli.evaluation import evaluate
+from spl.cli.evaluation import evaluate_method as evaluate
 from spl.cli.results import table1
-from spl.cli.training import train
+from spl.cli.training import train_method
 from spl.common.errors import RecordError
 from spl.common.files import read_json, sha256
 from spl.config.load import load_params
@@ -107,14 +107,14 @@ def world(tmp_path_factory):
     world.snakemake("--cores", "2")
     with contextlib.chdir(world.folder):
         build([name for name in METHODS if name not in BUILT], Path("all.yaml"))
-        table1(out=Path("all"), params=Path("all.yaml"))
+        table1(out=Path("all/table1.csv"), params=Path("all.yaml"))
     return world
 
 
 def build(names, params):
     """Convert and evaluate, as the rules do."""
     for name in names:
-        train("paris", name, params=params)
+        train_method("paris", name, params=params)
         evaluate("paris", name, params=params, device="cpu")
 
 
@@ -215,9 +215,10 @@ def test_no_other_method_depends_on_the_batch(world, tmp_path, name):
 def test_the_declared_batch_is_part_of_the_evidence(inside):
     evaluation = inside.params.evaluation.model_copy(update={"batch_size": 2})
     changed = inside.params.model_copy(update={"evaluation": evaluation})
-    assert stale_results(inside.params, "evaluate") == []
-    expected = [f"results/eval/paris/{name}/seed1/per_image.csv" for name in ("telea", *METHODS)]
-    assert stale_results(changed, "evaluate") == expected
+    evidence = [Path("results/eval")]
+    assert stale_results(inside.params, evidence) == []
+    expected = {f"results/eval/paris/{name}/seed1/per_image.csv" for name in ("telea", *METHODS)}
+    assert set(map(str, stale_results(changed, evidence))) == expected
 
 
 @pytest.mark.parametrize("name", ["rn", "ec"])
@@ -237,17 +238,17 @@ def test_weights_that_the_record_does_not_describe_are_refused(world, tmp_path, 
 def test_a_released_file_that_changes_is_noticed(inside):
     params = load_params("params.yaml")
     assert inside.planned() == {}
-    assert stale_results(params, "train") == []
+    assert stale_results(params) == []
     folder = inside.folder / "released" / "ec"
     before = {path: path.read_bytes() for path in folder.iterdir()}
     release("ec", small("ec", inside.folder / "released", seed=1), folder)
-    assert stale_results(params, "train") == ["results/weights/paris/ec/seed1/run.json"]
+    assert stale_results(params) == [Path("results/weights/paris/ec/seed1/weights.safetensors")]
     for path in before:
         path.unlink()
     assert inside.planned() == {}  # what was converted outlives its source
     for path, content in before.items():
         path.write_bytes(content)
-    assert stale_results(params, "train") == []
+    assert stale_results(params) == []
 
 
 # Published sizes, with weights whose outputs the authors' networks have computed ----------------------
@@ -279,15 +280,11 @@ def room(tmp_path, monkeypatch):
 
 def draw(params):
     """Make one test picture and its mask, as the rules do."""
-    source, images, masks = Path("data/sources"), Path("data/prepared/paris"), Path("data/masks")
-    data_commands.fetch_images("paris", source / "images/paris.json", params)
-    data_commands.fetch_masks(source / "masks.json", params)
-    data_commands.prepare_images("paris", source / "images/paris.json", images, params)
-    data_commands.prepare_masks(source / "masks.json", masks, params)
-    pairs = Path("data/pairs")
-    data_commands.prepare_pairs(
-        "paris", images / "manifest.csv", pairs / "paris.csv", pairs / "paris.json", params=params
-    )
+    data_commands.fetch_images("paris", params=params)
+    data_commands.fetch_masks(params=params)
+    data_commands.prepare_images("paris", params=params)
+    data_commands.group_masks(params=params)
+    data_commands.pair_masks("paris", params=params)
 
 
 @torch.no_grad()
@@ -312,7 +309,7 @@ def test_published_weights_go_from_their_files_to_a_table(room, recipe):
     draw(params)
     evaluate("paris", "telea", params=params)
     build([recipe], params)
-    table1(out=Path("results"), params=params)
+    table1(params=params)
     table = pd.read_csv("results/table1.csv").query("mask_ratio == 'all'").set_index(["method", "metric"])
     assert table.loc[recipe, "status"].eq("released weights on the miniature world").all()
     assert np.isfinite(table["ours"]).all()

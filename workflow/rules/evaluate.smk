@@ -83,10 +83,11 @@ rule keep_guidance:
     params:
         file=params_file,
         settings=settings_of("keep_guidance"),
+        weights=lambda w, input: str(Path(input.weights).parent),
     shell:
         "python -m spl keep-guidance --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --pairs {input.pairs:q} --images {input.images:q} --masks {input.masks:q}"
-        " --weights $(dirname {input.weights:q}) --out {output.guidance:q} 2> {log:q}"
+        " --weights {params.weights:q} --out {output.guidance:q} 2> {log:q}"
 
 
 rule detect_objects:
