@@ -6,7 +6,7 @@
 The older commit stands in a git worktree under .compare/, the working tree in a copy beside it. Each side states facts:
 
     jobs     what `snakemake -n all` plans for every preset: rule, wildcards, inputs, outputs (no shell commands)
-    slices   for every preset what each step depends on; for every leaf of two presets which steps change with it, or
+    settings for every preset what each step depends on; for every leaf of two presets which steps change with it, or
              that every other value is refused
     files    after a tiny run of the demo: bytes of images, masks, pairs, weights; columns of tables; records
     steps    hashes of all that optimisers hold, before the first step and after each of up to three
@@ -45,11 +45,19 @@ from tests.workflow.conftest import copy_repository, shrink  # noqa: E402
 
 PRESETS = ("demo", "paper", "study", "grid")
 
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {
+    "results/table1.json": "results/metrics.json",
+    "results/metrics.csv": "results/further_metrics.csv",
+    "results/figure4.csv": "results/ablations.csv",
+    "steps train --dataset": "steps train-method --dataset",
+}
 """What was renamed on purpose: old -> new, applied to the names of the older commit's facts."""
 
 VOLATILE = {"seconds", "seconds_per_image", "peak_memory_mib", "versions", "spl_version"}
 """Columns and keys in which two runs of one commit differ."""
+
+BOOKKEEPING = {"format", "step", "wildcards", "settings", "inputs", "outputs", "device"}
+"""Keys of a record that say how its numbers came about; hashes in them change with a column's name."""
 
 DATED = {".pdf", ".html"}
 """Files that hold a date or a path: they only have to be there."""
@@ -116,7 +124,7 @@ def report(old: Facts, new: Facts, commit: str) -> int:
     old = {renamed(name): value for name, value in old.items()}
     different = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     kinds = Counter(name.split()[0] for name in old.keys() | new.keys())
-    assert {"jobs", "slices", "files", "steps"} <= kinds.keys(), f"only {', '.join(kinds)}: something states nothing"
+    assert {"jobs", "settings", "files", "steps"} <= kinds.keys(), f"only {', '.join(kinds)}: something states nothing"
     wrong = Counter(name.split()[0] for name in different)
     print(f"Compared with {commit}:")
     for kind, count in kinds.items():
@@ -145,16 +153,16 @@ def facts(checkout: Path) -> Facts:
             command = ["snakemake", "-n", "--configfile", f"presets/{preset}.yaml", "--directory", empty, "--", "all"]
             found |= {f"jobs {preset}: {job}": True for job in planned_jobs(run(*command, checkout=checkout))}
     for preset in PRESETS:
-        for question in ("slices", "leaves") if preset in ("demo", "paper") else ("slices",):
+        for question in ("settings", "leaves") if preset in ("demo", "paper") else ("settings",):
             told = run(sys.executable, str(PROBE), question, f"presets/{preset}.yaml", checkout=checkout)
-            found |= {f"slices {preset} {name}": value for name, value in json.loads(told).items()}
+            found |= {f"settings {preset} {name}": value for name, value in json.loads(told).items()}
     tiny = checkout / ".tiny"
     shutil.rmtree(tiny, ignore_errors=True)
     tiny.mkdir()
-    (tiny / "params.yaml").write_text(tiny_parameters())
+    (tiny / "params.yaml").write_text(tiny_parameters(checkout))
     build(checkout, tiny, cores=1)
     found |= {f"files {name}": value for name, value in file_facts(tiny)}
-    for job in trainings():
+    for job in trainings(old=not (checkout / "spl/steps/settings.py").exists()):
         hashes = run(sys.executable, str(PROBE), "steps", *job, "--out", "probed", checkout=checkout, folder=tiny)
         found |= {f"steps {' '.join(job)}, {name}": value for name, value in json.loads(hashes).items()}
     return found
@@ -176,18 +184,18 @@ def build(checkout: Path, folder: Path, *, cores: int) -> None:
     run(*command, "--directory", str(folder), "--", "all", checkout=checkout)
 
 
-def tiny_parameters() -> str:
-    """Return the parameters of the tiny run: the tests' own, the same for both sides."""
-    return yaml.safe_dump(shrink(read_raw(REPOSITORY / "presets/demo.yaml")), sort_keys=False)
+def tiny_parameters(checkout: Path = REPOSITORY) -> str:
+    """Return the parameters of the tiny run: the tests' own, made of a side's demo."""
+    return yaml.safe_dump(shrink(read_raw(checkout / "presets/demo.yaml")), sort_keys=False)
 
 
-def trainings() -> Iterator[list[str]]:
+def trainings(*, old: bool) -> Iterator[list[str]]:
     """Yield the commands that train the teachers and the methods of the tiny run."""
     raw = yaml.safe_load(tiny_parameters())
     yield from (["train-teacher", "--teacher", teacher] for teacher in raw["teachers"])
     for method, recipe in raw["methods"].items():
         if "training" in recipe:
-            yield ["train", "--dataset", "paris", "--method", method]
+            yield ["train" if old else "train-method", "--dataset", "paris", "--method", method]
 
 
 def planned_jobs(printed: str) -> Iterator[str]:
@@ -217,9 +225,11 @@ def file_facts(folder: Path) -> Iterator[tuple[str, Any]]:
 
 
 def without_times(value: Any) -> Any:
-    """Leave out of JSON what two runs of one commit do not share."""
+    """Leave out of JSON what two runs of one commit do not share, and of a record what is not a number."""
     if isinstance(value, dict):
-        return {key: without_times(entry) for key, entry in value.items() if key not in VOLATILE}
+        left_out = VOLATILE | BOOKKEEPING if "settings" in value else VOLATILE
+        kept = {key: entry for key, entry in value.items() if key not in left_out and not key.endswith("_sha256")}
+        return {key: without_times(entry) for key, entry in kept.items()}
     return [without_times(entry) for entry in value] if isinstance(value, list) else value
 
 

@@ -1,6 +1,6 @@
 """What one side of a comparison says about itself; `tools/compare.py` runs this with that side's code.
 
-    python tools/probe.py slices presets/demo.yaml     step -> hash of what it depends on
+    python tools/probe.py settings presets/demo.yaml   step -> hash of what it depends on
     python tools/probe.py leaves presets/demo.yaml     leaf -> steps that change with it
     python tools/probe.py steps train --dataset …      what optimisers hold, before and after up to three steps
 
@@ -8,6 +8,7 @@ Prints JSON.
 """
 
 import ast
+import contextlib
 import hashlib
 import importlib
 import inspect
@@ -16,7 +17,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,6 @@ import yaml
 import spl
 
 STEPS = 3
-assert Path(spl.__file__).is_relative_to(os.environ["PYTHONPATH"]), f"{spl.__file__} is not the side that is asked"
 
 
 @cache
@@ -42,7 +42,7 @@ def the(name: str) -> Any:
     return getattr(importlib.import_module(places[0]), name)
 
 
-# Slices ------------------------------------------------------------------------------------------
+# Settings ----------------------------------------------------------------------------------------
 
 
 def read_preset(preset: Path) -> Any:
@@ -52,10 +52,10 @@ def read_preset(preset: Path) -> Any:
     return raw
 
 
-def slices(raw: Any) -> dict[str, str]:
+def settings(raw: Any) -> dict[str, str]:
     """Hash what every step depends on."""
     steps = settings_of_steps(load(raw))
-    return {step: hashlib.sha256(settings.encode()).hexdigest()[:16] for step, settings in steps.items()}
+    return {step: hashlib.sha256(counted.encode()).hexdigest()[:16] for step, counted in steps.items()}
 
 
 def changes(raw: Any) -> dict[str, list[str] | str]:
@@ -84,35 +84,22 @@ def load(raw: Any) -> Any:
 
 
 def settings_of_steps(params: Any) -> dict[str, str]:
-    """Call every `<step>_settings(params, …)` but the registry's with every name that fits: canonical strings."""
+    """Return what counts for every step, as canonical strings by rule and wildcards."""
     names = {
         "dataset": list(params.datasets),
-        "method": [None, *params.methods],
-        "name": list(params.teachers),
+        "method": [*params.methods, "ground_truth"],
+        "teacher": list(params.teachers),
+        "figure": the("drawn_figures")(params),
         "seed": [None],
+        "source": [],  # the registry decides
     }
     found = {}
-    for step, function in step_functions().items():
-        wanted = list(inspect.signature(function).parameters)[1:]
-        for values in itertools.product(*(names[key] for key in wanted)):
-            try:
-                found[f"{step}{values}"] = the("canonical")(function(params, *values))
-            except the("ParamsError"):
-                continue
+    for step, kind in inspect.getmodule(the("ReportSettings")).STEPS.items():
+        for values in itertools.product(*(names[key] for key in kind.wildcards)):
+            with contextlib.suppress(the("ParamsError")):
+                settings = kind.of(params, **dict(zip(kind.wildcards, values, strict=True)))
+                found[" ".join([step, *filter(None, values)])] = the("canonical")(settings)
     return found
-
-
-@cache
-def step_functions() -> dict[str, Callable]:
-    """Return every function that gives a step's settings for parameters and names alone."""
-    modules = [inspect.getmodule(the(name)) for name in ("run_settings", "table_settings")]
-    return {
-        name: function
-        for module in modules
-        for name, function in vars(module).items()
-        if name.endswith("_settings") and function.__module__ == module.__name__
-        if not {"registry", "path"} & inspect.signature(function).parameters.keys()
-    }
 
 
 def leaves(value: Any, path: tuple = ()) -> Iterator[tuple[tuple, Any]]:
@@ -198,10 +185,11 @@ def steps(command: list[str]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    assert Path(spl.__file__).is_relative_to(os.environ["PYTHONPATH"]), f"{spl.__file__} is not the side that is asked"
     question, *arguments = sys.argv[1:]
     if question == "steps":
         told = steps(arguments)
     else:
         raw = read_preset(Path(arguments[0]))
-        told = slices(raw) if question == "slices" else changes(raw)
+        told = settings(raw) if question == "settings" else changes(raw)
     print(json.dumps(told))

@@ -1,9 +1,11 @@
 """A step depends on what its settings hold, and on nothing else."""
 
 import json
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+import yaml
 
 from spl.common.errors import ParamsError
 from spl.config.base import Strict
@@ -24,7 +26,8 @@ from spl.steps.settings import (
     needed_teachers,
     supplied_teacher_file,
 )
-from tests.conftest import bare, set_value
+from tests.conftest import REPOSITORY, bare, read_raw, set_value
+from tools.probe import leaves, load, other_values, replaced, settings_of_steps
 
 DATASETS = ("places2", "celeba", "paris")
 ABLATIONS = ("spl_no_prior", "spl_detector", "spl_concat")
@@ -176,6 +179,60 @@ def test_more_seeds_add_runs_and_change_none(raw_params, write_params):
     assert {name for name in before if after[name] != before[name]} == compared
     trained = {name for name in cells(*TRAINED, *ABLATIONS, seed=2) if "guidance" not in name}
     assert after.keys() - before.keys() == trained | {name.replace("/1", "/2") for name in MEASURED}
+
+
+# The matrix: which value of params.yaml leads to which dear step ---------------------------------
+
+LEARNING = "datasets.*.image_size methods.*.* teachers.*.* pretext.* structure.* perception.teacher seed threads"
+DEPENDS = {
+    "fetch_images": "seed datasets.*.source.* datasets.*.layout.*",
+    "fetch_masks": "seed masks.source.* masks.glob",
+    "fetch_pretext": "seed pretext.*",
+    "prepare_images": "seed datasets.*.crop datasets.*.image_size datasets.*.validation datasets.*.skip_unreadable",
+    "smooth_images": "datasets.*.image_size structure.*",
+    "group_masks": "masks.hole",
+    "pair_masks": "seed datasets.*.image_size evaluation.split evaluation.pairs",
+    "train_teacher": "seed threads pretext.* teachers.*.*",
+    "train_method": LEARNING,
+    "evaluate_method": f"{LEARNING} evaluation.batch_size",
+    "measure_perceptual": "seed threads evaluation.perceptual.metrics.*",
+    "keep_guidance": f"{LEARNING} figures.clusters.images",
+    "detect_objects": "seed threads pretext.* teachers.detector.* detection.*",
+    "measure_cost": "datasets.*.image_size methods.*.model.* methods.*.recipe methods.*.radius methods.*.teacher"
+    " teachers.multilabel.*",
+}
+"""By step: every value that counts for one of its jobs in the demo."""
+
+
+def matrix_cases():
+    """One leaf of every kind in the demo: names of datasets and of methods with one recipe stand for each other."""
+    raw, seen = read_raw(REPOSITORY / "presets/demo.yaml"), {}
+    for path, value in leaves(raw):
+        kind = path if path[0] != "datasets" else (path[0], "*", *path[2:])
+        kind = kind if path[0] != "methods" else (path[0], raw["methods"][path[1]]["recipe"], *path[2:])
+        kind = tuple("#" if isinstance(part, int) else part for part in kind)
+        if path[0] not in ("seeds", "ablations") and kind not in seen:
+            seen[kind] = path, value
+    return list(seen.values())
+
+
+def test_every_value_reaches_the_dear_steps_that_it_counts_for_and_no_others(monkeypatch):
+    raw, cases = read_raw(REPOSITORY / "presets/demo.yaml"), matrix_cases()
+    monkeypatch.setattr("yaml.load", lambda text, *_: json.loads(text))  # ten times as fast
+    before, tried = settings_of_steps(load(raw)), 0
+    for path, value in cases:
+        leaf = ".".join(map(str, path))
+        wanted = {step for step, patterns in DEPENDS.items() if any(fnmatch(leaf, p) for p in patterns.split())}
+        for other in other_values(path, value, raw):
+            try:
+                after = settings_of_steps(load(replaced(raw, path, other)))
+            except ParamsError:
+                continue
+            changed = {step.split()[0] for step in before if before[step] != after.get(step, before[step])}
+            assert changed & DEPENDS.keys() == wanted, leaf
+            tried += 1
+            break
+    assert tried > 90
 
 
 # A run -------------------------------------------------------------------------------------------
