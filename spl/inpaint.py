@@ -15,7 +15,7 @@ from spl.data.images import read_rgb, resize_image
 from spl.data.masks import read_mask
 from spl.models.build import Inpainter, as_inpainter, load_generator
 from spl.sources.raw_files import is_picture
-from spl.steps.records import read_settings
+from spl.steps.records import read_settings, take
 from spl.steps.settings import RunSettings
 from spl.tensors.compositing import composite, quantise
 from spl.tensors.loaders import to_image, to_mask
@@ -34,6 +34,7 @@ def load_inpainter(weights: Path, device: torch.device) -> tuple[Inpainter, int]
         )
     run = read_settings(weights / "run.json", RunSettings)
     assert isinstance(run.recipe, Network)
+    take(weights=weights / "weights.safetensors")
     generator = load_generator(run.recipe, weights, image_size=run.image_size, device=device)
     return as_inpainter(generator), run.image_size
 

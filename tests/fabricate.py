@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from spl.common.files import sha256
+from spl.common.files import sha256, write_json
 from spl.data.masks import ratio_bin
-from spl.steps.records import take, write_record
+from spl.steps.records import FORMAT, sealed, take, write_record
 from spl.steps.settings import PairSettings
 
 
@@ -21,19 +21,29 @@ class Data(NamedTuple):
     masks: Path
 
 
-PLACE = ["container", "offset", "size", "packed"]
+def write_facts(path: Path, **facts) -> None:
+    """Write a record of which only some facts matter."""
+    write_json(path, sealed({"format": FORMAT, "settings": {}, "inputs": {}, "outputs": {}} | facts))
+
+
+PLACE = ["sha256", "container", "offset", "size", "packed"]
+
+
+def stored(file: Path) -> tuple:
+    """The hash of a plain file, and its place."""
+    return (sha256(file), "", 0, file.stat().st_size, 0)
 
 
 def write_manifest(path: Path, images: list[tuple[str, str]]) -> None:
     """Write the manifest of prepared images that lie beside it, given as (split, file)."""
-    rows = [(split, file, "", 0, (path.parent / file).stat().st_size, 0) for split, file in images]
+    rows = [(split, file, *stored(path.parent / file)) for split, file in images]
     pd.DataFrame(rows, columns=["split", "file", *PLACE]).to_csv(path, index=False)
 
 
 def write_masks_table(path: Path, usable: list[str], rejected: tuple[str, ...] = ()) -> None:
     """Write the table of masks that lie beside it."""
-    rows = [(file, "", "", 0, (path.parent / file).stat().st_size, 0) for file in usable]
-    rows += [("", reason, "", 0, 0, 0) for reason in rejected]
+    rows = [(file, "", *stored(path.parent / file)) for file in usable]
+    rows += [("", reason, "", "", 0, 0, 0) for reason in rejected]
     pd.DataFrame(rows, columns=["file", "rejected", *PLACE]).to_csv(path, index=False)
 
 

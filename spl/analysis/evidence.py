@@ -22,6 +22,9 @@ METRICS = tuple(HIGHER_IS_BETTER)
 
 PAIR = ["image", "mask"]
 
+NO_METRICS = (*PAIR, "hole_ratio", "ratio_bin", "composited_sha256")
+"""The other columns of per_image.csv."""
+
 
 class Measured(NamedTuple):
     """What the trainings of a method reach on the images of a dataset."""
@@ -95,6 +98,6 @@ def as_numbers(column: pd.Series) -> np.ndarray:
 
 def _stack(tables: list[pd.DataFrame]) -> Measured:
     """Put the trainings of a method on top of each other."""
-    names = [name for name in tables[0].columns if name not in (*PAIR, "hole_ratio", "ratio_bin")]
+    names = [name for name in tables[0].columns if name not in NO_METRICS]
     metrics = {name: np.stack([as_numbers(table[name]) for table in tables]) for name in names}
     return Measured(tables[0][[*PAIR, "ratio_bin"]], metrics)

@@ -4,16 +4,14 @@ Heavy libraries are imported inside the commands, so that `--help` and the light
 """
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from spl import __version__
-from spl.cli import data, evaluation, inpaint, masks, results, training, weights
-from spl.cli.options import PARAMS, ParamsFile
+from spl.cli import data, evaluation, inpaint, inventory, masks, results, training, weights
 from spl.common.errors import SPLError, advise
-from spl.config.load import json_schema, load_params
+from spl.config.load import json_schema
 
 app = typer.Typer(
     help="Reproduce SPL (IJCAI 2021). The workflow calls these commands: snakemake --cores all results/table1.csv",
@@ -28,12 +26,11 @@ for command in (
     evaluation.evaluate_method, evaluation.measure_perceptual, evaluation.keep_guidance, evaluation.detect_objects,
     evaluation.measure_cost, results.table1, results.further_metrics, results.compare_ablations, results.compare_grid,
     results.check_claims, results.draw_figure, results.draw_examples, results.write_report,
-    inpaint.inpaint,
+    inventory.status, inventory.verify, inventory.stale, inventory.why, inpaint.inpaint,
 ):  # fmt: skip
     app.command()(command)  # a rule's command has its name, with dashes
 app.add_typer(weights.weights, name="weights")
 app.add_typer(masks.masks, name="masks")
-app.add_typer(data.data, name="data")
 
 
 def _print_version(asked: bool) -> None:
@@ -49,34 +46,6 @@ def about(
     ] = False,
 ) -> None:
     """Offer what belongs to no single command."""
-
-
-@app.command()
-def stale(
-    places: Annotated[list[Path] | None, typer.Argument(help="Folders or records; data and results if not given.")] = None,
-    params: ParamsFile = PARAMS,
-) -> None:
-    """List results whose record disagrees with params.yaml, for `snakemake --forcerun`.
-
-    Example: spl stale results/weights
-    """
-    from spl.inventory.stale import FOLDERS, stale_results
-
-    print(*stale_results(load_params(params), places or FOLDERS))
-
-
-@app.command()
-def why(
-    file: Annotated[Path, typer.Argument(help="A result, such as results/table1.csv.")], params: ParamsFile = PARAMS
-) -> None:
-    """Show where a file comes from: the step that made it, what that read, and so on to raw data.
-
-    Example: spl why results/table1.csv
-    """
-    from spl.inventory.stale import why
-
-    for line in why(file, load_params(params)):
-        print(line)
 
 
 @app.command()

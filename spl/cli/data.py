@@ -8,7 +8,6 @@ import typer
 from spl.cli.options import (
     PARAMS,
     TIMEOUT,
-    Data,
     DatasetName,
     Images,
     Masks,
@@ -35,39 +34,6 @@ from spl.steps.settings import (
     SmoothingSettings,
     WeightSourceSettings,
 )
-
-data = typer.Typer(help="See what is there and whether it is right.", no_args_is_help=True)
-
-
-@data.command()
-def status(params: ParamsFile = PARAMS, registry: SourcesFile = SOURCES) -> None:
-    """Show which raw files and weights are there, how the others are had, and what each missing one blocks.
-
-    Example: spl data status --params presets/paper.yaml
-    """
-    from spl.inventory.status import render
-    from spl.inventory.status import status as look
-
-    print(render(look(load_params(params), load_registry(registry))))
-
-
-@data.command()
-def verify(
-    params: ParamsFile = PARAMS, registry: SourcesFile = SOURCES, folder: Data = paths.DATA, workers: Workers = 4
-) -> None:
-    """Hash archives, weights, prepared images, masks and pairs again; the exit status is 1 if one has changed.
-
-    Example: spl data verify --workers 8
-    """
-    from spl.inventory.verification import verify_data
-
-    faults = 0
-    for fault in verify_data(load_params(params), load_registry(registry), folder, workers=workers):
-        print(fault)
-        faults += 1
-    print(f"{faults} faults" if faults else "Everything that is there is as it was recorded.")
-    if faults:
-        raise typer.Exit(1)
 
 
 def fetch_images(

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from spl.common.errors import DataError
-from spl.common.files import read_json
 from spl.common.tables import read_table
 from spl.data.images import decode_rgb, resize_mask
 from spl.data.masks import decode_mask
 from spl.sources.raw_files import Place, read_place
+from spl.steps.records import read_record
 
 
 class StoredFiles:
@@ -34,6 +34,7 @@ class StoredFiles:
         self._names = np.array(rows["file"].tolist(), dtype=np.bytes_)
         self._container, self._containers = pd.factorize(rows["container"])
         self._slices = rows[["offset", "size", "packed"]].to_numpy(dtype=np.int64)
+        self._sha256 = np.frombuffer(bytes.fromhex("".join(rows["sha256"])), np.uint8).reshape(-1, 32)
 
     def __len__(self) -> int:
         return len(self._names)
@@ -55,14 +56,56 @@ class StoredFiles:
         Raises: DataError if the file is missing, or not the one that the table describes, or not of the given hash.
         """
         content = read_place(*self.where(i))
-        if sha256 and hashlib.sha256(content).hexdigest() != sha256:
-            raise DataError(f"{self._table.parent / self.name(i)} was changed since it was made. Run: {self.again}")
+        _require_hash(
+            content, sha256 or self._sha256[i].tobytes().hex(), self._table.parent / self.name(i), self._table
+        )
         return content
 
     @cached_property
     def _root(self) -> Path:
         """The folder that containers lie in."""
         return self._table.parent
+
+
+class FilledImages:
+    """What an evaluation has made of every image: the pictures beside its per_image.csv."""
+
+    def __init__(self, per_image: Path) -> None:
+        table = read_table(per_image, columns=("image", "composited_sha256"))
+        self._table, self._sha256 = per_image, dict(zip(table["image"], table["composited_sha256"], strict=True))
+
+    def path(self, image: str) -> Path:
+        """Return where the filled image lies."""
+        return self._table.parent / "composited" / Path(image).name
+
+    def pixels(self, image: str) -> np.ndarray:
+        """Decode a filled image by the name of the test image, (H, W, 3) uint8.
+
+        Raises: DataError if it is missing, or not the one that was measured.
+        """
+        return decode_rgb(read_listed(self.path(image), self._sha256[image], self._table), self.path(image))
+
+
+def read_listed(path: Path, sha256: str, table: Path) -> bytes:
+    """Read a plain file that a table lists with its hash.
+
+    Raises: DataError if it is missing, or another one.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist. Make it again: {_again(table)}") from None
+    _require_hash(content, sha256, path, table)
+    return content
+
+
+def _require_hash(content: bytes, sha256: str, path: Path, table: Path) -> None:
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise DataError(f"{path} is not the file that {table} lists: it was edited. Make it again: {_again(table)}")
+
+
+def _again(table: Path) -> str:
+    return f"snakemake --cores all --forcerun {table} -- {table}"
 
 
 class PreparedImages(StoredFiles):
@@ -72,7 +115,7 @@ class PreparedImages(StoredFiles):
     """
 
     def __init__(self, manifest: Path, *, split: str | None = None, names: Collection[str] | None = None) -> None:
-        rows = read_table(manifest, columns=("split", "file", *Place._fields))
+        rows = read_table(manifest, columns=("split", "file", "sha256", *Place._fields))
         super().__init__(manifest, rows if split is None else rows[rows["split"] == split], names)
 
     def pixels(self, i: int, *, size: int | None = None, sha256: str | None = None) -> np.ndarray:
@@ -89,7 +132,7 @@ class PreparedImages(StoredFiles):
 
     @cached_property
     def _root(self) -> Path:
-        return Path(read_json(self._table.with_name("record.json"))["raw"])
+        return Path(read_record(self._table.with_name("record.json"))["raw"])
 
 
 class GroupedMasks(StoredFiles):
@@ -98,7 +141,7 @@ class GroupedMasks(StoredFiles):
     again = "snakemake --cores all masks"
 
     def __init__(self, table: Path, *, names: Collection[str] | None = None) -> None:
-        rows = read_table(table, columns=("file", "rejected", *Place._fields))
+        rows = read_table(table, columns=("file", "rejected", "sha256", *Place._fields))
         super().__init__(table, rows[rows["rejected"] == ""], names)
 
     def hole(self, i: int, size: int, *, sha256: str | None = None) -> np.ndarray:

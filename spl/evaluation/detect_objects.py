@@ -14,8 +14,7 @@ from spl.common.errors import DataError
 from spl.common.files import atomic
 from spl.common.tables import read_table
 from spl.config.teachers import TorchvisionDetector
-from spl.data.images import read_rgb
-from spl.data.stored import PreparedImages
+from spl.data.stored import FilledImages, PreparedImages
 from spl.detection.boxes import Detections
 from spl.steps.records import require_current, take, write_record
 from spl.steps.settings import GROUND_TRUTH, DetectionSettings
@@ -47,14 +46,15 @@ def detect_objects(
     torch.set_num_threads(settings.threads)
     detect, classes, weights = _load_detector(settings, results, device)
     evaluation = settings.at(results / "eval/{dataset}/{method}/seed{seed}")
-    inputs, is_filled = take(detector=weights, pairs=pairs, images=images), settings.method != GROUND_TRUTH
-    if is_filled:
+    inputs, filled = take(detector=weights, pairs=pairs, images=images), None
+    if settings.method != GROUND_TRUTH:
         inputs |= take(per_image=evaluation / "per_image.csv")
+        filled = FilledImages(evaluation / "per_image.csv")
     rows = []
     names = read_table(pairs)["image"]
     truth = PreparedImages(images, names=names)
     for i, name in enumerate(tqdm(names, desc="detect", unit="image", disable=None)):
-        pixels = read_rgb(evaluation / "composited" / Path(name).name) if is_filled else truth.pixels(i)
+        pixels = filled.pixels(name) if filled else truth.pixels(i)
         found = detect(to_image(pixels).to(device))
         for box, score, label in zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True):
             rows.append((name, classes[label], round(score, 4), *(round(side, 2) for side in box)))

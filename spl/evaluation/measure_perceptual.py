@@ -21,8 +21,7 @@ def measure_perceptual(
     Reads per_image.csv and composited/ of the folder `evaluation`, the pictures beside the manifest `images` and the
     published networks in the settings' folder; writes LPIPS per image to `out` and the rest to a record beside it.
     Metrics that cannot be had are empty there, with the reason.
-    Raises: CheckpointError if a weight file is damaged or another one, DataError if a picture is missing or of another
-    size.
+    Raises: CheckpointError if a weight file is damaged or another one, DataError if a picture is missing or another one.
     """
     per_image, weights, metrics = (
         evaluation / "per_image.csv",
@@ -39,7 +38,7 @@ def measure_perceptual(
         # PyTorch takes seconds to import, for every run of a study: only where there is something to look through.
         from spl.evaluation.perceptual import FilledPictures, look
 
-        pictures = FilledPictures(table, evaluation / "composited", images)
+        pictures = FilledPictures(per_image, images)
         found = look(settings, available, pictures, device)
         if "kid" in available and found["kid_sd"] is None:
             unavailable["kid_sd"] = ONE_SUBSET

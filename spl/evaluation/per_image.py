@@ -1,6 +1,7 @@
 """Per-image evidence: fill every published pair, quantise, measure, keep the picture."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -10,6 +11,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from spl.common.errors import DataError
+from spl.common.files import sha256
 from spl.evaluation.metrics import measure
 from spl.models.build import Inpainter
 from spl.tensors.compositing import composite, quantise
@@ -24,7 +26,7 @@ def evaluate(inpainter: Inpainter, pairs: TestPairs, folder: Path, *, batch_size
     A hole so small that it vanishes at the network's size leaves the cells of the hole's metrics empty.
     Raises: DataError if a method's output has another shape than the image, or is not finite.
     """
-    rows: list[dict[str, float]] = []
+    rows: list[dict[str, Any]] = []
     (folder / "composited").mkdir()
     for image, mask in tqdm(DataLoader(pairs, batch_size=batch_size), desc="evaluate", unit="batch", disable=None):
         image, mask = image.to(device), mask.to(device)
@@ -33,8 +35,9 @@ def evaluate(inpainter: Inpainter, pairs: TestPairs, folder: Path, *, batch_size
         composited, truth = quantise(composite(output.clamp(0, 1), image, mask)), quantise(image)
         measured = {name: values.tolist() for name, values in measure(composited, truth, mask).items()}
         for i, picture in enumerate(composited.cpu()):
-            _save(picture, folder / "composited" / Path(pairs.table["image"][len(rows)]).name)
-            rows.append({name: values[i] for name, values in measured.items()})
+            path = folder / "composited" / Path(pairs.table["image"][len(rows)]).name
+            _save(picture, path)
+            rows.append({name: values[i] for name, values in measured.items()} | {"composited_sha256": sha256(path)})
     table = pairs.table[["image", "mask", "hole_ratio", "ratio_bin"]].join(pd.DataFrame(rows).round(6))
     table.to_csv(folder / "per_image.csv", index=False)
 

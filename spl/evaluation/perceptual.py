@@ -5,16 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from spl.common.errors import DataError
+from spl.common.tables import read_table
 from spl.config.experiment import PerceptualMetric
-from spl.data.images import read_rgb
-from spl.data.stored import PreparedImages
+from spl.data.stored import FilledImages, PreparedImages
 from spl.evaluation.distribution import Perceive, fid, kid, load_inception
 from spl.evaluation.lpips import LPIPS, load_lpips
 from spl.steps.settings import PerceptualSettings
@@ -26,25 +24,17 @@ BATCH_SIZE = 16
 class FilledPictures(Dataset):
     """What a method made of every test image, and the image."""
 
-    def __init__(self, table: pd.DataFrame, composited: Path, images: Path) -> None:
-        self._composited = [composited / Path(image).name for image in table["image"]]
+    def __init__(self, per_image: Path, images: Path) -> None:
+        table = read_table(per_image)
+        self._names, self._filled = table["image"].tolist(), FilledImages(per_image)
         self._images = PreparedImages(images, names=table["image"])
 
     def __len__(self) -> int:
         return len(self._images)
 
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
-        """Return composited and image, (3, H, W) uint8 each.
-
-        Raises: DataError if they differ in size.
-        """
-        composited, image = read_rgb(self._composited[i]), self._images.pixels(i)
-        if composited.shape != image.shape:
-            raise DataError(
-                f"{self._composited[i]}: expected {image.shape[1]} x {image.shape[0]} pixels, as "
-                f"{self._images.name(i)} has, got {composited.shape[1]} x {composited.shape[0]}. "
-                "Evaluate the method again."
-            )
+        """Return composited and image, (3, H, W) uint8 each."""
+        composited, image = self._filled.pixels(self._names[i]), self._images.pixels(i)
         return torch.from_numpy(composited.transpose(2, 0, 1).copy()), torch.from_numpy(image.transpose(2, 0, 1).copy())
 
 
@@ -56,7 +46,7 @@ def look(
 ) -> dict[str, Any]:
     """Measure some of the settings' metrics: `lpips` (N,), `fid`, `kid` and `kid_sd`, which may be None.
 
-    Raises: DataError if a picture is missing or of another size.
+    Raises: DataError if a picture is missing or another one.
     """
     torch.set_num_threads(settings.threads)
     device, folder = pick_device(device_name), Path(settings.perceptual.folder)

@@ -17,9 +17,9 @@ from safetensors.numpy import load_file
 from scipy.optimize import linear_sum_assignment
 
 from spl.common.errors import DataError
-from spl.common.files import read_json
 from spl.config.experiment import Clusters
 from spl.figures.style import distinct_colours
+from spl.steps.records import read_record
 
 POINTS = 20_000
 """Positions that a clustering is fitted to, at most."""
@@ -39,7 +39,7 @@ def read_guidance(path: Path, *, kind: str) -> tuple[list[str], np.ndarray]:
 
     Raises: DataError if the file and its record do not fit together.
     """
-    names = read_json(path.with_suffix(".json"))["images"]
+    names = read_record(path.with_suffix(".json"))["images"]
     if not path.is_file():
         raise DataError(f"{path} does not exist. Build it first: snakemake --cores all -- {path}")
     tensor = load_file(path).get(kind)

@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from spl.common.errors import DataError
 from spl.common.tables import read_table
 from spl.config.experiment import Design
-from spl.data.images import read_rgb
-from spl.data.stored import GroupedMasks, PreparedImages
+from spl.data.stored import FilledImages, GroupedMasks, PreparedImages
 from spl.figures.style import GREY
 
 GAP = 0.03
@@ -60,7 +59,7 @@ class Evidence:
 
     def filled(self, image: str, method: str) -> np.ndarray:
         """Return a method's composited result. Shapes: (H, W, 3) uint8."""
-        return read_rgb(self._folder(method) / "composited" / Path(image).name)
+        return FilledImages(self._folder(method) / "per_image.csv").pixels(image)
 
     def _row(self, image: str) -> int:
         if image not in self._rows:

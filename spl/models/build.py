@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from spl.common.files import read_json
 from spl.config.methods import ECNetwork, MFENetwork, Network, RFRNetwork, RNNetwork, SPLNetwork
 from spl.models.ec import build_ec
 from spl.models.mfe import build_mfe
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
+from spl.steps.records import read_record
 from spl.weights.fit import load_weights
 
 Inpainter = Callable[[Tensor, Tensor], Tensor]
@@ -51,7 +51,7 @@ def build_generator(recipe: Network, *, image_size: int, teacher_channels: int) 
 
 def load_generator(recipe: Network, folder: Path, *, image_size: int, device: torch.device) -> nn.Module:
     """Build a recipe's generator with the weights of a finished run (weights.safetensors, run.json)."""
-    channels = read_json(folder / "run.json")["teacher_channels"]
+    channels = read_record(folder / "run.json")["teacher_channels"]
     generator = build_generator(recipe, image_size=image_size, teacher_channels=channels)
     load_weights(generator, folder / "weights.safetensors")
     return generator.to(device)

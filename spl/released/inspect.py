@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from spl.common.files import read_json, sha256
+from spl.common.files import sha256
 from spl.config.methods import Network
 from spl.config.releases import RELEASES
 from spl.models.build import build_generator
@@ -27,7 +27,7 @@ from spl.released.layouts.rn import RN_RULES
 from spl.released.layouts.spl import SPL_RULES
 from spl.released.layouts.tresnet import TOP, TRESNET, TRESNET_RULES
 from spl.released.layouts.yolov5 import YOLOV5, YOLOV5_RULES, with_one_prefix
-from spl.steps.records import read_settings
+from spl.steps.records import read_record, read_settings
 from spl.steps.settings import RunSettings, TeacherSettings
 from spl.teachers.build import build_teacher, detected_classes
 from spl.teachers.tresnet import TResNetTeacher
@@ -147,7 +147,7 @@ def _network_of(record: Path, layout: str) -> tuple[str, nn.Module]:
         if isinstance(settings, TeacherSettings):
             return "teacher", build_teacher(settings.network, classes=len(detected_classes(record)) or 1)
         assert isinstance(settings.recipe, Network)
-        channels = read_json(record)["teacher_channels"]
+        channels = read_record(record)["teacher_channels"]
         network = build_generator(settings.recipe, image_size=settings.image_size, teacher_channels=channels)
         return settings.method, network
 

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from spl.analysis.write_table1 import is_papers
-from spl.common.files import read_json
 from spl.config.experiment import Supplied
 from spl.data.masks import RATIO_BINS
 from spl.report.view import DASH, Cell, Heading, Part, Prose, Section, count, table
+from spl.steps.records import read_record
 from spl.steps.settings import ReportSettings
 
 BINS = [f"{int(low)}–{high} %" for low, high in (ratio.split("-") for ratio in RATIO_BINS)]
@@ -86,4 +86,4 @@ def _kind(settings: ReportSettings, dataset: str) -> str:
 
 
 def _record(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.is_file() else {}
+    return read_record(path) if path.is_file() else {}

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from spl.common.files import read_json
 from spl.common.labels import method_title
 from spl.common.tables import read_table
 from spl.config.experiment import Run
 from spl.figures.style import distinct_colours
 from spl.report.curves import Curves, lay_out
 from spl.report.view import DASH, Cell, Part, Prose, Section, count, duration, number, table
-from spl.steps.records import differences
+from spl.steps.records import differences, read_record
 from spl.steps.settings import ReportSettings, RunSettings, Settings, TeacherSettings, needed_teachers
 
 NO_LOSS = ("step", "lr_factor")
@@ -39,7 +38,7 @@ def teachers_section(settings: ReportSettings, results: Path) -> Section:
     rows = []
     for name in needed_teachers(settings):
         path, teacher = results / f"teachers/{name}/run.json", TeacherSettings.of(settings, teacher=name)
-        record = read_json(path) if path.is_file() else {}
+        record = read_record(path) if path.is_file() else {}
         quality = record.get("validation_map")
         rows.append([
             name, teacher.network.kind, "trained here" if teacher.pretext else "taken as it is",
@@ -89,7 +88,7 @@ def _curves(folders: dict[Run, Path]) -> Iterator[Curves]:
 
 def _row(run: Run, settings: RunSettings, folder: Path) -> list[str | Cell]:
     path = folder / "run.json"
-    record = read_json(path) if path.is_file() else {}
+    record = read_record(path) if path.is_file() else {}
     device = f"{record['device']} × {record['processes']}" if "device" in record else DASH
     return [
         run.dataset, method_title(run.method), str(run.seed),
@@ -109,7 +108,7 @@ def _state(path: Path, settings: Settings) -> tuple[str, Cell]:
     """Say which code made a result and whether it was made with the current settings."""
     if not path.is_file():
         return DASH, Cell("missing", look="not-supported")
-    commit = read_json(path).get("versions", {}).get("commit", DASH)
+    commit = read_record(path).get("versions", {}).get("commit", DASH)
     changed = differences(path, settings, {})
     return commit[:12], Cell("differs", tuple(changed), look="not-supported words") if changed else Cell("current")
 

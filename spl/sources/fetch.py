@@ -9,12 +9,12 @@ from pathlib import Path
 
 from spl import miniature
 from spl.common.errors import DataError, ParamsError
-from spl.common.files import replace_folder
+from spl.common.files import atomic, replace_folder, sha256
 from spl.config.experiment import MiniatureImages, MiniatureMasks, Registered, Supplied
 from spl.config.registry import Source
 from spl.sources.download import PATIENCE, Patience, download, recorded
 from spl.sources.layouts import list_images
-from spl.sources.listing import write_listing
+from spl.sources.listing import listing_of, write_listing
 from spl.sources.raw_files import RawFiles
 from spl.steps.records import Inputs, read_record, write_record
 from spl.steps.settings import ImageSourceSettings, MaskSourceSettings, PretextSettings, WeightSourceSettings
@@ -110,12 +110,15 @@ def fetch_weights(
 
 
 def fetch_pretext(settings: PretextSettings, record: Path, *, workers: int) -> None:
-    """Draw the labelled pictures that teachers are trained on, and record where they lie."""
+    """Draw the labelled pictures that teachers are trained on; write their list, and the record of where they lie."""
     source, folder = settings.pretext, DRAWN / "pretext"
     _draw(folder, lambda path: miniature.draw_pretext_set(
         path, seed=settings.seed, train=source.train, val=source.val, workers=workers
     ))  # fmt: skip
-    write_record(record, settings, {}, {}, folder=str(folder))
+    files = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    with atomic(listing_of(record)) as temporary:
+        temporary.write_text("".join(["file,sha256\n", *(f"{file},{sha256(folder / file)}\n" for file in files)]))
+    write_record(record, settings, {}, {"listing": listing_of(record)}, folder=str(folder))
 
 
 def raw_folder(record: Path) -> Path:

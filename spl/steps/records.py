@@ -5,6 +5,7 @@ nor an edited one. A record does: `spl stale` and `spl why` read nothing else, a
 the file that its record describes.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from spl.common.errors import RecordError, SPLError
-from spl.common.files import read_json, sha256, write_json
+from spl.common.files import canonical_json, read_json, sha256, write_json
 from spl.common.versions import versions
 from spl.config.base import counted
 from spl.steps.settings import Settings
@@ -56,19 +57,29 @@ def write_record(
         },
         "versions": versions(),
     }
-    write_json(path, record | facts)
+    write_json(path, sealed(record | facts))
+
+
+def sealed(record: dict[str, Any]) -> dict[str, Any]:
+    """Add the hash of a record's own content, by which an edit is noticed."""
+    content = {key: value for key, value in record.items() if key != "sha256"}
+    return content | {"sha256": hashlib.sha256(canonical_json(content).encode()).hexdigest()}
 
 
 def read_record(path: str | Path) -> dict[str, Any]:
     """Read a record.
 
-    Raises: RecordError if it is none of this format.
+    Raises: RecordError if it is none of this format, or was edited.
     """
     record = read_json(path)
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise RecordError(
             f"{path} is not a record of format {FORMAT}, so another version of spl has made it, or something else. "
             f"Make it again: snakemake --cores all --forcerun {path} -- {path}"
+        )
+    if sealed(record) != record:
+        raise RecordError(
+            f"{path} was edited since it was written. Make it again: snakemake --cores all --forcerun {path} -- {path}"
         )
     return record
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from torch import Tensor
 
-from spl.common.files import read_json
 from spl.config.teachers import (
     RandomTResNet,
     ReleasedTResNet,
@@ -19,6 +18,7 @@ from spl.config.teachers import (
     TrainedTResNet,
     TrainedYOLO,
 )
+from spl.steps.records import read_record
 from spl.weights.fit import load_weights
 
 if TYPE_CHECKING:
@@ -85,4 +85,4 @@ def load_teacher(settings: Teacher, weights: Path) -> AnyTeacher:
 
 def detected_classes(weights: Path) -> list[str]:
     """Return what a detector's labels mean, from the record beside its weights; empty for another teacher."""
-    return read_json(weights.parent / "run.json").get("classes", [])
+    return read_record(weights.parent / "run.json").get("classes", [])

@@ -11,9 +11,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from spl.common.files import atomic, canonical_json
+from spl.common.tables import read_table
 from spl.config.base import counted
 from spl.config.methods import ECRecipe, NetworkMethod
-from spl.data.images import read_rgb
+from spl.data.images import decode_rgb
+from spl.data.stored import read_listed
 from spl.models.build import as_inpainter
 from spl.models.ec import canny_edges_of
 from spl.steps.records import Inputs, require_current, take, write_record
@@ -136,7 +138,10 @@ def _companion(run: RunSettings, sources: Sources, inputs: Inputs) -> Companion 
     """Return what a method sees beside image and mask: MFE the smoothed image, EdgeConnect the edges."""
     if run.structure:
         require_current(sources.structure / "record.json", run.structure, {"images": inputs["images"]})
-        return lambda file, image: read_rgb(sources.structure / file)
+        manifest = sources.structure / "manifest.csv"
+        listed = read_table(manifest)
+        hashes = dict(zip(listed["file"], listed["sha256"], strict=True))
+        return lambda file, _: decode_rgb(read_listed(manifest.parent / file, hashes[file], manifest), Path(file))
     if isinstance(run.recipe, ECRecipe):
         return lambda file, image: canny_edges_of(image)
     return None

@@ -9,11 +9,14 @@ import torch
 from torch import nn
 
 from spl.common.files import canonical_json
+from spl.common.tables import read_table
 from spl.config.base import counted
 from spl.config.teachers import RandomTResNet, TrainedTeacher, TrainedTResNet, TrainedYOLO
+from spl.data.stored import read_listed
 from spl.detection.average_precision import mean_average_precision as mean_average_precision_of_boxes
 from spl.released.teachers import read_supplied_teacher
 from spl.sources.fetch import raw_folder
+from spl.sources.listing import listing_of
 from spl.steps.records import Inputs, take, write_record
 from spl.steps.settings import TeacherSettings, supplied_teacher_file
 from spl.teachers.asl import mean_average_precision
@@ -67,7 +70,11 @@ def make_teacher(
         return True
     state, inputs = CHECKPOINTS / "teachers" / settings.teacher, take(pretext=source)
     with claim(state, world):
-        trained = _train(settings, teacher, raw_folder(source), state, world, should_stop)
+        pictures, listing = raw_folder(source), listing_of(source)
+        inputs |= take(listing=listing)
+        for row in read_table(listing).itertuples():
+            read_listed(pictures / str(row.file), str(row.sha256), listing)
+        trained = _train(settings, teacher, pictures, state, world, should_stop)
         if trained is None:
             return False
         network, facts = trained

@@ -27,7 +27,7 @@ def test_help_on_weights_gives_an_example(spl, command):
 
 def test_help_and_the_settings_never_import_torch():
     code = (
-        "import sys, spl.cli, spl.steps.settings, spl.inventory.stale;"
+        "import sys, spl.cli, spl.steps.settings, spl.inventory.verify;"
         "sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0

@@ -62,10 +62,13 @@ def evidence(data, results):
     folder = results / "eval/places2/spl/seed1"
     (folder / "composited").mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(5)
-    for name in pd.read_csv(data.pairs)["image"]:
+    names = pd.read_csv(data.pairs)["image"]
+    for name in names:
         picture = rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)
         Image.fromarray(picture).save(folder / "composited" / name.split("/")[-1])
-    (folder / "per_image.csv").write_text("image\n")
+    hashes = [sha256(folder / "composited" / name.split("/")[-1]) for name in names]
+    table = pd.DataFrame({"image": names, "composited_sha256": hashes})
+    table.to_csv(folder / "per_image.csv", index=False)
     return folder
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from spl.common.files import sha256
 from spl.evaluation.metrics import measure
 from spl.evaluation.per_image import evaluate
 from spl.tensors.compositing import composite, quantise
@@ -53,12 +54,13 @@ def test_every_pair_has_every_metric_of_its_quantised_picture(evidence):
     pd.testing.assert_frame_equal(table[list(pairs.table)], pairs.table)
     filled = quantise(composite(fill(pairs.images, pairs.masks), pairs.images, pairs.masks))
     expected = measure(filled, quantise(pairs.images), pairs.masks)
-    assert list(table) == [*pairs.table, *expected]
+    assert list(table) == [*pairs.table, *expected, "composited_sha256"]
     for name, values in expected.items():
         np.testing.assert_allclose(table[name], values, atol=1e-6)
     for i, picture in enumerate(filled):
         saved = np.asarray(Image.open(evidence / f"composited/{i}.png"))
         np.testing.assert_array_equal(saved, picture.permute(1, 2, 0))
+        assert table["composited_sha256"][i] == sha256(evidence / f"composited/{i}.png")
 
 
 def test_a_vanished_hole_leaves_empty_cells_and_a_perfect_fill_is_infinite(evidence):

@@ -41,6 +41,7 @@ def write_world(folder, count):
         Image.fromarray(noisy).save(folder / "eval/composited" / Path(name).name)
     write_manifest(folder / "prepared/manifest.csv", [("test", name) for name in sorted(names)])
     table = pd.DataFrame({"image": names, "mask": "m.png", "hole_ratio": 0.25, "ratio_bin": "20-30", "psnr": 20.0})
+    table["composited_sha256"] = [sha256(folder / "eval/composited" / Path(name).name) for name in names]
     table.to_csv(folder / "eval/per_image.csv", index=False)
 
 
@@ -198,9 +199,9 @@ def test_weights_of_metrics_that_nobody_asked_for_are_left_alone(world, inceptio
     assert list(record["inputs"]) == ["per_image", "images"]
 
 
-def test_a_picture_of_another_size_is_refused(world, accepted):
+def test_a_picture_that_was_replaced_is_refused(world, accepted):
     Image.new("RGB", (SIZE + 8, SIZE)).save(world / "eval/composited/002.png")
-    with pytest.raises(DataError, match=rf"002\.png: expected {SIZE} x {SIZE} pixels.*got {SIZE + 8} x {SIZE}"):
+    with pytest.raises(DataError, match=r"002\.png is not the file that .*per_image\.csv lists: it was edited"):
         measure(world, accepted)
 
 

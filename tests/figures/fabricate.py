@@ -6,11 +6,11 @@ import pandas as pd
 from PIL import Image
 from safetensors.numpy import save_file
 
-from spl.common.files import write_json
+from spl.common.files import sha256
 from spl.data.images import resize_image, resize_mask
 from spl.miniature.images import draw_picture
 from spl.miniature.masks import draw_mask
-from tests.fabricate import write_manifest, write_masks_table
+from tests.fabricate import write_facts, write_manifest, write_masks_table
 
 RADII = {"rn": 3, "rfr": 5, "mfe": 9, "ec": 7, "spl": 2}
 CHANNELS = 8
@@ -67,8 +67,9 @@ class Dataset:
         for i, filled in enumerate(self.filled(method)):
             save(folder / "composited" / f"{i}.png", filled)
             error = np.mean((filled.astype(float) - self.truths[i]) ** 2)
-            rows.append((self.names[i], f"binary/{i}.png", self.masks[i].mean(), 10 * np.log10(255**2 / error)))
-        columns = ["image", "mask", "hole_ratio", "psnr"]
+            digest = sha256(folder / f"composited/{i}.png")
+            rows.append((self.names[i], f"binary/{i}.png", self.masks[i].mean(), 10 * np.log10(255**2 / error), digest))
+        columns = ["image", "mask", "hole_ratio", "psnr", "composited_sha256"]
         pd.DataFrame(rows, columns=columns).to_csv(folder / "per_image.csv", index=False)
 
     def write_detections(self, source, pictures):
@@ -96,7 +97,7 @@ class Dataset:
         edges = np.stack([cv2.Canny(truth, 100, 200)[None] for truth in self.truths])
         for method, tensors in (("spl", {"prior": priors}), ("ec", {"edges": edges})):
             save_file(tensors, folder / f"{method}.safetensors")
-            write_json(folder / f"{method}.json", {"images": self.names})
+            write_facts(folder / f"{method}.json", images=self.names)
 
 
 def save(path, pixels):

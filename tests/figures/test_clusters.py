@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spl.common.errors import DataError
-from spl.common.files import write_json
 from spl.config.experiment import Clusters
 from spl.figures.clusters import _along_first_component, cluster_priors, paint, read_guidance
+from tests.fabricate import write_facts
 
 KINDS = np.random.default_rng(5).normal(0, 4, (4, 6))
 """What the positions of the pictures are: four kinds, far from each other."""
@@ -97,10 +97,10 @@ def test_guidance_that_does_not_fit_its_record_is_refused(tmp_path):
     path = tmp_path / "guidance/paris/spl.safetensors"
     path.parent.mkdir(parents=True)
     save_file({"prior": np.zeros((2, 3, 4, 4), np.float16)}, path)
-    write_json(path.with_suffix(".json"), {"images": ["test/0.png"]})
+    write_facts(path.with_suffix(".json"), images=["test/0.png"])
     with pytest.raises(DataError, match="expected prior of 1 pictures"):
         read_guidance(path, kind="prior")
-    write_json(path.with_suffix(".json"), {"images": ["test/0.png", "test/1.png"]})
+    write_facts(path.with_suffix(".json"), images=["test/0.png", "test/1.png"])
     assert read_guidance(path, kind="prior")[1].shape == (2, 3, 4, 4)
     with pytest.raises(DataError, match="expected edges of 2 pictures, got none"):
         read_guidance(path, kind="edges")

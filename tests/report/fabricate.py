@@ -9,7 +9,6 @@ from spl.analysis.check_claims import check_claims
 from spl.analysis.compare_ablations import compare_ablations
 from spl.analysis.further_metrics import write_further_metrics
 from spl.analysis.write_table1 import write_table1
-from spl.common.files import write_json
 from spl.config.load import load_params
 from spl.data.masks import RATIO_BINS
 from spl.evaluation.measure_cost import COLUMNS as COST_COLUMNS
@@ -27,6 +26,7 @@ from spl.steps.settings import (
     drawn_figures,
     needed_teachers,
 )
+from tests.fabricate import write_facts
 
 IMAGES = 12
 COLOUR = (214, 17, 139)
@@ -122,9 +122,9 @@ def _write_tables(params, results, data):
 def _write_data(params, data):
     per_bin = dict.fromkeys(RATIO_BINS, 2)
     for dataset in params.datasets:
-        write_json(data / f"prepared/{dataset}/record.json", {"images": {"train": 400, "test": IMAGES}})
-        write_json(data / f"pairs/{dataset}.json", {"pairs_per_bin": per_bin, "changed_bin_by_resizing": 3})
+        write_facts(data / f"prepared/{dataset}/record.json", images={"train": 400, "test": IMAGES})
+        write_facts(data / f"pairs/{dataset}.json", pairs_per_bin=per_bin, changed_bin_by_resizing=3)
         pairs = {"image": [f"test/{i}.png" for i in range(IMAGES)], "hole_ratio": np.linspace(0.02, 0.58, IMAGES)}
         pd.DataFrame(pairs).to_csv(data / f"pairs/{dataset}.csv", index=False)
-    masks = {"masks_per_bin": dict.fromkeys(RATIO_BINS, 100), "rejected": {"hole ratio over 0.6": 7}}
-    write_json(data / "masks/record.json", masks)
+    rejected = {"hole ratio over 0.6": 7}
+    write_facts(data / "masks/record.json", masks_per_bin=dict.fromkeys(RATIO_BINS, 100), rejected=rejected)

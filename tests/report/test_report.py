@@ -19,7 +19,9 @@ from spl.report.data import data_section, whose_pictures
 from spl.report.figures import CAPTIONS, grid_section
 from spl.report.table1 import table1_section
 from spl.report.view import Cell, duration, number
+from spl.steps.records import sealed
 from tests.conftest import REPOSITORY
+from tests.fabricate import write_facts
 from tests.report.fabricate import write_figure, write_page
 
 
@@ -130,7 +132,7 @@ def test_the_headline_follows_the_pictures(raw_params, write_params):
 def test_whose_pictures_they_are_is_cited(raw_params, write_params, tmp_path):
     raw_params["datasets"]["paris"]["source"] = {"kind": "supplied", "path": "x", "citation": "Me, 2026"}
     raw_params["datasets"]["celeba"]["source"] = {"kind": "registered", "name": "celeba"}
-    write_json(tmp_path / "sources/images/celeba.json", {"citation": "Z. Liu et al."})
+    write_facts(tmp_path / "sources/images/celeba.json", citation="Z. Liu et al.")
     page = "\n".join(str(part) for part in data_section(load_params(write_params(raw_params)), tmp_path).parts)
     assert "paris: Me, 2026" in page
     assert "celeba: Z. Liu et al." in page
@@ -251,7 +253,7 @@ def test_a_training_with_other_settings_is_shown_as_such(run):
     record = run["results"] / "weights/paris/rn/seed1/run.json"
     content = json.loads(record.read_text())
     content["settings"]["recipe"]["training"]["lr"] = 0.5
-    record.write_text(json.dumps(content))
+    write_json(record, sealed(content))
     write_page(**run)
     lines = [line for line in Page.of(run["out"]).sections["training"] if line[-1].startswith("differs")]
     assert [line[:2] for line in lines] == [["paris", "RN"]]

@@ -5,7 +5,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-import yaml
 
 from spl.common.errors import ParamsError
 from spl.config.base import Strict

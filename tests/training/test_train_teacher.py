@@ -1,18 +1,17 @@
 """A teacher is trained here, converted from its release, or left random; in each case it is frozen afterwards."""
 
-import json
-
 import pytest
 import timm
 import torch
 
 from spl.common.errors import CheckpointError, DataError
-from spl.common.files import read_json, sha256
+from spl.common.files import read_json, sha256, write_json
 from spl.config.experiment import Params
 from spl.config.teachers import MiniaturePretext, RandomTResNet, ReleasedTResNet, ReleasedYOLO, TimmTeacher
 from spl.released.layouts.tresnet import TRESNET_RULES
 from spl.released.layouts.yolov5 import YOLOV5_RULES
 from spl.sources.fetch import fetch_pretext
+from spl.steps.records import sealed
 from spl.steps.settings import PretextSettings, TeacherSettings
 from spl.teachers.build import build_teacher, detected_classes, load_teacher
 from spl.teachers.tresnet import TResNetTeacher
@@ -57,7 +56,7 @@ def pretext(tmp_path_factory):
         fetch_pretext(PretextSettings(seed=1, pretext=PRETEXT), folder / "pretext.json", workers=1)
     record = read_json(folder / "pretext.json")
     record["folder"] = str(folder / record["folder"])
-    (folder / "pretext.json").write_text(json.dumps(record))
+    write_json(folder / "pretext.json", sealed(record))
     return folder / "pretext.json"
 
 
@@ -84,7 +83,7 @@ def test_stopping_and_resuming_changes_nothing(pretext, tmp_path, monkeypatch, n
         == resumed["outputs"]["weights"]["sha256"]
         == sha256(tmp_path / "resumed/weights.safetensors")
     )
-    assert input_hashes(straight) == {"pretext": sha256(pretext)}
+    assert input_hashes(straight) == {"pretext": sha256(pretext), "listing": sha256(pretext.with_suffix(".csv"))}
     assert (straight["steps"], straight["images_seen"]) == (9, 144)
     teacher = load_teacher(settings.network, tmp_path / "straight/weights.safetensors")
     assert teacher.channels == channels

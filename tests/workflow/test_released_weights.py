@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import json
 import os
 import shutil
 from pathlib import Path
@@ -17,11 +18,12 @@ from spl.cli.evaluation import evaluate_method as evaluate
 from spl.cli.results import table1
 from spl.cli.training import train_method
 from spl.common.errors import RecordError
-from spl.common.files import read_json, sha256
+from spl.common.files import read_json, sha256, write_json
 from spl.config.load import load_params
 from spl.evaluation.evaluate_method import evaluate_method
-from spl.inventory.stale import stale_results
+from spl.inventory.verify import stale_results
 from spl.models.build import as_inpainter, load_generator
+from spl.steps.records import sealed
 from spl.steps.settings import EvaluationSettings, RunSettings
 from spl.tensors import loaders
 from spl.tensors.compositing import composite, quantise
@@ -229,7 +231,7 @@ def test_weights_that_the_record_does_not_describe_are_refused(world, tmp_path, 
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(RecordError, match="is not the file that"):
         world.evaluate(name, tmp_path / "out", weights=weights)
-    record.write_text(record.read_text().replace("released/", "elsewhere/"))
+    write_json(record, sealed(json.loads(record.read_text().replace("released/", "elsewhere/"))))
     with pytest.raises(RecordError, match=r"released\.path: was 'elsewhere/"):
         world.evaluate(name, tmp_path / "out", weights=weights)
     assert not (tmp_path / "out").exists()

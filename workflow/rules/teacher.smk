@@ -13,6 +13,7 @@ rule fetch_pretext:
     """Draw the labelled pretext set."""
     output:
         record="data/sources/pretext.json",
+        listing="data/sources/pretext.csv",
     log:
         "logs/fetch_pretext.log",
     benchmark:
@@ -48,6 +49,7 @@ rule train_teacher:
     """Train a pretext network on the labelled images, convert a released one, or freeze a random one."""
     input:
         source=lambda w: "data/sources/pretext.json" if teacher_of(w).pretext else [],
+        listing=lambda w: "data/sources/pretext.csv" if teacher_of(w).pretext else [],
         fetched=lambda w: fetched(supplied_teacher_file(teacher_of(w).network)),
     output:
         weights="results/teachers/{teacher}/weights.safetensors",

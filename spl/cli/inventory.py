@@ -1,0 +1,70 @@
+"""Commands about what is on disk: what is missing, what is not right, where a file comes from."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spl.cli.options import PARAMS, ParamsFile, SourcesFile, Workers
+from spl.config.load import load_params
+from spl.config.registry import SOURCES, load_registry
+
+Places = Annotated[list[Path] | None, typer.Argument(help="Folders or records; data and results if not given.")]
+
+
+def status(params: ParamsFile = PARAMS, registry: SourcesFile = SOURCES) -> None:
+    """Show which raw files and weights are there, how the others are had, and what each missing one blocks.
+
+    Example: spl status --params presets/paper.yaml
+    """
+    from spl.inventory.status import render
+    from spl.inventory.status import status as look
+
+    print(render(look(load_params(params), load_registry(registry))))
+
+
+def verify(places: Places = None, params: ParamsFile = PARAMS, workers: Workers = 4) -> None:
+    """Hash again all that records list, and say of every file what is wrong; the exit status is 1 if something is.
+
+    A file is right, edited, missing, made with other settings or inputs, of an older format, or foreign: no step of
+    this experiment makes it, which is no fault.
+
+    Example: spl verify results/eval --workers 8
+    """
+    from tqdm import tqdm
+
+    from spl.inventory.verify import FOLDERS
+    from spl.inventory.verify import verify as find
+
+    counts = Counter[str]()
+    for finding in tqdm(find(load_params(params), places or FOLDERS, workers=workers), unit="file", disable=None):
+        counts[finding.state] += 1
+        if finding.state != "right":
+            tqdm.write(f"{finding.path}: {finding.state} {finding.detail}".rstrip())
+    print(", ".join(f"{count:,} {state}" for state, count in counts.most_common()) or "Nothing is there yet.")
+    if counts.keys() - {"right", "foreign"}:
+        raise typer.Exit(1)
+
+
+def stale(places: Places = None, params: ParamsFile = PARAMS) -> None:
+    """List what has to be made again: results of other settings or inputs, edited ones, those of an older format.
+
+    Example: snakemake --cores all --forcerun $(spl stale results/weights) -- weights
+    """
+    from spl.inventory.verify import FOLDERS, stale_results
+
+    print(*stale_results(load_params(params), places or FOLDERS))
+
+
+def why(
+    file: Annotated[Path, typer.Argument(help="A result, such as results/table1.csv.")], params: ParamsFile = PARAMS
+) -> None:
+    """Show where a file comes from: the step that made it, what that read, and so on to raw data.
+
+    Example: spl why results/table1.csv
+    """
+    from spl.inventory.verify import why as explain
+
+    for line in explain(file, load_params(params)):
+        print(line)

@@ -1,0 +1,186 @@
+"""Is everything on disk what the records say, and does it belong to params.yaml? Where does a file come from?
+
+After `dvc checkout` or `dvc exp run`, files of other settings may lie where Snakemake, which goes by times, believes
+them up to date, and an edited file keeps its time if somebody wants it to. Only records tell.
+"""
+
+import csv
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from spl.common.errors import DataError, ParamsError, SPLError
+from spl.common.files import read_json, sha256
+from spl.config.experiment import Params
+from spl.sources.raw_files import Place, read_place
+from spl.steps.records import FORMAT, differences, record_of, recorded_outputs
+from spl.steps.settings import STEPS
+
+FOLDERS = (Path("data"), Path("results"))
+BLOCK = 4096
+"""Files that are hashed before the next are listed."""
+
+
+class Finding(NamedTuple):
+    """What a file is: `right`, or why not."""
+
+    path: Path
+    state: str
+    detail: str = ""
+
+
+def verify(params: Params, places: Sequence[Path] = FOLDERS, *, workers: int = 1) -> Iterator[Finding]:
+    """Hash again all that the records in some folders list, and compare their settings with the current ones.
+
+    States: right; edited; missing; of other settings; of other inputs; of an older format; foreign, which no step of
+    this experiment makes. `places` may be records, too.
+    """
+    for record in records(places):
+        yield from _verify_record(record, params, workers)
+
+
+def stale_results(params: Params, places: Sequence[Path] = FOLDERS) -> list[Path]:
+    """Return a file of every step of the experiment that has to run again, for `snakemake --forcerun`."""
+    found = []
+    for record in records(places):
+        states = {finding.state for finding in _verify_record(record, params, 1)}
+        if states - {"right", "foreign", "missing"}:
+            found.append(next(iter(recorded_outputs(record)), record))
+    return found
+
+
+def records(places: Sequence[Path] = FOLDERS) -> Iterator[Path]:
+    """Yield all records in folders, or those that are named."""
+    for path in sorted(path for place in places for path in ([place] if place.is_file() else place.glob("**/*.json"))):
+        content = read_json(path)
+        if isinstance(content, dict) and "settings" in content:
+            yield path
+
+
+def _verify_record(record: Path, params: Params, workers: int) -> Iterator[Finding]:
+    """Say what a record and everything that it lists are."""
+    content = read_json(record)
+    if content.get("format") != FORMAT:
+        yield Finding(record, "of an older format")
+        return
+    try:
+        wanted = STEPS[content["step"]].of(params, **content["wildcards"])
+        there = {name: file["path"] for name, file in content["inputs"].items() if Path(file["path"]).exists()}
+        changed = differences(record, wanted, {name: _digest(Path(path)) for name, path in there.items()})
+    except (ParamsError, KeyError):
+        yield Finding(record, "foreign")
+        return
+    except SPLError as error:
+        yield Finding(record, "edited", str(error))
+        return
+    for line in changed:
+        yield Finding(record, "of other inputs" if line.startswith("input ") else "of other settings", line)
+    if "folder" in content and not Path(content["folder"]).exists():
+        yield Finding(Path(content["folder"]), "edited", "raw files are gone")
+    elif not changed:
+        yield Finding(record, "right")
+    for path, digest in recorded_outputs(record).items():
+        state = "missing" if not path.exists() else "right" if _digest(path) == digest else "edited"
+        yield Finding(path, state)
+        if state == "right" and path.suffix == ".csv":
+            yield from _verify_listed(path, content, workers)
+
+
+def _verify_listed(table: Path, record: dict[str, Any], workers: int) -> Iterator[Finding]:
+    """Hash the files that a table lists with their hashes: prepared and smoothed images, masks, filled images."""
+    with table.open(newline="", encoding="utf-8") as file, ThreadPoolExecutor(max(workers, 1)) as pool:
+        rows = csv.DictReader(file)
+        if {"file", "sha256"} <= {*(rows.fieldnames or ())}:
+            find = partial(_find_stored, table.parent, record)
+        elif "composited_sha256" in (rows.fieldnames or ()):
+            find = partial(_find_filled, table.parent)
+        else:
+            return
+        listed = (found for row in rows if (found := find(row)))
+        while block := list(islice(listed, BLOCK)):
+            yield from pool.map(_verify_file, block)
+
+
+class _Listed(NamedTuple):
+    """A file that a table describes: what it is called, where its bytes lie, and their hash."""
+
+    path: Path
+    root: Path
+    place: Place | None
+    """None for a plain file."""
+    sha256: str
+
+
+def _find_stored(folder: Path, record: dict[str, Any], row: dict[str, str]) -> _Listed | None:
+    """Find a file beside its table, in an archive there, or among raw files; None for a mask that was rejected."""
+    if not row["file"]:
+        return None
+    if container := row.get("container"):
+        root, name = (Path(record["raw"]), row["source"]) if "raw" in record else (folder, row["file"])
+        place = Place(container, *(int(row[column]) for column in ("offset", "size", "packed")))
+        return _Listed(root / name, root, place, row["sha256"])
+    root = Path(record.get("folder", folder))
+    return _Listed(root / row["file"], root, None, row["sha256"])
+
+
+def _find_filled(folder: Path, row: dict[str, str]) -> _Listed:
+    path = folder / "composited" / Path(row["image"]).name
+    return _Listed(path, folder, None, row["composited_sha256"])
+
+
+def _verify_file(listed: _Listed) -> Finding:
+    try:
+        content = read_place(listed.root, listed.place) if listed.place else listed.path.read_bytes()
+    except (DataError, OSError) as error:
+        is_there = (listed.root / listed.place.container).exists() if listed.place else listed.path.exists()
+        return Finding(listed.path, "edited" if is_there else "missing", str(error))
+    return Finding(listed.path, "right" if hashlib.sha256(content).hexdigest() == listed.sha256 else "edited")
+
+
+def why(file: Path, params: Params) -> Iterator[str]:
+    """Yield the chain from a file to raw data: under every file the step that made it, and what that read.
+
+    What is not as it should be is said beside it. A step that was shown before is not taken apart again.
+    """
+    yield from _why(file, params, 0, set())
+
+
+def _why(file: Path, params: Params, depth: int, shown: set[Path]) -> Iterator[str]:
+    record, indent = record_of(file) or _own_record(file), "  " * depth
+    if record is None:
+        yield f"{indent}{file}  {'no step has made it' if file.exists() else 'is missing'}"
+        return
+    content, seen = read_json(record), record in shown
+    shown.add(record)
+    made = " ".join([content["step"], *(f"{name}={value}" for name, value in content["wildcards"].items())])
+    yield f"{indent}{file}  {made}{' (above)' if seen else ''}"
+    if seen:
+        return
+    for finding in _verify_record(record, params, 1):
+        if finding.state != "right":
+            yield f"{indent}  ! {finding.path}: {finding.state} {finding.detail}".rstrip()
+    if "folder" in content:
+        yield f"{indent}  {content['folder']}  raw files"
+    for known in content["inputs"].values():
+        yield from _why(Path(known["path"]), params, depth + 1, shown)
+
+
+def _own_record(file: Path) -> Path | None:
+    """Return a file that is itself a record, such as that of a fetch."""
+    content: Any = read_json(file) if file.suffix == ".json" and file.exists() else None
+    return file if isinstance(content, dict) and content.get("format") == FORMAT and "step" in content else None
+
+
+def _digest(path: Path) -> str:
+    """Hash a file, once for as long as nobody touches it: many records name the same inputs."""
+    facts = path.stat()
+    return _digest_of(path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+
+
+@cache
+def _digest_of(path: Path, *facts: int) -> str:
+    return sha256(path)
