@@ -1,5 +1,6 @@
 """The layers that docs/architecture.md shows are the ones that are checked, and a planted fault is found."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from spl.config.experiment import Params
+from spl.steps.settings import STEPS
 from tests.conftest import REPOSITORY
 
 ROOMS = {path.name for path in (REPOSITORY / "spl").iterdir() if (path / "__init__.py").is_file()}
@@ -104,3 +107,14 @@ def test_what_documents_name_is_there():
         for name in re.findall(NAMED, text):
             there = (REPOSITORY / name).exists() or {name, name.rpartition(".")[0]} & places
             assert there, f"{document.name} names {name}"
+
+
+def test_past_the_door_nobody_gets_the_whole_experiment():
+    """A step gets its own settings, so it cannot read what it does not declare."""
+    doors = ("config", "steps", "cli", "inventory")
+    for path in (REPOSITORY / "spl").rglob("*.py"):
+        if path.relative_to(REPOSITORY / "spl").parts[0] not in doors:
+            names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+            assert "Params" not in names, path
+    for step, kind in STEPS.items():
+        assert step == "write_report" or not issubclass(kind, Params), step

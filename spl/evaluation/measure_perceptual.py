@@ -21,7 +21,8 @@ def measure_perceptual(
     Reads per_image.csv and composited/ of the folder `evaluation`, the pictures beside the manifest `images` and the
     published networks in the settings' folder; writes LPIPS per image to `out` and the rest to a record beside it.
     Metrics that cannot be had are empty there, with the reason.
-    Raises: CheckpointError if a weight file is damaged or another one, DataError if a picture is missing or another one.
+    Raises: CheckpointError if a weight file is damaged or another one, DataError if a picture is missing or was
+    replaced.
     """
     per_image, weights, metrics = (
         evaluation / "per_image.csv",

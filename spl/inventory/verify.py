@@ -106,9 +106,11 @@ def _verify_listed(table: Path, record: dict[str, Any], workers: int) -> Iterato
 
 
 class _Listed(NamedTuple):
-    """A file that a table describes: what it is called, where its bytes lie, and their hash."""
+    """A file that a table describes: where its bytes lie, and their hash."""
 
     path: Path
+    name: str
+    """In an archive."""
     root: Path
     place: Place | None
     """None for a plain file."""
@@ -122,23 +124,24 @@ def _find_stored(folder: Path, record: dict[str, Any], row: dict[str, str]) -> _
     if container := row.get("container"):
         root, name = (Path(record["raw"]), row["source"]) if "raw" in record else (folder, row["file"])
         place = Place(container, *(int(row[column]) for column in ("offset", "size", "packed")))
-        return _Listed(root / name, root, place, row["sha256"])
+        return _Listed(root / container, name, root, place, row["sha256"])
     root = Path(record.get("folder", folder))
-    return _Listed(root / row["file"], root, None, row["sha256"])
+    return _Listed(root / row["file"], "", root, None, row["sha256"])
 
 
 def _find_filled(folder: Path, row: dict[str, str]) -> _Listed:
     path = folder / "composited" / Path(row["image"]).name
-    return _Listed(path, folder, None, row["composited_sha256"])
+    return _Listed(path, "", folder, None, row["composited_sha256"])
 
 
 def _verify_file(listed: _Listed) -> Finding:
     try:
         content = read_place(listed.root, listed.place) if listed.place else listed.path.read_bytes()
     except (DataError, OSError) as error:
-        is_there = (listed.root / listed.place.container).exists() if listed.place else listed.path.exists()
-        return Finding(listed.path, "edited" if is_there else "missing", str(error))
-    return Finding(listed.path, "right" if hashlib.sha256(content).hexdigest() == listed.sha256 else "edited")
+        return Finding(listed.path, "edited" if listed.path.exists() else "missing", str(error))
+    return Finding(
+        listed.path, "right" if hashlib.sha256(content).hexdigest() == listed.sha256 else "edited", listed.name
+    )
 
 
 def why(file: Path, params: Params) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""What each step depends on, as a slice of params.yaml, and the record that it leaves."""
+"""What each step depends on, where its files lie, and the record that it leaves."""

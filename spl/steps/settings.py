@@ -15,46 +15,11 @@ from pydantic import ValidationError
 
 from spl.common.errors import ParamsError
 from spl.common.files import canonical_json
+from spl.config import experiment, methods, teachers
 from spl.config.base import Name, Strict, counted
-from spl.config.experiment import (
-    Design,
-    Evaluation,
-    Figures,
-    ImageSource,
-    Layout,
-    MaskSource,
-    Params,
-    Perception,
-    Perceptual,
-    Smoothing,
-    TeacherPerception,
-    VGGPerception,
-)
-from spl.config.methods import (
-    ClassicalFill,
-    ECRecipe,
-    MFERecipe,
-    Network,
-    NetworkMethod,
-    Recipe,
-    ReleasedWeights,
-    RFRRecipe,
-    SPLRecipe,
-    without_training,
-)
+from spl.config.experiment import Design, Params
 from spl.config.registry import Source, load_registry, source_of
 from spl.config.releases import released_files
-from spl.config.teachers import (
-    Detection,
-    MiniaturePretext,
-    ReleasedTResNet,
-    ReleasedYOLO,
-    Teacher,
-    TeacherDetector,
-    TimmTeacher,
-    TorchvisionDetector,
-    TrainedTeacher,
-)
 
 VGG_FILES = {"vgg16": "vgg16-397923af.pth", "vgg19": "vgg19-dcbb9e9d.pth"}
 """torchvision's names; they end in the start of the file's sha256."""
@@ -144,8 +109,8 @@ class ImageSourceSettings(Settings):
     wildcards = ("dataset",)
     dataset: str
     seed: int
-    source: ImageSource
-    layout: Layout
+    source: experiment.ImageSource
+    layout: experiment.Layout
 
 
 class MaskSourceSettings(Settings):
@@ -153,7 +118,7 @@ class MaskSourceSettings(Settings):
 
     step = "fetch_masks"
     seed: int
-    source: Annotated[MaskSource, From("masks.source")]
+    source: Annotated[experiment.MaskSource, From("masks.source")]
     glob: Annotated[str, From("masks.glob")]
 
 
@@ -162,7 +127,7 @@ class PretextSettings(Settings):
 
     step = "fetch_pretext"
     seed: int
-    pretext: MiniaturePretext
+    pretext: teachers.MiniaturePretext
 
 
 class WeightSourceSettings(Settings):
@@ -210,7 +175,7 @@ class SmoothingSettings(Settings):
     wildcards = ("dataset",)
     dataset: str
     image_size: int
-    structure: Smoothing
+    structure: experiment.Smoothing
 
 
 class MaskSettings(Settings):
@@ -242,15 +207,15 @@ class TeacherSettings(Settings):
     wildcards = ("teacher",)
     teacher: str
     seed: int
-    network: Annotated[Teacher, From("teachers.{teacher}")]
-    pretext: MiniaturePretext | None
+    network: Annotated[teachers.Teacher, From("teachers.{teacher}")]
+    pretext: teachers.MiniaturePretext | None
     threads: int | None
 
     @classmethod
     def of(cls, params: Params, *, teacher: str) -> Self:
         """Leave out what is not trained here."""
         settings = super().of(params, teacher=teacher)
-        if isinstance(settings.network, TrainedTeacher):
+        if isinstance(settings.network, teachers.TrainedTeacher):
             return settings
         return settings.model_copy(update={"pretext": None, "threads": None})
 
@@ -267,12 +232,12 @@ class RunSettings(Settings):
     method: str
     seed: int
     image_size: int
-    recipe: Recipe | Network
-    released: ReleasedWeights | None
-    teacher: TeacherSettings | None
-    perception: Perception | None
-    structure: SmoothingSettings | None
-    threads: int | None
+    recipe: methods.Recipe | methods.Network
+    released: methods.ReleasedWeights | None = None
+    teacher: TeacherSettings | None = None
+    perception: experiment.Perception | None = None
+    structure: SmoothingSettings | None = None
+    threads: int | None = None
 
     @classmethod
     def of(cls, params: Params, *, dataset: str, method: str, seed: int | None = None) -> Self:
@@ -286,28 +251,19 @@ class RunSettings(Settings):
             raise ParamsError(
                 f"{method} on {dataset} is not run with the seed {seed}, but with {', '.join(map(str, seeds))}"
             )
-        run = cls(
-            dataset=dataset,
-            method=method,
-            seed=seeds[0] if seed is None else seed,
-            image_size=entry.image_size,
-            recipe=without_training(recipe),
-            released=None,
-            teacher=None,
-            perception=None,
-            structure=None,
-            threads=None,
-        )
-        if isinstance(recipe, ClassicalFill):
+        named = {"dataset": dataset, "method": method, "seed": seeds[0] if seed is None else seed}
+        run = cls(**named, image_size=entry.image_size, recipe=methods.without_training(recipe))
+        if isinstance(recipe, methods.ClassicalFill):
             return run
         if dataset in recipe.weights:
             return run.model_copy(update={"released": recipe.weights[dataset]})
         training = recipe.training.resolve(dataset)
-        perception = params.perception if isinstance(recipe, RFRRecipe | MFERecipe | ECRecipe) else None
-        teacher = perception.teacher if isinstance(perception, TeacherPerception) else None
-        if isinstance(recipe, SPLRecipe) and recipe.losses.lambda_prior > 0:
+        perceptual = isinstance(recipe, methods.RFRRecipe | methods.MFERecipe | methods.ECRecipe)
+        perception = params.perception if perceptual else None
+        teacher = perception.teacher if isinstance(perception, experiment.TeacherPerception) else None
+        if isinstance(recipe, methods.SPLRecipe) and recipe.losses.lambda_prior > 0:
             teacher = recipe.teacher
-        smoothed = isinstance(recipe, MFERecipe)
+        smoothed = isinstance(recipe, methods.MFERecipe)
         learnt_from = {
             "recipe": recipe.model_copy(update={"training": training, "weights": {}}),
             "teacher": TeacherSettings.of(params, teacher=teacher) if teacher else None,
@@ -324,17 +280,18 @@ class RunSettings(Settings):
         Raises: ParamsError if the dataset or the method is not in params.yaml, or the method has no weights.
         """
         recipe = pick(params, f"methods.{method}")
-        if isinstance(recipe, ClassicalFill):
+        if isinstance(recipe, methods.ClassicalFill):
             raise ParamsError(f"methods.{method} has no weights; those that have: {', '.join(params.network_methods)}")
-        released = recipe.model_copy(update={"weights": {dataset: ReleasedWeights(source="released", path=str(path))}})
-        methods = params.methods | {method: released}
-        return cls.of(params.model_copy(update={"methods": methods}), dataset=dataset, method=method)
+        weights = {dataset: methods.ReleasedWeights(source="released", path=str(path))}
+        named = params.methods | {method: recipe.model_copy(update={"weights": weights})}
+        return cls.of(params.model_copy(update={"methods": named}), dataset=dataset, method=method)
 
     def vgg_file(self) -> str | None:
         """Return the torchvision file that the perceptual losses need, if any."""
-        if not isinstance(self.perception, VGGPerception):
+        if not isinstance(self.perception, experiment.VGGPerception):
             return None
-        return f"{self.perception.folder}/{VGG_FILES['vgg19' if isinstance(self.recipe, ECRecipe) else 'vgg16']}"
+        network = "vgg19" if isinstance(self.recipe, methods.ECRecipe) else "vgg16"
+        return f"{self.perception.folder}/{VGG_FILES[network]}"
 
     def released_files(self) -> list[Path]:
         """Return the files of the released weights; empty for a run that is trained here."""
@@ -346,22 +303,21 @@ class Architecture(Strict):
 
     method: str
     image_size: int
-    recipe: ClassicalFill | Network
-    teacher: Teacher | None
+    recipe: methods.ClassicalFill | methods.Network
+    teacher: teachers.Teacher | None
     """The one that a prior is adapted to."""
     released: bool
 
     @classmethod
     def of(cls, params: "Params | FigureSettings", dataset: str, method: str) -> Self:
         """Take a method as it is built for a dataset."""
-        recipe, released = params.methods[method], False
+        recipe = params.methods[method]
+        released = isinstance(recipe, methods.NetworkMethod) and dataset in recipe.weights
         teacher = None
-        if isinstance(recipe, NetworkMethod):
-            released = dataset in recipe.weights
-        if isinstance(recipe, SPLRecipe) and recipe.teacher and recipe.losses.lambda_prior > 0 and not released:
+        if isinstance(recipe, methods.SPLRecipe) and recipe.teacher and recipe.losses.lambda_prior > 0 and not released:
             teacher = params.teachers[recipe.teacher]
-        size = params.datasets[dataset].image_size
-        return cls(method=method, image_size=size, recipe=without_training(recipe), teacher=teacher, released=released)
+        size, recipe = params.datasets[dataset].image_size, methods.without_training(recipe)
+        return cls(method=method, image_size=size, recipe=recipe, teacher=teacher, released=released)
 
 
 # Evidence ----------------------------------------------------------------------------------------
@@ -394,7 +350,7 @@ class PerceptualSettings(Settings):
     dataset: str
     method: str
     seed: int
-    perceptual: Annotated[Perceptual, From("evaluation.perceptual")]
+    perceptual: Annotated[experiment.Perceptual, From("evaluation.perceptual")]
     networks: tuple[str, ...]
     """Weight files that are there: when one arrives, a metric becomes available."""
     subset_seed: Annotated[int, From("seed")]
@@ -436,7 +392,7 @@ class DetectionSettings(Settings):
     method: str
     seed: int | None
     """Of the run."""
-    detector: TeacherSettings | TorchvisionDetector
+    detector: TeacherSettings | teachers.TorchvisionDetector
     min_score: Annotated[float, From("detection.min_score")]
     threads: int
 
@@ -447,7 +403,7 @@ class DetectionSettings(Settings):
         Raises: ParamsError if the experiment has no detector.
         """
         detector = pick(params, "detection.detector")
-        if isinstance(detector, TeacherDetector):
+        if isinstance(detector, teachers.TeacherDetector):
             detector = TeacherSettings.of(params, teacher=detector.teacher)
         seed = None if method == GROUND_TRUTH else RunSettings.of(params, dataset=dataset, method=method).seed
         return super().of(params, dataset=dataset, method=method, seed=seed, detector=detector)
@@ -476,7 +432,7 @@ class TableSettings(Settings, Design):
     """Table 1."""
 
     step = "table1"
-    evaluation: Evaluation
+    evaluation: experiment.Evaluation
 
 
 class FurtherSettings(TableSettings):
@@ -501,7 +457,7 @@ class ClaimSettings(TableSettings):
     """The paper's claims."""
 
     step = "check_claims"
-    detection: Detection | None
+    detection: teachers.Detection | None
 
 
 class FigureSettings(TableSettings):
@@ -510,8 +466,8 @@ class FigureSettings(TableSettings):
     step = "draw_figure"
     wildcards = ("figure",)
     figure: Literal["fig1", "fig2", "fig3", "fig4", "fig5", "grid"]
-    teachers: dict[Name, Teacher]
-    figures: Figures
+    teachers: dict[Name, teachers.Teacher]
+    figures: experiment.Figures
 
 
 class ExampleSettings(Settings, Design):
@@ -520,7 +476,7 @@ class ExampleSettings(Settings, Design):
     step = "draw_examples"
     wildcards = ("dataset",)
     dataset: str
-    figures: Figures
+    figures: experiment.Figures
 
 
 class ReportSettings(Settings, Params):
@@ -529,25 +485,23 @@ class ReportSettings(Settings, Params):
     step = "write_report"
 
 
-STEPS: dict[str, type[Settings]] = {
-    kind.step: kind
-    for kind in (
-        ImageSourceSettings, MaskSourceSettings, PretextSettings, WeightSourceSettings, ImageSettings,
-        SmoothingSettings, MaskSettings, PairSettings, TeacherSettings, RunSettings, EvaluationSettings,
-        PerceptualSettings, GuidanceSettings, DetectionSettings, CostSettings, TableSettings, FurtherSettings,
-        AblationSettings, GridSettings, ClaimSettings, FigureSettings, ExampleSettings, ReportSettings,
-    )
-}  # fmt: skip
+def _kinds(kind: type[Settings]) -> list[type[Settings]]:
+    return [kind, *(deeper for own in kind.__subclasses__() for deeper in _kinds(own))]
+
+
+STEPS = {kind.step: kind for kind in _kinds(Settings)[1:]}
 """By the name of the rule."""
 
 
 # What an experiment needs ------------------------------------------------------------------------
 
 
-def supplied_teacher_file(teacher: Teacher) -> str | None:
+def supplied_teacher_file(teacher: teachers.Teacher) -> str | None:
     """Return the file that a person has to supply for a teacher, if any."""
     match teacher:
-        case ReleasedTResNet(path=path) | ReleasedYOLO(path=path) | TimmTeacher(weights=path):
+        case teachers.ReleasedTResNet(path=path) | teachers.ReleasedYOLO(path=path):
+            return path
+        case teachers.TimmTeacher(weights=path):
             return path
     return None
 
@@ -560,7 +514,7 @@ def first_runs(params: Params) -> list[RunSettings]:
 def needed_teachers(params: Params) -> list[str]:
     """Return the teachers that some run learns from or that find objects."""
     names = {run.teacher.teacher for run in first_runs(params) if run.teacher}
-    if params.detection and isinstance(params.detection.detector, TeacherDetector):
+    if params.detection and isinstance(params.detection.detector, teachers.TeacherDetector):
         names.add(params.detection.detector.teacher)
     return sorted(names)
 
@@ -568,10 +522,10 @@ def needed_teachers(params: Params) -> list[str]:
 def weight_files(params: Params) -> list[str]:
     """Return the weight files that trainings, evaluations and detections cannot do without."""
     runs = first_runs(params)
-    teachers = [params.teachers[name] for name in needed_teachers(params)]
-    files: list[str | Path | None] = [*map(supplied_teacher_file, teachers), *(run.vgg_file() for run in runs)]
+    files: list[str | Path | None] = [supplied_teacher_file(params.teachers[name]) for name in needed_teachers(params)]
+    files += [run.vgg_file() for run in runs]
     files += [file for run in runs for file in run.released_files()]
-    if params.detection and isinstance(params.detection.detector, TorchvisionDetector):
+    if params.detection and isinstance(params.detection.detector, teachers.TorchvisionDetector):
         files.append(params.detection.detector.path)
     return sorted({str(file) for file in files if file})
 

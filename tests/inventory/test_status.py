@@ -1,4 +1,4 @@
-"""`spl data status` tells what an experiment needs from elsewhere, what of it is here, and what its lack blocks."""
+"""`spl status` tells what an experiment needs from elsewhere, what of it is here, and what its lack blocks."""
 
 import subprocess
 import sys

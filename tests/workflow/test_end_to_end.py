@@ -261,7 +261,7 @@ def test_all_is_right_as_it_was_built(built, spl):
     ended = spl("verify", cwd=built.folder)
     assert ended.status == 0
     assert re.fullmatch(r"[\d,]+ right\n", ended.out)
-    assert int(ended.out.split()[0].replace(",", "")) > 250
+    assert int(ended.out.split()[0].replace(",", "")) > 150
 
 
 FIRST = "results/weights/paris/rn/seed1"
@@ -270,7 +270,7 @@ EDITS = {
     "data/sources/pretext.csv": ("train-teacher", "--teacher", "multilabel"),
     "data/prepared/paris/manifest.csv": ("pair-masks", "--dataset", "paris"),
     "data/prepared/paris/train/0000000.png": ("train-method", "--dataset", "paris", "--method", "rn"),
-    "data/prepared/paris/test/0000008.png": ("draw-examples", "--dataset", "paris"),
+    "data/prepared/paris/test/0000008.png": ("detect-objects", "--dataset", "paris"),
     "data/prepared/paris/structure/manifest.csv": ("train-method", "--dataset", "paris", "--method", "mfe"),
     "data/prepared/paris/structure/train/0000001.png": ("train-method", "--dataset", "paris", "--method", "mfe"),
     "data/masks/masks.csv": ("pair-masks", "--dataset", "paris"),
@@ -285,7 +285,7 @@ EDITS = {
     f"{FIRST}/run.json": ("write-report",),
     f"{FIRST}/log.csv": ("write-report",),
     "results/eval/paris/rn/seed1/per_image.csv": ("table1",),
-    "results/eval/paris/spl/seed1/composited/0000008.png": ("draw-examples", "--dataset", "paris"),
+    "results/eval/paris/spl/seed1/composited/0000008.png": ("detect-objects", "--dataset", "paris", "--method", "spl"),
     "results/eval/paris/rn/seed1/composited/0000009.png": ("detect-objects", "--dataset", "paris", "--method", "rn"),
     "results/perceptual/paris/rn/seed1.csv": ("further-metrics",),
     "results/perceptual/paris/rn/seed1.json": ("further-metrics",),
@@ -325,7 +325,7 @@ def test_an_edit_is_found_by_verify_and_refused_by_the_next_command(copy, spl, n
     edit(copy / name)
     found = spl("verify", cwd=copy)
     assert found.status == 1
-    assert f"{name}: edited" in found.out or f"{Path(name).parent}" in found.out
+    assert f"{name}: edited" in found.out
     if EDITS[name]:
         ended = spl(*EDITS[name], cwd=copy)
         assert ended.status == 1
