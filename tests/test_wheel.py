@@ -60,7 +60,7 @@ def test_it_says_its_version(installed):
 
 
 def test_it_knows_the_registry_of_sources(installed):
-    told = installed("data", "status", "--params", REPOSITORY / "presets/paper.yaml")
+    told = installed("status", "--params", REPOSITORY / "presets/paper.yaml")
     assert "places365" in told
     assert "missing" in told
 

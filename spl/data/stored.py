@@ -55,10 +55,9 @@ class StoredFiles:
 
         Raises: DataError if the file is missing, or not the one that the table describes, or not of the given hash.
         """
-        content = read_place(*self.where(i))
-        _require_hash(
-            content, sha256 or self._sha256[i].tobytes().hex(), self._table.parent / self.name(i), self._table
-        )
+        root, place = self.where(i)
+        content = read_place(root, place)
+        _require_hash(content, sha256 or self._sha256[i].tobytes().hex(), root / place.container, self._table)
         return content
 
     @cached_property

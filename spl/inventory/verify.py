@@ -78,7 +78,11 @@ def _verify_record(record: Path, params: Params, workers: int) -> Iterator[Findi
         yield Finding(record, "edited", str(error))
         return
     for line in changed:
-        yield Finding(record, "of other inputs" if line.startswith("input ") else "of other settings", line)
+        path = next((Path(path) for name, path in there.items() if line.startswith(f"input {name} ")), None)
+        if path and record_of(path) is None:  # an archive or a weight file: no step has made it
+            yield Finding(path, "edited", f"since {record} was written")
+        else:
+            yield Finding(record, "of other inputs" if path else "of other settings", line)
     if "folder" in content and not Path(content["folder"]).exists():
         yield Finding(Path(content["folder"]), "edited", "raw files are gone")
     elif not changed:

@@ -156,7 +156,9 @@ def make_clone(root: Path, *changes: Callable[[dict], dict]) -> Clone:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Clone:
-    """A clone in which Snakemake has built everything."""
+    """A clone in which Snakemake has built everything; that of $SPL_BUILT, where tools/mutations.py has made one."""
+    if folder := os.environ.get("SPL_BUILT"):
+        return Clone(Path(folder), Path(folder) / ".cache")
     clone = make_clone(tmp_path_factory.mktemp("built"), gather)
     clone.run("snakemake", "--cores", "2", "all")
     return clone

@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from tests.conftest import read_raw
+from tests.conftest import read_raw, set_value
 from tests.workflow.conftest import Clone
 
 
@@ -39,6 +39,13 @@ def copy(reproduced, tmp_path):
     """A copy of the reproduced clone, files and times alike, to change at will."""
     shutil.copytree(reproduced.folder, tmp_path / "copy", symlinks=True)
     return Clone(tmp_path / "copy", tmp_path / "cache")
+
+
+def test_every_stage_depends_on_all_of_the_parameters(copy):
+    """Seen to fail before: `perception` was no parameter of the stage `teachers`, which reads it."""
+    copy.set_params(lambda raw: set_value(raw, "perception", {"kind": "vgg", "folder": "data/raw/vgg"}))
+    stages = read_raw(copy.folder / "dvc.yaml")["stages"]
+    assert json.loads(copy.run("dvc", "status", "--json")).keys() == stages.keys()
 
 
 def test_old_weights_under_new_settings_are_found_stale_and_refused(reproduced, write_params, spl):
