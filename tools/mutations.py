@@ -1,4 +1,4 @@
-"""Would a forgotten input be noticed? Delete one after the other, and see the tests of graph, settings and records fail.
+"""Would a forgotten input be noticed? Delete one after the other: the tests of graph, settings and records must fail.
 
     python tools/mutations.py fields     every field of every step's settings                             ten minutes
     python tools/mutations.py rules      every named input of every rule                                  five minutes

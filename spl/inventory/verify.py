@@ -44,26 +44,42 @@ def verify(params: Params, places: Sequence[Path] = FOLDERS, *, workers: int = 1
 
 
 def stale_results(params: Params, places: Sequence[Path] = FOLDERS) -> list[Path]:
-    """Return a file of every step of the experiment that has to run again, for `snakemake --forcerun`."""
+    """Return a file of every step of the experiment that has to run again, for `snakemake --forcerun`.
+
+    Missing outputs are not returned: Snakemake makes them anyway where they are needed.
+    """
     found = []
     for record in records(places):
-        states = {finding.state for finding in _verify_record(record, params, 1)}
-        if states - {"right", "foreign", "missing"}:
-            found.append(next(iter(recorded_outputs(record)), record))
+        outputs = recorded_outputs(record)
+        wrong = [finding for finding in _verify_record(record, params, 1) if finding.state not in ("right", "foreign")]
+        if any(finding.state != "missing" or finding.path not in outputs for finding in wrong):
+            found.append(next(iter(outputs), record))
     return found
 
 
 def records(places: Sequence[Path] = FOLDERS) -> Iterator[Path]:
     """Yield all records in folders, or those that are named."""
     for path in sorted(path for place in places for path in ([place] if place.is_file() else place.glob("**/*.json"))):
-        content = read_json(path)
-        if isinstance(content, dict) and "settings" in content:
+        content = _read(path)
+        if content is None or "settings" in content:
             yield path
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Read a JSON object; None for what is none, such as a record that was cut off."""
+    try:
+        content = read_json(path)
+    except DataError:
+        return None
+    return content if isinstance(content, dict) else {}
 
 
 def _verify_record(record: Path, params: Params, workers: int) -> Iterator[Finding]:
     """Say what a record and everything that it lists are."""
-    content = read_json(record)
+    content = _read(record)
+    if content is None:
+        yield Finding(record, "edited", "no JSON any more")
+        return
     if content.get("format") != FORMAT:
         yield Finding(record, "of an older format")
         return
@@ -71,7 +87,7 @@ def _verify_record(record: Path, params: Params, workers: int) -> Iterator[Findi
         wanted = STEPS[content["step"]].of(params, **content["wildcards"])
         there = {name: file["path"] for name, file in content["inputs"].items() if Path(file["path"]).exists()}
         changed = differences(record, wanted, {name: _digest(Path(path)) for name, path in there.items()})
-    except (ParamsError, KeyError):
+    except (ParamsError, KeyError, TypeError):
         yield Finding(record, "foreign")
         return
     except SPLError as error:
@@ -178,8 +194,8 @@ def _why(file: Path, params: Params, depth: int, shown: set[Path]) -> Iterator[s
 
 def _own_record(file: Path) -> Path | None:
     """Return a file that is itself a record, such as that of a fetch."""
-    content: Any = read_json(file) if file.suffix == ".json" and file.exists() else None
-    return file if isinstance(content, dict) and content.get("format") == FORMAT and "step" in content else None
+    content = (_read(file) if file.suffix == ".json" and file.exists() else None) or {}
+    return file if content.get("format") == FORMAT and "step" in content else None
 
 
 def _digest(path: Path) -> str:
