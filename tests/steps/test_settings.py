@@ -234,6 +234,32 @@ def test_every_value_reaches_the_dear_steps_that_it_counts_for_and_no_others(mon
     assert tried > 90
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "wanted"),
+    [
+        ("threads", 2, {"evaluate_method", "measure_perceptual", "keep_guidance", "detect_objects"}),
+        ("datasets.places2.layout.kind", "places365_flat", {"fetch_images"}),
+        ("masks.hole", "black", {"group_masks"}),
+    ],
+)
+def test_what_the_demo_cannot_vary_counts_in_the_papers_run(write_params, path, value, wanted):
+    """Nearly all of it is released there, so threads do not come with a training."""
+    raw = read_raw(REPOSITORY / "presets/paper.yaml")
+    dataset, edges = raw["figures"]["fig5"]["dataset"], raw["figures"]["fig5"]["edges"]
+    assert dataset in raw["methods"][edges]["weights"]
+    run = {"dataset": dataset, "method": edges}
+
+    def found():
+        params = load_params(write_params(raw))
+        named = {"evaluate_method": run, "measure_perceptual": run, "keep_guidance": run, "detect_objects": run,
+                 "fetch_images": {"dataset": dataset}, "group_masks": {}}  # fmt: skip
+        return {step: canonical(STEPS[step].of(params, **wildcards)) for step, wildcards in named.items()}
+
+    before = found()
+    set_value(raw, path, value)
+    assert {step for step, settings in found().items() if settings != before[step]} == wanted
+
+
 # A run -------------------------------------------------------------------------------------------
 
 
