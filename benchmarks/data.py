@@ -20,14 +20,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from spl.config.experiment import ArchiveLayout, Masks, Supplied
+from spl.config.experiment import ArchiveLayout, Supplied
 from spl.data.group_masks import group_masks
 from spl.data.prepare_images import prepare_images
 from spl.miniature.images import draw_picture
 from spl.miniature.masks import draw_mask
 from spl.sources.fetch import fetch_images, fetch_masks
 from spl.sources.raw_files import RawFiles, read_place
-from spl.steps.slices import DataSettings, ImageSourceSettings, MaskSettings
+from spl.steps.settings import ImageSettings, ImageSourceSettings, MaskSettings, MaskSourceSettings
 
 
 def decode(content: bytes) -> None:
@@ -104,9 +104,9 @@ def celeba(folder: Path, count: int, workers: int) -> None:
 def prepare(folder: Path, layout: str, crop: int | None, workers: int) -> float:
     """Fetch and prepare a source; return the seconds of preparing."""
     source = Supplied(kind="supplied", path=str(folder / "raw"))
-    settings = ImageSourceSettings(seed=1, name="x", source=source, layout=ArchiveLayout(kind=layout))
+    settings = ImageSourceSettings(seed=1, dataset="x", source=source, layout=ArchiveLayout(kind=layout))
     fetch_images(settings, folder / "x.json")
-    data = DataSettings(seed=1, name="x", crop=crop, image_size=256, validation=0, skip_unreadable=0)
+    data = ImageSettings(seed=1, dataset="x", crop=crop, image_size=256, validation=0, skip_unreadable=0)
     began = time.perf_counter()
     prepare_images(data, folder / "x.json", folder / "prepared", workers=workers)
     return time.perf_counter() - began
@@ -124,10 +124,9 @@ def masks(folder: Path, count: int, workers: int) -> None:
         for i in range(count):
             archive.writestr(f"mask/testing_mask_dataset/{i:05d}.png", drawn[i % len(drawn)])
     source = Supplied(kind="supplied", path=str(folder / "raw"))
-    settings = MaskSettings(seed=1, masks=Masks(source=source, glob="**/*.png", hole="white"))
-    fetch_masks(settings, folder / "x.json")
+    fetch_masks(MaskSourceSettings(seed=1, source=source, glob="**/*.png"), folder / "x.json")
     began = time.perf_counter()
-    group_masks(settings, folder / "x.json", folder / "grouped", workers=workers)
+    group_masks(MaskSettings(hole="white"), folder / "x.json", folder / "grouped", workers=workers)
     ours = time.perf_counter() - began
     compare("masks, 512 x 512 PNG in a .zip", count, ours, least(decode, folder / "raw", workers))
 
@@ -145,11 +144,11 @@ def huge(folder: Path, workers: int) -> None:
             file.write(info.tobuf() + content + padding)
         file.write(b"\0" * 1024)
     source = Supplied(kind="supplied", path=str(folder / "raw"))
-    settings = ImageSourceSettings(seed=1, name="x", source=source, layout=ArchiveLayout(kind="places365"))
+    settings = ImageSourceSettings(seed=1, dataset="x", source=source, layout=ArchiveLayout(kind="places365"))
     began = time.perf_counter()
     fetch_images(settings, folder / "x.json")
     print(f"listing 1,839,960 members: {time.perf_counter() - began:.0f} s, {peak()}", flush=True)
-    data = DataSettings(seed=1, name="x", crop=None, image_size=32, validation=0, skip_unreadable=0)
+    data = ImageSettings(seed=1, dataset="x", crop=None, image_size=32, validation=0, skip_unreadable=0)
     began = time.perf_counter()
     prepare_images(data, folder / "x.json", folder / "prepared", workers=workers)
     print(f"preparing them: {time.perf_counter() - began:.0f} s, {peak()}", flush=True)

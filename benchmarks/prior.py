@@ -28,8 +28,7 @@ from spl.evaluation.per_image import evaluate
 from spl.models.build import as_inpainter, load_generator
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.spl import SPL, build_spl
-from spl.steps import slices
-from spl.steps.slices import RunSettings
+from spl.steps.settings import RunSettings
 from spl.teachers.build import FrozenTeacher, load_teacher
 from spl.tensors.compositing import mask_out
 from spl.tensors.loaders import InpaintingStream, TestPairs
@@ -159,8 +158,8 @@ def main() -> None:
     os.chdir(arguments.directory)
     assert params.ablations is not None
     dataset, reference = params.ablations.dataset, params.ablations.reference
-    run = slices.run_settings(params, dataset, reference)
-    settings = slices.teacher_settings(params, arguments.teacher).teacher
+    run = RunSettings.of(params, dataset=dataset, method=reference)
+    settings = params.teachers[arguments.teacher]
     teacher = load_teacher(settings, Path(f"results/teachers/{arguments.teacher}/weights.safetensors"))
     stream, pairs = stream_of(run, seed=0), pairs_of(run)
     fitted = [torch.stack(part) for part in zip(*(stream[i] for i in range(FITTED)), strict=True)]
@@ -169,7 +168,7 @@ def main() -> None:
     for method in (reference, *params.ablations.methods):
         shares = []
         for seed in params.seeds:
-            each = slices.run_settings(params, dataset, method, seed)
+            each = RunSettings.of(params, dataset=dataset, method=method, seed=seed)
             weights = Path(f"results/weights/{dataset}/{method}/seed{seed}")
             assert isinstance(each.recipe, SPLRecipe)
             network = load_generator(each.recipe, weights, image_size=each.image_size, device=CPU).eval()

@@ -10,7 +10,7 @@ import torch
 
 from spl.config.load import load_params
 from spl.config.methods import ECRecipe
-from spl.steps.slices import RunSettings, run_settings
+from spl.steps.settings import RunSettings
 from spl.teachers.build import build_teacher
 from spl.teachers.perception import load_perception
 from spl.tensors.device import pick_device
@@ -30,7 +30,7 @@ def main() -> None:
     params, device = load_params(arguments.params), pick_device(arguments.device)
     dataset = next(iter(params.datasets))
     for name in params.network_methods:
-        run = run_settings(params, dataset, name)
+        run = RunSettings.of(params, dataset=dataset, method=name)
         print(f"{name:14} {measure(run, device, arguments.steps)}")
 
 
