@@ -37,7 +37,7 @@ def main() -> None:
 def measure(run: RunSettings, device: torch.device, steps: int) -> str:
     """Return seconds per step and images per second as text."""
     recipe, size = run.recipe, run.image_size
-    teacher = build_teacher(run.teacher.teacher).to(device) if run.teacher else None
+    teacher = build_teacher(run.teacher.network).to(device) if run.teacher else None
     around = Surroundings(
         world=World(0, 1, device),
         image_size=size,
