@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spl.common.errors import ParamsError
-from spl.steps.records import take_all, write_record
+from spl.steps.records import Inputs, write_record
 from spl.steps.settings import FigureSettings, drawn_figures
 
 
@@ -15,13 +15,13 @@ def draw_figure(settings: FigureSettings, *, results: Path, data: Path, out: Pat
     """
     if settings.figure not in drawn_figures(settings):
         raise ParamsError(f"params.yaml has no {settings.figure}: its section is null")
-    read = _drawing(settings.figure)(settings, results=results, data=data, out=out)
+    inputs = _drawing(settings.figure)(settings, results=results, data=data, out=out)
     outputs = {"pdf": out, "png": out.with_suffix(".png")}
-    write_record(out.with_suffix(".json"), settings, take_all(dict.fromkeys(read)), outputs)
+    write_record(out.with_suffix(".json"), settings, inputs, outputs)
 
 
-def _drawing(figure: str) -> Callable[..., list[Path]]:
-    """Return the function that draws a figure and returns the files that it read; torch is for figure 2 only."""
+def _drawing(figure: str) -> Callable[..., Inputs]:
+    """Return the function that draws a figure and says what it read; torch is for figure 2 only."""
     match figure:
         case "fig1":
             from spl.figures.fig1 import draw_fig1 as draw

@@ -17,19 +17,21 @@ from spl.figures.detections import (
 )
 from spl.figures.pictures import Evidence, picture_grid, show
 from spl.figures.style import PAGE_WIDTH, save_figure
+from spl.steps.records import Inputs, take_all
 from spl.steps.settings import GROUND_TRUTH, FigureSettings
 
 
-def draw_fig1(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> list[Path]:
+def draw_fig1(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> Inputs:
     """Draw input, results with detections, the prior's k-means picture and the ground truth side by side.
 
-    The picture is one whose hole hides at least half of an object, if there is any. Returns the files that were read.
+    The picture is one whose hole hides at least half of an object, if there is any. Returns what was read.
     """
     figure, choice, clusters = settings.figures.fig1, Choice.of(settings), settings.figures.clusters
     assert figure is not None
     evidence = Evidence.of(settings, figure.dataset, figure.methods, results=results, data=data)
     guidance = guidance_file(results, figure.dataset, figure.prior)
     found_files = detection_files(results, figure.dataset, figure.methods)
+    inputs = take_all([*evidence.files(), guidance, *found_files.values()])
     names, priors = read_guidance(guidance, kind="prior")
     detections = read_detections(found_files)
     table = evidence.table(figure.methods[-1])
@@ -50,4 +52,4 @@ def draw_fig1(settings: FigureSettings, *, results: Path, data: Path, out: Path)
             draw_detections(axis, found[source], colours)
     add_legend(canvas, colours)
     save_figure(canvas, out, shown=f"{figure.dataset}/{image}")
-    return [*evidence.files(), guidance, *found_files.values()]
+    return inputs

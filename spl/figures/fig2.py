@@ -13,6 +13,7 @@ from spl.figures.style import NORMAL, PAGE_WIDTH, save_figure
 from spl.models.layers import SPADE, ResidualBlock, ResidualDenseBlock, SPADEResidualBlock
 from spl.models.spl import DenseBody
 from spl.models.trace import Shape, Step, trace
+from spl.steps.records import Inputs
 from spl.steps.settings import Architecture, FigureSettings
 
 HEIGHT = 4.2
@@ -48,7 +49,7 @@ class Slab(NamedTuple):
     stacked: bool = False
 
 
-def draw_fig2(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> list[Path]:
+def draw_fig2(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> Inputs:
     """Draw encoder, semantic learner and decoder with shapes and numbers of parameters; nothing is read."""
     figure = settings.figures.fig2
     assert figure is not None
@@ -68,7 +69,7 @@ def draw_fig2(settings: FigureSettings, *, results: Path, data: Path, out: Path)
     _draw_fusion(diagram, steps)
     _draw_legend(diagram, _kinds(steps), training=has_teacher)
     save_figure(diagram.figure, out)
-    return []
+    return {}
 
 
 # --- Parts ------------------------------------------------------------------------------------------------------------

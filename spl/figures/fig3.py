@@ -19,14 +19,15 @@ from spl.figures.detections import (
 )
 from spl.figures.pictures import Evidence, picture_grid, show
 from spl.figures.style import PAGE_WIDTH, save_figure
+from spl.steps.records import Inputs, take_all
 from spl.steps.settings import GROUND_TRUTH, FigureSettings
 
 
-def draw_fig3(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> list[Path]:
+def draw_fig3(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> Inputs:
     """Draw input, every method and ground truth below each other.
 
-    The last column shows a picture whose hole hides at least half of an object, if there is any. Returns the files that
-    were read.
+    The last column shows a picture whose hole hides at least half of an object, if there is any. Returns what
+    was read.
     """
     figure, choice = settings.figures.fig3, Choice.of(settings)
     assert figure is not None
@@ -35,6 +36,7 @@ def draw_fig3(settings: FigureSettings, *, results: Path, data: Path, out: Path)
         for dataset in dict.fromkeys([*figure.images, figure.detections])
     }
     found_files = detection_files(results, figure.detections, figure.methods)
+    inputs = take_all([*(file for shown in evidence.values() for file in shown.files()), *found_files.values()])
     detections = read_detections(found_files)
     table = evidence[figure.detections].table(figure.methods[-1])
     detected = choose_hiding(evidence[figure.detections], detections[GROUND_TRUTH], table, choice)
@@ -60,7 +62,7 @@ def draw_fig3(settings: FigureSettings, *, results: Path, data: Path, out: Path)
         draw_detections(axis, found[source], colours)
     add_legend(canvas, colours)
     save_figure(canvas, out, shown=", ".join(f"{d}/{i}" for d, i in [*columns, (figure.detections, detected)]))
-    return [*(file for shown in evidence.values() for file in shown.files()), *found_files.values()]
+    return inputs
 
 
 def _panes(evidence: Evidence, image: str, methods: tuple[str, ...]) -> list[np.ndarray]:

@@ -12,6 +12,7 @@ from spl.common.errors import DataError
 from spl.common.labels import method_title, metric_title
 from spl.common.tables import read_table
 from spl.figures.style import INK, PAGE_WIDTH, RULE, SMALL, method_colours, save_figure
+from spl.steps.records import Inputs, take_all
 from spl.steps.settings import FigureSettings
 
 ORDER = ("psnr", "ssim", "mae")
@@ -20,14 +21,15 @@ MASK_RATIO = "all"
 """Of the bars; the table has the others too."""
 
 
-def draw_fig4(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> list[Path]:
+def draw_fig4(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> Inputs:
     """Draw a panel of bars for every metric.
 
     A bar's whiskers are the interval of its paired difference to the reference, so those that do not reach the
-    reference's line mark a difference; dots are single trainings. Returns the files that were read.
+    reference's line mark a difference; dots are single trainings. Returns what was read.
     Raises: DataError if the table has no rows.
     """
     csv = results / "ablations.csv"
+    inputs = take_all([csv])
     table = read_table(csv)
     if settings.ablations is None or table.empty:
         raise DataError(f"{csv} has no rows: params.yaml has no ablations, so there is no figure 4 to draw")
@@ -45,7 +47,7 @@ def draw_fig4(settings: FigureSettings, *, results: Path, data: Path, out: Path)
         fontsize=SMALL,
     )
     save_figure(figure, out)
-    return [csv]
+    return inputs
 
 
 def _draw_bars(axis: Axes, rows: pd.DataFrame) -> None:

@@ -11,21 +11,23 @@ from spl.figures.choose import Choice, choose_pictures
 from spl.figures.clusters import cluster_priors, guidance_file, paint, read_guidance
 from spl.figures.pictures import Evidence, picture_grid, show
 from spl.figures.style import INK, PAGE_WIDTH, save_figure
+from spl.steps.records import Inputs, take_all
 from spl.steps.settings import FigureSettings
 
 PREDICTED = "#0055cc"
 """Colour of edges inside the hole; those outside are Canny's."""
 
 
-def draw_fig5(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> list[Path]:
+def draw_fig5(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> Inputs:
     """Draw input, edges and what is made of them, the prior's k-means picture and what is made of it, ground truth.
 
-    Returns the files that were read.
+    Returns what was read.
     """
     figure, choice, clustering = settings.figures.fig5, Choice.of(settings), settings.figures.clusters
     assert figure is not None
     evidence = Evidence.of(settings, figure.dataset, (figure.edges, figure.prior), results=results, data=data)
     guidance = [guidance_file(results, figure.dataset, method) for method in (figure.prior, figure.edges)]
+    inputs = take_all([*evidence.files(), *guidance])
     named_priors, priors = read_guidance(guidance[0], kind="prior")
     named_edges, edges = read_guidance(guidance[1], kind="edges")
     both = set(named_priors) & set(named_edges)
@@ -51,7 +53,7 @@ def draw_fig5(settings: FigureSettings, *, results: Path, data: Path, out: Path)
         for axis, pixels in zip(line, panes, strict=True):
             show(axis, pixels)
     save_figure(canvas, out, shown=", ".join(f"{figure.dataset}/{image}" for image in images))
-    return [*evidence.files(), *guidance]
+    return inputs
 
 
 def draw_edges(edges: np.ndarray, hole: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from spl.common.errors import DataError
 from spl.common.labels import method_title
 from spl.common.tables import read_table
 from spl.figures.style import GREY, INK, PAGE_WIDTH, RULE, SMALL, method_colours, save_figure
+from spl.steps.records import Inputs, take_all
 from spl.steps.settings import FigureSettings
 
 TITLES = {
@@ -22,13 +23,14 @@ TITLES = {
 }
 
 
-def draw_grid(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> list[Path]:
+def draw_grid(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> Inputs:
     """Draw PSNR against every weight that varies, a row of panels for each dataset.
 
     Every point is in every panel of its dataset; the line joins the best of each value.
-    Returns the files that were read. Raises: DataError if the table has no rows.
+    Returns what was read. Raises: DataError if the table has no rows.
     """
     csv = results / "grid.csv"
+    inputs = take_all([csv])
     table = read_table(csv)
     if settings.grid is None or table.empty:
         raise DataError(f"{csv} has no rows: params.yaml has no grid, so there is no picture of it to draw")
@@ -50,7 +52,7 @@ def draw_grid(settings: FigureSettings, *, results: Path, data: Path, out: Path)
         fontsize=SMALL,
     )
     save_figure(figure, out)
-    return [csv]
+    return inputs
 
 
 def _draw_weight(axis: Axes, rows: pd.DataFrame, weight: str, method: str, colour: str) -> None:

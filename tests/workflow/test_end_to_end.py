@@ -320,6 +320,10 @@ def edit(path):
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
+def times(folder):
+    return {path: path.stat().st_mtime_ns for top in ("data", "results") for path in (folder / top).rglob("*")}
+
+
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edit_is_found_by_verify_and_refused_by_the_next_command(copy, spl, name):
     """Seen to fail before for 31 of 39 kinds: neither noticed, and most were used."""
@@ -330,8 +334,10 @@ def test_an_edit_is_found_by_verify_and_refused_by_the_next_command(copy, spl, n
         assert found.status == 1
         assert f"{name}: edited" in found.out
         if EDITS[name]:
+            there = times(copy)
             ended = spl(*EDITS[name], cwd=copy)
             assert ended.status == 1
+            assert times(copy) == there, "something was written before the input was looked at"
             message = ended.err.splitlines()[-1]
             assert all(part in message for part in (Path(name).name, "edited", "--forcerun"))
     finally:
