@@ -17,7 +17,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -83,8 +83,8 @@ def load(raw: Any) -> Any:
         return the("load_params")(path)
 
 
-def settings_of_steps(params: Any) -> dict[str, str]:
-    """Return what counts for every step, as canonical strings by rule and wildcards."""
+def settings_of_steps(params: Any, only: Collection[str] = ()) -> dict[str, str]:
+    """Return what counts for every step, or for some, as canonical strings by rule and wildcards."""
     names = {
         "dataset": list(params.datasets),
         "method": [*params.methods, "ground_truth"],
@@ -95,6 +95,8 @@ def settings_of_steps(params: Any) -> dict[str, str]:
     }
     found = {}
     for step, kind in inspect.getmodule(the("ReportSettings")).STEPS.items():
+        if only and step not in only:
+            continue
         for values in itertools.product(*(names[key] for key in kind.wildcards)):
             with contextlib.suppress(the("ParamsError")):
                 settings = kind.of(params, **dict(zip(kind.wildcards, values, strict=True)))

@@ -218,13 +218,13 @@ def matrix_cases():
 def test_every_value_reaches_the_dear_steps_that_it_counts_for_and_no_others(monkeypatch):
     raw, cases = read_raw(REPOSITORY / "presets/demo.yaml"), matrix_cases()
     monkeypatch.setattr("yaml.load", lambda text, *_: json.loads(text))  # ten times as fast
-    before, tried = settings_of_steps(load(raw)), 0
+    before, tried = settings_of_steps(load(raw), DEPENDS), 0
     for path, value in cases:
         leaf = ".".join(map(str, path))
         wanted = {step for step, patterns in DEPENDS.items() if any(fnmatch(leaf, p) for p in patterns.split())}
         for other in other_values(path, value, raw):
             try:
-                after = settings_of_steps(load(replaced(raw, path, other)))
+                after = settings_of_steps(load(replaced(raw, path, other)), DEPENDS)
             except ParamsError:
                 continue
             changed = {step.split()[0] for step in before if before[step] != after.get(step, before[step])}

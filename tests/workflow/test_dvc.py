@@ -79,7 +79,7 @@ def test_clone_pull_and_sync_leave_nothing_to_do(reproduced, copy, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("where", "stage"), [((), "report"), (("--temp",), "weights")], ids=["in place", "in a temporary workspace"]
+    ("where", "stage"), [((), "evidence"), (("--temp",), "weights")], ids=["in place", "in a temporary workspace"]
 )
 def test_an_experiment_retrains_what_it_touches_and_nothing_else(copy, where, stage):
     copy.run("git", "add", "-f", "dvc.lock")
