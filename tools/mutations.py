@@ -11,6 +11,7 @@ tiny experiment of the tests is built.
 import ast
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
