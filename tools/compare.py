@@ -50,8 +50,9 @@ RENAMED: dict[str, str] = {
     "results/metrics.csv": "results/further_metrics.csv",
     "results/figure4.csv": "results/ablations.csv",
     "steps train --dataset": "steps train-method --dataset",
+    r"data/prepared/(\w+)/structure": r"data/structure/\1",
 }
-"""What was renamed on purpose: old -> new, applied to the names of the older commit's facts."""
+"""What was renamed on purpose: pattern -> new, applied to the names of the older commit's facts."""
 
 VOLATILE = {"seconds", "seconds_per_image", "peak_memory_mib", "versions", "spl_version"}
 """Columns and keys in which two runs of one commit differ."""
@@ -141,7 +142,7 @@ def report(old: Facts, new: Facts, commit: str) -> int:
 def renamed(name: str) -> str:
     """Return the new name of an old fact."""
     for old, new in RENAMED.items():
-        name = name.replace(old, new)
+        name = re.sub(old, new, name)
     return name
 
 

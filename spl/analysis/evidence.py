@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from spl.common.errors import DataError
+from spl.common.errors import DataError, again
 from spl.common.tables import read_table
 from spl.config.experiment import Design
 from spl.data.masks import RATIO_BINS
@@ -85,10 +85,7 @@ def require_same_rows(path: Path, table: pd.DataFrame, other: Path, known: pd.Da
     Raises: DataError naming the two files.
     """
     if not table[columns].equals(known[columns]):
-        raise DataError(
-            f"{path} has other image-mask pairs than {other}. Evaluate both again: "
-            f"snakemake --cores all --forcerun {path} {other} -- {path} {other}"
-        )
+        raise DataError(f"{path} has other image-mask pairs than {other}. Evaluate both: {again(path, other)}")
 
 
 def as_numbers(column: pd.Series) -> np.ndarray:

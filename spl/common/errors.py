@@ -1,6 +1,7 @@
 """Errors a user can act on: each says what was expected, what came, where, and what to do."""
 
 import errno
+from pathlib import Path
 
 
 class SPLError(Exception):
@@ -25,6 +26,12 @@ class RecordError(SPLError):
 
 class TrainingError(SPLError):
     """Training cannot go on (a loss is not finite, another process holds the run)."""
+
+
+def again(*files: str | Path) -> str:
+    """Return the command that makes files again though Snakemake believes them up to date."""
+    names = " ".join(map(str, files))
+    return f"snakemake --cores all --forcerun {names} -- {names}"
 
 
 FULL = "Make room, then run the same command: what is finished is kept."

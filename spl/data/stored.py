@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spl.common.errors import DataError
+from spl.common.errors import DataError, again
 from spl.common.tables import read_table
 from spl.data.images import decode_rgb, resize_mask
 from spl.data.masks import decode_mask
@@ -22,12 +22,10 @@ class StoredFiles:
     Raises: DataError if the table is missing or has no file of a name.
     """
 
-    again = "snakemake --cores all data"
-
     def __init__(self, table: Path, rows: pd.DataFrame, names: Collection[str] | None) -> None:
         if names is not None:
             if unknown := set(names) - set(rows["file"]):
-                raise DataError(f"{table} has no {min(unknown)}. Run: {self.again}")
+                raise DataError(f"{table} has no {min(unknown)}. Run: {again(table)}")
             rows = rows.set_index("file", drop=False).loc[list(names)]
         self._table = table
         # Arrays, not lists: a million Python strings would be copied into every process that reads some of them.
@@ -93,18 +91,14 @@ def read_listed(path: Path, sha256: str, table: Path) -> bytes:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"{path} does not exist. Make it again: {_again(table)}") from None
+        raise DataError(f"{path} does not exist. Make it again: {again(table)}") from None
     _require_hash(content, sha256, path, table)
     return content
 
 
 def _require_hash(content: bytes, sha256: str, path: Path, table: Path) -> None:
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise DataError(f"{path} is not the file that {table} lists: it was edited. Make it again: {_again(table)}")
-
-
-def _again(table: Path) -> str:
-    return f"snakemake --cores all --forcerun {table} -- {table}"
+        raise DataError(f"{path} is not the file that {table} lists: it was edited. Make it again: {again(table)}")
 
 
 class PreparedImages(StoredFiles):
@@ -125,8 +119,8 @@ class PreparedImages(StoredFiles):
         name = self._table.parent / self.name(i)
         pixels = decode_rgb(self.content(i, sha256), name)
         if size and pixels.shape[:2] != (size, size):
-            height, width = pixels.shape[:2]
-            raise DataError(f"{name}: expected {size} x {size} pixels, got {width} x {height}. Run: {self.again}")
+            found = " x ".join(map(str, pixels.shape[1::-1]))
+            raise DataError(f"{name}: expected {size} x {size} pixels, got {found}. Run: {again(self._table)}")
         return pixels
 
     @cached_property
@@ -136,8 +130,6 @@ class PreparedImages(StoredFiles):
 
 class GroupedMasks(StoredFiles):
     """The usable masks of a table of grouped masks, or those with certain names."""
-
-    again = "snakemake --cores all masks"
 
     def __init__(self, table: Path, *, names: Collection[str] | None = None) -> None:
         rows = read_table(table, columns=("file", "rejected", "sha256", *Place._fields))

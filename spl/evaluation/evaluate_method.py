@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from spl.common.errors import RecordError
+from spl.common.errors import RecordError, again
 from spl.common.files import replace_folder
 from spl.config.methods import ClassicalFill
 from spl.evaluation.per_image import evaluate
@@ -67,7 +67,6 @@ def take_pairs(pairs: Path, images: Path, masks: Path) -> Inputs:
     drawn_for = read_record(pairs.with_suffix(".json"))["inputs"]
     if changed := [name for name, file in drawn_for.items() if inputs[name]["sha256"] != file["sha256"]]:
         raise RecordError(
-            f"{pairs} does not belong to the current {' and '.join(changed)}. "
-            f"Draw it again: snakemake --cores all --forcerun {pairs} -- {pairs}"
+            f"{pairs} does not belong to the current {' and '.join(changed)}. Draw it again: {again(pairs)}"
         )
     return inputs

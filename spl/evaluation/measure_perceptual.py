@@ -24,11 +24,8 @@ def measure_perceptual(
     Raises: CheckpointError if a weight file is damaged or another one, DataError if a picture is missing or was
     replaced.
     """
-    per_image, weights, metrics = (
-        evaluation / "per_image.csv",
-        Path(settings.perceptual.folder),
-        settings.perceptual.metrics,
-    )
+    per_image = evaluation / "per_image.csv"
+    weights, metrics = Path(settings.perceptual.folder), settings.perceptual.metrics
     inputs = take(per_image=per_image, images=images, **present_files(metrics, weights))
     require_published(metrics, weights)  # a damaged file should not end a long measurement
     table = read_table(per_image)[["image", "hole_ratio", "ratio_bin"]]

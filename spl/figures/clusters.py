@@ -16,7 +16,7 @@ from matplotlib.colors import to_rgb
 from safetensors.numpy import load_file
 from scipy.optimize import linear_sum_assignment
 
-from spl.common.errors import DataError
+from spl.common.errors import DataError, again
 from spl.config.experiment import Clusters
 from spl.figures.style import distinct_colours
 from spl.steps.records import read_record
@@ -46,7 +46,7 @@ def read_guidance(path: Path, *, kind: str) -> tuple[list[str], np.ndarray]:
     if tensor is None or tensor.ndim != 4 or len(tensor) != len(names):
         raise DataError(
             f"{path}: expected {kind} of {len(names)} pictures, got {'none' if tensor is None else tensor.shape}. "
-            f"Make it again: snakemake --cores all --forcerun {path} -- {path}"
+            f"Make it again: {again(path)}"
         )
     return names, tensor
 

@@ -59,7 +59,7 @@ class Evidence:
 
     def filled(self, image: str, method: str) -> np.ndarray:
         """Return a method's composited result. Shapes: (H, W, 3) uint8."""
-        return FilledImages(self._folder(method) / "per_image.csv").pixels(image)
+        return self._filled[method].pixels(image)
 
     def _row(self, image: str) -> int:
         if image not in self._rows:
@@ -81,6 +81,10 @@ class Evidence:
     @cached_property
     def _images(self) -> PreparedImages:
         return PreparedImages(self.data / "prepared" / self.dataset / "manifest.csv", names=self._table["image"])
+
+    @cached_property
+    def _filled(self) -> dict[str, FilledImages]:
+        return {method: FilledImages(self._folder(method) / "per_image.csv") for method in self.seeds}
 
     def _folder(self, method: str) -> Path:
         return self.results / "eval" / self.dataset / method / f"seed{self.seeds[method]}"

@@ -17,7 +17,7 @@ from spl.common.errors import DataError, ParamsError, SPLError
 from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
 from spl.sources.raw_files import Place, read_place
-from spl.steps.records import FORMAT, differences, record_of, recorded_outputs
+from spl.steps.records import FORMAT, changed_inputs, changed_settings, record_of, recorded_outputs
 from spl.steps.settings import STEPS
 
 FOLDERS = (Path("data"), Path("results"))
@@ -85,8 +85,9 @@ def _verify_record(record: Path, params: Params, workers: int) -> Iterator[Findi
         return
     try:
         wanted = STEPS[content["step"]].of(params, **content["wildcards"])
-        there = {name: file["path"] for name, file in content["inputs"].items() if Path(file["path"]).exists()}
-        changed = differences(record, wanted, {name: _digest(Path(path)) for name, path in there.items()})
+        there = {name: path for name, file in content["inputs"].items() if (path := Path(file["path"])).exists()}
+        changed = changed_settings(record, wanted)
+        replaced = changed_inputs(record, {name: _digest(path) for name, path in there.items()})
     except (ParamsError, KeyError, TypeError):
         yield Finding(record, "foreign")
         return
@@ -94,14 +95,15 @@ def _verify_record(record: Path, params: Params, workers: int) -> Iterator[Findi
         yield Finding(record, "edited", str(error))
         return
     for line in changed:
-        path = next((Path(path) for name, path in there.items() if line.startswith(f"input {name} ")), None)
-        if path and record_of(path) is None:  # an archive or a weight file: no step has made it
-            yield Finding(path, "edited", f"since {record} was written")
+        yield Finding(record, "of other settings", line)
+    for name in replaced:
+        if record_of(there[name]) is None:  # an archive or a weight file: no step has made it
+            yield Finding(there[name], "edited", f"since {record} was written")
         else:
-            yield Finding(record, "of other inputs" if path else "of other settings", line)
+            yield Finding(record, "of other inputs", str(there[name]))
     if "folder" in content and not Path(content["folder"]).exists():
         yield Finding(Path(content["folder"]), "edited", "raw files are gone")
-    elif not changed:
+    elif not changed and not replaced:
         yield Finding(record, "right")
     for path, digest in recorded_outputs(record).items():
         state = "missing" if not path.exists() else "right" if _digest(path) == digest else "edited"

@@ -10,7 +10,7 @@ from spl.config.experiment import Run
 from spl.figures.style import distinct_colours
 from spl.report.curves import Curves, lay_out
 from spl.report.view import DASH, Cell, Part, Prose, Section, count, duration, number, table
-from spl.steps.records import differences, read_record
+from spl.steps.records import changed_settings, read_record
 from spl.steps.settings import ReportSettings, RunSettings, Settings, TeacherSettings, needed_teachers
 
 NO_LOSS = ("step", "lr_factor")
@@ -109,7 +109,7 @@ def _state(path: Path, settings: Settings) -> tuple[str, Cell]:
     if not path.is_file():
         return DASH, Cell("missing", look="not-supported")
     commit = read_record(path).get("versions", {}).get("commit", DASH)
-    changed = differences(path, settings, {})
+    changed = changed_settings(path, settings)
     return commit[:12], Cell("differs", tuple(changed), look="not-supported words") if changed else Cell("current")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from spl import miniature
-from spl.common.errors import DataError, ParamsError
+from spl.common.errors import DataError, ParamsError, again
 from spl.common.files import atomic, replace_folder, sha256
 from spl.config.experiment import MiniatureImages, MiniatureMasks, Registered, Supplied
 from spl.config.registry import Source
@@ -128,7 +128,7 @@ def raw_folder(record: Path) -> Path:
     """
     folder = Path(read_record(record)["folder"])
     if not folder.is_dir():
-        raise DataError(f"{record} points to {folder}, which is gone. Run: snakemake --cores all --force -- {record}")
+        raise DataError(f"{record} points to {folder}, which is gone. Run: {again(record)}")
     return folder
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from spl.common.errors import DataError
+from spl.common.errors import DataError, again
 from spl.common.files import atomic
 from spl.sources.raw_files import Place, RawFiles
 from spl.steps.records import read_record, take
@@ -52,10 +52,9 @@ class Listing:
     def __init__(self, record: Path) -> None:
         content = read_record(record)
         self._path, self.folder = listing_of(record), Path(content["folder"])
-        again = f"Run: snakemake --cores all --force -- {record}"
         take(listing=self._path)
         if not self.folder.is_dir():
-            raise DataError(f"{record} points to {self.folder}, which is gone. {again}")
+            raise DataError(f"{record} points to {self.folder}, which is gone. Run: {again(record)}")
 
     def __iter__(self) -> Iterator[Listed]:
         with self._path.open(newline="", encoding="utf-8") as file:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from spl.common.errors import RecordError, SPLError
+from spl.common.errors import RecordError, SPLError, again
 from spl.common.files import canonical_json, read_json, sha256, write_json
 from spl.common.versions import versions
 from spl.config.base import counted
@@ -75,12 +75,10 @@ def read_record(path: str | Path) -> dict[str, Any]:
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise RecordError(
             f"{path} is not a record of format {FORMAT}, so another version of spl has made it, or something else. "
-            f"Make it again: snakemake --cores all --forcerun {path} -- {path}"
+            f"Make it again: {again(path)}"
         )
     if sealed(record) != record:
-        raise RecordError(
-            f"{path} was edited since it was written. Make it again: snakemake --cores all --forcerun {path} -- {path}"
-        )
+        raise RecordError(f"{path} was edited since it was written. Make it again: {again(path)}")
     return record
 
 
@@ -93,21 +91,25 @@ def read_settings(path: str | Path, kind: type[T]) -> T:
         return kind.model_validate(read_record(path)["settings"], strict=False)
     except (ValidationError, KeyError, TypeError):
         raise RecordError(
-            f"{path} is not the record of a {kind.step} that this version can read. "
-            f"Make it again: snakemake --cores all --forcerun {path} -- {path}"
+            f"{path} is not the record of a {kind.step} that this version can read. Make it again: {again(path)}"
         ) from None
 
 
-def differences(path: str | Path, settings: Settings, inputs: Mapping[str, str]) -> list[str]:
-    """List how the record at `path` disagrees with the current settings and hashes of inputs, one line each.
+def changed_settings(path: str | Path, settings: Settings) -> list[str]:
+    """List how the settings of the record at `path` disagree with the current ones, one line each.
 
     Raises: RecordError if it is no record of such a step.
     """
+    return _changed("", counted(read_settings(path, type(settings))), counted(settings))
+
+
+def changed_inputs(path: str | Path, hashes: Mapping[str, str]) -> list[str]:
+    """Name the inputs that are not those which the record at `path` was made from.
+
+    Raises: RecordError if it is no record.
+    """
     recorded = {name: known["sha256"] for name, known in read_record(path)["inputs"].items()}
-    changed = _changed("", counted(read_settings(path, type(settings))), counted(settings))
-    return changed + [
-        f"input {name} is not the one it was made from" for name, value in inputs.items() if recorded.get(name) != value
-    ]
+    return [name for name, digest in hashes.items() if recorded.get(name) != digest]
 
 
 def require_current(path: str | Path, settings: Settings, inputs: Inputs) -> None:
@@ -115,11 +117,13 @@ def require_current(path: str | Path, settings: Settings, inputs: Inputs) -> Non
 
     Raises: RecordError naming every difference and the command that rebuilds the result.
     """
-    if found := differences(path, settings, {name: file["sha256"] for name, file in inputs.items()}):
+    found = changed_settings(path, settings)
+    for name in changed_inputs(path, {name: file["sha256"] for name, file in inputs.items()}):
+        found.append(f"input {name} is not the one it was made from")
+    if found:
         listed = "\n".join(f"  {line}" for line in found)
         raise RecordError(
-            f"{path} was made differently from what params.yaml says now:\n{listed}\n"
-            f"Rebuild it: snakemake --cores all --forcerun {path} -- {path}"
+            f"{path} was made differently from what params.yaml says now:\n{listed}\nRebuild it: {again(path)}"
         )
 
 
@@ -146,8 +150,7 @@ def _sha256_as_recorded(path: Path) -> str:
     digest, record = sha256(path), record_of(path)
     if record and recorded_outputs(record)[path] != digest:
         raise RecordError(
-            f"{path} is not the file that {record} describes: it was edited or replaced. "
-            f"Make it again: snakemake --cores all --forcerun {path} -- {path}"
+            f"{path} is not the file that {record} describes: it was edited or replaced. Make it again: {again(path)}"
         )
     return digest
 

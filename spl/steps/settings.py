@@ -311,13 +311,17 @@ class Architecture(Strict):
     @classmethod
     def of(cls, params: "Params | FigureSettings", dataset: str, method: str) -> Self:
         """Take a method as it is built for a dataset."""
-        recipe = params.methods[method]
+        recipe, teacher = params.methods[method], None
         released = isinstance(recipe, methods.NetworkMethod) and dataset in recipe.weights
-        teacher = None
         if isinstance(recipe, methods.SPLRecipe) and recipe.teacher and recipe.losses.lambda_prior > 0 and not released:
             teacher = params.teachers[recipe.teacher]
-        size, recipe = params.datasets[dataset].image_size, methods.without_training(recipe)
-        return cls(method=method, image_size=size, recipe=recipe, teacher=teacher, released=released)
+        return cls(
+            method=method,
+            image_size=params.datasets[dataset].image_size,
+            recipe=methods.without_training(recipe),
+            teacher=teacher,
+            released=released,
+        )
 
 
 # Evidence ----------------------------------------------------------------------------------------

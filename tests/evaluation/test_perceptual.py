@@ -17,7 +17,7 @@ from spl.evaluation.distribution import fid, kid
 from spl.evaluation.lpips import load_lpips
 from spl.evaluation.measure_perceptual import measure_perceptual
 from spl.sources.metric_weights import ALEXNET, INCEPTION, LPIPS_LAYERS, present_files, too_few
-from spl.steps.records import differences
+from spl.steps.records import changed_inputs, changed_settings
 from spl.steps.settings import PerceptualSettings
 from tests.conftest import input_hashes
 from tests.fabricate import write_manifest
@@ -182,10 +182,11 @@ def test_the_record_notices_other_evidence_and_weights_that_arrive(world, accept
     path, files = world / "out/perceptual.json", {"per_image": "eval/per_image.csv", "images": "prepared/manifest.csv"}
     evidence = {name: sha256(world / file) for name, file in files.items()}
     assert input_hashes(record) == evidence
-    assert differences(path, settings, evidence) == []
-    assert len(differences(path, settings, evidence | {"per_image": "another"})) == 1
-    arrived = evidence | {name: sha256(file) for name, file in present_files(("lpips",), accepted).items()}
-    assert len(differences(path, settings, arrived)) == 2
+    assert changed_settings(path, settings) == changed_inputs(path, evidence) == []
+    assert changed_inputs(path, evidence | {"per_image": "another"}) == ["per_image"]
+    weights = present_files(("lpips",), accepted)
+    arrived = evidence | {name: sha256(file) for name, file in weights.items()}
+    assert changed_inputs(path, arrived) == list(weights)
     _, record = measure(world, accepted, ("lpips",))
     assert input_hashes(record) == arrived
 

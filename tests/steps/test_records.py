@@ -6,7 +6,7 @@ import pytest
 
 from spl.common.errors import DataError, RecordError
 from spl.common.files import sha256
-from spl.steps.records import differences, read_settings, record_of, require_current, take, take_all, write_record
+from spl.steps.records import changed_settings, read_settings, record_of, require_current, take, take_all, write_record
 from spl.steps.settings import PairSettings, RunSettings
 
 SETTINGS = PairSettings(seed=1, dataset="paris", image_size=64, split="test", pairs="balanced")
@@ -50,7 +50,7 @@ def test_other_inputs_are_named(step, tmp_path):
     step["images.csv"].write_text("others")
     with pytest.raises(RecordError, match="input images is not the one"):
         require_current(tmp_path / "out/pairs.json", SETTINGS, take(images=step["images.csv"]))
-    assert differences(tmp_path / "out/pairs.json", SETTINGS, {}) == []
+    assert changed_settings(tmp_path / "out/pairs.json", SETTINGS) == []
 
 
 def test_a_record_of_another_format_or_step_is_named_with_what_to_do(step, tmp_path):

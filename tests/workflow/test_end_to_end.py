@@ -272,8 +272,8 @@ EDITS = {
     "data/prepared/paris/manifest.csv": ("pair-masks", "--dataset", "paris"),
     "data/prepared/paris/train/0000000.png": ("train-method", "--dataset", "paris", "--method", "rn"),
     "data/prepared/paris/test/0000008.png": ("detect-objects", "--dataset", "paris"),
-    "data/prepared/paris/structure/manifest.csv": ("train-method", "--dataset", "paris", "--method", "mfe"),
-    "data/prepared/paris/structure/train/0000001.png": ("train-method", "--dataset", "paris", "--method", "mfe"),
+    "data/structure/paris/manifest.csv": ("train-method", "--dataset", "paris", "--method", "mfe"),
+    "data/structure/paris/train/0000001.png": ("train-method", "--dataset", "paris", "--method", "mfe"),
     "data/masks/masks.csv": ("pair-masks", "--dataset", "paris"),
     "data/masks/binary/000000.zip": ("train-method", "--dataset", "paris", "--method", "rn"),
     "data/pairs/paris.csv": ("detect-objects", "--dataset", "paris", "--method", "rn"),
@@ -350,7 +350,7 @@ def test_why_says_what_is_not_as_it_should_be(built, spl, tmp_path):
     evidence.write_text(evidence.read_text().replace("test/", "test//", 1))
     told = spl("why", "results/table1.csv", cwd=folder).out
     assert "! results/eval/paris/rn/seed1/per_image.csv: edited" in told
-    assert "of other inputs input results/eval/paris/rn/seed1/per_image.csv is not the one it was made from" in told
+    assert "of other inputs results/eval/paris/rn/seed1/per_image.csv" in told
     ended = spl("table1", "--out", tmp_path / "table1.csv", cwd=folder)
     assert ended.status == 1
     assert "results/eval/paris/rn/seed1/per_image.csv is not the file that" in ended.err

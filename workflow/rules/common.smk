@@ -79,7 +79,7 @@ DETECTIONS = expand(
     "results/detections/{dataset}/{method}.csv", dataset=SEARCHED, method=[GROUND_TRUTH, *params.table_methods]
 )
 PREPARED = expand("data/prepared/{dataset}/manifest.csv", dataset=DATASETS)
-STRUCTURE = expand("data/prepared/{dataset}/structure/manifest.csv", dataset=SMOOTHED)
+STRUCTURE = expand("data/structure/{dataset}/manifest.csv", dataset=SMOOTHED)
 PAIRS = expand("data/pairs/{dataset}.csv", dataset=DATASETS)
 EXAMPLES = expand("results/figures/examples_{dataset}.png", dataset=DATASETS)
 FIGURES = expand("results/figures/{figure}.{form}", figure=drawn_figures(params), form=["pdf", "png"])

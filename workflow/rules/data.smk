@@ -4,7 +4,7 @@ OUTPUTS:
 
     data/sources/images/{dataset}.json      where the raw images lie; .csv lists them
     data/prepared/{dataset}/manifest.csv    every image at the network's size, with its hash
-    data/prepared/{dataset}/structure/      smoothed training images, only where a method learns from them
+    data/structure/{dataset}/               smoothed training images, only where a method learns from them
 """
 
 
@@ -52,8 +52,8 @@ rule smooth_images:
     input:
         images="data/prepared/{dataset}/manifest.csv",
     output:
-        manifest="data/prepared/{dataset}/structure/manifest.csv",
-        record="data/prepared/{dataset}/structure/record.json",
+        manifest="data/structure/{dataset}/manifest.csv",
+        record="data/structure/{dataset}/record.json",
     log:
         "logs/smooth_images/{dataset}.log",
     benchmark:
@@ -64,7 +64,7 @@ rule smooth_images:
         settings=settings_of("smooth_images"),
     shell:
         "python -m spl smooth-images --params {params.file:q} --dataset {wildcards.dataset} --images {input.images:q}"
-        " --out data/prepared/{wildcards.dataset}/structure --workers {threads} 2> {log:q}"
+        " --out data/structure/{wildcards.dataset} --workers {threads} 2> {log:q}"
 
 
 rule data:

@@ -18,7 +18,7 @@ rule train_method:
         images=lambda w: [] if run_of(w).released else f"data/prepared/{w.dataset}/manifest.csv",
         masks=lambda w: [] if run_of(w).released else "data/masks/masks.csv",
         teacher=lambda w: teacher_file(run_of(w).teacher.teacher) if run_of(w).teacher else [],
-        structure=lambda w: f"data/prepared/{w.dataset}/structure/manifest.csv" if run_of(w).structure else [],
+        structure=lambda w: f"data/structure/{w.dataset}/manifest.csv" if run_of(w).structure else [],
         fetched=lambda w: fetched(run_of(w).vgg_file(), *run_of(w).released_files()),
     output:
         weights="results/weights/{dataset}/{method}/seed{seed}/weights.safetensors",
@@ -39,7 +39,7 @@ rule train_method:
         "python -m spl train-method --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --seed {wildcards.seed}"
         " --images data/prepared/{wildcards.dataset}/manifest.csv --masks data/masks/masks.csv"
-        " --teachers results/teachers --structure data/prepared/{wildcards.dataset}/structure"
+        " --teachers results/teachers --structure data/structure/{wildcards.dataset}"
         " --out results/weights/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
         " --workers {params.loaders} 2> {log:q}"
 
