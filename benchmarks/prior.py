@@ -123,14 +123,13 @@ def score_oracle(run: RunSettings, teacher: FrozenTeacher) -> dict[str, float]:
     torch.manual_seed(run.seed)
     stream, model = stream_of(run, run.seed), recipe.model
     network = build_spl(
-        semantic_body=model.semantic_learner, semantic_blocks=model.semantic_blocks, fusion=model.fusion,
+        semantic_learner=model.semantic_learner, semantic_blocks=model.semantic_blocks, fusion=model.fusion,
         fusion_blocks=model.fusion_blocks, width=model.width, teacher_channels=1,
     )  # fmt: skip
     oracle = Oracle(network, teacher, 4 * model.width).to(memory_format=torch.channels_last).train()
     critic, training = PatchDiscriminator(width=model.width).train(), recipe.training
     method = SPLMethod(
-        generator=oracle,
-        discriminator=critic,
+        networks={"generator": oracle, "discriminator": critic},
         teacher=None,
         optimizers={
             "generator": torch.optim.Adam(oracle.parameters(), lr=training.lr, betas=training.betas),

@@ -9,12 +9,12 @@ import time
 import torch
 
 from spl.config.load import load_params
-from spl.config.methods import ECRecipe
-from spl.steps.settings import RunSettings
+from spl.steps.settings import RunSettings, TeacherSettings
 from spl.teachers.build import build_teacher
 from spl.teachers.perception import load_perception
 from spl.tensors.device import pick_device
-from spl.training.build import Surroundings, build_method
+from spl.training.build import build_method
+from spl.training.context import TrainingContext
 from spl.training.distributed import World
 
 
@@ -37,21 +37,24 @@ def main() -> None:
 def measure(run: RunSettings, device: torch.device, steps: int) -> str:
     """Return seconds per step and images per second as text."""
     recipe, size = run.recipe, run.image_size
-    teacher = build_teacher(run.teacher.network).to(device) if run.teacher else None
-    around = Surroundings(
+    teacher, perceptual = (
+        build_teacher(known.network).to(device) if isinstance(known, TeacherSettings) else None
+        for known in (run.teacher, run.perceptual)
+    )
+    context = TrainingContext(
         world=World(0, 1, device),
         image_size=size,
         steps_per_epoch=steps,  # EdgeConnect's first stage lasts at least an epoch
         seed=0,
         teacher=teacher,
-        perceive=load_perception(run, teacher, device),
+        perceive=load_perception(run, perceptual, device),
     )
-    method = build_method(recipe, around)
+    method = build_method(recipe, context)
     image = torch.rand(recipe.training.batch_size, 3, size, size, device=device)
     mask = (torch.rand(recipe.training.batch_size, 1, size, size, device=device) < 0.3).float()
     batch = [image, mask]
-    if run.structure or isinstance(recipe, ECRecipe):
-        batch.append(mask if isinstance(recipe, ECRecipe) else image)
+    if recipe.extra_target:
+        batch.append(mask if recipe.extra_target == "edges" else image)
     for step in range(2):
         method.step(*batch, step=step)
     began = time.perf_counter()

@@ -38,5 +38,5 @@ class UniqueKeyLoader(yaml.SafeLoader):
         """Read a mapping, unless a key stands in it twice."""
         keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            raise yaml.constructor.ConstructorError(None, None, f"{', '.join(twice)} stands twice", node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, f"duplicate key: {', '.join(twice)}", node.start_mark)
         return super().construct_mapping(node, deep)

@@ -2,60 +2,62 @@
 
 from collections.abc import Iterable, Iterator
 
-from spl.config.experiment import Params, TeacherPerception
+from spl.config.experiment import Params, PerceptualTeacher
 from spl.config.methods import ECRecipe, NetworkMethod, SPLRecipe
 from spl.config.teachers import (
-    RandomTResNet,
-    ReleasedTResNet,
     ReleasedYOLO,
     TeacherDetector,
     TrainedTeacher,
-    TrainedTResNet,
     TrainedYOLO,
 )
 
 
 def contradictions(params: Params) -> list[str]:
     """List what contradicts each other, each with its dotted path."""
-    checks = (_seeds, _sizes, _teachers, _ablations, _grid, _splits, _detection, _figures)
+    checks = (_seeds, _named_datasets, _sizes, _needs, _ablations, _grid, _splits, _detection, _figures)
     return [fault for check in checks for fault in check(params)]
 
 
 def _seeds(params: Params) -> Iterator[str]:
     if len(set(params.seeds)) < len(params.seeds):
-        yield f"seeds: every seed once, got {list(params.seeds)}"
+        yield f"seeds: duplicates are not allowed, got {list(params.seeds)}"
+
+
+def _named_datasets(params: Params) -> Iterator[str]:
+    for name, method in params.methods.items():
+        if isinstance(method, NetworkMethod):
+            for where, named in (("training.per_dataset", method.training.per_dataset), ("weights", method.weights)):
+                yield from _known(f"methods.{name}.{where}", named, "datasets", params.datasets)
 
 
 def _sizes(params: Params) -> Iterator[str]:
     for name, method in params.methods.items():
         if not isinstance(method, NetworkMethod):
             continue
+        detector = isinstance(params.teachers.get(method.prior_teacher or ""), TrainedYOLO | ReleasedYOLO)
         for key, dataset in params.datasets.items():
+            sizes = f"but datasets.{key}.image_size is {dataset.image_size}"
             if dataset.image_size % (step := method.multiple_of(dataset.image_size)):
-                yield (
-                    f"methods.{name} takes image sizes that are multiples of {step}, "
-                    f"but datasets.{key}.image_size is {dataset.image_size}"
-                )
+                yield f"methods.{name} takes image sizes that are multiples of {step}, {sizes}"
+            if detector and dataset.image_size % 16 and name in params.methods_of(key):
+                yield f"methods.{name}.teacher is a YOLOv5, which takes multiples of 16, {sizes}"
 
 
-def _teachers(params: Params) -> Iterator[str]:
+def _needs(params: Params) -> Iterator[str]:
     for name, teacher in params.teachers.items():
         if isinstance(teacher, TrainedTeacher) and params.pretext is None:
             yield f"teachers.{name} is trained here, so pretext must say on what; it is null"
     for name, method in params.methods.items():
         if isinstance(method, SPLRecipe) and method.teacher is not None:
             yield from _known(f"methods.{name}.teacher", [method.teacher], "teachers", params.teachers)
-            if isinstance(params.teachers.get(method.teacher), TrainedYOLO | ReleasedYOLO):
-                for key, dataset in params.datasets.items():
-                    if dataset.image_size % 16 and name in params.methods_of(key):
-                        yield (
-                            f"methods.{name}.teacher is a YOLOv5, which takes multiples of 16, "
-                            f"but datasets.{key}.image_size is {dataset.image_size}"
-                        )
-    if isinstance(params.perception, TeacherPerception):
-        teacher = params.teachers.get(params.perception.teacher)
-        if not isinstance(teacher, TrainedTResNet | ReleasedTResNet | RandomTResNet):
-            yield f"perception.teacher: must be a TResNet of teachers, got {params.perception.teacher!r}"
+        if isinstance(method, NetworkMethod) and params.datasets.keys() - method.weights.keys():
+            if method.perceptual_layers and params.perceptual_network is None:
+                yield f"methods.{name} has perceptual losses, so perceptual_network must say which network; it is null"
+            if method.extra_target == "structure" and params.structure is None:
+                yield f"methods.{name} learns from smoothed images, so structure must say how; it is null"
+    if isinstance(params.perceptual_network, PerceptualTeacher):
+        teacher = params.perceptual_network.teacher
+        yield from _known("perceptual_network.teacher", [teacher], "teachers", params.teachers)
 
 
 def _ablations(params: Params) -> Iterator[str]:
@@ -99,33 +101,31 @@ def _detection(params: Params) -> Iterator[str]:
 
 
 def _figures(params: Params) -> Iterator[str]:
-    figures = params.figures
+    if (figures := params.figures) is None:
+        return
+    one, two, three, five = figures.fig1, figures.fig2, figures.fig3, figures.fig5
+    if (one or five) and figures.clusters is None:
+        yield "figures.clusters: must say how the priors of figures 1 and 5 are clustered; it is null"
     detected = params.detection.datasets if params.detection else ()
-    with_detections = (
-        ("fig1", figures.fig1, figures.fig1 and figures.fig1.dataset),
-        ("fig3", figures.fig3, figures.fig3 and figures.fig3.detections),
-    )
-    for name, figure, dataset in with_detections:
+    for name, figure, searched in (("fig1", one, one and (one.dataset,)), ("fig3", three, three and three.detected)):
         if figure:
             yield from _known(f"figures.{name}.methods", figure.methods, "the methods of Table 1", params.table_methods)
-            if dataset not in detected:
+            for dataset in set(searched or ()) - set(detected):
                 yield f"figures.{name} shows detections on {dataset}, which detection.datasets does not have"
-    for name, figure in (("fig1", figures.fig1), ("fig2", figures.fig2), ("fig5", figures.fig5)):
+    for name, figure in (("fig1", one), ("fig2", two), ("fig5", five)):
         if figure:
             yield from _known(f"figures.{name}.dataset", [figure.dataset], "datasets", params.datasets)
-    if figures.fig3:
-        named = [*figures.fig3.images, figures.fig3.detections]
-        yield from _known("figures.fig3", named, "datasets", params.datasets)
-    priors = (
-        ("fig1.prior", figures.fig1 and figures.fig1.prior),
-        ("fig2.method", figures.fig2 and figures.fig2.method),
-        ("fig5.prior", figures.fig5 and figures.fig5.prior),
-    )
-    for key, method in priors:
+    if three:
+        yield from _known("figures.fig3", [*three.images, *three.detected], "datasets", params.datasets)
+    for key, method in (
+        ("fig1.prior", one and one.prior),
+        ("fig2.method", two and two.method),
+        ("fig5.prior", five and five.prior),
+    ):
         if method:
             yield from _recipe(params, f"figures.{key}", method, SPLRecipe)
-    if figures.fig5:
-        yield from _recipe(params, "figures.fig5.edges", figures.fig5.edges, ECRecipe)
+    if five:
+        yield from _recipe(params, "figures.fig5.edges", five.edges, ECRecipe)
     for dataset, method in figures.guided():
         if method in params.methods and dataset in params.datasets and method not in params.methods_of(dataset):
             yield f"figures: {method} is an ablation, which is not run on {dataset}"

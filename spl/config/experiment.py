@@ -140,28 +140,28 @@ class Masks(Strict):
         return self
 
 
-# Perceptual losses and structure ---------------------------------------------------------------
+# Perceptual losses and structure -----------------------------------------------------------------
 
 
-class TeacherPerception(Strict):
-    """Perceptual and style losses compare features of a frozen TResNet of `teachers`: what is at hand offline."""
+class PerceptualTeacher(Strict):
+    """Perceptual and style losses compare features of one of `teachers`: what is at hand offline."""
 
     kind: Literal["teacher"]
     teacher: Name
 
 
-class VGGPerception(Strict):
+class PerceptualVGG(Strict):
     """Perceptual and style losses compare features of torchvision's ImageNet VGGs, as the papers do."""
 
     kind: Literal["vgg"]
     folder: Annotated[str, UNCOUNTED, Field(description="Folder with vgg16-397923af.pth and vgg19-dcbb9e9d.pth.")]
 
 
-Perception = Annotated[TeacherPerception | VGGPerception, Field(discriminator="kind")]
+PerceptualNetwork = Annotated[PerceptualTeacher | PerceptualVGG, Field(discriminator="kind")]
 
 
 class Smoothing(Strict):
-    """Relative total variation (Xu et al. 2012), for the structure pictures that MFE learns from."""
+    """Relative total variation (Xu et al. 2012), for the structure images that MFE learns from."""
 
     strength: Annotated[float, Field(gt=0, description="Lambda of the paper.")]
     scale: Annotated[float, Field(gt=0, description="Sigma of the paper: the size of texture, in pixels.")]
@@ -202,7 +202,7 @@ class Evaluation(Strict):
     )
     batch_size: Positive = Field(description="RN's statistics pool over this batch, so it is part of the protocol.")
     bootstrap: Bootstrap
-    perceptual: Perceptual
+    perceptual: Perceptual = Perceptual(metrics=(), folder="")
 
 
 class Ablations(Strict):
@@ -234,12 +234,12 @@ class Clusters(Strict):
     """k-means on semantic priors (paper section 4.5)."""
 
     number: Annotated[int, Field(ge=2, le=20)]
-    scope: Literal["set", "image"] = Field(description="set: one clustering for all pictures; image: one for each.")
+    scope: Literal["set", "image"] = Field(description="set: one clustering for all images; image: one for each.")
     images: Positive = Field(description="Test images whose priors are kept, spread over the hole ratios.")
 
 
 class Figure1(Strict):
-    """One picture, filled by several methods, with detections and one method's prior."""
+    """One image, filled by several methods, with detections and one method's prior."""
 
     dataset: Name
     methods: tuple[Name, ...] = Field(min_length=1)
@@ -254,11 +254,16 @@ class Figure2(Strict):
 
 
 class Figure3(Strict):
-    """Qualitative comparison: methods by row, pictures of several datasets by column, detections in the last."""
+    """Qualitative comparison: methods by row, images of several datasets by column, detections in the last."""
 
     methods: tuple[Name, ...] = Field(min_length=1)
-    images: dict[Name, Positive] = Field(description="How many pictures of which dataset.", min_length=1)
-    detections: Name = Field(description="Dataset of the last column.")
+    images: dict[Name, Positive] = Field(description="Number of images of each dataset.", min_length=1)
+    detections: Name | None = Field(default=None, description="Dataset of the last column; null for none.")
+
+    @property
+    def detected(self) -> tuple[Name, ...]:
+        """The dataset of the last column, if there is one."""
+        return () if self.detections is None else (self.detections,)
 
 
 class Figure5(Strict):
@@ -271,20 +276,18 @@ class Figure5(Strict):
 
 
 class Figures(Strict):
-    """What the pictures show; which test images they show follows from a rule, never from a hand."""
+    """Contents of the figures; the test images that they show follow from a rule, never from a hand."""
 
     examples: Positive = Field(description="Rows per dataset in the example grid, spread over the hole ratios.")
     choice: Literal["median", "seeded"] = Field(
         description="median: those whose PSNR under the figure's last method is closest to the median; seeded: drawn."
     )
-    min_hole_ratio: Annotated[
-        float, Field(ge=0, lt=0.6, description="Least hole ratio of a picture that may be shown.")
-    ]
-    clusters: Clusters
-    fig1: Figure1 | None
-    fig2: Figure2 | None
-    fig3: Figure3 | None
-    fig5: Figure5 | None
+    min_hole_ratio: Annotated[float, Field(ge=0, lt=0.6, description="Least hole ratio of an image that may be shown.")]
+    clusters: Clusters | None = None
+    fig1: Figure1 | None = None
+    fig2: Figure2 | None = None
+    fig3: Figure3 | None = None
+    fig5: Figure5 | None = None
 
     def shown(self) -> dict[str, "Shown"]:
         """Return what each figure shows that the experiment has and that is drawn from images."""
@@ -294,8 +297,9 @@ class Figures(Strict):
             cells = tuple((one.dataset, method) for method in one.methods)
             found["fig1"] = Shown(filled=cells, guided=((one.dataset, one.prior),), searched=cells)
         if three:
-            cells = tuple((d, m) for d in dict.fromkeys([*three.images, three.detections]) for m in three.methods)
-            found["fig3"] = Shown(filled=cells, searched=tuple(cell for cell in cells if cell[0] == three.detections))
+            datasets = dict.fromkeys([*three.images, *three.detected])
+            cells = tuple((d, m) for d in datasets for m in three.methods)
+            found["fig3"] = Shown(filled=cells, searched=tuple(cell for cell in cells if cell[0] in three.detected))
         if five:
             cells = ((five.dataset, five.edges), (five.dataset, five.prior))
             found["fig5"] = Shown(filled=cells, guided=cells)
@@ -321,7 +325,7 @@ class Shown(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One training or evaluation."""
+    """One seed of a method on a dataset."""
 
     dataset: str
     method: str
@@ -329,7 +333,7 @@ class Run(NamedTuple):
 
 
 class Design(Strict):
-    """Which methods are run on which datasets, and with which seeds: what every comparison depends on."""
+    """Datasets, methods and seeds: what every comparison depends on."""
 
     seed: Annotated[int, Field(ge=0, description="Of data, masks, pairs, teachers and bootstraps.")]
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
@@ -337,8 +341,8 @@ class Design(Strict):
     )
     datasets: dict[Name, Dataset] = Field(min_length=1)
     methods: dict[Name, Method] = Field(min_length=1)
-    ablations: Ablations | None
-    grid: Grid | None
+    ablations: Ablations | None = None
+    grid: Grid | None = None
 
     @property
     def network_methods(self) -> list[str]:
@@ -358,13 +362,13 @@ class Design(Strict):
         return self.table_methods
 
     def seeds_of(self, dataset: str, method: str) -> tuple[int, ...]:
-        """Return the seeds of a method on a dataset: all for a training, one where nothing is drawn."""
+        """Return the seeds of a method on a dataset: all if it is trained, one where nothing is drawn."""
         recipe = self.methods[method]
         is_trained = isinstance(recipe, NetworkMethod) and dataset not in recipe.weights
         return self.seeds if is_trained else self.seeds[:1]
 
     def runs(self) -> Iterator[Run]:
-        """Yield every training and evaluation of the experiment."""
+        """Yield every run of the experiment."""
         for dataset in self.datasets:
             for method in self.methods_of(dataset):
                 for seed in self.seeds_of(dataset, method):
@@ -372,16 +376,18 @@ class Design(Strict):
 
 
 class Params(Design):
-    """The whole experiment."""
+    """The whole experiment. A section that nothing uses may be null, or absent."""
 
     threads: Annotated[
         Positive, Field(description="Of arithmetic on the CPU: another number gives other weights, a little.")
     ]
     masks: Masks
-    pretext: MiniaturePretext | None = Field(description="The labelled set that teachers are trained on, if any is.")
-    teachers: dict[Name, Teacher]
-    perception: Perception
-    structure: Smoothing
+    pretext: MiniaturePretext | None = Field(default=None, description="The labelled set that teachers are trained on.")
+    teachers: dict[Name, Teacher] = Field(default_factory=dict)
+    perceptual_network: PerceptualNetwork | None = Field(
+        default=None, description="The network of perceptual and style losses."
+    )
+    structure: Smoothing | None = None
     evaluation: Evaluation
-    detection: Detection | None
-    figures: Figures
+    detection: Detection | None = None
+    figures: Figures | None = None

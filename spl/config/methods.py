@@ -1,11 +1,12 @@
 """The methods of `params.yaml`: classical fills, and networks with their losses and training."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+import json
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, get_args
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, JsonValue, SerializeAsAny, ValidationError, ValidationInfo, field_validator, model_validator
 
 from spl.config.base import Name, Positive, Rate, Strict, Weight
+from spl.config.faults import Faults, describe
 
 # Training ----------------------------------------------------------------------------------------
 
@@ -41,145 +42,107 @@ class LinearDecay(Strict):
 Decay = Annotated[ConstantDecay | StepDecay | ExponentialDecay | LinearDecay, Field(discriminator="kind")]
 
 
-def check_decay(decay: Any, epochs: int | None) -> None:
-    """Raise ValueError if a decay would never happen."""
-    if isinstance(decay, StepDecay) and epochs is not None and decay.after_epoch >= epochs:
-        raise ValueError(f"decays after epoch {decay.after_epoch}, but training ends after epoch {epochs}")
-
-
-class TrainingOverride(Strict):
-    """Single values that differ for one dataset; absent values keep the method's."""
-
-    batch_size: Positive | None = None
-    epochs: Positive | None = None
-    lr: Rate | None = None
-    decay: Decay | None = None
-
-
-class Training(Strict):
-    """How one method is trained, with overrides per dataset."""
+class Schedule(Strict):
+    """Batches and learning rate of any network that is trained here."""
 
     batch_size: Positive = Field(description="Images per optimiser step, summed over all GPUs.")
     epochs: Positive
     lr: Rate
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
     decay: Decay
+
+    @model_validator(mode="after")
+    def _valid(self) -> Self:
+        self.check()
+        return self
+
+    def check(self) -> None:
+        """Raise ValueError if values contradict each other."""
+        if isinstance(self.decay, StepDecay) and self.decay.after_epoch >= self.epochs:
+            after = self.decay.after_epoch
+            raise Faults([f"decay: decays after epoch {after}, but training ends after epoch {self.epochs}"])
+
+    def _within_epochs(self, name: str) -> None:
+        """Raise ValueError if a part of the training, in epochs, is longer than the whole."""
+        if (part := getattr(self, name)) is not None and part > self.epochs:
+            raise ValueError(f"{name} is {part}, but training ends after epoch {self.epochs}")
+
+
+class Training(Schedule):
+    """Training of one method, with overrides per dataset."""
+
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
     ema: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         description="Decay of the exponential moving average that is evaluated; null evaluates the last weights."
     )
     flip: bool = Field(description="Flip image and mask together, half of the time.")
     precision: Literal["fp32", "bf16"]
-    per_dataset: dict[Name, TrainingOverride]
+    per_dataset: dict[Name, dict[str, JsonValue]] = Field(
+        description="Values of this section that differ for a dataset; the others stay as they are."
+    )
 
-    @field_validator("decay")
-    @classmethod
-    def _decay_within_epochs(cls, decay: Any, info: ValidationInfo) -> Any:
-        check_decay(decay, info.data.get("epochs"))
-        return decay
-
-    @field_validator("per_dataset")
-    @classmethod
-    def _decay_within_overridden_epochs(cls, overrides: Mapping[str, Any], info: ValidationInfo) -> Any:
-        for dataset, override in overrides.items():
+    @model_validator(mode="after")
+    def _valid(self) -> Self:
+        self.check()
+        for dataset, override in self.per_dataset.items():
             try:
-                check_decay(override.decay or info.data.get("decay"), override.epochs or info.data.get("epochs"))
-            except ValueError as error:
-                raise ValueError(f"{dataset}: {error}") from None
-        return overrides
+                self.resolve(dataset)
+            except ValidationError as error:
+                raise Faults(describe(error, override, below=f"per_dataset.{dataset}")) from None
+        return self
 
     def resolve(self, dataset: str) -> Self:
-        """Return the recipe for one dataset: overrides applied, none left."""
-        override = self.per_dataset.get(dataset)
-        changes = {} if override is None else {name: value for name, value in override if value is not None}
-        return self.model_copy(update={**changes, "per_dataset": {}})
+        """Return the training for one dataset: overrides applied, none left.
 
-    def cases(self) -> list[tuple[str, Self]]:
-        """Return the recipe as it is and for every override, each with the start of a message."""
-        return [("", self), *((f"per_dataset.{dataset}: ", self.resolve(dataset)) for dataset in self.per_dataset)]
-
-
-class AdversarialOverride(TrainingOverride):
-    """Overrides of a recipe with discriminators."""
-
-    lr_discriminator: Rate | None = None
+        Raises: pydantic.ValidationError if an override does not fit.
+        """
+        values = self.model_dump(mode="json") | {"per_dataset": {}} | self.per_dataset.get(dataset, {})
+        return type(self).model_validate_json(json.dumps(values))
 
 
 class AdversarialTraining(Training):
-    """A recipe with discriminators."""
+    """Training with discriminators."""
 
     lr_discriminator: Rate
-    per_dataset: dict[Name, AdversarialOverride]  # pyright: ignore[reportIncompatibleVariableOverride] (frozen)
-
-
-class SPLTrainingOverride(AdversarialOverride):
-    """Overrides of SPL's recipe."""
-
-    prior_epochs: Positive | None = None
 
 
 class SPLTraining(AdversarialTraining):
-    """SPL's recipe: the released code drops the prior loss late in training on Paris."""
+    """SPL's training: the released code drops the prior loss late in training on Paris."""
 
     prior_epochs: Positive | None = Field(description="Epochs with the prior loss; null for all of them.")
-    per_dataset: dict[Name, SPLTrainingOverride]  # pyright: ignore[reportIncompatibleVariableOverride] (frozen)
 
-    @model_validator(mode="after")
-    def _prior_within_epochs(self) -> Self:
-        for where, training in self.cases():
-            if training.prior_epochs is not None and training.prior_epochs > training.epochs:
-                raise ValueError(
-                    f"{where}prior_epochs is {training.prior_epochs}, but training ends after epoch {training.epochs}"
-                )
-        return self
-
-
-class RFRTrainingOverride(TrainingOverride):
-    """Overrides of RFR's recipe."""
-
-    norm_epochs: Positive | None = None
+    def check(self) -> None:
+        """Raise ValueError if values contradict each other."""
+        super().check()
+        self._within_epochs("prior_epochs")
 
 
 class RFRTraining(Training):
-    """RFR's recipe: no discriminator; batch norms are frozen for fine-tuning."""
+    """RFR's training: no discriminator; batch norms are frozen for fine-tuning."""
 
     norm_epochs: Positive | None = Field(
         description="Epochs in which batch norms use and follow the batch; null for all of them."
     )
-    per_dataset: dict[Name, RFRTrainingOverride]  # pyright: ignore[reportIncompatibleVariableOverride] (frozen)
 
-    @model_validator(mode="after")
-    def _norms_within_epochs(self) -> Self:
-        for where, training in self.cases():
-            if training.norm_epochs is not None and training.norm_epochs > training.epochs:
-                raise ValueError(
-                    f"{where}norm_epochs is {training.norm_epochs}, but training ends after epoch {training.epochs}"
-                )
-        return self
-
-
-class ECTrainingOverride(AdversarialOverride):
-    """Overrides of EdgeConnect's recipe."""
-
-    edge_epochs: Positive | None = None
-    canny_epochs: Annotated[int, Field(ge=0)] | None = None
+    def check(self) -> None:
+        """Raise ValueError if values contradict each other."""
+        super().check()
+        self._within_epochs("norm_epochs")
 
 
 class ECTraining(AdversarialTraining):
-    """EdgeConnect's stages: edges first, then pictures from true edges, then pictures from predicted edges."""
+    """EdgeConnect's stages: edges first, then images from true edges, then images from predicted edges."""
 
     edge_epochs: Positive = Field(description="Epochs of the edge network.")
     canny_epochs: Annotated[int, Field(ge=0)] = Field(description="Epochs from true edges; the rest from predicted.")
-    per_dataset: dict[Name, ECTrainingOverride]  # pyright: ignore[reportIncompatibleVariableOverride] (frozen)
 
-    @model_validator(mode="after")
-    def _stages_within_epochs(self) -> Self:
-        for where, training in self.cases():
-            if training.edge_epochs + training.canny_epochs >= training.epochs:
-                raise ValueError(
-                    f"{where}edge_epochs and canny_epochs take {training.edge_epochs} + {training.canny_epochs} of "
-                    f"{training.epochs} epochs, which leaves none for pictures from predicted edges"
-                )
-        return self
+    def check(self) -> None:
+        """Raise ValueError if values contradict each other."""
+        super().check()
+        if self.edge_epochs + self.canny_epochs >= self.epochs:
+            raise ValueError(
+                f"edge_epochs and canny_epochs take {self.edge_epochs} + {self.canny_epochs} of {self.epochs} epochs, "
+                "which leaves none for images from predicted edges"
+            )
 
 
 # Methods -----------------------------------------------------------------------------------------
@@ -229,28 +192,48 @@ class ReleasedWeights(Strict):
     path: str = Field(description="The released file, or the folder of a checkpoint of several files.")
 
 
+class VGGLayers(NamedTuple):
+    """The layers of a VGG that the losses of a method compare: relu<block>_<convolution> and pool<block>, from 1."""
+
+    network: Literal["vgg16", "vgg19"]
+    perceptual: tuple[str, ...]
+    style: tuple[str, ...]
+    signed: bool = False
+    """Whether the network is shown [-1, 1]; no method normalises by ImageNet's mean and standard deviation."""
+
+
+FIRST_OF_EVERY_BLOCK = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+RELU5_1_AGAIN = "relu5_1_again"
+"""MFE's "relu5_2": pool 4, convolution 5_1 and ReLU, applied a second time to what they made."""
+
+
 class NetworkRecipe(Strict):
     """A method with a network, trained here except where released weights are named."""
+
+    perceptual_layers: ClassVar[VGGLayers | None] = None
+    """Layers of its perceptual and style losses, as released; None without such losses."""
+    extra_target: ClassVar[Literal["structure", "edges"] | None] = None
+    """A third tensor of every training batch: the smoothed image, or the image's edges."""
 
     weights: dict[Name, ReleasedWeights] = Field(
         default_factory=dict, description="Released weights by dataset; a dataset that is not named is trained."
     )
+
+    @property
+    def prior_teacher(self) -> Name | None:
+        """Name of the teacher that supervises a semantic prior; None without a prior."""
+        return None
 
     def multiple_of(self, image_size: int) -> int:
         """Return what a size must be a multiple of: image encoders halve twice."""
         return 4
 
 
-class SPLNetwork(Strict):
-    """The network of SPLRecipe."""
+class SPLRecipe(NetworkRecipe):
+    """SPL and its variants."""
 
     recipe: Literal["spl"]
     model: SPLModel
-
-
-class SPLRecipe(SPLNetwork, NetworkRecipe):
-    """SPL and its variants."""
-
     teacher: Name | None = Field(description="Which of `teachers` supervises the prior; null for none (w/o S).")
     losses: SPLLossWeights
     training: SPLTraining
@@ -263,6 +246,11 @@ class SPLRecipe(SPLNetwork, NetworkRecipe):
                 "model.fusion: one_plus_gamma"
             )
         return self
+
+    @property
+    def prior_teacher(self) -> Name | None:
+        """Name of the teacher, unless the prior loss has no weight."""
+        return self.teacher if self.losses.lambda_prior > 0 else None
 
     @model_validator(mode="after")
     def _prior_has_a_teacher(self) -> Self:
@@ -285,16 +273,11 @@ class RNLossWeights(Strict):
     lambda_adv: Weight
 
 
-class RNNetwork(Strict):
-    """The network of RNRecipe."""
+class RNRecipe(NetworkRecipe):
+    """Region normalisation (Yu et al. 2020)."""
 
     recipe: Literal["rn"]
     model: RNModel
-
-
-class RNRecipe(RNNetwork, NetworkRecipe):
-    """Region normalisation (Yu et al. 2020)."""
-
     losses: RNLossWeights
     training: AdversarialTraining
 
@@ -317,16 +300,12 @@ class RFRLossWeights(Strict):
     lambda_tv: Weight
 
 
-class RFRNetwork(Strict):
-    """The network of RFRRecipe."""
-
-    recipe: Literal["rfr"]
-    model: RFRModel
-
-
-class RFRRecipe(RFRNetwork, NetworkRecipe):
+class RFRRecipe(NetworkRecipe):
     """Recurrent feature reasoning (Li et al. 2020)."""
 
+    perceptual_layers = VGGLayers("vgg16", ("pool1", "pool2", "pool3"), ("pool1", "pool2", "pool3"))
+    recipe: Literal["rfr"]
+    model: RFRModel
     losses: RFRLossWeights
     training: RFRTraining
 
@@ -355,16 +334,15 @@ class MFELossWeights(Strict):
     lambda_auxiliary: Weight
 
 
-class MFENetwork(Strict):
-    """The network of MFERecipe."""
-
-    recipe: Literal["mfe"]
-    model: MFEModel
-
-
-class MFERecipe(MFENetwork, NetworkRecipe):
+class MFERecipe(NetworkRecipe):
     """Mutual encoder-decoder with feature equalisations (Liu et al. 2020)."""
 
+    perceptual_layers = VGGLayers(
+        "vgg16", FIRST_OF_EVERY_BLOCK, ("relu2_2", "relu3_3", "relu4_3", RELU5_1_AGAIN), signed=True
+    )
+    extra_target = "structure"
+    recipe: Literal["mfe"]
+    model: MFEModel
     losses: MFELossWeights
     training: AdversarialTraining
 
@@ -391,34 +369,39 @@ class ECLossWeights(Strict):
     lambda_style: Weight
 
 
-class ECNetwork(Strict):
-    """The network of ECRecipe."""
-
-    recipe: Literal["ec"]
-    model: ECModel
-
-
-class ECRecipe(ECNetwork, NetworkRecipe):
+class ECRecipe(NetworkRecipe):
     """EdgeConnect (Nazeri et al. 2019)."""
 
+    perceptual_layers = VGGLayers("vgg19", FIRST_OF_EVERY_BLOCK, ("relu2_2", "relu3_4", "relu4_4", "relu5_2"))
+    extra_target = "edges"
+    recipe: Literal["ec"]
+    model: ECModel
     losses: ECLossWeights
     training: ECTraining
 
 
-Network = SPLNetwork | RNNetwork | RFRNetwork | MFENetwork | ECNetwork
 NetworkMethod = SPLRecipe | RNRecipe | RFRRecipe | MFERecipe | ECRecipe
 ClassicalFill = DiffusionFill | BiharmonicFill
 Recipe = ClassicalFill | NetworkMethod
 Method = Annotated[Recipe, Field(discriminator="recipe")]
 
-NETWORKS: dict[str, type[Network]] = {
-    "spl": SPLNetwork, "rn": RNNetwork, "rfr": RFRNetwork, "mfe": MFENetwork, "ec": ECNetwork,
-}  # fmt: skip
-"""By recipe."""
+RECIPES = {get_args(kind.model_fields["recipe"].annotation)[0]: kind for kind in get_args(NetworkMethod)}
+"""Methods with a network, by recipe."""
+
+
+class Network(Strict):
+    """A method's network without its training: what costs, drawings and released weights depend on."""
+
+    recipe: str
+    model: SerializeAsAny[Strict]
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _of_the_recipe(cls, model: Any, info: ValidationInfo) -> Any:
+        kind = RECIPES[info.data["recipe"]].model_fields["model"].annotation
+        return kind.model_validate(model) if isinstance(model, dict) else model
 
 
 def without_training(recipe: Recipe) -> ClassicalFill | Network:
-    """Return what fills holes without how it is trained: what costs, drawings and released weights depend on."""
-    if isinstance(recipe, ClassicalFill):
-        return recipe
-    return NETWORKS[recipe.recipe].model_validate({"recipe": recipe.recipe, "model": recipe.model})
+    """Return a classical fill as it is, and the network of another method."""
+    return recipe if isinstance(recipe, ClassicalFill) else Network(recipe=recipe.recipe, model=recipe.model)

@@ -1,36 +1,21 @@
 """The pretext networks of `params.yaml`: frozen teachers of the semantic prior, and the detector of the figures."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
-from spl.config.base import Name, Positive, Rate, Strict, Weight
-from spl.config.methods import Decay, check_decay
+from spl.config.base import Name, Positive, Strict, Weight
+from spl.config.methods import Schedule
 
 # The labelled set ----------------------------------------------------------------------------------
 
 
 class MiniaturePretext(Strict):
-    """Pictures with labels and boxes over the miniature world's objects; none coincides with an inpainting set."""
+    """Images with labels and boxes over the miniature world's objects; none coincides with an inpainting set."""
 
     kind: Literal["miniature"]
     train: Positive
     val: Positive
-
-
-class PretextTraining(Strict):
-    """How a pretext network is trained."""
-
-    batch_size: Positive
-    epochs: Positive
-    lr: Rate
-    decay: Decay
-
-    @field_validator("decay")
-    @classmethod
-    def _decay_within_epochs(cls, decay: Any, info: ValidationInfo) -> Any:
-        check_decay(decay, info.data.get("epochs"))
-        return decay
 
 
 # Multi-label classification: TResNet ----------------------------------------------------------------
@@ -52,7 +37,7 @@ class TrainedTResNet(Strict):
     layers: tuple[Positive, Positive, Positive, Positive] = Field(description="Blocks in each of the four stages.")
     width: Annotated[float, Field(gt=0, description="Width factor of TResNet; 1.2 is TResNet-L.")]
     loss: AsymmetricLossSettings
-    training: PretextTraining
+    training: Schedule
 
 
 class ReleasedTResNet(Strict):
@@ -63,7 +48,7 @@ class ReleasedTResNet(Strict):
 
 
 class RandomTResNet(Strict):
-    """A TResNet with fresh weights, frozen: the control that knows nothing."""
+    """A TResNet with fresh weights, frozen: the control without knowledge."""
 
     kind: Literal["tresnet_random"]
     layers: tuple[Positive, Positive] = Field(description="Blocks of the two stages that are kept.")
@@ -85,11 +70,11 @@ class TrainedYOLO(Strict):
     """A YOLOv5 trained here on the pretext set's boxes; its stride-8 map before the head supervises the prior."""
 
     kind: Literal["yolov5"]
-    image_size: Annotated[int, Field(ge=32, multiple_of=16, description="Side of the picture, which is shown doubled.")]
+    image_size: Annotated[int, Field(ge=32, multiple_of=16, description="Side of the image, which is shown doubled.")]
     depth: Annotated[float, Field(gt=0, description="Depth multiple; 0.33 for n and s.")]
     width: Annotated[float, Field(gt=0, description="Width multiple; 0.25 for n, 0.5 for s.")]
     loss: YOLOLossWeights
-    training: PretextTraining
+    training: Schedule
 
 
 class ReleasedYOLO(Strict):
@@ -108,7 +93,7 @@ class TimmTeacher(Strict):
 
     kind: Literal["timm"]
     model: str = Field(description="timm's name of the model, such as resnet50.")
-    reduction: Positive = Field(description="Stride of the feature map to take; the picture is scaled to fit it.")
+    reduction: Positive = Field(description="Stride of the feature map to take; the image is scaled to fit it.")
     weights: str | None = Field(description="A file with the model's state_dict; null for fresh weights.")
 
 

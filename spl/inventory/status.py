@@ -193,7 +193,7 @@ def _needed_weights(params: Params) -> Iterator[_Weight]:
                 yield _Weight(path, f"methods.{method}.weights.{dataset}", blocks)
     for vgg in dict.fromkeys(file for run in runs.values() if (file := run.vgg_file())):
         trained = {cell for cell, run in runs.items() if run.vgg_file() == vgg}
-        yield _Weight(Path(vgg), "perception", f"perceptual losses: {_trainings(params, trained)}")
+        yield _Weight(Path(vgg), "perceptual_network", f"perceptual losses: {_trainings(params, trained)}")
     folder = Path(params.evaluation.perceptual.folder)
     for metric in params.evaluation.perceptual.metrics:
         for file in FILES[metric]:
@@ -244,7 +244,7 @@ def _figure_names(names: list[str]) -> list[str]:
 
 def _shown(params: Params) -> dict[str, Cells]:
     """Return the cells that each figure shows; figure 2 shows none."""
-    shown = {name: set(seen.filled + seen.guided) for name, seen in params.figures.shown().items()}
+    shown = {name: set(seen.filled + seen.guided) for name, seen in (params.figures.shown() if params.figures else {}).items()}
     if ablations := params.ablations:
         shown["fig4"] = {(ablations.dataset, method) for method in (ablations.reference, *ablations.methods)}
     if grid := params.grid:

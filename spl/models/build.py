@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from spl.config.methods import ECNetwork, MFENetwork, Network, RFRNetwork, RNNetwork, SPLNetwork
+from spl.config.methods import Network, NetworkMethod
 from spl.models.ec import build_ec
 from spl.models.mfe import build_mfe
 from spl.models.rfr import build_rfr
@@ -19,37 +19,27 @@ Inpainter = Callable[[Tensor, Tensor], Tensor]
 """image (B, 3, H, W) in [0, 1], mask (B, 1, H, W), 1 = hole -> output (B, 3, H, W), to be clamped and composited."""
 
 
-def build_generator(recipe: Network, *, image_size: int, teacher_channels: int) -> nn.Module:
+GENERATORS: dict[str, Callable[..., nn.Module]] = {
+    "spl": lambda size, channels, **model: build_spl(teacher_channels=channels, **model),
+    "rn": lambda size, channels, **model: build_rn(**model),
+    "rfr": lambda size, channels, **model: build_rfr(**model),
+    "mfe": lambda size, channels, **model: build_mfe(image_size=size, **model),
+    "ec": lambda size, channels, **model: build_ec(**model),
+}
+"""By recipe: (image size, channels of the teacher, values of the recipe's `model`) -> generator."""
+
+
+def build_generator(recipe: Network | NetworkMethod, *, image_size: int, teacher_channels: int) -> nn.Module:
     """Build a recipe's generator with fresh weights.
 
     All are called with (image, mask) as an `Inpainter` is; each turns them into its own conventions in its `forward`.
     """
-    match recipe:
-        case SPLNetwork(model=model):
-            return build_spl(
-                semantic_body=model.semantic_learner,
-                semantic_blocks=model.semantic_blocks,
-                fusion=model.fusion,
-                fusion_blocks=model.fusion_blocks,
-                width=model.width,
-                teacher_channels=teacher_channels,
-            )
-        case RNNetwork(model=model):
-            return build_rn(width=model.width, blocks=model.blocks)
-        case RFRNetwork(model=model):
-            return build_rfr(width=model.width, kernel=model.kernel, rounds=model.rounds)
-        case MFENetwork(model=model):
-            return build_mfe(
-                image_size=image_size,
-                width=model.width,
-                blocks=model.blocks,
-                feature_mask=model.feature_mask,
-            )
-        case ECNetwork(model=model):
-            return build_ec(width=model.width, blocks=model.blocks)
+    return GENERATORS[recipe.recipe](image_size, teacher_channels, **dict(recipe.model))
 
 
-def load_generator(recipe: Network, folder: Path, *, image_size: int, device: torch.device) -> nn.Module:
+def load_generator(
+    recipe: Network | NetworkMethod, folder: Path, *, image_size: int, device: torch.device
+) -> nn.Module:
     """Build a recipe's generator with the weights of a finished run (weights.safetensors, run.json)."""
     channels = read_record(folder / "run.json")["teacher_channels"]
     generator = build_generator(recipe, image_size=image_size, teacher_channels=channels)

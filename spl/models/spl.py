@@ -174,7 +174,7 @@ class SPL(nn.Module):
 
 def build_spl(
     *,
-    semantic_body: SemanticBody,
+    semantic_learner: SemanticBody,
     semantic_blocks: int,
     fusion: Fusion,
     width: int = 64,
@@ -184,7 +184,7 @@ def build_spl(
     """Compose an SPL generator; the defaults are the published widths.
 
     Args:
-        semantic_body: `residual`, the paper's residual blocks, or `dense`, the released code's dense blocks followed
+        semantic_learner: `residual`, the paper's residual blocks, or `dense`, the released code's dense blocks followed
             by four residual blocks.
         semantic_blocks: how many blocks of that kind (paper 5, released 16).
         fusion: how the prior meets the image features: by `SPADE`, in one of its two forms, or by concatenation.
@@ -194,7 +194,7 @@ def build_spl(
         fusion_blocks: residual blocks in the decoder.
     """
     channels = 4 * width
-    if semantic_body == "dense":
+    if semantic_learner == "dense":
         body = DenseBody(channels, dense_blocks=semantic_blocks, residual_blocks=4, growth=width // 2)
     else:
         body = nn.Sequential(*(ResidualBlock(channels) for _ in range(semantic_blocks)))
@@ -211,9 +211,9 @@ def build_spl(
 
 def build_paper_spl() -> SPL:
     """Build the network the paper describes: 33.4 million parameters."""
-    return build_spl(semantic_body="residual", semantic_blocks=5, fusion="gamma")
+    return build_spl(semantic_learner="residual", semantic_blocks=5, fusion="gamma")
 
 
 def build_released_spl() -> SPL:
     """Build the network of the released code and weights: 45,597,223 parameters."""
-    return build_spl(semantic_body="dense", semantic_blocks=16, fusion="one_plus_gamma")
+    return build_spl(semantic_learner="dense", semantic_blocks=16, fusion="one_plus_gamma")

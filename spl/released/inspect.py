@@ -67,7 +67,7 @@ def _coco_detector(size: str) -> nn.Module:
 
 PUBLISHED = {
     "the released SPL": _part_of(
-        "spl", partial(build_spl, semantic_body="dense", semantic_blocks=16, fusion="one_plus_gamma"), SPL_RULES
+        "spl", partial(build_spl, semantic_learner="dense", semantic_blocks=16, fusion="one_plus_gamma"), SPL_RULES
     ),
     "the released RN": _part_of("rn", build_rn, RN_RULES),
     "the released patch discriminator of SPL, RN and EdgeConnect": Published(

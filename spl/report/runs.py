@@ -98,10 +98,8 @@ def _row(run: Run, settings: RunSettings, folder: Path) -> list[str | Cell]:
 
 
 def _learns_from(run: RunSettings) -> str:
-    """Name what a training looks through beside image and mask."""
-    if run.teacher:
-        return f"teacher {run.teacher.teacher}"
-    return run.perception.kind if run.perception else DASH
+    """Name the networks that a run learns from beside image and mask."""
+    return ", ".join([*(f"teacher {name}" for name in run.teachers), *["VGG"] * bool(run.vgg_file())]) or DASH
 
 
 def _state(path: Path, settings: Settings) -> tuple[str, Cell]:

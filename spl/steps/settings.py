@@ -64,8 +64,9 @@ class Settings(Strict):
             raise ParamsError(f"{', '.join(nulls)} is null in params.yaml: there is no {cls.step}") from None
 
     def identity(self) -> dict[str, Any]:
-        """Return the wildcards: which of the step's results this is."""
-        return {name: getattr(self, name) for name in self.wildcards}
+        """Return the wildcards, the step's own or those of its run: which of its results this is."""
+        owner = getattr(self, "run", self)
+        return {name: getattr(owner, name) for name in self.wildcards}
 
     def at(self, path: Path) -> Path:
         """Put the wildcards into a path of `spl.steps.paths`."""
@@ -223,7 +224,7 @@ class TeacherSettings(Settings):
 class RunSettings(Settings):
     """A method on a dataset, overrides resolved: a training, released weights, or a classical fill.
 
-    The last four are what a training learns from beside images and masks, and how; they are absent where it does not.
+    The last four are absent where nothing is trained, or where the recipe does not learn from them.
     """
 
     step = "train_method"
@@ -235,7 +236,9 @@ class RunSettings(Settings):
     recipe: methods.Recipe | methods.Network
     released: methods.ReleasedWeights | None = None
     teacher: TeacherSettings | None = None
-    perception: experiment.Perception | None = None
+    """Of the semantic prior."""
+    perceptual: TeacherSettings | experiment.PerceptualVGG | None = None
+    """Network of perceptual and style losses."""
     structure: SmoothingSettings | None = None
     threads: int | None = None
 
@@ -257,17 +260,14 @@ class RunSettings(Settings):
             return run
         if dataset in recipe.weights:
             return run.model_copy(update={"released": recipe.weights[dataset]})
-        training = recipe.training.resolve(dataset)
-        perceptual = isinstance(recipe, methods.RFRRecipe | methods.MFERecipe | methods.ECRecipe)
-        perception = params.perception if perceptual else None
-        teacher = perception.teacher if isinstance(perception, experiment.TeacherPerception) else None
-        if isinstance(recipe, methods.SPLRecipe) and recipe.losses.lambda_prior > 0:
-            teacher = recipe.teacher
-        smoothed = isinstance(recipe, methods.MFERecipe)
+        perceptual = params.perceptual_network if recipe.perceptual_layers else None
+        if isinstance(perceptual, experiment.PerceptualTeacher):
+            perceptual = TeacherSettings.of(params, teacher=perceptual.teacher)
+        smoothed = recipe.extra_target == "structure"
         learnt_from = {
-            "recipe": recipe.model_copy(update={"training": training, "weights": {}}),
-            "teacher": TeacherSettings.of(params, teacher=teacher) if teacher else None,
-            "perception": perception,
+            "recipe": recipe.model_copy(update={"training": recipe.training.resolve(dataset), "weights": {}}),
+            "teacher": TeacherSettings.of(params, teacher=recipe.prior_teacher) if recipe.prior_teacher else None,
+            "perceptual": perceptual,
             "structure": SmoothingSettings.of(params, dataset=dataset) if smoothed else None,
             "threads": params.threads,
         }
@@ -286,12 +286,20 @@ class RunSettings(Settings):
         named = params.methods | {method: recipe.model_copy(update={"weights": weights})}
         return cls.of(params.model_copy(update={"methods": named}), dataset=dataset, method=method)
 
+    @property
+    def teachers(self) -> list[str]:
+        """Names of the pretext networks that the run learns from."""
+        return sorted(
+            {known.teacher for known in (self.teacher, self.perceptual) if isinstance(known, TeacherSettings)}
+        )
+
     def vgg_file(self) -> str | None:
         """Return the torchvision file that the perceptual losses need, if any."""
-        if not isinstance(self.perception, experiment.VGGPerception):
+        if not isinstance(self.perceptual, experiment.PerceptualVGG):
             return None
-        network = "vgg19" if isinstance(self.recipe, methods.ECRecipe) else "vgg16"
-        return f"{self.perception.folder}/{VGG_FILES[network]}"
+        layers = methods.RECIPES[self.recipe.recipe].perceptual_layers
+        assert layers is not None
+        return f"{self.perceptual.folder}/{VGG_FILES[layers.network]}"
 
     def released_files(self) -> list[Path]:
         """Return the files of the released weights; empty for a run that is trained here."""
@@ -313,8 +321,8 @@ class Architecture(Strict):
         """Take a method as it is built for a dataset."""
         recipe, teacher = params.methods[method], None
         released = isinstance(recipe, methods.NetworkMethod) and dataset in recipe.weights
-        if isinstance(recipe, methods.SPLRecipe) and recipe.teacher and recipe.losses.lambda_prior > 0 and not released:
-            teacher = params.teachers[recipe.teacher]
+        if isinstance(recipe, methods.NetworkMethod) and recipe.prior_teacher and not released:
+            teacher = params.teachers[recipe.prior_teacher]
         return cls(
             method=method,
             image_size=params.datasets[dataset].image_size,
@@ -340,10 +348,6 @@ class EvaluationSettings(Settings):
     def of(cls, params: Params, *, dataset: str, method: str, seed: int | None = None) -> Self:
         """Take the evaluation of a run."""
         return super().of(params, run=RunSettings.of(params, dataset=dataset, method=method, seed=seed))
-
-    def identity(self) -> dict[str, Any]:
-        """Return the run's wildcards."""
-        return self.run.identity()
 
 
 class PerceptualSettings(Settings):
@@ -381,10 +385,6 @@ class GuidanceSettings(Settings):
     def of(cls, params: Params, *, dataset: str, method: str) -> Self:
         """Take what guides a method."""
         return super().of(params, run=RunSettings.of(params, dataset=dataset, method=method))
-
-    def identity(self) -> dict[str, Any]:
-        """Return dataset and method of the run."""
-        return {"dataset": self.run.dataset, "method": self.run.method}
 
 
 class DetectionSettings(Settings):
@@ -517,7 +517,7 @@ def first_runs(params: Params) -> list[RunSettings]:
 
 def needed_teachers(params: Params) -> list[str]:
     """Return the teachers that some run learns from or that find objects."""
-    names = {run.teacher.teacher for run in first_runs(params) if run.teacher}
+    names = {teacher for run in first_runs(params) for teacher in run.teachers}
     if params.detection and isinstance(params.detection.detector, teachers.TeacherDetector):
         names.add(params.detection.detector.teacher)
     return sorted(names)
@@ -536,7 +536,8 @@ def weight_files(params: Params) -> list[str]:
 
 def drawn_figures(params: Params | FigureSettings) -> list[str]:
     """Return the names of the figures that the experiment has."""
-    figures = params.figures
+    if (figures := params.figures) is None:
+        return []
     present = {
         "fig1": figures.fig1, "fig2": figures.fig2, "fig3": figures.fig3, "fig4": params.ablations,
         "fig5": figures.fig5, "grid": params.grid,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class FrozenTeacher(Protocol):
-    """What a training run needs of a teacher: image (B, 3, 2H, 2W) in [0, 1] -> features (B, d, H/4, W/4)."""
+    """A teacher as training sees it: image (B, 3, 2H, 2W) in [0, 1] -> features (B, d, H/4, W/4)."""
 
     @property
     def channels(self) -> int:
@@ -37,6 +37,10 @@ class FrozenTeacher(Protocol):
 
     def __call__(self, image: Tensor) -> Tensor:
         """Return the features."""
+        ...
+
+    def stages(self, image: Tensor) -> list[Tensor]:
+        """Return feature maps of image (B, 3, H, W) for perceptual losses; gradients reach the image."""
         ...
 
 

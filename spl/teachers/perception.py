@@ -1,27 +1,23 @@
 """Networks whose features the perceptual and style losses compare.
 
 The papers use VGG trained on ImageNet. Offline, the frozen pretext network takes its place; `params.yaml` says which
-(`perception`), and so does every run record.
+(`perceptual_network`), and so does every run record.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from spl.common.errors import CheckpointError
 from spl.common.files import sha256
+from spl.config.methods import RECIPES, RELU5_1_AGAIN, VGGLayers
 from spl.steps.settings import RunSettings
+from spl.teachers.build import FrozenTeacher
 from spl.weights.files import read_state
 from spl.weights.fit import fill
-
-if TYPE_CHECKING:
-    from spl.teachers.tresnet import TResNetTeacher
-
-AGAIN = "relu5_1_again"
-"""MFE's "relu5_2": pool 4, convolution 5_1 and ReLU, applied a second time to what they made."""
 
 
 class Features(NamedTuple):
@@ -33,25 +29,6 @@ class Features(NamedTuple):
 
 Perceive = Callable[[Tensor], Features]
 """image (B, 3, H, W) in [0, 1] -> features; gradients reach the image."""
-
-
-class VGGLayers(NamedTuple):
-    """What a method reads from which VGG."""
-
-    network: Literal["vgg16", "vgg19"]
-    perceptual: Sequence[str]
-    style: Sequence[str]
-    signed: bool = False
-    """Whether the network is shown [-1, 1]; no method normalises by ImageNet's mean and standard deviation."""
-
-
-FIRST_OF_EVERY_BLOCK = [f"relu{block}_1" for block in range(1, 6)]
-VGG_LAYERS = {
-    "rfr": VGGLayers("vgg16", ["pool1", "pool2", "pool3"], ["pool1", "pool2", "pool3"]),
-    "mfe": VGGLayers("vgg16", FIRST_OF_EVERY_BLOCK, ["relu2_2", "relu3_3", "relu4_3", AGAIN], signed=True),
-    "ec": VGGLayers("vgg19", FIRST_OF_EVERY_BLOCK, ["relu2_2", "relu3_4", "relu4_4", "relu5_2"]),
-}
-"""By recipe, as released."""
 
 
 class VGGFeatures(nn.Module):
@@ -72,8 +49,8 @@ class VGGFeatures(nn.Module):
         x, found = image * 2 - 1 if self.wanted.signed else image, {}
         for name, layer in zip(self.names, self.trunk, strict=True):
             x = found[name] = layer(x)
-            if name == "relu5_1" and AGAIN in wanted:
-                found[AGAIN] = self._again(x)
+            if name == "relu5_1" and RELU5_1_AGAIN in wanted:
+                found[RELU5_1_AGAIN] = self._again(x)
             if wanted <= found.keys():
                 break
         return Features([found[name] for name in self.wanted.perceptual], [found[name] for name in self.wanted.style])
@@ -98,8 +75,8 @@ def _vgg_names(trunk: nn.Sequential) -> list[str]:
     return names
 
 
-def teacher_features(teacher: "TResNetTeacher") -> Perceive:
-    """Read the pretext network after its first convolution and after both stages, for perceptual and style loss."""
+def teacher_features(teacher: FrozenTeacher) -> Perceive:
+    """Compare the feature maps of a pretext network, for perceptual and style loss."""
 
     def perceive(image: Tensor) -> Features:
         maps = teacher.stages(image)
@@ -108,20 +85,17 @@ def teacher_features(teacher: "TResNetTeacher") -> Perceive:
     return perceive
 
 
-def load_perception(run: RunSettings, teacher: object, device: torch.device) -> Perceive | None:
-    """Return what a run's perceptual and style losses look through; None if it has no such losses.
+def load_perception(run: RunSettings, teacher: FrozenTeacher | None, device: torch.device) -> Perceive | None:
+    """Return the features that a run's perceptual and style losses compare; None if it has no such losses.
 
+    `teacher` is the pretext network, for a run that compares its features.
     Raises: CheckpointError if the VGG file is missing, damaged, or not torchvision's.
     """
-    if run.perception is None:
-        return None
     if path := run.vgg_file():
-        layers = VGG_LAYERS[run.recipe.recipe]
+        layers = RECIPES[run.recipe.recipe].perceptual_layers
+        assert layers is not None
         return VGGFeatures(load_vgg(Path(path), layers.network), layers).to(device)
-    from spl.teachers.tresnet import TResNetTeacher
-
-    assert isinstance(teacher, TResNetTeacher)
-    return teacher_features(teacher)
+    return teacher_features(teacher) if teacher else None
 
 
 def require_vgg(path: Path) -> Path:
@@ -132,7 +106,8 @@ def require_vgg(path: Path) -> Path:
     if not path.is_file():
         raise CheckpointError(
             f"{path} does not exist: perceptual losses need torchvision's file. Fetch "
-            f"https://download.pytorch.org/models/{path.name}, or set perception.kind to teacher in params.yaml."
+            f"https://download.pytorch.org/models/{path.name}, or set "
+            "perceptual_network.kind to teacher in params.yaml."
         )
     return path
 

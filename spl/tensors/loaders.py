@@ -53,14 +53,14 @@ class SampleStream(Dataset):
         return np.random.default_rng([*self._seed, 1 << 32, number])
 
 
-Companion = Callable[[str, np.ndarray], np.ndarray]
+ExtraTarget = Callable[[str, np.ndarray], np.ndarray]
 """(file in the manifest, image (H, W, 3) uint8) -> what a method sees beside it, (H, W, 3) uint8 or (H, W) bool."""
 
 
 class InpaintingStream(SampleStream):
     """Training images, each with a mask drawn uniformly from the whole mask set (released code).
 
-    Which images, masks and flips come when does not depend on the method: a companion is added to the same samples.
+    Which images, masks and flips come when does not depend on the method: an extra target is added to the same samples.
     """
 
     def __init__(
@@ -73,20 +73,20 @@ class InpaintingStream(SampleStream):
         flip: bool,
         seed: int,
         name: str,
-        companion: Companion | None = None,
+        extra_target: ExtraTarget | None = None,
     ) -> None:
         self._images = PreparedImages(manifest, split="train")
         self._masks = GroupedMasks(masks)
-        self._image_size, self._flip, self._companion = image_size, flip, companion
+        self._image_size, self._flip, self._extra_target = image_size, flip, extra_target
         super().__init__(len(self._images), batch_size=batch_size, seed=seed, name=name)
 
     def __getitem__(self, number: int) -> tuple[Tensor, ...]:
-        """Return image (3, H, W) in [0, 1], mask (1, H, W), 1 = hole, and the companion in [0, 1], if there is one."""
+        """Return image (3, H, W) in [0, 1], mask (1, H, W), 1 = hole, and the extra target in [0, 1] if any."""
         rng = self.rng(number)
         i = self.index(number)
         image = self._images.pixels(i, size=self._image_size)
         mask = self._masks.hole(int(rng.integers(len(self._masks))), self._image_size)
-        sample = [image, mask] + ([self._companion(self._images.name(i), image)] if self._companion else [])
+        sample = [image, mask] + ([self._extra_target(self._images.name(i), image)] if self._extra_target else [])
         if self._flip and rng.random() < 0.5:
             sample = [part[:, ::-1] for part in sample]
         return tuple(to_image(part) if part.ndim == 3 else to_mask(part) for part in sample)

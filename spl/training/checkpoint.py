@@ -16,7 +16,7 @@ NAME = "state.pt"
 
 
 @contextmanager
-def claim(folder: Path, world: World) -> Iterator[None]:
+def lock_run(folder: Path, world: World) -> Iterator[None]:
     """Hold a run's folder until its results are published.
 
     Raises: TrainingError if another process trains the same run.

@@ -37,13 +37,13 @@ class World:
         devices = [self.device] if self.device.type == "cuda" else None
         return DistributedDataParallel(network, device_ids=devices, broadcast_buffers=has_statistics)
 
-    def any(self, flag: bool) -> bool:
-        """Tell whether `flag` is true in any process."""
+    def any(self, *flags: bool) -> list[bool]:
+        """Tell for each flag whether it is true in any process."""
         if self.size == 1:
-            return flag
-        votes = torch.tensor(int(flag), device=self.device)
+            return list(flags)
+        votes = torch.tensor(flags, dtype=torch.int32, device=self.device)
         dist.all_reduce(votes, op=dist.ReduceOp.MAX)
-        return bool(votes)
+        return [bool(vote) for vote in votes.tolist()]
 
 
 def unwrap(network: nn.Module) -> nn.Module:

@@ -1,6 +1,6 @@
 """The training loop: it owns *when* things happen; a method owns *how* a step is made.
 
-    for batch in batches: losses = method.step(batch); log; if due: save
+    for batch in batches: losses = method.step(batch); if due: log, save
 
 Everything a step depends on is either in the checkpoint or a function of the step number, so a run that was
 stopped at any step and resumed gives the same weights, bit for bit on a CPU.
@@ -26,7 +26,7 @@ from spl.training.schedule import lr_factor
 
 
 class Method(Protocol):
-    """What the loop needs to know about a training recipe."""
+    """A training recipe as the loop sees it."""
 
     networks: dict[str, nn.Module]
     """All trained networks by name."""
@@ -37,7 +37,7 @@ class Method(Protocol):
 
 
 class Plan(NamedTuple):
-    """When things happen in a run."""
+    """Timetable of a run."""
 
     settings: str
     """Canonical JSON of the settings and the input hashes: a state resumes only under equal ones."""
@@ -52,7 +52,7 @@ class Plan(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a finished run hands over."""
+    """Product of a finished run."""
 
     weights: dict[str, Tensor]
     steps: int
@@ -77,18 +77,19 @@ def train(
     """Train to the end, or until `should_stop(steps_done)`; return None if stopped early.
 
     Keeps its state and `log.csv` under `folder` and resumes from them; hands the network that the run is for to
-    `on_save` whenever the state is saved.
+    `on_save` whenever the state is saved. Several processes stop where the next row of the log is due.
     Raises: TrainingError if a loss is not finite, or the batch cannot be shared equally among the processes.
     """
     if plan.batch_size % world.size:
         raise TrainingError(f"a batch of {plan.batch_size} cannot be shared equally by {world.size} processes")
+
+    # Set-up: everything that has a state, as it was when the run was stopped.
     total_steps = plan.epochs * stream.steps_per_epoch
     trained = unwrap(method.networks[plan.product])
     ema = EMA(trained, plan.ema) if plan.ema else None
     product = ema.network if ema else trained
-    parts = _stateful(method, ema)
     log = TrainingLog(folder / "log.csv", active=world.is_main)
-    parts["log"] = log
+    parts = _stateful(method, ema) | {"log": log}
     state = load_state(folder, plan.settings, world.device)
     if state is None and world.is_main:
         (folder / NAME).unlink(missing_ok=True)  # of another experiment: it must not pass for this one's last good
@@ -98,42 +99,49 @@ def train(
     base_lrs = {name: optimizer.defaults["lr"] for name, optimizer in method.optimizers.items()}
     numbers = BatchNumbers(done, total_steps, batch_size=plan.batch_size, rank=world.rank, world_size=world.size)
     began = saved = time.monotonic()
-
-    def save(step: int) -> None:
-        if world.is_main:
-            state = {name: part.state_dict() for name, part in parts.items()}
-            elapsed = seconds + time.monotonic() - began
-            save_state(folder, state | {"settings": plan.settings, "step": step, "seconds": elapsed})
-            on_save(product)
+    recent: list[dict[str, Tensor]] = []  # losses of the steps since the last look, on the device
+    stop = False
 
     for step, batch in enumerate(stream_batches(stream, numbers, workers=workers), start=done):
+        # One step.
         factor = lr_factor(plan.decay, step=step, steps_per_epoch=stream.steps_per_epoch, total_steps=total_steps)
         for name, optimizer in method.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = base_lrs[name] * factor
-        tensors = [tensor.to(world.device, non_blocking=True) for tensor in batch]
-        losses = {name: float(loss) for name, loss in method.step(*tensors, step=step).items()}
-        if world.any(not all(map(math.isfinite, losses.values()))):
-            _stop_at_nan(step, losses, folder)
+        recent.append(method.step(*(tensor.to(world.device, non_blocking=True) for tensor in batch), step=step))
         if ema:
             ema.update(trained, step)
         done = step + 1
-        log.add(losses)
-        progress.advance(done, losses)
-        if done % plan.log_every == 0 or done == total_steps:
-            log.write(done, lr_factor=factor)
-        if stop := world.any(should_stop(done)):
-            save(done)
+
+        # Every few steps the host looks at the losses, which waits for the device, and the processes agree.
+        due, asked = done % plan.log_every == 0 or done == total_steps, should_stop(done)
+        if due or (asked and world.size == 1):
+            losses = _on_host(recent)
+            first_bad = next(
+                (i for i, values in enumerate(losses) if not all(map(math.isfinite, values.values()))), None
+            )
+            late = time.monotonic() - saved > plan.checkpoint_seconds
+            bad, stop, late = world.any(first_bad is not None, asked, late)
+            if bad:
+                raise _not_finite(done - len(losses), losses, first_bad, folder)
+            log.add(losses)
+            recent.clear()
+            if due:
+                log.write(done, lr_factor=factor)
+            if late:
+                saved = time.monotonic()
+            if (stop or late or done == total_steps) and world.is_main:
+                elapsed = seconds + time.monotonic() - began
+                states = {name: part.state_dict() for name, part in parts.items()}
+                save_state(folder, states | {"settings": plan.settings, "step": done, "seconds": elapsed})
+                on_save(product)
+        progress.advance(done, log.last)
+        if stop:
             break
-        if world.any(time.monotonic() - saved > plan.checkpoint_seconds):
-            save(done)
-            saved = time.monotonic()
-    else:
-        stop = False
+
     progress.close()
     if stop and done < total_steps:
         return None
-    save(done)
     return Outcome(
         weights={name: value.detach().cpu().contiguous() for name, value in product.state_dict().items()},
         steps=done,
@@ -159,13 +167,23 @@ def _resume(parts: dict[str, Any], state: dict[str, Any] | None) -> tuple[int, f
     return state["step"], state["seconds"]
 
 
-def _stop_at_nan(step: int, losses: dict[str, float], folder: Path) -> None:
-    listed = ", ".join(f"{name} {value:g}" for name, value in losses.items())
+def _on_host(losses: list[dict[str, Tensor]]) -> list[dict[str, float]]:
+    """Fetch the losses of several steps from the device at once."""
+    rows = torch.stack([torch.stack(list(step.values())) for step in losses]).tolist()
+    return [dict(zip(step, row, strict=True)) for step, row in zip(losses, rows, strict=True)]
+
+
+def _not_finite(before: int, losses: list[dict[str, float]], bad: int | None, folder: Path) -> TrainingError:
+    """Describe the first step whose losses are not finite; `before` steps were made before the given ones."""
+    if bad is None:
+        where = f"at step {before + len(losses)}, or up to {len(losses) - 1} before, in another process"
+    else:
+        listed = ", ".join(f"{name} {value:g}" for name, value in losses[bad].items())
+        where = f"at step {before + bad + 1}: {listed}"
     checkpoint = folder / NAME
     last_good = (
         f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "no checkpoint was written before"
     )
-    raise TrainingError(
-        f"a loss is not finite at step {step + 1}: {listed}; {last_good}. "
-        "Lower the learning rate, or use precision: fp32, in params.yaml."
+    return TrainingError(
+        f"a loss is not finite {where}; {last_good}. Lower the learning rate, or use precision: fp32, in params.yaml."
     )

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a bar on a terminal, lines in a log file, a CSV to plot."""
+"""Progress of a run: a bar on a terminal, lines in a log file, a CSV to plot."""
 
 import csv
 import sys
@@ -39,11 +39,12 @@ class TrainingLog:
             kept = [row for row in rows if int(row.split(",")[0]) <= step]
             self._path.write_text("\n".join([header, *kept]) + "\n")
 
-    def add(self, losses: dict[str, float]) -> None:
-        """Take in the losses of one step."""
-        self._count += 1
-        for name, value in losses.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
+    def add(self, steps: list[dict[str, float]]) -> None:
+        """Take in the losses of some steps."""
+        self._count += len(steps)
+        for losses in steps:
+            for name, value in losses.items():
+                self._sums[name] = self._sums.get(name, 0.0) + value
 
     def write(self, step: int, **columns: float) -> None:
         """Write the mean since the last row."""

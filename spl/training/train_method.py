@@ -13,19 +13,20 @@ from torch import Tensor, nn
 from spl.common.files import atomic, canonical_json
 from spl.common.tables import read_table
 from spl.config.base import counted
-from spl.config.methods import ECRecipe, NetworkMethod
+from spl.config.methods import RECIPES, NetworkMethod
 from spl.data.images import decode_rgb
 from spl.data.stored import read_listed
 from spl.models.build import as_inpainter
 from spl.models.ec import canny_edges_of
 from spl.steps.records import Inputs, require_current, take, write_record
-from spl.steps.settings import RunSettings
+from spl.steps.settings import RunSettings, TeacherSettings
 from spl.teachers.build import FrozenTeacher, load_teacher
 from spl.teachers.perception import load_perception, require_vgg
 from spl.tensors.compositing import composite, mask_out, quantise
-from spl.tensors.loaders import Companion, InpaintingStream
-from spl.training.build import Surroundings, build_method
-from spl.training.checkpoint import claim
+from spl.tensors.loaders import ExtraTarget, InpaintingStream
+from spl.training.build import build_method
+from spl.training.checkpoint import lock_run
+from spl.training.context import TrainingContext
 from spl.training.distributed import World
 from spl.training.loop import Outcome, Plan, train
 from spl.weights.files import save_weights
@@ -50,8 +51,7 @@ class Sources(NamedTuple):
     def take(self, run: RunSettings) -> Inputs:
         """Return every file that decides the run, for its record."""
         files = {"images": self.images, "masks": self.masks}
-        if run.teacher:
-            files["teacher"] = self.weights_of_teacher(run.teacher.teacher)
+        files |= {f"teacher {name}": self.weights_of_teacher(name) for name in run.teachers}
         if run.structure:
             files["structure"] = self.structure / "manifest.csv"
         if vgg := run.vgg_file():
@@ -82,7 +82,7 @@ def train_method(
     assert run.threads is not None
     torch.set_num_threads(run.threads)
     inputs = sources.take(run)
-    teacher = _load_teacher(run, sources, world.device)
+    teacher, perceptual = (_load_teacher(known, sources, world.device) for known in (run.teacher, run.perceptual))
     torch.manual_seed(run.seed)
     training = recipe.training
     stream = InpaintingStream(
@@ -93,17 +93,17 @@ def train_method(
         flip=training.flip,
         seed=run.seed,
         name=run.dataset,
-        companion=_companion(run, sources, inputs),
+        extra_target=_extra_target(run, sources, inputs),
     )
-    around = Surroundings(
+    context = TrainingContext(
         world=world,
         image_size=run.image_size,
         steps_per_epoch=stream.steps_per_epoch,
         seed=run.seed,
         teacher=teacher,
-        perceive=load_perception(run, teacher, world.device),
+        perceive=load_perception(run, perceptual, world.device),
     )
-    method = build_method(recipe, around)
+    method = build_method(recipe, context)
     plan = Plan(
         settings=canonical_json([counted(run), {name: file["sha256"] for name, file in inputs.items()}]),
         product="generator",
@@ -114,37 +114,40 @@ def train_method(
     )
     state = CHECKPOINTS / run.dataset / run.method / f"seed{run.seed}"
     image, mask = (tensor.to(world.device) for tensor in sample_batch(stream))
-    with claim(state, world):
+    with lock_run(state, world):
         outcome = train(
             method, stream, plan, state, world=world, workers=workers, should_stop=should_stop,
             on_save=lambda generator: save_samples(generator, image, mask, state / "samples.png"),
         )  # fmt: skip
         if outcome is not None and world.is_main:
-            record = {"teacher_channels": around.teacher_channels, "processes": world.size, "device": world.device.type}
-            publish(outcome, run, inputs, state, folder, record)
+            facts = {"teacher_channels": context.teacher_channels, "processes": world.size, "device": world.device.type}
+            publish(outcome, run, inputs, state, folder, facts)
     return outcome is not None
 
 
-def _load_teacher(run: RunSettings, sources: Sources, device: torch.device) -> FrozenTeacher | None:
-    """Load the pretext network if the run learns from one, and if it is the one that the settings describe."""
-    if run.teacher is None:
+def _load_teacher(settings: object, sources: Sources, device: torch.device) -> FrozenTeacher | None:
+    """Load a pretext network if the settings are of one, and if it is the one that they describe."""
+    if not isinstance(settings, TeacherSettings):
         return None
-    weights = sources.weights_of_teacher(run.teacher.teacher)
-    require_current(weights.parent / "run.json", run.teacher, {})
-    return load_teacher(run.teacher.network, weights).to(device)
+    weights = sources.weights_of_teacher(settings.teacher)
+    require_current(weights.parent / "run.json", settings, {})
+    return load_teacher(settings.network, weights).to(device)
 
 
-def _companion(run: RunSettings, sources: Sources, inputs: Inputs) -> Companion | None:
-    """Return what a method sees beside image and mask: MFE the smoothed image, EdgeConnect the edges."""
-    if run.structure:
-        require_current(sources.structure / "record.json", run.structure, {"images": inputs["images"]})
-        manifest = sources.structure / "manifest.csv"
-        listed = read_table(manifest)
-        hashes = dict(zip(listed["file"], listed["sha256"], strict=True))
-        return lambda file, _: decode_rgb(read_listed(manifest.parent / file, hashes[file], manifest), Path(file))
-    if isinstance(run.recipe, ECRecipe):
-        return lambda file, image: canny_edges_of(image)
-    return None
+def _extra_target(run: RunSettings, sources: Sources, inputs: Inputs) -> ExtraTarget | None:
+    """Return the third part of every sample, if the recipe learns from one: smoothed image or edges."""
+    match RECIPES[run.recipe.recipe].extra_target:
+        case "structure":
+            assert run.structure is not None
+            require_current(sources.structure / "record.json", run.structure, {"images": inputs["images"]})
+            manifest = sources.structure / "manifest.csv"
+            listed = read_table(manifest)
+            hashes = dict(zip(listed["file"], listed["sha256"], strict=True))
+            return lambda file, _: decode_rgb(read_listed(manifest.parent / file, hashes[file], manifest), Path(file))
+        case "edges":
+            return lambda file, image: canny_edges_of(image)
+        case None:
+            return None
 
 
 def sample_batch(stream: InpaintingStream) -> tuple[Tensor, Tensor]:
@@ -183,7 +186,7 @@ def save_samples(generator: nn.Module, image: Tensor, mask: Tensor, path: Path) 
     output = as_inpainter(generator)(image, mask)
     generator.train(was_training)
     rows = [mask_out(image, mask, fill=1.0), output, composite(output, image, mask), image]
-    # Row after row, each picture with a white rim of one pixel.
+    # Row after row, each image with a white rim of one pixel.
     grid = F.pad(quantise(torch.stack(rows)), (1, 1, 1, 1), value=255)  # (4, B, 3, H + 2, W + 2)
     grid = grid.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (4 (H + 2), B (W + 2), 3)
     with atomic(path) as temporary:

@@ -26,7 +26,7 @@ from spl.teachers.yolov5 import YOLOv5Teacher, build_yolov5
 from spl.tensors.loaders import SampleStream
 from spl.tensors.pretext import PretextPictures, PretextStream
 from spl.tensors.pretext_boxes import BoxedPictures, BoxedStream
-from spl.training.checkpoint import claim
+from spl.training.checkpoint import lock_run
 from spl.training.distributed import World
 from spl.training.loop import Method, Plan, train
 from spl.training.methods.tresnet import TeacherMethod
@@ -69,7 +69,7 @@ def make_teacher(
         _publish(settings, network, take(weights=file) if file else {}, folder, classes=classes)
         return True
     state, inputs = CHECKPOINTS / "teachers" / settings.teacher, take(pretext=source)
-    with claim(state, world):
+    with lock_run(state, world):
         pictures, listing = raw_folder(source), listing_of(source)
         inputs |= take(listing=listing)
         for row in read_table(listing).itertuples():

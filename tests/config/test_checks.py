@@ -4,6 +4,7 @@ import pytest
 
 from spl.common.errors import ParamsError
 from spl.config.load import load_params
+from spl.steps.settings import drawn_figures, needed_teachers, weight_files
 from tests.conftest import bare, set_value
 
 GRID = {"method": "spl", "points": [{"alpha": [0.0]}]}
@@ -19,10 +20,13 @@ def faults_of(path) -> list[str]:
 @pytest.mark.parametrize(
     ("path", "value", "fault"),
     [
-        ("seeds", [1, 2, 1], "seeds: every seed once, got [1, 2, 1]"),
+        ("seeds", [1, 2, 1], "seeds: duplicates are not allowed, got [1, 2, 1]"),
         ("methods.spl.teacher", "nobody", "methods.spl.teacher: teachers has no 'nobody'; it has multilabel, detector"),
-        ("perception.teacher", "detector", "perception.teacher: must be a TResNet of teachers, got 'detector'"),
-        ("perception.teacher", "nobody", "perception.teacher: must be a TResNet of teachers, got 'nobody'"),
+        ("perceptual_network.teacher", "nobody", "perceptual_network.teacher: teachers has no 'nobody'; it has"),
+        ("perceptual_network", None, "methods.mfe has perceptual losses, so perceptual_network must say which network"),
+        ("structure", None, "methods.mfe learns from smoothed images, so structure must say how; it is null"),
+        ("figures.clusters", None, "figures.clusters: must say how the priors of figures 1 and 5 are clustered"),
+        ("methods.rn.training.per_dataset", {"x": {}}, "methods.rn.training.per_dataset: datasets has no 'x'"),
         ("ablations.dataset", "paaris", "ablations.dataset: datasets has no 'paaris'; it has places2, celeba, paris"),
         ("ablations.reference", "splll", "ablations.reference: methods has no 'splll'; it has telea, navier_stokes"),
         ("ablations.methods", ["spl_none"], "ablations.methods: methods has no 'spl_none'; it has telea"),
@@ -90,12 +94,16 @@ def test_a_detector_as_teacher_asks_for_sizes_only_where_its_method_is_run(raw_p
     assert not any("YOLOv5" in fault for fault in faults)
 
 
-def test_an_experiment_needs_neither_teachers_nor_detection_nor_figures(raw_params, write_params):
-    raw = bare(raw_params)
-    raw |= {"teachers": {}, "pretext": None, "detection": None, "perception": {"kind": "vgg", "folder": "x"}}
-    raw["methods"] = {name: raw["methods"][name] for name in ("telea", "rn", "rfr", "spl_no_prior")}
+OPTIONAL = ("pretext", "teachers", "perceptual_network", "structure", "ablations", "grid", "detection", "figures")
+
+
+def test_a_section_that_nothing_uses_may_be_left_out(raw_params, write_params):
+    raw = {key: value for key, value in raw_params.items() if key not in OPTIONAL}
+    raw["methods"] = {name: raw["methods"][name] for name in ("telea", "rn", "spl_no_prior")}
+    del raw["evaluation"]["perceptual"]
     params = load_params(write_params(raw))
-    assert params.network_methods == ["rn", "rfr", "spl_no_prior"]
+    assert params.network_methods == ["rn", "spl_no_prior"]
+    assert needed_teachers(params) == weight_files(params) == drawn_figures(params) == []
 
 
 # --- Runs -------------------------------------------------------------------------------------------------------------

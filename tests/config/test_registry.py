@@ -173,7 +173,7 @@ def test_a_registry_that_cannot_be_read_says_so(load, tmp_path):
         load(text="set: [")
     with pytest.raises(ParamsError, match="fault"):
         load(text="[]")
-    with pytest.raises(ParamsError, match="set stands twice"):
+    with pytest.raises(ParamsError, match="duplicate key: set"):
         load(text="set: {}\nset: {}")
     with pytest.raises(ParamsError, match="set.checked"):
         load({"checked": "yesterday"})

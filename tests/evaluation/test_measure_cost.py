@@ -28,7 +28,7 @@ def convolutions(network, *channels):
 @pytest.mark.parametrize(
     ("build", "channels", "gmacs"),
     [
-        (lambda: build_spl(semantic_body="dense", semantic_blocks=16, fusion="one_plus_gamma"), (3, 1), 211),
+        (lambda: build_spl(semantic_learner="dense", semantic_blocks=16, fusion="one_plus_gamma"), (3, 1), 211),
         (build_rn, (3, 1), 54),
         (build_rfr, (3, 1), 121),
         (InpaintGenerator, (3, 1, 1), 49),

@@ -230,7 +230,7 @@ def test_without_metrics_the_demo_needs_nothing(look, raw_params):
 
 
 def test_a_labelled_set_that_no_teacher_needs_is_not_listed(look, raw_params):
-    raw = bare(raw_params) | {"detection": None, "perception": VGG}
+    raw = bare(raw_params) | {"detection": None, "perceptual_network": VGG}
     for method in ("spl", "spl_concat", "spl_detector"):
         raw["methods"].pop(method)
     found = look(raw)

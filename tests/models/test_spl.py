@@ -9,8 +9,8 @@ from spl.common.errors import DataError
 from spl.models.layers import SPADE
 from spl.models.spl import build_paper_spl, build_released_spl, build_spl
 
-PAPER = {"semantic_body": "residual", "semantic_blocks": 2, "fusion": "gamma"}
-RELEASED = {"semantic_body": "dense", "semantic_blocks": 2, "fusion": "one_plus_gamma"}
+PAPER = {"semantic_learner": "residual", "semantic_blocks": 2, "fusion": "gamma"}
+RELEASED = {"semantic_learner": "dense", "semantic_blocks": 2, "fusion": "one_plus_gamma"}
 SMALL = {"width": 8, "teacher_channels": 6, "fusion_blocks": 2}
 CONCAT = PAPER | {"fusion": "concat"}
 VARIANTS = pytest.mark.parametrize("variant", [PAPER, RELEASED, CONCAT], ids=["paper", "released", "concat"])

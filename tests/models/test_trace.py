@@ -7,9 +7,9 @@ from spl.models.trace import trace
 
 SPL = {"semantic_blocks": 2, "width": 8, "teacher_channels": 6, "fusion_blocks": 2}
 NETWORKS = {
-    "spl": lambda: build_spl(semantic_body="residual", fusion="gamma", **SPL),
-    "spl_released": lambda: build_spl(semantic_body="dense", fusion="one_plus_gamma", **SPL),
-    "spl_concat": lambda: build_spl(semantic_body="residual", fusion="concat", **SPL),
+    "spl": lambda: build_spl(semantic_learner="residual", fusion="gamma", **SPL),
+    "spl_released": lambda: build_spl(semantic_learner="dense", fusion="one_plus_gamma", **SPL),
+    "spl_concat": lambda: build_spl(semantic_learner="residual", fusion="concat", **SPL),
     "rn": lambda: build_rn(width=8, blocks=2),
 }
 

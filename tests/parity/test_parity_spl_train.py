@@ -81,8 +81,7 @@ def build_method(fixture, generator, discriminator, dtype):
     configuration = fixture.description["configuration"]
     features = torch.from_numpy(fixture.arrays["in/teacher"]).to(dtype) / 64
     return SPLMethod(
-        generator=generator,
-        discriminator=discriminator,
+        networks={"generator": generator, "discriminator": discriminator},
         teacher=lambda large_image: features,
         optimizers={
             name: torch.optim.Adam(

@@ -114,7 +114,7 @@ def test_what_is_compared_is_compared_again(raw_params, write_params, path, valu
         ("detection.min_score", 0.5, DETECTIONS | {"check_claims", "write_report"}),
         ("masks.source.per_bin", 50, {"fetch_masks", "write_report"}),
         ("structure.strength", 0.01, of("smooth_images") | cells("mfe") | {"write_report"}),
-        ("perception", VGG, cells(*PERCEPTUAL) | {"fetch_weights vgg", "write_report"}),
+        ("perceptual_network", VGG, cells(*PERCEPTUAL) | {"fetch_weights vgg", "write_report"}),
     ],
 )
 def test_a_change_reaches_only_the_steps_that_depend_on_it(raw_params, write_params, path, value, changed):
@@ -148,17 +148,19 @@ def test_another_pretext_set_makes_new_teachers_and_whatever_learns_from_them(ra
     check(raw_params, write_params, "pretext.train", 500, made | learning)
 
 
-@pytest.mark.parametrize("perception", [VGG | {"folder": "elsewhere"}, {"kind": "teacher", "teacher": "other"}])
-def test_the_report_shows_every_perception(raw_params, write_params, perception):
-    """Seen to fail before: the report's slice kept the kind of `perception` alone."""
+@pytest.mark.parametrize("perceptual_network", [VGG | {"folder": "elsewhere"}, {"kind": "teacher", "teacher": "other"}])
+def test_the_report_shows_every_perceptual_network(raw_params, write_params, perceptual_network):
+    """Seen to fail before: the report's slice kept the kind of the perceptual network alone."""
     raw_params["teachers"]["other"] = raw_params["teachers"]["multilabel"] | {"width": 0.5}
-    raw_params["perception"] = VGG if perception["kind"] == "vgg" else {"kind": "teacher", "teacher": "multilabel"}
+    raw_params["perceptual_network"] = (
+        VGG if perceptual_network["kind"] == "vgg" else {"kind": "teacher", "teacher": "multilabel"}
+    )
     before = load_params(write_params(raw_params))
-    raw_params["perception"] = perception
+    raw_params["perceptual_network"] = perceptual_network
     after = load_params(write_params(raw_params))
     # A folder counts for nobody; the rule's `file`, whose name has its hash, makes a new page of any other byte.
     assert (canonical(ReportSettings.of(before)) == canonical(ReportSettings.of(after))) == (
-        perception["kind"] == "vgg"
+        perceptual_network["kind"] == "vgg"
     )
 
 
@@ -182,7 +184,9 @@ def test_more_seeds_add_runs_and_change_none(raw_params, write_params):
 
 # The matrix: which value of params.yaml leads to which dear step ---------------------------------
 
-LEARNING = "datasets.*.image_size methods.*.* teachers.*.* pretext.* structure.* perception.teacher seed threads"
+LEARNING = (
+    "datasets.*.image_size methods.*.* teachers.*.* pretext.* structure.* perceptual_network.teacher seed threads"
+)
 DEPENDS = {
     "fetch_images": "seed datasets.*.source.* datasets.*.layout.*",
     "fetch_masks": "seed masks.source.* masks.glob",
@@ -280,26 +284,26 @@ def test_the_seed_of_a_run_is_one_of_its_method(raw_params, write_params):
 def test_a_run_names_what_it_learns_from_and_nothing_else(raw_params, write_params):
     def learns_from(params, method):
         found = run(params, method)
-        return {name for name in ("teacher", "perception", "structure") if getattr(found, name) is not None}
+        return {name for name in ("teacher", "perceptual", "structure") if getattr(found, name) is not None}
 
     params = load_params(write_params(raw_params))
     assert {method: learns_from(params, method) for method in params.methods} == {
         "telea": set(),
         "navier_stokes": set(),
         "biharmonic": set(),
-        "mfe": {"teacher", "perception", "structure"},
-        "rfr": {"teacher", "perception"},
+        "mfe": {"perceptual", "structure"},
+        "rfr": {"perceptual"},
         "rn": set(),
-        "ec": {"teacher", "perception"},
+        "ec": {"perceptual"},
         "spl": {"teacher"},
         "spl_no_prior": set(),
         "spl_detector": {"teacher"},
         "spl_concat": {"teacher"},
     }
     assert run(params, "spl_detector").teacher.teacher == "detector"
-    assert run(params, "mfe").teacher.teacher == "multilabel"
-    with_vgg = load_params(write_params(raw_params | {"perception": VGG}))
-    assert learns_from(with_vgg, "mfe") == {"perception", "structure"}
+    assert run(params, "mfe").perceptual.teacher == "multilabel"
+    with_vgg = load_params(write_params(raw_params | {"perceptual_network": VGG}))
+    assert learns_from(with_vgg, "mfe") == {"perceptual", "structure"}
     assert learns_from(with_vgg, "spl") == {"teacher"}
 
 
@@ -319,7 +323,7 @@ def test_arithmetic_threads_count_for_trainings_alone(raw_params, write_params):
 def test_every_method_reads_its_own_vgg(raw_params, write_params):
     params = load_params(write_params(raw_params))
     assert {run(params, method).vgg_file() for method in params.methods} == {None}
-    params = load_params(write_params(raw_params | {"perception": VGG}))
+    params = load_params(write_params(raw_params | {"perceptual_network": VGG}))
     assert {method: run(params, method).vgg_file() for method in ("rn", "spl", "rfr", "mfe", "ec")} == {
         "rn": None,
         "spl": None,
@@ -331,7 +335,7 @@ def test_every_method_reads_its_own_vgg(raw_params, write_params):
 
 def test_a_vgg_file_may_be_moved(raw_params, write_params):
     runs = [
-        run(load_params(write_params(raw_params | {"perception": VGG | {"folder": folder}})), "rfr")
+        run(load_params(write_params(raw_params | {"perceptual_network": VGG | {"folder": folder}})), "rfr")
         for folder in ("here", "there")
     ]
     assert runs[0].vgg_file() != runs[1].vgg_file()
@@ -339,18 +343,18 @@ def test_a_vgg_file_may_be_moved(raw_params, write_params):
 
 
 @pytest.mark.parametrize("method", ["spl", "rfr", "mfe"])
-@pytest.mark.parametrize("perception", [{"kind": "teacher", "teacher": "multilabel"}, VGG])
-def test_a_released_cell_depends_on_nothing_that_training_reads(raw_params, write_params, method, perception):
-    raw_params["perception"] = perception
+@pytest.mark.parametrize("perceptual_network", [{"kind": "teacher", "teacher": "multilabel"}, VGG])
+def test_a_released_cell_depends_on_nothing_that_training_reads(raw_params, write_params, method, perceptual_network):
+    raw_params["perceptual_network"] = perceptual_network
     raw_params["methods"]["spl"]["model"] |= {"semantic_learner": "dense", "fusion": "one_plus_gamma"}
     raw_params["methods"][method]["weights"] = {"paris": RELEASED}
     params = load_params(write_params(raw_params))
     released, trained = (run(params, method, dataset) for dataset in ("paris", "celeba"))
     assert released.released_files()
-    assert (released.teacher, released.perception, released.structure) == (None, None, None)
+    assert (released.teacher, released.perceptual, released.structure) == (None, None, None)
     assert released.vgg_file() is None
     assert trained.released_files() == []
-    assert trained.teacher or trained.perception
+    assert trained.teacher or trained.perceptual
 
     raw_params["teachers"]["multilabel"]["training"]["lr"] = 0.005
     raw_params["structure"]["strength"] = 0.01
@@ -388,7 +392,7 @@ def test_a_run_of_given_weights_is_what_params_yaml_would_say_of_them(raw_params
 def test_only_teachers_that_somebody_needs_are_made(raw_params, write_params):
     raw_params["teachers"]["idle"] = {"kind": "tresnet_random", "layers": [1, 1], "width": 0.25}
     assert needed_teachers(load_params(write_params(raw_params))) == ["detector", "multilabel"]
-    raw = bare(raw_params) | {"detection": None, "perception": VGG}
+    raw = bare(raw_params) | {"detection": None, "perceptual_network": VGG}
     for method in ("spl_detector", "spl_concat"):
         raw["methods"].pop(method)
     assert needed_teachers(load_params(write_params(raw))) == ["multilabel"]
@@ -465,7 +469,7 @@ def test_a_field_that_counts_for_nobody_says_so(demo_params):
         for name, field in kind.model_fields.items()
         if "no result depends on it" in field.metadata
     }
-    assert uncounted == {"Supplied.citation", "VGGPerception.folder", "Perceptual.folder"}
+    assert uncounted == {"Supplied.citation", "PerceptualVGG.folder", "Perceptual.folder"}
     assert "data/raw/metrics" not in canonical(FigureSettings.of(demo_params, figure="fig1"))
 
 

@@ -10,11 +10,11 @@ from torch import nn
 
 from spl.common.errors import CheckpointError
 from spl.common.files import sha256
-from spl.config.experiment import TeacherPerception, VGGPerception
+from spl.config.experiment import PerceptualVGG
+from spl.config.methods import RECIPES
 from spl.steps.settings import RunSettings
 from spl.teachers.perception import (
-    AGAIN,
-    VGG_LAYERS,
+    RELU5_1_AGAIN,
     VGGFeatures,
     VGGLayers,
     load_perception,
@@ -113,8 +113,8 @@ def test_each_method_reads_its_layers_of_its_network_in_its_range(recipe, signed
         ),
     }[recipe]
     network = {"rfr": "vgg16", "mfe": "vgg16", "ec": "vgg19"}[recipe]
-    assert VGG_LAYERS[recipe].network == network
-    found = VGGFeatures(trunks[network], VGG_LAYERS[recipe]).forward(image)
+    assert RECIPES[recipe].perceptual_layers.network == network
+    found = VGGFeatures(trunks[network], RECIPES[recipe].perceptual_layers).forward(image)
     assert len(found.perceptual) == len(perceptual)
     assert len(found.style) == len(style)
     for maps, names in ((found.perceptual, perceptual), (found.style, style)):
@@ -124,7 +124,7 @@ def test_each_method_reads_its_layers_of_its_network_in_its_range(recipe, signed
 
 
 def test_the_last_style_layer_of_mfe_applies_pool_convolution_and_relu_again(trunks, image):
-    found = VGGFeatures(trunks["vgg16"], VGGLayers("vgg16", ["relu5_1"], [AGAIN])).forward(image)
+    found = VGGFeatures(trunks["vgg16"], VGGLayers("vgg16", ["relu5_1"], [RELU5_1_AGAIN])).forward(image)
     with torch.no_grad():
         once = trunks["vgg16"][:26](image)
         pooled = nn.functional.max_pool2d(once, 2)
@@ -143,7 +143,7 @@ def test_layers_after_the_last_wanted_one_are_not_run(trunks, image):
 
 
 def test_gradients_reach_the_image_through_a_frozen_network(trunks, image):
-    perceive = VGGFeatures(trunks["vgg16"], VGG_LAYERS["mfe"])
+    perceive = VGGFeatures(trunks["vgg16"], RECIPES["mfe"].perceptual_layers)
     image.requires_grad_()
     features = perceive(image)
     (sum(x.sum() for x in features.perceptual) + sum(x.sum() for x in features.style)).backward()
@@ -152,7 +152,7 @@ def test_gradients_reach_the_image_through_a_frozen_network(trunks, image):
 
 
 def test_losses_of_equal_pictures_are_zero(trunks, image):
-    perceive = VGGFeatures(trunks["vgg16"], VGG_LAYERS["mfe"])
+    perceive = VGGFeatures(trunks["vgg16"], RECIPES["mfe"].perceptual_layers)
     ours, theirs, other = perceive(image), perceive(image.clone()), perceive(image.flip(0))
     assert perceptual_loss(ours.perceptual, theirs.perceptual) == 0
     assert style_loss(ours.style, theirs.style) == 0
@@ -257,7 +257,7 @@ def test_methods_without_perceptual_losses_load_nothing(demo_params):
 
 def test_the_demo_looks_through_its_teacher(demo_params, teacher, image):
     run = RunSettings.of(demo_params, dataset="paris", method="rfr")
-    assert isinstance(run.perception, TeacherPerception)
+    assert run.teachers == ["multilabel"]
     perceive = load_perception(run, teacher, CPU)
     torch.testing.assert_close(perceive(image), teacher_features(teacher)(image))
 
@@ -265,7 +265,7 @@ def test_the_demo_looks_through_its_teacher(demo_params, teacher, image):
 def test_vgg_is_loaded_from_the_folder_that_the_settings_name(demo_params, vgg_path, image, monkeypatch):
     monkeypatch.setattr("spl.steps.settings.VGG_FILES", {"vgg16": vgg_path.name, "vgg19": "none.pth"})
     run = RunSettings.of(demo_params, dataset="paris", method="mfe")
-    run = run.model_copy(update={"perception": VGGPerception(kind="vgg", folder=str(vgg_path.parent))})
+    run = run.model_copy(update={"perceptual": PerceptualVGG(kind="vgg", folder=str(vgg_path.parent))})
     assert isinstance(run, RunSettings)
     features = load_perception(run, None, CPU)(image)
     assert [x.shape[1] for x in features.perceptual] == [64, 128, 256, 512, 512]

@@ -92,27 +92,27 @@ def prepared(tmp_path_factory):
     return folder
 
 
-def stream(folder, *, flip=True, companion=None, image_size=SIZE):
+def stream(folder, *, flip=True, extra_target=None, image_size=SIZE):
     return InpaintingStream(
         folder / "manifest.csv", folder / "masks.csv", image_size=image_size, batch_size=2, flip=flip, seed=1, name="x",
-        companion=companion,
+        extra_target=extra_target,
     )  # fmt: skip
 
 
 def red(file, image):
-    """A mask-like companion: where the image is rather red."""
+    """A mask-like extra_target: where the image is rather red."""
     return image[:, :, 0] > 127
 
 
 def inverted(file, image):
-    """A picture-like companion."""
+    """A picture-like extra_target."""
     return 255 - image
 
 
-@pytest.mark.parametrize("companion", [red, inverted])
+@pytest.mark.parametrize("extra_target", [red, inverted])
 @pytest.mark.parametrize("flip", [True, False])
-def test_a_companion_changes_neither_images_nor_masks_nor_flips(prepared, companion, flip):
-    alone, accompanied = stream(prepared, flip=flip), stream(prepared, flip=flip, companion=companion)
+def test_a_extra_target_changes_neither_images_nor_masks_nor_flips(prepared, extra_target, flip):
+    alone, accompanied = stream(prepared, flip=flip), stream(prepared, flip=flip, extra_target=extra_target)
     for number in range(30):
         image, mask = alone[number]
         image_too, mask_too, _ = accompanied[number]
@@ -120,13 +120,13 @@ def test_a_companion_changes_neither_images_nor_masks_nor_flips(prepared, compan
         assert torch.equal(mask, mask_too)
 
 
-def test_the_companion_is_flipped_with_image_and_mask(prepared):
-    straight, flipped = stream(prepared, flip=False, companion=red), stream(prepared, flip=True, companion=red)
+def test_the_extra_target_is_flipped_with_image_and_mask(prepared):
+    straight, flipped = stream(prepared, flip=False, extra_target=red), stream(prepared, flip=True, extra_target=red)
     mirrored = 0
     for number in range(60):
-        image, mask, companion = flipped[number]
-        assert companion.shape == mask.shape == (1, SIZE, SIZE)
-        assert torch.equal(companion[0], (image[0] * 255 > 127).float())
+        image, mask, extra_target = flipped[number]
+        assert extra_target.shape == mask.shape == (1, SIZE, SIZE)
+        assert torch.equal(extra_target[0], (image[0] * 255 > 127).float())
         as_they_are = straight[number]
         if torch.equal(image, as_they_are[0]):
             assert torch.equal(mask, as_they_are[1])
@@ -137,20 +137,20 @@ def test_the_companion_is_flipped_with_image_and_mask(prepared):
     assert 15 < mirrored < 45
 
 
-def test_a_companion_is_a_picture_or_a_map(prepared):
-    for companion, shape, values in ((inverted, (3, SIZE, SIZE), 256), (red, (1, SIZE, SIZE), 2)):
-        found = stream(prepared, companion=companion)[0][2]
+def test_a_extra_target_is_a_picture_or_a_map(prepared):
+    for extra_target, shape, values in ((inverted, (3, SIZE, SIZE), 256), (red, (1, SIZE, SIZE), 2)):
+        found = stream(prepared, extra_target=extra_target)[0][2]
         assert found.shape == shape
         assert found.dtype == torch.float32
         assert 0 <= found.min() < found.max() <= 1
         assert len(found.unique()) <= values
-    image, _, picture = stream(prepared, companion=inverted)[0]
+    image, _, picture = stream(prepared, extra_target=inverted)[0]
     torch.testing.assert_close(picture, 1 - image)
 
 
-def test_a_companion_is_asked_by_the_name_in_the_manifest_and_sees_the_image_as_stored(prepared):
+def test_a_extra_target_is_asked_by_the_name_in_the_manifest_and_sees_the_image_as_stored(prepared):
     asked = []
-    shown = stream(prepared, companion=lambda file, image: asked.append((file, image.copy())) or image)
+    shown = stream(prepared, extra_target=lambda file, image: asked.append((file, image.copy())) or image)
     for number in range(6):
         shown[number]
     assert {file for file, _ in asked} == set(IMAGES)  # an epoch: every training image, no test image

@@ -16,7 +16,7 @@ from spl.models.rn import build_rn
 from spl.models.spl import build_spl
 from spl.teachers.perception import Features
 from spl.training.methods.ec import ECMethod, Stages
-from spl.training.methods.mfe import CRITICS, MFEMethod
+from spl.training.methods.mfe import DISCRIMINATORS, MFEMethod
 from spl.training.methods.rfr import RFRMethod
 from spl.training.methods.rn import RNMethod
 from spl.training.methods.spl import SPLMethod
@@ -91,7 +91,7 @@ def build_method(recipe, *, wrap=lambda network: network, autocast=nullcontext, 
 
 def _spl(wrap, *, teacher=fake_teacher, **options):
     generator = build_spl(
-        semantic_body="residual", semantic_blocks=1, fusion="gamma", width=8, teacher_channels=4, fusion_blocks=1
+        semantic_learner="residual", semantic_blocks=1, fusion="gamma", width=8, teacher_channels=4, fusion_blocks=1
     )
     return SPLMethod(teacher=teacher, **_pair(wrap, generator), **options)
 
@@ -101,26 +101,24 @@ def _rn(wrap, **options):
 
 
 def _pair(wrap, generator):
-    discriminator = PatchDiscriminator(width=8)
+    networks = {"generator": generator, "discriminator": PatchDiscriminator(width=8)}
     return {
-        "generator": wrap(generator),
-        "discriminator": wrap(discriminator),
-        "optimizers": {"generator": adam(generator), "discriminator": adam(discriminator)},
+        "networks": {name: wrap(network) for name, network in networks.items()},
+        "optimizers": {name: adam(network) for name, network in networks.items()},
     }
 
 
 def _rfr(wrap, **options):
     generator = build_rfr(width=8, kernel=5, rounds=2)
-    return RFRMethod(generator=wrap(generator), optimizer=adam(generator), **options)
+    return RFRMethod(networks={"generator": wrap(generator)}, optimizers={"generator": adam(generator)}, **options)
 
 
 def _mfe(wrap, **options):
     generator = build_mfe(image_size=32, width=8, blocks=1)
-    critics = nn.ModuleDict({name: MFEDiscriminator(width=8) for name in CRITICS})
+    discriminators = nn.ModuleDict({name: MFEDiscriminator(width=8) for name in DISCRIMINATORS})
     return MFEMethod(
-        generator=wrap(generator),
-        discriminators={name: wrap(network) for name, network in critics.items()},
-        optimizers={"generator": adam(generator), "discriminators": adam(critics)},
+        networks={name: wrap(network) for name, network in {"generator": generator, **discriminators}.items()},
+        optimizers={"generator": adam(generator), "discriminators": adam(discriminators)},
         seed=1,
         **options,
     )
@@ -128,18 +126,18 @@ def _mfe(wrap, **options):
 
 def _ec(wrap, *, stages=None, **options):
     generator = build_ec(width=8, blocks=1)
-    parts = {
-        "edge_generator": generator.edge_generator,
-        "inpaint_generator": generator.inpaint_generator,
+    parts = {"edge": generator.edge_generator, "inpaint": generator.inpaint_generator}
+    discriminators = {
         "edge_discriminator": PatchDiscriminator(width=8, channels=2),
         "inpaint_discriminator": PatchDiscriminator(width=8),
     }
-    for name in ("edge_discriminator", "inpaint_discriminator"):
-        initialise_ec(parts[name])
+    for discriminator in discriminators.values():
+        initialise_ec(discriminator)
+    trained = {f"{part}_generator": network for part, network in parts.items()} | discriminators
     return ECMethod(
-        generator=generator,
-        **{name: wrap(network) for name, network in parts.items()},
-        optimizers={name: adam(network) for name, network in parts.items()},
+        networks={"generator": generator} | {name: wrap(network) for name, network in discriminators.items()},
+        parts={part: wrap(network) for part, network in parts.items()},
+        optimizers={name: adam(network) for name, network in trained.items()},
         stages=stages or Stages(edge=1, canny=2),
         **options,
     )

@@ -5,7 +5,8 @@ import torch
 
 from spl.config.experiment import Params
 from spl.steps.settings import RunSettings
-from spl.training.build import Surroundings, build_method
+from spl.training.build import build_method
+from spl.training.context import TrainingContext
 from spl.training.distributed import World
 from spl.training.methods.ec import Stages
 from tests.training.conftest import fake_perceive, tiny_params
@@ -17,7 +18,7 @@ def build(method, **training):
     raw = tiny_params()
     raw["methods"][method]["training"] |= {"lr": 0.003, "betas": [0.25, 0.75], "epochs": 9} | training
     recipe = RunSettings.of(Params.model_validate(raw, strict=False), dataset="paris", method=method).recipe
-    around = Surroundings(
+    context = TrainingContext(
         world=World(0, 1, torch.device("cpu")),
         image_size=48,
         steps_per_epoch=7,
@@ -25,7 +26,7 @@ def build(method, **training):
         teacher=None,
         perceive=fake_perceive,
     )
-    return build_method(recipe, around)
+    return build_method(recipe, context)
 
 
 @pytest.mark.parametrize("method", METHODS)

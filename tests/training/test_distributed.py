@@ -63,7 +63,8 @@ import torch
 import torch.distributed as dist
 from spl.config.experiment import Params
 from spl.steps.settings import RunSettings
-from spl.training.build import Surroundings, build_method
+from spl.training.build import build_method
+from spl.training.context import TrainingContext
 from spl.training.distributed import join_world
 from spl.teachers.perception import Features
 from tests.training.conftest import tiny_params
@@ -81,13 +82,13 @@ with join_world("cpu") as world:
             training = recipe.training.model_copy(update={"norm_epochs": 1})
             recipe = recipe.model_copy(update={"training": training})
         torch.manual_seed(0)
-        around = Surroundings(world, run.image_size, 1, 0, None, perceive)
-        method = build_method(recipe, around)
+        context = TrainingContext(world, run.image_size, 1, 0, None, perceive)
+        method = build_method(recipe, context)
         torch.manual_seed(1 + world.rank)  # each process has its own share
         for step in range(3):  # EdgeConnect's three stages; RFR's norms are frozen after the first step
             image, mask = torch.rand(2, 3, 48, 48), (torch.rand(2, 1, 48, 48) < 0.3).float()
-            companion = {"rfr": [], "mfe": [image], "ec": [mask]}[name]
-            method.step(image, mask, *companion, step=step)
+            extra_target = {"rfr": [], "mfe": [image], "ec": [mask]}[name]
+            method.step(image, mask, *extra_target, step=step)
         states = {key: network.state_dict() for key, network in method.networks.items()}
         for key, state in states.items():
             for entry, value in state.items():

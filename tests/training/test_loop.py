@@ -29,7 +29,7 @@ from spl.steps.settings import (
     TeacherSettings,
 )
 from spl.tensors.loaders import SampleStream
-from spl.training.checkpoint import claim
+from spl.training.checkpoint import lock_run
 from spl.training.distributed import World
 from spl.training.loop import Plan, train
 from spl.training.train_method import Sources, train_method
@@ -214,13 +214,13 @@ def test_losses_of_edgeconnect_fall_and_those_of_resting_networks_are_logged_as_
     ("method", "inputs"),
     [
         ("rn", {"images", "masks"}),
-        ("spl", {"images", "masks", "teacher"}),
+        ("spl", {"images", "masks", "teacher multilabel"}),
         ("spl_no_prior", {"images", "masks"}),
-        ("spl_detector", {"images", "masks", "teacher"}),
-        ("spl_concat", {"images", "masks", "teacher"}),
-        ("rfr", {"images", "masks", "teacher"}),
-        ("mfe", {"images", "masks", "teacher", "structure"}),
-        ("ec", {"images", "masks", "teacher"}),
+        ("spl_detector", {"images", "masks", "teacher detector"}),
+        ("spl_concat", {"images", "masks", "teacher multilabel"}),
+        ("rfr", {"images", "masks", "teacher multilabel"}),
+        ("mfe", {"images", "masks", "teacher multilabel", "structure"}),
+        ("ec", {"images", "masks", "teacher multilabel"}),
     ],
 )
 def test_the_record_names_the_files_that_the_method_reads(run_method, sources, tmp_path, method, inputs):
@@ -255,7 +255,7 @@ def test_what_was_made_under_other_settings_is_refused(run_method, tmp_path, pat
 @pytest.mark.parametrize("method", ["rfr", "mfe", "ec"])
 def test_without_the_vgg_that_the_settings_ask_for_nothing_is_trained(run_method, tmp_path, method):
     with pytest.raises(CheckpointError, match=r"vgg1[69]-\w+\.pth does not exist: perceptual losses need"):
-        run_method(method, "out", change=lambda raw: raw.update(perception={"kind": "vgg", "folder": "none"}))
+        run_method(method, "out", change=lambda raw: raw.update(perceptual_network={"kind": "vgg", "folder": "none"}))
     assert not (tmp_path / "checkpoints").exists()
 
 
@@ -325,9 +325,13 @@ def test_the_log_holds_means_since_the_last_row(tmp_path):
 
 
 def test_a_second_process_is_kept_out(tmp_path):
-    with claim(tmp_path, CPU), pytest.raises(TrainingError, match="in use by another process"), claim(tmp_path, CPU):
+    with (
+        lock_run(tmp_path, CPU),
+        pytest.raises(TrainingError, match="in use by another process"),
+        lock_run(tmp_path, CPU),
+    ):
         pass
-    with claim(tmp_path, CPU):
+    with lock_run(tmp_path, CPU):
         pass
 
 

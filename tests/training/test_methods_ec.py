@@ -56,25 +56,25 @@ def test_a_stage_trains_its_own_networks_and_touches_no_other(method, batches):
         for name in expected:
             weights = {key for key in after[name] if key.endswith(("weight", "weight_orig"))}
             assert weights <= changed[name], name
-    assert method.edge_generator.training
+    assert method.parts["edge"].training
 
 
 @pytest.mark.parametrize("stages", [Stages(edge=3, canny=5), Stages(edge=3, canny=3)])
 def test_stages_begin_with_the_step_they_are_named_for(build, batches, stages):
     method = build("ec", stages=stages)
-    edge_calls, picture_calls = watch(method.edge_generator), watch(method.inpaint_generator)
+    edge_calls, image_calls = watch(method.parts["edge"]), watch(method.parts["inpaint"])
     found = []
     for step in range(7):
         edge_calls.clear()
-        picture_calls.clear()
+        image_calls.clear()
         method.step(*batches["ec"], step=step)
-        found.append((len(edge_calls), len(picture_calls)))
+        found.append((len(edge_calls), len(image_calls)))
     expected = [(1, 0)] * stages.edge + [(0, 1)] * (stages.canny - stages.edge) + [(1, 1)] * (7 - stages.canny)
     assert found == expected
 
 
 def test_pictures_are_made_from_true_edges_first(method, batches):
-    calls = watch(method.inpaint_generator)
+    calls = watch(method.parts["inpaint"])
     method.step(*batches["ec"], step=CANNY)
     for given, seen in zip(batches["ec"], calls[0], strict=True):
         assert torch.equal(given, seen)
@@ -82,11 +82,11 @@ def test_pictures_are_made_from_true_edges_first(method, batches):
 
 def test_later_pictures_are_made_from_predicted_edges_in_the_hole_and_true_ones_around_it(method, batches):
     image, mask, edge = batches["ec"]
-    calls = watch(method.inpaint_generator)
+    calls = watch(method.parts["inpaint"])
     method.step(*batches["ec"], step=PREDICTED)
-    method.edge_generator.eval()
+    method.parts["edge"].eval()
     with torch.no_grad():
-        predicted = method.edge_generator(gray(image), edge, mask)
+        predicted = method.parts["edge"](gray(image), edge, mask)
     merged, hole = calls[0][2], mask > 0
     assert torch.equal(merged[~hole], edge[~hole])
     torch.testing.assert_close(merged[hole], predicted[hole])
@@ -95,13 +95,13 @@ def test_later_pictures_are_made_from_predicted_edges_in_the_hole_and_true_ones_
 
 def test_no_gradient_of_the_pictures_reaches_the_edge_network(method, batches):
     method.step(*batches["ec"], step=PREDICTED)
-    assert all(parameter.grad is None for parameter in method.edge_generator.parameters())
+    assert all(parameter.grad is None for parameter in method.parts["edge"].parameters())
 
 
 def test_the_edge_discriminator_judges_edges_together_with_the_gray_picture(method, batches):
     image, mask, edge = batches["ec"]
     outputs = []
-    method.edge_generator.register_forward_hook(lambda network, inputs, output: outputs.append(output.detach()))
+    method.parts["edge"].register_forward_hook(lambda network, inputs, output: outputs.append(output.detach()))
     calls = watch(method.networks["edge_discriminator"])
     method.step(*batches["ec"], step=EDGES)
     real = torch.cat([gray(image), edge], dim=1)
@@ -114,7 +114,7 @@ def test_the_edge_discriminator_judges_edges_together_with_the_gray_picture(meth
 def test_losses_on_pictures(method, batches):
     image, mask, _ = batches["ec"]
     outputs, shown = [], []
-    method.inpaint_generator.register_forward_hook(lambda network, inputs, output: outputs.append(output.detach()))
+    method.parts["inpaint"].register_forward_hook(lambda network, inputs, output: outputs.append(output.detach()))
     perceive = method.perceive
     method.perceive = lambda picture: shown.append(picture.detach()) or perceive(picture)
     losses = method.step(*batches["ec"], step=CANNY)
@@ -157,10 +157,10 @@ def test_predicted_edges_come_closer_to_the_true_ones(build, batches):
     method = build("ec", stages=Stages(edge=100, canny=100))
 
     def error():
-        method.edge_generator.eval()
+        method.parts["edge"].eval()
         with torch.no_grad():
-            predicted = method.edge_generator(gray(image), edge, mask)
-        method.edge_generator.train()
+            predicted = method.parts["edge"](gray(image), edge, mask)
+        method.parts["edge"].train()
         return (predicted - edge).abs().mean()
 
     before = error()

@@ -42,8 +42,8 @@ def copy(reproduced, tmp_path):
 
 
 def test_every_stage_depends_on_all_of_the_parameters(copy):
-    """Seen to fail before: `perception` was no parameter of the stage `teachers`, which reads it."""
-    copy.set_params(lambda raw: set_value(raw, "perception", {"kind": "vgg", "folder": "data/raw/vgg"}))
+    """Seen to fail before: `perceptual_network` was no parameter of the stage `teachers`, which reads it."""
+    copy.set_params(lambda raw: set_value(raw, "perceptual_network", {"kind": "vgg", "folder": "data/raw/vgg"}))
     stages = read_raw(copy.folder / "dvc.yaml")["stages"]
     assert json.loads(copy.run("dvc", "status", "--json")).keys() == stages.keys()
 

@@ -69,7 +69,7 @@ def test_every_trained_run_documents_itself(built):
     assert set(record["inputs"]) == {"images", "masks", "teacher"}
     mfe = json.loads((built.folder / "results/weights/paris/mfe/seed1/run.json").read_text())
     assert set(mfe["inputs"]) == {"images", "masks", "teacher", "structure"}
-    assert mfe["settings"]["perception"] == {"kind": "teacher", "teacher": "multilabel"}
+    assert mfe["settings"]["perceptual"]["teacher"] == "multilabel"
     assert len(pd.read_csv(folder / "log.csv")) >= 1
     assert Image.open(folder / "samples.png").size[0] > 32
     assert not (built.folder / "checkpoints/paris/spl/seed1").exists()

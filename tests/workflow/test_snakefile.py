@@ -170,7 +170,7 @@ MADE = {"fetch_images", "fetch_masks", "fetch_pretext", "prepare_images", "smoot
         ("masks.source.per_bin", 4, {"fetch_masks": 1, "group_masks": 1, "pair_masks": 2, "train_method": 13}),
         ("pretext.val", 6, {"fetch_pretext": 1, "train_teacher": 2, "train_method": 10}),
         ("structure.scale", 2.0, {"smooth_images": 2, "train_method": 2}),
-        ("perception.teacher", "other", {"train_teacher": 1, "train_method": 6}),
+        ("perceptual_network.teacher", "other", {"train_teacher": 1, "train_method": 6}),
         ("datasets.paris.validation", 2, {"prepare_images": 1, "pair_masks": 1, "smooth_images": 1, "train_method": 8}),
     ],
 )
@@ -215,7 +215,7 @@ def test_the_least_score_of_a_detection_trains_nothing(replan):
 
 
 def test_any_byte_of_the_parameter_file_makes_a_new_report(replan, touched):
-    """Seen to fail before: with another `perception.folder` the report went on showing the old file."""
+    """Seen to fail before: with another folder of the VGG the report went on showing the old file."""
     path = touched.folder / "params.yaml"
     path.write_text(path.read_text() + "# The report shows this file as it is.\n")
     assert touched.dry_run("all") == ALWAYS

@@ -74,14 +74,14 @@ TEACHERS = expand("results/teachers/{teacher}/weights.safetensors", teacher=need
 WEIGHTS = [f"results/weights/{d}/{m}/seed{s}/weights.safetensors" for d, m, s in RUNS if m in NETWORKS]
 PER_IMAGE = [f"results/eval/{d}/{m}/seed{s}/per_image.csv" for d, m, s in RUNS]
 PERCEPTUAL = [f"results/perceptual/{d}/{m}/seed{s}.csv" for d, m, s in RUNS]
-GUIDANCE = [f"results/guidance/{d}/{m}.safetensors" for d, m in params.figures.guided()]
+GUIDANCE = [f"results/guidance/{d}/{m}.safetensors" for d, m in (params.figures.guided() if params.figures else [])]
 DETECTIONS = expand(
     "results/detections/{dataset}/{method}.csv", dataset=SEARCHED, method=[GROUND_TRUTH, *params.table_methods]
 )
 PREPARED = expand("data/prepared/{dataset}/manifest.csv", dataset=DATASETS)
 STRUCTURE = expand("data/structure/{dataset}/manifest.csv", dataset=SMOOTHED)
 PAIRS = expand("data/pairs/{dataset}.csv", dataset=DATASETS)
-EXAMPLES = expand("results/figures/examples_{dataset}.png", dataset=DATASETS)
+EXAMPLES = expand("results/figures/examples_{dataset}.png", dataset=DATASETS if params.figures else [])
 FIGURES = expand("results/figures/{figure}.{form}", figure=drawn_figures(params), form=["pdf", "png"])
 REPORTED = expand(
     "results/{table}.csv",

@@ -17,7 +17,7 @@ rule train_method:
     input:
         images=lambda w: [] if run_of(w).released else f"data/prepared/{w.dataset}/manifest.csv",
         masks=lambda w: [] if run_of(w).released else "data/masks/masks.csv",
-        teacher=lambda w: teacher_file(run_of(w).teacher.teacher) if run_of(w).teacher else [],
+        teachers=lambda w: [teacher_file(teacher) for teacher in run_of(w).teachers],
         structure=lambda w: f"data/structure/{w.dataset}/manifest.csv" if run_of(w).structure else [],
         fetched=lambda w: fetched(run_of(w).vgg_file(), *run_of(w).released_files()),
     output:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from spl.config.methods import RNRecipe, SPLRecipe
+from spl.training.context import TrainingContext, adam
 from spl.training.distributed import unwrap
 from spl.training.losses import Reduction, adversarial_loss, discriminator_loss
 from spl.training.precision import Autocast
@@ -40,11 +43,32 @@ def step_discriminator(
     }
 
 
-def fool(discriminator: nn.Module, output: Tensor, *, autocast: Autocast) -> tuple[Tensor, list[Tensor]]:
+def generator_adversarial_loss(
+    discriminator: nn.Module, output: Tensor, *, autocast: Autocast
+) -> tuple[Tensor, list[Tensor]]:
     """Return the generator's adversarial loss -log D(output) and D's feature maps; D itself gets no gradient."""
     with frozen(discriminator) as bare, autocast():
         probabilities, maps = bare(output)
     return adversarial_loss(probabilities, real=True), maps
+
+
+def with_discriminator(
+    recipe: SPLRecipe | RNRecipe, context: TrainingContext, generator: nn.Module, discriminator: nn.Module
+) -> dict[str, Any]:
+    """Return the arguments that methods with one patch discriminator share."""
+    context.place(discriminator)
+    return {
+        "networks": {
+            "generator": context.world.distribute(generator),
+            "discriminator": context.world.distribute(discriminator),
+        },
+        "optimizers": {
+            "generator": adam(recipe, generator, recipe.training.lr),
+            "discriminator": adam(recipe, discriminator, recipe.training.lr_discriminator),
+        },
+        "losses": recipe.losses,
+        "autocast": context.autocast(recipe),
+    }
 
 
 @contextmanager

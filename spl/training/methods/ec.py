@@ -1,17 +1,20 @@
-"""One training step of EdgeConnect, in three stages: edges, pictures from true edges, pictures from predicted edges."""
+"""One training step of EdgeConnect, in three stages: edges, images from true edges, images from predicted edges."""
 
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spl.config.methods import ECLossWeights
-from spl.models.ec import gray
+from spl.config.methods import ECLossWeights, ECRecipe
+from spl.models.discriminator import PatchDiscriminator
+from spl.models.ec import gray, initialise_ec
 from spl.teachers.perception import Perceive
+from spl.training.context import TrainingContext, adam
 from spl.training.losses import adversarial_loss, discriminator_loss, perceptual_loss, style_loss
-from spl.training.methods.adversarial import fool
+from spl.training.methods.adversarial import generator_adversarial_loss
 from spl.training.precision import Autocast
 
 LOSSES = ("edge_discriminator", "loss_edge_adv", "loss_matching", "inpaint_discriminator", "loss_img", "loss_adv",
@@ -19,51 +22,34 @@ LOSSES = ("edge_discriminator", "loss_edge_adv", "loss_matching", "inpaint_discr
 
 
 class Stages(NamedTuple):
-    """When the stages end, in steps; the last one lasts to the end."""
+    """Ends of the first two stages, in steps; the third lasts to the end."""
 
     edge: int
     canny: int
 
 
+@dataclass(kw_only=True, eq=False)
 class ECMethod:
     """Train one generator and its discriminator in turn; which one, the step decides (Nazeri et al. 2019, section 4.2).
 
     Args:
-        generator: the whole method, whose weights are the run's product.
-        edge_generator, inpaint_generator: its parts; may be wrapped by DistributedDataParallel.
-        edge_discriminator, inpaint_discriminator: for gray picture and edges, and for pictures.
-        optimizers: one per generator part and discriminator, under their names.
+        networks: `generator`, the whole method, whose weights are the run's product; `edge_discriminator`, of gray
+            image and edges; `inpaint_discriminator`, of images.
+        parts: of the generator, `edge` and `inpaint`; may be wrapped by DistributedDataParallel.
+        optimizers: `edge_generator`, `edge_discriminator`, `inpaint_generator` and `inpaint_discriminator`.
         losses: weights of the losses.
-        perceive: what perceptual and style losses compare.
-        stages: when the stages end.
+        perceive: image -> the features that perceptual and style losses compare.
+        stages: ends of the first two stages.
         autocast: makes the context of the forward passes.
     """
 
-    def __init__(
-        self,
-        *,
-        generator: nn.Module,
-        edge_generator: nn.Module,
-        inpaint_generator: nn.Module,
-        edge_discriminator: nn.Module,
-        inpaint_discriminator: nn.Module,
-        optimizers: dict[str, Optimizer],
-        losses: ECLossWeights,
-        perceive: Perceive,
-        stages: Stages,
-        autocast: Autocast = nullcontext,
-    ) -> None:
-        self.networks = {
-            "generator": generator,
-            "edge_discriminator": edge_discriminator,
-            "inpaint_discriminator": inpaint_discriminator,
-        }
-        self.edge_generator, self.inpaint_generator = edge_generator, inpaint_generator
-        self.optimizers = optimizers
-        self.losses = losses
-        self.perceive = perceive
-        self.stages = stages
-        self.autocast = autocast
+    networks: dict[str, nn.Module]
+    parts: dict[str, nn.Module]
+    optimizers: dict[str, Optimizer]
+    losses: ECLossWeights
+    perceive: Perceive
+    stages: Stages
+    autocast: Autocast = nullcontext
 
     def step(self, image: Tensor, mask: Tensor, edge: Tensor, *, step: int) -> dict[str, Tensor]:
         """Make one step of the stage that `step` belongs to; return all losses, detached, those of the others as 0.
@@ -74,30 +60,30 @@ class ECMethod:
             return self._step_edges(gray(image), mask, edge)
         if step >= self.stages.canny:
             edge = self._predicted_edges(gray(image), mask, edge)
-        return self._step_pictures(image, mask, edge)
+        return self._step_images(image, mask, edge)
 
     @torch.no_grad()
     def _predicted_edges(self, luma: Tensor, mask: Tensor, edge: Tensor) -> Tensor:
         """Return predicted edges in the hole and true edges around it; the spectral norms of a trained network rest."""
-        was_training = self.edge_generator.training
+        was_training = self.parts["edge"].training
         with self.autocast():
-            predicted = self.edge_generator.eval()(luma, edge, mask)
-        self.edge_generator.train(was_training)
+            predicted = self.parts["edge"].eval()(luma, edge, mask)
+        self.parts["edge"].train(was_training)
         return predicted * mask + edge * (1 - mask)
 
     def _step_edges(self, luma: Tensor, mask: Tensor, edge: Tensor) -> dict[str, Tensor]:
         """Update the edge network with the adversarial and the feature matching loss."""
         with self.autocast():
-            predicted = self.edge_generator(luma, edge, mask)  # (B, 1, H, W)
+            predicted = self.parts["edge"](luma, edge, mask)  # (B, 1, H, W)
         verdict = self._judge("edge", torch.cat([luma, edge], dim=1), torch.cat([luma, predicted], dim=1))
         loss_matching = perceptual_loss(verdict.maps_fake, verdict.maps_real)
         total = self.losses.lambda_edge_adv * verdict.loss_adv + self.losses.lambda_feature_matching * loss_matching
         return self._update("edge", verdict, {"loss_edge_adv": verdict.loss_adv, "loss_matching": loss_matching}, total)
 
-    def _step_pictures(self, image: Tensor, mask: Tensor, edge: Tensor) -> dict[str, Tensor]:
+    def _step_images(self, image: Tensor, mask: Tensor, edge: Tensor) -> dict[str, Tensor]:
         """Update the inpainting network; style is compared inside the hole only."""
         with self.autocast():
-            output = self.inpaint_generator(image, mask, edge)  # (B, 3, H, W)
+            output = self.parts["inpaint"](image, mask, edge)  # (B, 3, H, W)
             seen, seen_hole = self.perceive(output), self.perceive(output * mask)
             with torch.no_grad():
                 truth, truth_hole = self.perceive(image), self.perceive(image * mask)
@@ -124,7 +110,7 @@ class ECMethod:
             probabilities_fake, _ = discriminator(fake.detach())
         loss_real = adversarial_loss(probabilities_real, real=True)
         loss_fake = adversarial_loss(probabilities_fake, real=False)
-        loss_adv, maps_fake = fool(discriminator, fake, autocast=self.autocast)
+        loss_adv, maps_fake = generator_adversarial_loss(discriminator, fake, autocast=self.autocast)
         loss = discriminator_loss(loss_real, loss_fake, reduction="mean")
         return _Verdict(loss, loss_adv, [real.detach() for real in maps_real], maps_fake)
 
@@ -140,9 +126,40 @@ class ECMethod:
 
 
 class _Verdict(NamedTuple):
-    """What a discriminator said."""
+    """Answer of a discriminator to a real and a generated input."""
 
     loss_discriminator: Tensor
     loss_adv: Tensor
     maps_real: list[Tensor]
     maps_fake: list[Tensor]
+
+
+def build(recipe: ECRecipe, context: TrainingContext) -> ECMethod:
+    """Build the method of a recipe."""
+    assert context.perceive is not None
+    training, distribute = recipe.training, context.world.distribute
+    generator = context.generator(recipe)
+    parts = {part: generator.get_submodule(f"{part}_generator") for part in ("edge", "inpaint")}
+    discriminators = {
+        "edge": PatchDiscriminator(width=recipe.model.width, channels=2),
+        "inpaint": PatchDiscriminator(width=recipe.model.width),
+    }
+    for discriminator in discriminators.values():
+        initialise_ec(discriminator)
+        context.place(discriminator)
+    optimizers = {f"{part}_generator": adam(recipe, network, training.lr) for part, network in parts.items()}
+    optimizers |= {
+        f"{part}_discriminator": adam(recipe, network, training.lr_discriminator)
+        for part, network in discriminators.items()
+    }
+    edge_steps = training.edge_epochs * context.steps_per_epoch
+    return ECMethod(
+        networks={"generator": generator}
+        | {f"{part}_discriminator": distribute(network) for part, network in discriminators.items()},
+        parts={part: distribute(network) for part, network in parts.items()},
+        optimizers=optimizers,
+        losses=recipe.losses,
+        perceive=context.perceive,
+        stages=Stages(edge=edge_steps, canny=edge_steps + training.canny_epochs * context.steps_per_epoch),
+        autocast=context.autocast(recipe),
+    )

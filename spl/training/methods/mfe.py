@@ -1,6 +1,7 @@
-"""One training step of MFE: two relativistic critics, and auxiliary pictures of structure and texture."""
+"""One training step of MFE: two relativistic discriminators, and auxiliary images of structure and texture."""
 
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,47 +9,39 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spl.config.methods import MFELossWeights
+from spl.config.methods import MFELossWeights, MFERecipe
+from spl.models.mfe import MFEDiscriminator
 from spl.teachers.perception import Perceive
+from spl.training.context import TrainingContext, adam
 from spl.training.losses import perceptual_loss, relativistic_loss, style_loss
 from spl.training.methods.adversarial import frozen
 from spl.training.precision import Autocast
 
-CRITICS = ("global_discriminator", "local_discriminator")
+DISCRIMINATORS = ("global_discriminator", "local_discriminator")
 
 
+@dataclass(kw_only=True, eq=False)
 class MFEMethod:
     """Train discriminators and generator in turn (Liu et al. 2020, section 3.4).
 
-    Pictures are in [-1, 1] inside a step, since the losses are weighted for that.
+    Images are in [-1, 1] inside a step, since the losses are weighted for that.
 
     Args:
-        generator: (image, mask) -> (output, structure_head, texture_head).
-        discriminators: for whole pictures and for crops of a quarter of their side.
+        networks: `generator`, (image, mask) -> (output, structure_head, texture_head), and the `DISCRIMINATORS`, of
+            whole images and of crops of a quarter of their side; may be wrapped by DistributedDataParallel.
         optimizers: one under `generator`, one for both discriminators under `discriminators`.
         losses: weights of the losses.
-        perceive: what perceptual and style losses compare.
+        perceive: image -> the features that perceptual and style losses compare.
         seed: of the crops.
         autocast: makes the context of the forward passes.
     """
 
-    def __init__(
-        self,
-        *,
-        generator: nn.Module,
-        discriminators: dict[str, nn.Module],
-        optimizers: dict[str, Optimizer],
-        losses: MFELossWeights,
-        perceive: Perceive,
-        seed: int,
-        autocast: Autocast = nullcontext,
-    ) -> None:
-        self.networks = {"generator": generator, **{name: discriminators[name] for name in CRITICS}}
-        self.optimizers = optimizers
-        self.losses = losses
-        self.perceive = perceive
-        self.seed = seed
-        self.autocast = autocast
+    networks: dict[str, nn.Module]
+    optimizers: dict[str, Optimizer]
+    losses: MFELossWeights
+    perceive: Perceive
+    seed: int
+    autocast: Autocast = nullcontext
 
     def step(self, image: Tensor, mask: Tensor, structure: Tensor, *, step: int) -> dict[str, Tensor]:
         """Update the discriminators, then the generator, and return all losses, detached.
@@ -62,7 +55,7 @@ class MFEMethod:
         views = self._views(signed, signed_output, step)
         discriminator_losses = self._step_discriminators(views)
 
-        loss_adv = torch.stack([self._fool(name, *views[name]) for name in CRITICS]).sum()
+        loss_adv = torch.stack([self._adversarial_loss(name, *views[name]) for name in DISCRIMINATORS]).sum()
         with self.autocast():
             seen = self.perceive(output)
             with torch.no_grad():
@@ -92,7 +85,7 @@ class MFEMethod:
         crop = max(size // 4, 32)  # the smallest that five halvings leave something of
         y, x = np.random.default_rng([self.seed, step]).integers(0, max(size - crop, 1), 2)
         window = (..., slice(y, y + crop), slice(x, x + crop))
-        return dict(zip(CRITICS, ((image, output), (image[window], output[window])), strict=True))
+        return dict(zip(DISCRIMINATORS, ((image, output), (image[window], output[window])), strict=True))
 
     def _step_discriminators(self, views: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
         losses = {}
@@ -105,17 +98,37 @@ class MFEMethod:
         self.optimizers["discriminators"].step()
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def _fool(self, name: str, image: Tensor, output: Tensor) -> Tensor:
+    def _adversarial_loss(self, name: str, image: Tensor, output: Tensor) -> Tensor:
         """Return a discriminator's part of the generator's loss; the discriminator gets no gradient from it."""
         with frozen(self.networks[name]) as discriminator, self.autocast():
             return relativistic_loss(better=discriminator(output), worse=discriminator(image))
 
 
 def auxiliary_loss(structure_head: Tensor, texture_head: Tensor, structure: Tensor, image: Tensor) -> Tensor:
-    """Compare the pictures that the equalised features make with the smoothed image and with the image.
+    """Compare the images that the equalised features make with the smoothed image and with the image.
 
     Shapes: heads (B, 3, h, w); structure, image (B, 3, H, W), shrunk here bilinearly; all in [-1, 1]; returns ().
     """
     size = structure_head.shape[2:]
     targets = [F.interpolate(target, size, mode="bilinear", align_corners=False) for target in (structure, image)]
     return (structure_head - targets[0]).abs().mean() + (texture_head - targets[1]).abs().mean()
+
+
+def build(recipe: MFERecipe, context: TrainingContext) -> MFEMethod:
+    """Build the method of a recipe."""
+    assert context.perceive is not None
+    generator = context.generator(recipe)
+    discriminators = nn.ModuleDict({name: MFEDiscriminator(width=recipe.model.width) for name in DISCRIMINATORS})
+    context.place(discriminators)
+    networks = {"generator": generator, **discriminators}
+    return MFEMethod(
+        networks={name: context.world.distribute(network) for name, network in networks.items()},
+        optimizers={
+            "generator": adam(recipe, generator, recipe.training.lr),
+            "discriminators": adam(recipe, discriminators, recipe.training.lr_discriminator),
+        },
+        losses=recipe.losses,
+        perceive=context.perceive,
+        seed=context.seed,
+        autocast=context.autocast(recipe),
+    )

@@ -1,47 +1,40 @@
 """One training step of RFR: no discriminator, but perceptual, style and smoothness losses."""
 
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spl.config.methods import RFRLossWeights
+from spl.config.methods import RFRLossWeights, RFRRecipe
 from spl.teachers.perception import Perceive
 from spl.tensors.compositing import composite
+from spl.training.context import TrainingContext, adam
 from spl.training.losses import perceptual_loss, style_loss, total_variation
 from spl.training.precision import Autocast
 
 
+@dataclass(kw_only=True, eq=False)
 class RFRMethod:
     """Train the generator (Li et al. 2020, section 3.5).
 
     Args:
-        generator: (image, mask) -> output; may be wrapped by DistributedDataParallel.
-        optimizer: of the generator.
+        networks: `generator`, (image, mask) -> output; may be wrapped by DistributedDataParallel.
+        optimizers: of the same name.
         losses: weights of the losses.
-        perceive: what perceptual and style losses compare.
+        perceive: image -> the features that perceptual and style losses compare.
         norm_steps: steps after which batch norms keep their running statistics (the released fine-tuning); `None`
             never freezes them.
         autocast: makes the context of the forward passes.
     """
 
-    def __init__(
-        self,
-        *,
-        generator: nn.Module,
-        optimizer: Optimizer,
-        losses: RFRLossWeights,
-        perceive: Perceive,
-        norm_steps: int | None = None,
-        autocast: Autocast = nullcontext,
-    ) -> None:
-        self.networks = {"generator": generator}
-        self.optimizers = {"generator": optimizer}
-        self.losses = losses
-        self.perceive = perceive
-        self.norm_steps = norm_steps
-        self.autocast = autocast
+    networks: dict[str, nn.Module]
+    optimizers: dict[str, Optimizer]
+    losses: RFRLossWeights
+    perceive: Perceive
+    norm_steps: int | None = None
+    autocast: Autocast = nullcontext
 
     def step(self, image: Tensor, mask: Tensor, *, step: int) -> dict[str, Tensor]:
         """Update the generator and return all losses, detached.
@@ -84,3 +77,17 @@ def freeze_norms(network: nn.Module) -> None:
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.eval()
+
+
+def build(recipe: RFRRecipe, context: TrainingContext) -> RFRMethod:
+    """Build the method of a recipe."""
+    assert context.perceive is not None
+    generator = context.generator(recipe)
+    return RFRMethod(
+        networks={"generator": context.world.distribute(generator)},
+        optimizers={"generator": adam(recipe, generator, recipe.training.lr)},
+        losses=recipe.losses,
+        perceive=context.perceive,
+        norm_steps=context.steps(recipe.training.norm_epochs),
+        autocast=context.autocast(recipe),
+    )

@@ -2,52 +2,45 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spl.config.methods import SPLLossWeights
+from spl.config.methods import SPLLossWeights, SPLRecipe
+from spl.models.discriminator import PatchDiscriminator
+from spl.training.context import TrainingContext
 from spl.training.losses import image_loss, prior_loss
-from spl.training.methods.adversarial import fool, step_discriminator
+from spl.training.methods.adversarial import generator_adversarial_loss, step_discriminator, with_discriminator
 from spl.training.precision import Autocast
 
 
+@dataclass(kw_only=True, eq=False)
 class SPLMethod:
     """Train generator and discriminator in turn, the generator also towards the features of a frozen teacher.
 
     The networks have to be in training mode when `step` is called.
 
     Args:
-        generator: (image, mask) -> (output, adapted_prior); may be wrapped by DistributedDataParallel.
-        discriminator: image -> (probabilities, feature maps). If wrapped, then with `broadcast_buffers=False`: the
-            spectral norms update their vectors in every forward pass, in all processes alike.
-        teacher: image (B, 3, 2H, 2W) in [0, 1] -> features (B, d, H/4, W/4); `None` trains without prior ("w/o S").
-        optimizers: one under `generator` and one under `discriminator`.
+        networks: `generator`, (image, mask) -> (output, adapted_prior), and `discriminator`, image -> (probabilities,
+            feature maps); may be wrapped by DistributedDataParallel, the discriminator with `broadcast_buffers=False`:
+            the spectral norms update their vectors in every forward pass, in all processes alike.
+        optimizers: of the same names.
         losses: weights of the losses, in the paper's letters (Eqs. 5, 9, 11 and 12).
+        teacher: image (B, 3, 2H, 2W) in [0, 1] -> features (B, d, H/4, W/4); `None` trains without prior ("w/o S").
         prior_steps: steps after which the prior loss counts no more (the released Paris recipe ends with ten epochs
             without it); `None` keeps it to the end.
         autocast: makes the context of the forward passes. For bfloat16: gradients are not scaled, as float16 needs.
     """
 
-    def __init__(
-        self,
-        *,
-        generator: nn.Module,
-        discriminator: nn.Module,
-        teacher: Callable[[Tensor], Tensor] | None,
-        optimizers: dict[str, Optimizer],
-        losses: SPLLossWeights,
-        prior_steps: int | None = None,
-        autocast: Autocast = nullcontext,
-    ) -> None:
-        self.networks = {"generator": generator, "discriminator": discriminator}
-        self.optimizers = optimizers
-        self.teacher = teacher
-        self.losses = losses
-        self.prior_steps = prior_steps
-        self.autocast = autocast
+    networks: dict[str, nn.Module]
+    optimizers: dict[str, Optimizer]
+    losses: SPLLossWeights
+    teacher: Callable[[Tensor], Tensor] | None
+    prior_steps: int | None = None
+    autocast: Autocast = nullcontext
 
     def step(self, image: Tensor, mask: Tensor, *, step: int) -> dict[str, Tensor]:
         """Update the discriminator, then the generator, and return all losses, detached.
@@ -67,7 +60,7 @@ class SPLMethod:
         )
 
         loss_img = image_loss(output, image, mask, delta=self.losses.delta)
-        loss_adv, _ = fool(discriminator, output, autocast=self.autocast)
+        loss_adv, _ = generator_adversarial_loss(discriminator, output, autocast=self.autocast)
         target = self._teacher_features(image, adapted_prior)
         loss_prior = prior_loss(adapted_prior, target, mask, alpha=self.losses.alpha)
         lambda_prior = self.losses.lambda_prior if self.prior_steps is None or step < self.prior_steps else 0.0
@@ -82,7 +75,7 @@ class SPLMethod:
 
     @torch.no_grad()
     def _teacher_features(self, image: Tensor, adapted_prior: Tensor) -> Tensor:
-        """Show the teacher the complete picture, enlarged twice (I' of section 3.2).
+        """Show the teacher the complete image, enlarged twice (I' of section 3.2).
 
         Without a teacher the prior is its own target: the loss is 0 and so is its gradient, and yet every parameter
         stays in the graph, which DistributedDataParallel requires.
@@ -92,3 +85,13 @@ class SPLMethod:
         large_image = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)  # (B, 3, 2H, 2W)
         with self.autocast():
             return self.teacher(large_image)  # (B, d, H/4, W/4)
+
+
+def build(recipe: SPLRecipe, context: TrainingContext) -> SPLMethod:
+    """Build the method of a recipe."""
+    generator, discriminator = context.generator(recipe), PatchDiscriminator(width=recipe.model.width)
+    return SPLMethod(
+        teacher=context.teacher,
+        prior_steps=context.steps(recipe.training.prior_epochs),
+        **with_discriminator(recipe, context, generator, discriminator),
+    )

@@ -1,0 +1,70 @@
+"""Faults of a parameter file, each in one line with its dotted path."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+
+class Faults(ValueError):
+    """Several faults below the place where they are raised, each with its path from there."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+def describe(error: ValidationError, document: Any, *, below: str = "") -> list[str]:
+    """List what is wrong with a document, or with a part `below` a path: where, what was expected and what came."""
+    return [line for fault in _causes(error.errors()) for line in _describe(fault, document, below)]
+
+
+def _causes(faults: list[Any]) -> list[Any]:
+    """Leave out that a list is too short where a fault in one of its entries made it so."""
+    places = [fault["loc"] for fault in faults]
+    return [
+        fault
+        for fault in faults
+        if fault["type"] != "too_short" or not any(fault["loc"] == place[:-1][: len(fault["loc"])] for place in places)
+    ]
+
+
+def _dotted(location: tuple[int | str, ...], document: Any) -> str:
+    """Join a location, without what pydantic inserts: the kind of an entry after its key, and `[key]` after a key."""
+    parts, value, may_be_kind = [], document, True
+    for part in location:
+        if may_be_kind and isinstance(value, dict) and part in (value.get("kind"), value.get("recipe")):
+            may_be_kind = False
+        elif part != "[key]":
+            parts.append(str(part))
+            value = _entry(value, part)
+            may_be_kind = True
+    return ".".join(parts)
+
+
+def _entry(value: Any, part: int | str) -> Any:
+    try:
+        return value[part]
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _describe(fault: Any, document: Any, below: str) -> list[str]:
+    path, kind = f"{below}.{_dotted(fault['loc'], document)}".strip("."), fault["type"]
+    context = fault.get("ctx", {})
+    if kind == "missing":
+        text = "is missing"
+    elif kind == "extra_forbidden":
+        text = "is not a known key"
+    elif kind == "value_error" and isinstance(context["error"], Faults):
+        return [f"{path}.{line}" for line in context["error"].faults]
+    elif kind == "value_error":
+        text = str(context["error"])
+    elif kind.startswith("union_tag"):
+        path = f"{path}.{context['discriminator'].strip(chr(39))}"
+        text = (
+            f"must be one of {context['expected_tags']}, got {context['tag']!r}" if "tag" in context else "is missing"
+        )
+    else:
+        hint = " (YAML reads 1e-4 as text: write 0.0001 or 1.0e-4)" if kind.startswith("float") else ""
+        text = f"{fault['msg'][0].lower()}{fault['msg'][1:]}, got {fault['input']!r}{hint}"
+    return [f"{path or '(top level)'}: {text}"]

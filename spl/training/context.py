@@ -1,0 +1,55 @@
+"""Everything a training has beside its recipe, and what the recipes' builders share."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from spl.config.methods import NetworkMethod
+from spl.models.build import build_generator
+from spl.teachers.build import FrozenTeacher
+from spl.teachers.perception import Perceive
+from spl.training.distributed import World
+from spl.training.precision import Autocast, autocast
+
+
+@dataclass(frozen=True)
+class TrainingContext:
+    """Surroundings of one run."""
+
+    world: World
+    image_size: int
+    steps_per_epoch: int
+    seed: int
+    teacher: FrozenTeacher | None
+    """The frozen pretext network of the semantic prior, if the recipe has one."""
+    perceive: Perceive | None
+    """The features of perceptual and style losses, if the recipe has them."""
+
+    @property
+    def teacher_channels(self) -> int:
+        """d, the teacher's channels; 1 without a teacher, where the prior is not supervised."""
+        return self.teacher.channels if self.teacher else 1
+
+    def steps(self, epochs: int | None) -> int | None:
+        """Return how many steps some epochs have; None stays None."""
+        return None if epochs is None else epochs * self.steps_per_epoch
+
+    def generator(self, recipe: NetworkMethod) -> nn.Module:
+        """Build the recipe's generator with fresh weights, placed."""
+        network = build_generator(recipe, image_size=self.image_size, teacher_channels=self.teacher_channels)
+        return self.place(network)
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Move a network to the device, ready to train; in channels-last it is up to a fifth faster, on CPUs too."""
+        return network.to(self.world.device).to(memory_format=torch.channels_last).train()
+
+    def autocast(self, recipe: NetworkMethod) -> Autocast:
+        """Return the context of the recipe's forward passes."""
+        return autocast(recipe.training.precision, self.world.device)
+
+
+def adam(recipe: NetworkMethod, network: nn.Module, lr: float) -> torch.optim.Optimizer:
+    """Return the optimizer of a network's trainable parameters."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return torch.optim.Adam(trained, lr=lr, betas=recipe.training.betas, fused=True)
