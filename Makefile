@@ -1,13 +1,15 @@
 # `make table1` and `make test` do everything on a machine with Python 3.11, 3.12 or 3.13; the rest is for daily work.
 PYTHON ?= python3
-VENV := .venv
-STAMP := $(VENV)/.installed
+# An active environment that has spl is used as it is; otherwise everything is installed into .venv.
+ACTIVE := $(if $(VIRTUAL_ENV),$(shell $(VIRTUAL_ENV)/bin/python -P -c 'import spl' 2>/dev/null && echo $(VIRTUAL_ENV)))
+VENV := $(or $(ACTIVE),.venv)
+STAMP := $(if $(ACTIVE),,$(VENV)/.installed)
 CODE := spl tests benchmarks tools
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PATH := $(if $(ACTIVE),,$(CURDIR)/)$(VENV)/bin:$(PATH)
 
 .PHONY: table1 test check compare schema lock
 
-table1: $(STAMP)  ## Table 1 and the example pictures of params.yaml
+table1: $(STAMP)  ## Table 1 and the example images of params.yaml
 	snakemake --cores all all
 
 test: $(STAMP)  ## all tests
@@ -31,7 +33,7 @@ lock: $(STAMP)  ## requirements.lock from pyproject.toml
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    --extra dev pyproject.toml -o requirements.lock
 
-$(STAMP): requirements.lock pyproject.toml
+$(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12), (3, 13)) and "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9

@@ -5,20 +5,7 @@ from typing import Annotated
 
 import typer
 
-from spl.cli.options import (
-    PARAMS,
-    TIMEOUT,
-    DatasetName,
-    Images,
-    Masks,
-    Out,
-    OutFolder,
-    ParamsFile,
-    Source,
-    SourcesFile,
-    Timeout,
-    Workers,
-)
+from spl.cli import options as opt
 from spl.config.experiment import Registered
 from spl.config.load import load_params
 from spl.config.registry import SOURCES, load_registry
@@ -37,12 +24,12 @@ from spl.steps.settings import (
 
 
 def fetch_images(
-    dataset: DatasetName,
-    out: Out = paths.RAW_IMAGES,
-    params: ParamsFile = PARAMS,
-    registry: SourcesFile = SOURCES,
-    timeout: Timeout = TIMEOUT,
-    workers: Workers = 1,
+    dataset: opt.DatasetName,
+    out: opt.Out = paths.RAW_IMAGES,
+    params: opt.ParamsFile = opt.PARAMS,
+    registry: opt.SourcesFile = SOURCES,
+    timeout: opt.Timeout = opt.TIMEOUT,
+    workers: opt.Workers = 1,
 ) -> None:
     """Draw one dataset's raw images, download them, or find them where a person has placed them; and list them."""
     from spl.sources.download import Patience
@@ -54,11 +41,11 @@ def fetch_images(
 
 
 def fetch_masks(
-    out: Out = paths.RAW_MASKS,
-    params: ParamsFile = PARAMS,
-    registry: SourcesFile = SOURCES,
-    timeout: Timeout = TIMEOUT,
-    workers: Workers = 1,
+    out: opt.Out = paths.RAW_MASKS,
+    params: opt.ParamsFile = opt.PARAMS,
+    registry: opt.SourcesFile = SOURCES,
+    timeout: opt.Timeout = opt.TIMEOUT,
+    workers: opt.Workers = 1,
 ) -> None:
     """Draw the raw irregular masks, download them, or find them where a person has placed them; and list them."""
     from spl.sources.download import Patience
@@ -76,10 +63,10 @@ def _known_sources(source: object, registry: Path) -> dict[str, RegisteredSource
 
 def fetch_weights(
     source: Annotated[str, typer.Option(help="A source of weights in the registry.")],
-    out: Out = paths.WEIGHT_FILES,
-    params: ParamsFile = PARAMS,
-    registry: SourcesFile = SOURCES,
-    timeout: Timeout = TIMEOUT,
+    out: opt.Out = paths.WEIGHT_FILES,
+    params: opt.ParamsFile = opt.PARAMS,
+    registry: opt.SourcesFile = SOURCES,
+    timeout: opt.Timeout = opt.TIMEOUT,
 ) -> None:
     """Fetch the weight files of a registered source that the experiment reads.
 
@@ -93,7 +80,7 @@ def fetch_weights(
     fetch_weights(settings, settings.at(out), registry=known, patience=Patience(timeout))
 
 
-def fetch_pretext(out: Out = paths.PRETEXT, params: ParamsFile = PARAMS, workers: Workers = 1) -> None:
+def fetch_pretext(out: opt.Out = paths.PRETEXT, params: opt.ParamsFile = opt.PARAMS, workers: opt.Workers = 1) -> None:
     """Draw the labelled images that teachers are trained on."""
     from spl.sources.fetch import fetch_pretext
 
@@ -101,11 +88,11 @@ def fetch_pretext(out: Out = paths.PRETEXT, params: ParamsFile = PARAMS, workers
 
 
 def prepare_images(
-    dataset: DatasetName,
-    source: Source = paths.RAW_IMAGES,
-    out: OutFolder = paths.PREPARED,
-    params: ParamsFile = PARAMS,
-    workers: Workers = 1,
+    dataset: opt.DatasetName,
+    source: opt.Source = paths.RAW_IMAGES,
+    out: opt.OutFolder = paths.PREPARED,
+    params: opt.ParamsFile = opt.PARAMS,
+    workers: opt.Workers = 1,
 ) -> None:
     """Crop, resize and store one dataset's images, with a manifest."""
     from spl.data.prepare_images import prepare_images
@@ -115,11 +102,11 @@ def prepare_images(
 
 
 def smooth_images(
-    dataset: DatasetName,
-    images: Images = paths.IMAGES,
-    out: OutFolder = paths.STRUCTURE,
-    params: ParamsFile = PARAMS,
-    workers: Workers = 1,
+    dataset: opt.DatasetName,
+    images: opt.Images = paths.IMAGES,
+    out: opt.OutFolder = paths.STRUCTURE,
+    params: opt.ParamsFile = opt.PARAMS,
+    workers: opt.Workers = 1,
 ) -> None:
     """Smooth one dataset's training images by relative total variation, for MFE."""
     from spl.data.smooth_images import smooth_images
@@ -129,10 +116,10 @@ def smooth_images(
 
 
 def group_masks(
-    source: Source = paths.RAW_MASKS,
-    out: OutFolder = paths.GROUPED_MASKS,
-    params: ParamsFile = PARAMS,
-    workers: Workers = 1,
+    source: opt.Source = paths.RAW_MASKS,
+    out: opt.OutFolder = paths.GROUPED_MASKS,
+    params: opt.ParamsFile = opt.PARAMS,
+    workers: opt.Workers = 1,
 ) -> None:
     """Binarise the masks and group them into six hole-ratio bins."""
     from spl.data.group_masks import group_masks
@@ -141,11 +128,11 @@ def group_masks(
 
 
 def pair_masks(
-    dataset: DatasetName,
-    images: Images = paths.IMAGES,
-    masks: Masks = paths.MASKS,
-    out: Out = paths.PAIRS,
-    params: ParamsFile = PARAMS,
+    dataset: opt.DatasetName,
+    images: opt.Images = paths.IMAGES,
+    masks: opt.Masks = paths.MASKS,
+    out: opt.Out = paths.PAIRS,
+    params: opt.ParamsFile = opt.PARAMS,
 ) -> None:
     """Draw the mask of every test image."""
     from spl.data.pair_masks import pair_masks

@@ -4,22 +4,7 @@ from typing import Annotated
 
 import typer
 
-from spl.cli.options import (
-    PARAMS,
-    DatasetName,
-    Device,
-    Evaluation,
-    Images,
-    Masks,
-    MethodName,
-    Out,
-    OutFolder,
-    Pairs,
-    ParamsFile,
-    Results,
-    RunFolder,
-    Seed,
-)
+from spl.cli import options as opt
 from spl.config.load import load_params
 from spl.steps import paths
 from spl.steps.settings import (
@@ -33,16 +18,16 @@ from spl.steps.settings import (
 
 
 def evaluate_method(
-    dataset: DatasetName,
-    method: MethodName,
-    seed: Seed = None,
-    pairs: Pairs = paths.PAIRS,
-    images: Images = paths.IMAGES,
-    masks: Masks = paths.MASKS,
-    weights: RunFolder = paths.WEIGHTS,
-    out: OutFolder = paths.EVALUATION,
-    params: ParamsFile = PARAMS,
-    device: Device = None,
+    dataset: opt.DatasetName,
+    method: opt.MethodName,
+    seed: opt.Seed = None,
+    pairs: opt.Pairs = paths.PAIRS,
+    images: opt.Images = paths.IMAGES,
+    masks: opt.Masks = paths.MASKS,
+    weights: opt.RunFolder = paths.WEIGHTS,
+    out: opt.OutFolder = paths.EVALUATION,
+    params: opt.ParamsFile = opt.PARAMS,
+    device: opt.Device = None,
 ) -> None:
     """Fill and measure every image of a dataset's evaluated split."""
     from spl.evaluation.evaluate_method import evaluate_method
@@ -61,14 +46,14 @@ def evaluate_method(
 
 
 def measure_perceptual(
-    dataset: DatasetName,
-    method: MethodName,
-    seed: Seed = None,
-    evaluation: Evaluation = paths.EVALUATION,
-    images: Images = paths.IMAGES,
-    out: Out = paths.PERCEPTUAL,
-    params: ParamsFile = PARAMS,
-    device: Device = None,
+    dataset: opt.DatasetName,
+    method: opt.MethodName,
+    seed: opt.Seed = None,
+    evaluation: opt.Evaluation = paths.EVALUATION,
+    images: opt.Images = paths.IMAGES,
+    out: opt.Out = paths.PERCEPTUAL,
+    params: opt.ParamsFile = opt.PARAMS,
+    device: opt.Device = None,
 ) -> None:
     """Measure what looks through networks: LPIPS, FID, KID. Without their weights they are not available."""
     from spl.evaluation.measure_perceptual import measure_perceptual
@@ -84,15 +69,15 @@ def measure_perceptual(
 
 
 def keep_guidance(
-    dataset: DatasetName,
-    method: MethodName,
-    pairs: Pairs = paths.PAIRS,
-    images: Images = paths.IMAGES,
-    masks: Masks = paths.MASKS,
-    weights: RunFolder = paths.WEIGHTS,
-    out: Out = paths.GUIDANCE,
-    params: ParamsFile = PARAMS,
-    device: Device = None,
+    dataset: opt.DatasetName,
+    method: opt.MethodName,
+    pairs: opt.Pairs = paths.PAIRS,
+    images: opt.Images = paths.IMAGES,
+    masks: opt.Masks = paths.MASKS,
+    weights: opt.RunFolder = paths.WEIGHTS,
+    out: opt.Out = paths.GUIDANCE,
+    params: opt.ParamsFile = opt.PARAMS,
+    device: opt.Device = None,
 ) -> None:
     """Keep what guides a method on test images: the semantic priors of SPL, the edges of EdgeConnect."""
     from spl.evaluation.keep_guidance import keep_guidance
@@ -111,16 +96,16 @@ def keep_guidance(
 
 
 def detect_objects(
-    dataset: DatasetName,
+    dataset: opt.DatasetName,
     method: Annotated[
         str, typer.Option(help="Whose filled images; ground_truth for the uncorrupted ones.")
     ] = GROUND_TRUTH,
-    pairs: Pairs = paths.PAIRS,
-    images: Images = paths.IMAGES,
-    results: Results = paths.RESULTS,
-    out: Out = paths.DETECTIONS,
-    params: ParamsFile = PARAMS,
-    device: Device = None,
+    pairs: opt.Pairs = paths.PAIRS,
+    images: opt.Images = paths.IMAGES,
+    results: opt.Results = paths.RESULTS,
+    out: opt.Out = paths.DETECTIONS,
+    params: opt.ParamsFile = opt.PARAMS,
+    device: opt.Device = None,
 ) -> None:
     """Find the objects in the images that a method's first run has filled, or in the uncorrupted ones."""
     from spl.evaluation.detect_objects import detect_objects
@@ -137,7 +122,7 @@ def detect_objects(
     )
 
 
-def measure_cost(out: Out = paths.COST, params: ParamsFile = PARAMS, device: Device = None) -> None:
+def measure_cost(out: opt.Out = paths.COST, params: opt.ParamsFile = opt.PARAMS, device: opt.Device = None) -> None:
     """Measure parameters, multiplications, seconds per image and peak memory of every method."""
     from spl.evaluation.measure_cost import measure_cost
     from spl.tensors.device import pick_device

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from spl.cli.options import Device
+from spl.cli import options as opt
 
 
 def inpaint(
@@ -14,7 +14,7 @@ def inpaint(
     out: Annotated[Path, typer.Option(help="The filled picture to write, or a folder for them.")],
     weights: Annotated[Path, typer.Option(help="Folder of a finished run, such as results/weights/paris/spl/seed1.")],
     hole: Annotated[str, typer.Option(help="Colour of missing pixels in the mask: white or black.")] = "white",
-    device: Device = None,
+    device: opt.Device = None,
 ) -> None:
     """Fill the holes of one picture of your own, or of a folder of them, with a trained model.
 

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from spl.cli.options import PARAMS, ParamsFile, SourcesFile, Workers
+from spl.cli import options as opt
 from spl.config.load import load_params
 from spl.config.registry import SOURCES, load_registry
 
 Places = Annotated[list[Path] | None, typer.Argument(help="Folders or records; data and results if not given.")]
 
 
-def status(params: ParamsFile = PARAMS, registry: SourcesFile = SOURCES) -> None:
+def status(params: opt.ParamsFile = opt.PARAMS, registry: opt.SourcesFile = SOURCES) -> None:
     """Show which raw files and weights are there, how the others are had, and what each missing one blocks.
 
     Example: spl status --params presets/paper.yaml
@@ -24,7 +24,7 @@ def status(params: ParamsFile = PARAMS, registry: SourcesFile = SOURCES) -> None
     print(render(look(load_params(params), load_registry(registry))))
 
 
-def verify(places: Places = None, params: ParamsFile = PARAMS, workers: Workers = 4) -> None:
+def verify(places: Places = None, params: opt.ParamsFile = opt.PARAMS, workers: opt.Workers = 4) -> None:
     """Hash again all that records list, and say of every file what is wrong; the exit status is 1 if something is.
 
     A file is right, edited, missing, made with other settings or inputs, of an older format, or foreign: no step of
@@ -47,7 +47,7 @@ def verify(places: Places = None, params: ParamsFile = PARAMS, workers: Workers 
         raise typer.Exit(1)
 
 
-def stale(places: Places = None, params: ParamsFile = PARAMS) -> None:
+def stale(places: Places = None, params: opt.ParamsFile = opt.PARAMS) -> None:
     """List what has to be made again: results of other settings or inputs, edited ones, those of an older format.
 
     Example: snakemake --cores all --forcerun $(spl stale results/weights) -- weights
@@ -58,7 +58,8 @@ def stale(places: Places = None, params: ParamsFile = PARAMS) -> None:
 
 
 def why(
-    file: Annotated[Path, typer.Argument(help="A result, such as results/table1.csv.")], params: ParamsFile = PARAMS
+    file: Annotated[Path, typer.Argument(help="A result, such as results/table1.csv.")],
+    params: opt.ParamsFile = opt.PARAMS,
 ) -> None:
     """Show where a file comes from: the step that made it, what that read, and so on to raw data.
 

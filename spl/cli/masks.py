@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from spl.cli.options import Workers
+from spl.cli import options as opt
 
 masks = typer.Typer(no_args_is_help=True)
 
@@ -21,7 +21,7 @@ def generate(
     out: Annotated[Path, typer.Option(help="Folder for the masks; those already there are kept.")],
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives other masks.")] = 1,
     size: Annotated[int, typer.Option(help="Side in pixels.")] = 512,
-    workers: Workers = 1,
+    workers: opt.Workers = 1,
 ) -> None:
     """Draw irregular masks, white = hole: equally over six hole ratios up to 60 %, half touching the border.
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from spl.cli.options import PARAMS, Data, DatasetName, Out, ParamsFile, Results
+from spl.cli import options as opt
 from spl.config.load import load_params
 from spl.steps import paths
 from spl.steps.settings import (
@@ -19,7 +19,9 @@ from spl.steps.settings import (
 )
 
 
-def table1(results: Results = paths.RESULTS, out: Out = paths.TABLE1, params: ParamsFile = PARAMS) -> None:
+def table1(
+    results: opt.Results = paths.RESULTS, out: opt.Out = paths.TABLE1, params: opt.ParamsFile = opt.PARAMS
+) -> None:
     """Write Table 1, and the paired differences between methods."""
     from spl.analysis.write_table1 import write_table1
 
@@ -27,7 +29,7 @@ def table1(results: Results = paths.RESULTS, out: Out = paths.TABLE1, params: Pa
 
 
 def further_metrics(
-    results: Results = paths.RESULTS, out: Out = paths.FURTHER_METRICS, params: ParamsFile = PARAMS
+    results: opt.Results = paths.RESULTS, out: opt.Out = paths.FURTHER_METRICS, params: opt.ParamsFile = opt.PARAMS
 ) -> None:
     """Write the metrics beside the paper's: hole-only, Gaussian SSIM, LPIPS, FID, KID."""
     from spl.analysis.further_metrics import write_further_metrics
@@ -36,7 +38,7 @@ def further_metrics(
 
 
 def compare_ablations(
-    results: Results = paths.RESULTS, out: Out = paths.ABLATIONS, params: ParamsFile = PARAMS
+    results: opt.Results = paths.RESULTS, out: opt.Out = paths.ABLATIONS, params: opt.ParamsFile = opt.PARAMS
 ) -> None:
     """Write the numbers of Figure 4: every ablation beside the method it varies."""
     from spl.analysis.compare_ablations import compare_ablations
@@ -44,7 +46,9 @@ def compare_ablations(
     compare_ablations(AblationSettings.of(load_params(params)), results=results, out=out)
 
 
-def compare_grid(results: Results = paths.RESULTS, out: Out = paths.GRID, params: ParamsFile = PARAMS) -> None:
+def compare_grid(
+    results: opt.Results = paths.RESULTS, out: opt.Out = paths.GRID, params: opt.ParamsFile = opt.PARAMS
+) -> None:
     """Write the grid search (section 3.4): every point and its distance to the method's own loss weights."""
     from spl.analysis.compare_grid import compare_grid
 
@@ -52,7 +56,10 @@ def compare_grid(results: Results = paths.RESULTS, out: Out = paths.GRID, params
 
 
 def check_claims(
-    results: Results = paths.RESULTS, data: Data = paths.DATA, out: Out = paths.CLAIMS, params: ParamsFile = PARAMS
+    results: opt.Results = paths.RESULTS,
+    data: opt.Data = paths.DATA,
+    out: opt.Out = paths.CLAIMS,
+    params: opt.ParamsFile = opt.PARAMS,
 ) -> None:
     """Check what the paper claims, one by one: supported, not supported, undecided or not testable."""
     from spl.analysis.check_claims import check_claims
@@ -62,10 +69,10 @@ def check_claims(
 
 def draw_figure(
     figure: Annotated[str, typer.Option(help="fig1, fig2, fig3, fig4, fig5 or grid.")],
-    results: Results = paths.RESULTS,
-    data: Data = paths.DATA,
-    out: Out = paths.FIGURE,
-    params: ParamsFile = PARAMS,
+    results: opt.Results = paths.RESULTS,
+    data: opt.Data = paths.DATA,
+    out: opt.Out = paths.FIGURE,
+    params: opt.ParamsFile = opt.PARAMS,
 ) -> None:
     """Draw one of the paper's figures, or the grid search, from tables, images and kept priors.
 
@@ -78,11 +85,11 @@ def draw_figure(
 
 
 def draw_examples(
-    dataset: DatasetName,
-    results: Results = paths.RESULTS,
-    data: Data = paths.DATA,
-    out: Out = paths.EXAMPLES,
-    params: ParamsFile = PARAMS,
+    dataset: opt.DatasetName,
+    results: opt.Results = paths.RESULTS,
+    data: opt.Data = paths.DATA,
+    out: opt.Out = paths.EXAMPLES,
+    params: opt.ParamsFile = opt.PARAMS,
 ) -> None:
     """Draw input, each method and ground truth for a few test images."""
     from spl.figures.draw_examples import draw_examples
@@ -92,7 +99,10 @@ def draw_examples(
 
 
 def write_report(
-    results: Results = paths.RESULTS, data: Data = paths.DATA, out: Out = paths.REPORT, params: ParamsFile = PARAMS
+    results: opt.Results = paths.RESULTS,
+    data: opt.Data = paths.DATA,
+    out: opt.Out = paths.REPORT,
+    params: opt.ParamsFile = opt.PARAMS,
 ) -> None:
     """Write everything onto one page that opens offline."""
     from spl.report.write_report import write_report

@@ -6,33 +6,18 @@ from typing import Annotated
 
 import typer
 
-from spl.cli.options import (
-    PARAMS,
-    DatasetName,
-    Device,
-    Images,
-    Masks,
-    MethodName,
-    OutFolder,
-    ParamsFile,
-    Seed,
-    Source,
-    TeacherName,
-    Teachers,
-    Workers,
-    stop_on_signal,
-)
+from spl.cli import options as opt
 from spl.config.load import load_params
 from spl.steps import paths
 from spl.steps.settings import RunSettings, TeacherSettings
 
 
 def train_teacher(
-    teacher: TeacherName,
-    source: Source = paths.PRETEXT,
-    out: OutFolder = paths.TEACHER,
-    params: ParamsFile = PARAMS,
-    device: Device = None,
+    teacher: opt.TeacherName,
+    source: opt.Source = paths.PRETEXT,
+    out: opt.OutFolder = paths.TEACHER,
+    params: opt.ParamsFile = opt.PARAMS,
+    device: opt.Device = None,
 ) -> None:
     """Train a pretext network, convert a released one, or freeze a random one, as `teachers` says."""
     from spl.tensors.device import pick_device
@@ -41,22 +26,22 @@ def train_teacher(
 
     settings = TeacherSettings.of(load_params(params), teacher=teacher)
     world = World(0, 1, pick_device(device))
-    if not make_teacher(settings, source, settings.at(out), world=world, should_stop=stop_on_signal()):
+    if not make_teacher(settings, source, settings.at(out), world=world, should_stop=opt.stop_on_signal()):
         raise typer.Exit(143)
 
 
 def train_method(
-    dataset: DatasetName,
-    method: MethodName,
-    seed: Seed = None,
-    images: Images = paths.IMAGES,
-    masks: Masks = paths.MASKS,
-    teachers: Teachers = paths.TEACHERS,
+    dataset: opt.DatasetName,
+    method: opt.MethodName,
+    seed: opt.Seed = None,
+    images: opt.Images = paths.IMAGES,
+    masks: opt.Masks = paths.MASKS,
+    teachers: opt.Teachers = paths.TEACHERS,
     structure: Annotated[Path, typer.Option(help="Folder of smoothed images, for MFE.")] = paths.STRUCTURE,
-    out: OutFolder = paths.WEIGHTS,
-    params: ParamsFile = PARAMS,
-    workers: Workers = 0,
-    device: Device = None,
+    out: opt.OutFolder = paths.WEIGHTS,
+    params: opt.ParamsFile = opt.PARAMS,
+    workers: opt.Workers = 0,
+    device: opt.Device = None,
 ) -> None:
     """Train one method on one dataset with one seed, or convert the released weights that params.yaml names for it.
 
@@ -76,7 +61,7 @@ def train_method(
 
     sources = Sources(run.at(images), masks, teachers, run.at(structure))
     with join_world(device) as world:
-        stop = stop_on_signal()
+        stop = opt.stop_on_signal()
         finished = train_method(run, sources, folder=run.at(out), world=world, workers=workers, should_stop=stop)
     if not finished:
         raise typer.Exit(143)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from spl.cli.options import PARAMS, DatasetName, MethodName, ParamsFile
+from spl.cli import options as opt
 from spl.config.load import load_params
 from spl.steps.settings import RunSettings
 
@@ -29,10 +29,10 @@ def inspect_weights(file: Annotated[Path, typer.Argument(help="A weight file, re
 @weights.command("convert")
 def convert_weights(
     source: Annotated[Path, typer.Argument(help="The released file, or the folder of a checkpoint of several.")],
-    dataset: DatasetName,
-    method: MethodName,
+    dataset: opt.DatasetName,
+    method: opt.MethodName,
     out: Annotated[Path, typer.Option(help="Folder for weights.safetensors and run.json; a run there is replaced.")],
-    params: ParamsFile = PARAMS,
+    params: opt.ParamsFile = opt.PARAMS,
 ) -> None:
     """Convert released weights to safetensors, with a record of their origin that `spl inpaint` reads, too.
 

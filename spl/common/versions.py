@@ -1,4 +1,4 @@
-"""Which software made a result."""
+"""Software and processor that make a result."""
 
 import platform
 import subprocess
@@ -12,6 +12,16 @@ def versions() -> dict[str, str]:
     """Return the versions that can move a number, and the git commit of this code if it is a checkout."""
     found = {name: version(name) for name in ("torch", "torchvision", "timm", "numpy", "scikit-image")}
     return {"commit": _commit(), "spl": spl.__version__, "python": platform.python_version(), **found}
+
+
+def cpu() -> str:
+    """Return the name of this machine's processor: networks trained on another one differ in the last digits."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
 
 
 def _commit() -> str:

@@ -14,11 +14,11 @@ from pydantic import ValidationError
 
 from spl.common.errors import RecordError, SPLError, again
 from spl.common.files import canonical_json, read_json, sha256, write_json
-from spl.common.versions import versions
+from spl.common.versions import cpu, versions
 from spl.config.base import counted
 from spl.steps.settings import Settings
 
-FORMAT = 2
+FORMAT = 3
 """Of records. Results of an older format are made again."""
 
 T = TypeVar("T", bound=Settings)
@@ -56,6 +56,7 @@ def write_record(
             name: {"path": str(file.relative_to(folder)), "sha256": sha256(file)} for name, file in outputs.items()
         },
         "versions": versions(),
+        "cpu": cpu(),
     }
     write_json(path, sealed(record | facts))
 

@@ -60,7 +60,7 @@ def test_a_training_without_a_teacher_imports_neither_timm_nor_torchvision():
 )
 def test_wrong_input_gives_one_clear_error_and_exit_code_1(repository, tmp_path, spl, arguments, message):
     if "--params" not in arguments:
-        arguments = (*arguments, "--params", str(repository / "params.yaml"))
+        arguments = (*arguments, "--params", str(repository / "presets/demo.yaml"))
     ended = spl(*arguments, cwd=tmp_path)
     assert ended.status == 1
     assert message in ended.err

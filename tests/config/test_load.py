@@ -14,10 +14,6 @@ from tests.conftest import bare, set_value
 RELEASED = {"source": "released", "path": "weights.pth"}
 
 
-def test_params_yaml_is_the_demo_preset(repository):
-    assert (repository / "params.yaml").read_text() == (repository / "presets/demo.yaml").read_text()
-
-
 @pytest.mark.parametrize("preset", ["demo", "paper", "study", "grid"])
 def test_presets_are_valid(repository, preset):
     load_params(repository / f"presets/{preset}.yaml")
