@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from spl.config.experiment import Params, PerceptualTeacher
 from spl.config.methods import ECRecipe, NetworkMethod, SPLRecipe
+from spl.config.releases import RELEASES
 from spl.config.teachers import (
     ReleasedYOLO,
     TeacherDetector,
@@ -28,6 +29,8 @@ def _named_datasets(params: Params) -> Iterator[str]:
         if isinstance(method, NetworkMethod):
             for where, named in (("training.per_dataset", method.training.per_dataset), ("weights", method.weights)):
                 yield from _known(f"methods.{name}.{where}", named, "datasets", params.datasets)
+            if method.weights and method.recipe not in RELEASES:
+                yield f"methods.{name}.weights: no released layout of the recipe {method.recipe} is known"
 
 
 def _sizes(params: Params) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Faults of a parameter file, each in one line with its dotted path."""
 
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,7 +16,9 @@ class Faults(ValueError):
 
 def describe(error: ValidationError, document: Any, *, below: str = "") -> list[str]:
     """List what is wrong with a document, or with a part `below` a path: where, what was expected and what came."""
-    return [line for fault in _causes(error.errors()) for line in _describe(fault, document, below)]
+    faults = _causes(error.errors())
+    missing = {fault["loc"] for fault in faults if fault["type"] == "missing"}
+    return [line for fault in faults for line in _describe(fault, document, below, missing)]
 
 
 def _causes(faults: list[Any]) -> list[Any]:
@@ -48,13 +51,15 @@ def _entry(value: Any, part: int | str) -> Any:
         return None
 
 
-def _describe(fault: Any, document: Any, below: str) -> list[str]:
+def _describe(fault: Any, document: Any, below: str, missing: set[tuple[Any, ...]]) -> list[str]:
     path, kind = f"{below}.{_dotted(fault['loc'], document)}".strip("."), fault["type"]
     context = fault.get("ctx", {})
     if kind == "missing":
         text = "is missing"
     elif kind == "extra_forbidden":
-        text = "is not a known key"
+        absent = [str(place[-1]) for place in missing if place[:-1] == fault["loc"][:-1]]
+        meant = get_close_matches(str(fault["loc"][-1]), absent, n=1)
+        text = f"is not a known key; did you mean {meant[0]}?" if meant else "is not a known key"
     elif kind == "value_error" and isinstance(context["error"], Faults):
         return [f"{path}.{line}" for line in context["error"].faults]
     elif kind == "value_error":

@@ -4,6 +4,7 @@ import pytest
 
 from spl.common.errors import ParamsError
 from spl.config.load import load_params
+from spl.config.releases import RELEASES
 from spl.steps.settings import drawn_figures, needed_teachers, weight_files
 from tests.conftest import bare, set_value
 
@@ -134,3 +135,10 @@ def test_only_what_is_trained_has_a_run_for_every_seed(raw_params, write_params)
     runs = list(params.runs())
     assert len(runs) == len(set(runs))
     assert len(runs) == 3 * (3 * 1 + 5 * 2) - 1 + 3 * 2
+
+
+def test_released_weights_need_a_layout_that_is_known(raw_params, write_params, monkeypatch):
+    monkeypatch.delitem(RELEASES, "rn")
+    raw_params["methods"]["rn"]["weights"] = {"paris": {"source": "released", "path": "x.pth"}}
+    (fault,) = faults_of(write_params(raw_params))
+    assert fault == "methods.rn.weights: no released layout of the recipe rn is known"

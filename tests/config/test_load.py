@@ -126,6 +126,13 @@ def test_classical_fills_have_no_weights(raw_params, write_params):
         load_params(write_params(raw_params))
 
 
+def test_a_misspelt_key_is_told_with_the_missing_one(raw_params, write_params):
+    training = raw_params["methods"]["rn"]["training"]
+    training["epoch"] = training.pop("epochs")
+    with pytest.raises(ParamsError, match=r"methods\.rn\.training\.epoch: is not a known key; did you mean epochs\?"):
+        load_params(write_params(raw_params))
+
+
 @pytest.mark.parametrize(
     ("model", "fits"),
     [
