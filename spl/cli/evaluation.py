@@ -55,7 +55,7 @@ def measure_perceptual(
     params: opt.ParamsFile = opt.PARAMS,
     device: opt.Device = None,
 ) -> None:
-    """Measure what looks through networks: LPIPS, FID, KID. Without their weights they are not available."""
+    """Measure LPIPS, FID and KID; without their networks' weights they are not available."""
     from spl.evaluation.measure_perceptual import measure_perceptual
 
     settings = PerceptualSettings.of(load_params(params), dataset=dataset, method=method, seed=seed)

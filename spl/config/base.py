@@ -1,4 +1,4 @@
-"""What every settings object is made of, and how its file is read."""
+"""The base of every settings object, and the reader of its file."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""What has to hold between the sections of `params.yaml`: names that exist, kinds that fit, sizes that divide."""
+"""Contradictions between sections of `params.yaml`: names, kinds, sizes."""
 
 from collections.abc import Iterable, Iterator
 

@@ -22,7 +22,7 @@ from spl.config.teachers import (
 
 
 class MiniatureImages(Strict):
-    """Pictures of the embedded miniature world, drawn from the seed in the layout of the real archive."""
+    """Images of the embedded miniature world, drawn from the seed in the layout of the real archive."""
 
     kind: Literal["miniature"]
     scene: Literal["places2", "celeba", "paris"]
@@ -41,10 +41,8 @@ class Supplied(Strict):
     """Files that a person puts into a folder of their own; the workflow only reads them."""
 
     kind: Literal["supplied"]
-    path: str = Field(description="A folder with pictures, or with .tar, .zip, .tar.gz archives of them.")
-    citation: Annotated[str, UNCOUNTED] = Field(
-        default="", description="Whose pictures these are; printed in the report."
-    )
+    path: str = Field(description="A folder with images, or with .tar, .zip, .tar.gz archives of them.")
+    citation: Annotated[str, UNCOUNTED] = Field(default="", description="Authors of the images; printed in the report.")
 
 
 def _check_glob(glob: str) -> str:
@@ -183,7 +181,7 @@ PerceptualMetric = Literal["lpips", "fid", "kid"]
 
 
 class Perceptual(Strict):
-    """Metrics that look through networks; where their weights are not at hand they are not available."""
+    """Metrics that compare features of networks; without the networks' weights they are not available."""
 
     metrics: tuple[PerceptualMetric, ...]
     folder: Annotated[
@@ -194,7 +192,7 @@ class Perceptual(Strict):
 
 
 class Evaluation(Strict):
-    """Which mask meets which image, and how results are summarised."""
+    """The protocol: split, pairs of image and mask, batch, intervals, perceptual metrics."""
 
     split: Literal["test", "validation"] = Field(description="validation: images held out of training, for tuning.")
     pairs: Literal["uniform", "balanced"] = Field(
@@ -311,14 +309,14 @@ class Figures(Strict):
 
 
 class Shown(NamedTuple):
-    """What a figure shows, by dataset and method."""
+    """Contents of a figure, by dataset and method."""
 
     filled: tuple[tuple[str, str], ...] = ()
-    """Whose filled images."""
+    """Runs whose filled images are shown."""
     guided: tuple[tuple[str, str], ...] = ()
-    """Whose semantic priors or edges."""
+    """Runs whose semantic priors or edges are shown."""
     searched: tuple[tuple[str, str], ...] = ()
-    """In whose images objects are found, beside the uncorrupted ones."""
+    """Runs in whose filled images objects are found, beside the uncorrupted ones."""
 
 
 # The whole ---------------------------------------------------------------------------------------

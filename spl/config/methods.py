@@ -199,7 +199,7 @@ class VGGLayers(NamedTuple):
     perceptual: tuple[str, ...]
     style: tuple[str, ...]
     signed: bool = False
-    """Whether the network is shown [-1, 1]; no method normalises by ImageNet's mean and standard deviation."""
+    """True if the network gets [-1, 1] in place of [0, 1]. No method normalises by ImageNet's mean and deviation."""
 
 
 FIRST_OF_EVERY_BLOCK = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")

@@ -1,4 +1,4 @@
-"""What the authors of each method have released, and which files make up a checkpoint. No torch here."""
+"""Weights that the authors of each method have released, and the files of a checkpoint. Imports no torch."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -9,13 +9,13 @@ class Release(NamedTuple):
 
     title: str
     documented: str
-    """Where the authors say how to get them."""
+    """Page on which the authors say how to get them."""
     files: tuple[str, ...] = ()
     """Names inside a folder, for checkpoints of several files."""
 
     @property
     def layout(self) -> str:
-        """How messages call the layout."""
+        """Name of the layout in messages."""
         return f"the released {self.title}"
 
 

@@ -124,7 +124,7 @@ class TorchvisionDetector(Strict):
 
 
 class Detection(Strict):
-    """How objects are found in the uncorrupted and in the filled test images, for figures 1 and 3 and the claims."""
+    """Detection of objects in uncorrupted and filled test images, for figures 1 and 3 and the claims."""
 
     detector: Annotated[TeacherDetector | TorchvisionDetector, Field(discriminator="kind")]
     datasets: tuple[Name, ...] = Field(description="Where objects are looked for.", min_length=1)

@@ -244,7 +244,10 @@ def _figure_names(names: list[str]) -> list[str]:
 
 def _shown(params: Params) -> dict[str, Cells]:
     """Return the cells that each figure shows; figure 2 shows none."""
-    shown = {name: set(seen.filled + seen.guided) for name, seen in (params.figures.shown() if params.figures else {}).items()}
+    shown = {
+        name: set(seen.filled + seen.guided)
+        for name, seen in (params.figures.shown() if params.figures else {}).items()
+    }
     if ablations := params.ablations:
         shown["fig4"] = {(ablations.dataset, method) for method in (ablations.reference, *ablations.methods)}
     if grid := params.grid:

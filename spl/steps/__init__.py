@@ -1,1 +1,1 @@
-"""What each step depends on, where its files lie, and the record that it leaves."""
+"""Settings, default paths and records of the steps."""

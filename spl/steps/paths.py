@@ -1,4 +1,4 @@
-"""Where every step's files lie, for a person who names none; rules name the same paths in place.
+"""Default paths of every step, for a person who names none; rules name the same paths in place.
 
 A name in braces is a wildcard of the step.
 """

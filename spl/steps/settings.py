@@ -1,4 +1,4 @@
-"""What each step depends on: a small frozen object per step, with one canonical JSON string.
+"""Settings of each step: a small frozen object, with one canonical JSON string.
 
 A rule passes the string as its `params:`, so that Snakemake runs a step again when something counts that has changed.
 The command gets the object and never `Params`, so it cannot read what is not in it, and writes it into its record. No
@@ -35,7 +35,7 @@ class From(NamedTuple):
 
 
 class Settings(Strict):
-    """What the results of a step depend on."""
+    """The values that the results of a step depend on."""
 
     step: ClassVar[str]
     """The rule, and the command that it calls."""
@@ -132,7 +132,7 @@ class PretextSettings(Settings):
 
 
 class WeightSourceSettings(Settings):
-    """Which files of a registered source the experiment reads."""
+    """Files of a registered source that the experiment reads."""
 
     step = "fetch_weights"
     wildcards = ("source",)
@@ -187,7 +187,7 @@ class MaskSettings(Settings):
 
 
 class PairSettings(Settings):
-    """Which mask meets which test image."""
+    """Pairs of mask and test image."""
 
     step = "pair_masks"
     wildcards = ("dataset",)
@@ -307,7 +307,7 @@ class RunSettings(Settings):
 
 
 class Architecture(Strict):
-    """A method as it is built for images of one size: what its cost and its drawing depend on."""
+    """A method as it is built for images of one size, for its cost and its drawing."""
 
     method: str
     image_size: int
@@ -351,7 +351,7 @@ class EvaluationSettings(Settings):
 
 
 class PerceptualSettings(Settings):
-    """Metrics of one evaluation that look through networks."""
+    """Metrics of one evaluation that compare features of networks."""
 
     step = "measure_perceptual"
     wildcards = RunSettings.wildcards
@@ -413,7 +413,7 @@ class DetectionSettings(Settings):
         return super().of(params, dataset=dataset, method=method, seed=seed, detector=detector)
 
 
-# What is shown -----------------------------------------------------------------------------------
+# Tables and figures ---------------------------------------------------------------------------------
 # Seconds each, so these depend on whole sections.
 
 
@@ -497,7 +497,7 @@ STEPS = {kind.step: kind for kind in _kinds(Settings)[1:]}
 """By the name of the rule."""
 
 
-# What an experiment needs ------------------------------------------------------------------------
+# Needs of an experiment ---------------------------------------------------------------------------
 
 
 def supplied_teacher_file(teacher: teachers.Teacher) -> str | None:
@@ -524,7 +524,7 @@ def needed_teachers(params: Params) -> list[str]:
 
 
 def weight_files(params: Params) -> list[str]:
-    """Return the weight files that trainings, evaluations and detections cannot do without."""
+    """Return the weight files that training, evaluation and detection cannot do without."""
     runs = first_runs(params)
     files: list[str | Path | None] = [supplied_teacher_file(params.teachers[name]) for name in needed_teachers(params)]
     files += [run.vgg_file() for run in runs]

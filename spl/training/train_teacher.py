@@ -39,14 +39,14 @@ LEAST_SCORE = 0.001
 
 
 class Task(NamedTuple):
-    """What a pretext network is trained for."""
+    """A pretext network and its task."""
 
     network: nn.Module
     method: Method
     stream: SampleStream
     classes: list[str]
     validate: Callable[[], float]
-    """() -> mean average precision on the validation pictures."""
+    """() -> mean average precision on the validation images."""
     freeze: Callable[[], nn.Module]
     """() -> the teacher in the trained network."""
 
@@ -54,7 +54,7 @@ class Task(NamedTuple):
 def make_teacher(
     settings: TeacherSettings, source: Path, folder: Path, *, world: World, should_stop: Callable[[int], bool]
 ) -> bool:
-    """Write a teacher's weights.safetensors and run.json to `folder`; `source` records the labelled pictures.
+    """Write a teacher's weights.safetensors and run.json to `folder`; `source` records the labelled images.
 
     Returns: whether training came to its end.
     """
@@ -120,7 +120,7 @@ def _train(
 
 
 def _classification(seed: int, teacher: TrainedTResNet, folder: Path, world: World) -> Task:
-    """Which classes are in the picture? TResNet with the asymmetric loss."""
+    """Build the task of classification: TResNet with the asymmetric loss."""
     pictures = PretextPictures(folder, "train", image_size=teacher.image_size)
     network = build_classifier(layers=teacher.layers, width_factor=teacher.width, num_classes=len(pictures.classes))
     network.to(world.device).train()
@@ -143,7 +143,7 @@ def _classification(seed: int, teacher: TrainedTResNet, folder: Path, world: Wor
 
 
 def _detection(seed: int, teacher: TrainedYOLO, folder: Path, world: World) -> Task:
-    """Where are which objects? YOLOv5."""
+    """Build the task of detection: YOLOv5."""
     pictures = BoxedPictures(folder, "train", image_size=teacher.image_size)
     classes, side = len(pictures.classes), 2 * teacher.image_size
     network = build_yolov5(depth=teacher.depth, width=teacher.width, num_classes=classes, side=side)
@@ -169,7 +169,7 @@ def _detection(seed: int, teacher: TrainedYOLO, folder: Path, world: World) -> T
 
 
 TASKS: dict[str, Callable[..., Task]] = {"tresnet": _classification, "yolov5": _detection}
-"""By the teacher's kind: (seed, teacher, folder of labelled pictures, world)."""
+"""By the teacher's kind: (seed, teacher, folder of labelled images, world)."""
 
 
 def _publish(settings: TeacherSettings, network: nn.Module, inputs: Inputs, folder: Path, **facts: object) -> None:

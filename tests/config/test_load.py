@@ -287,7 +287,7 @@ def test_a_key_that_stands_twice_is_an_error(raw_params, write_params):
         ("methods.spl.training.prior_epochs", 99, "prior_epochs is 99"),
         ("methods.spl.losses.delta", float("inf"), "finite number"),
         ("masks.hole", "black", "drawn with white holes"),
-        ("masks.glob", "/pictures/*.png", "relative to the source's folder"),
+        ("masks.glob", "/images/*.png", "relative to the source's folder"),
         (
             "methods.rn.training.per_dataset",
             {"paris": {"epoch": 3}},
@@ -357,7 +357,7 @@ def test_validation_leaves_its_input_alone(raw_params, write_params):
     assert raw_params == before
 
 
-def test_every_network_of_the_demo_sees_equally_many_pictures(demo_params):
+def test_every_network_of_the_demo_sees_equally_many_images(demo_params):
     for dataset in demo_params.datasets:
         recipes = [demo_params.methods[name].training.resolve(dataset) for name in demo_params.network_methods]
         assert len({(recipe.batch_size, recipe.epochs, recipe.flip) for recipe in recipes}) == 1

@@ -1,4 +1,4 @@
-"""All five recipes at the smallest sizes: as parameters of whole runs, and as methods with two pictures to learn."""
+"""All five recipes at the smallest sizes: as parameters of whole runs, and as methods with two images to learn."""
 
 from contextlib import nullcontext
 
@@ -53,7 +53,7 @@ LOSSES = {
 
 
 def fake_teacher(large_image):
-    """Four channels from the enlarged picture: a stand-in with the teacher's shapes."""
+    """Four channels from the enlarged image: a stand-in with the teacher's shapes."""
     pooled = F.avg_pool2d(large_image, 8)
     return torch.cat([pooled, pooled.mean(1, keepdim=True)], dim=1)
 
@@ -78,7 +78,7 @@ def adam(network):
 
 
 def build_method(recipe, *, wrap=lambda network: network, autocast=nullcontext, scale=1.0, **options):
-    """Build a recipe for pictures of 32 x 32, always from the same random weights.
+    """Build a recipe for images of 32 x 32, always from the same random weights.
 
     EdgeConnect is in its three stages in the steps 0, 1 and 2.
     """
@@ -151,7 +151,7 @@ def build():
 
 @pytest.fixture
 def batches():
-    """Two pictures of 32 x 32 with their masks, and what each recipe sees beside them."""
+    """Two images of 32 x 32 with their masks, and what each recipe sees beside them."""
     generator = torch.Generator().manual_seed(1)
     mask = torch.zeros(2, 1, 32, 32)
     mask[0, :, 8:24, 8:24] = 1

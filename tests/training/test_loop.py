@@ -129,7 +129,7 @@ def test_resuming_at_any_step_equals_the_straight_run(run_method, tmp_path, meth
     assert not (tmp_path / "checkpoints/paris" / method / "seed1").exists()
 
 
-@pytest.mark.parametrize("method", ["rn", "mfe", "ec"])  # without, with a picture and with edges beside image and mask
+@pytest.mark.parametrize("method", ["rn", "mfe", "ec"])  # without, with an image and with edges beside image and mask
 def test_workers_do_not_change_the_result(run_method, tmp_path, method):
     run_method(method, "alone", workers=0)
     run_method(method, "helped", workers=2)
@@ -197,12 +197,12 @@ def test_losses_of_edgeconnect_fall_and_those_of_resting_networks_are_logged_as_
     run_method("ec", "out", epochs=20, edge_epochs=5, canny_epochs=10)
     log = pd.read_csv(tmp_path / "out/log.csv")
     edges = ["edge_discriminator", "loss_edge_adv", "loss_matching"]
-    pictures = ["inpaint_discriminator", "loss_img", "loss_adv", "loss_perceptual", "loss_style"]
+    images = ["inpaint_discriminator", "loss_img", "loss_adv", "loss_perceptual", "loss_style"]
     assert log["step"].tolist() == [10, 20, 30, 40]
     assert (log.loc[0, edges] > 0).all()
-    assert (log.loc[0, pictures] == 0).all()
+    assert (log.loc[0, images] == 0).all()
     assert (log.loc[1:, edges] == 0).all(axis=None)
-    assert (log.loc[1:, pictures] > 0).all(axis=None)
+    assert (log.loc[1:, images] > 0).all(axis=None)
     assert (log["total"] > 0).all()
     assert (log.loc[3, ["loss_img", "loss_perceptual"]] < 0.9 * log.loc[1, ["loss_img", "loss_perceptual"]]).all()
 

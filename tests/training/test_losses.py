@@ -106,7 +106,7 @@ def test_total_variation(batch):
     assert total_variation(batch[1]).item() == pytest.approx(rows + columns, rel=1e-6)
 
 
-def test_total_variation_of_a_ramp_and_of_a_plain_picture():
+def test_total_variation_of_a_ramp_and_of_a_plain_image():
     ramp = torch.arange(12.0).expand(2, 3, 8, 12)  # rises by 1 from column to column
     assert total_variation(ramp).item() == 1
     assert total_variation(torch.ones(2, 3, 8, 12)).item() == 0

@@ -81,7 +81,7 @@ def test_the_terms_of_a_discriminator_are_summed_by_spl_and_averaged_by_rn(build
         ("ec", "loss_img", 25, {"stages": Stages(edge=0, canny=0)}),
     ],
 )
-def test_a_few_steps_learn_two_pictures(recipe, name, steps, options, build, batches):
+def test_a_few_steps_learn_two_images(recipe, name, steps, options, build, batches):
     losses = run(build(recipe, **options), batches[recipe], steps)
     assert losses[-1][name] < 0.7 * losses[0][name]
 
@@ -110,7 +110,7 @@ def test_a_step_makes_three_power_iterations(recipe, build, batches):
     assert len(calls) == 3
 
 
-def test_the_teacher_sees_the_whole_picture_enlarged_bilinearly(build, batches):
+def test_the_teacher_sees_the_whole_image_enlarged_bilinearly(build, batches):
     seen = []
 
     def teacher(large_image):

@@ -73,14 +73,14 @@ def test_stages_begin_with_the_step_they_are_named_for(build, batches, stages):
     assert found == expected
 
 
-def test_pictures_are_made_from_true_edges_first(method, batches):
+def test_images_are_made_from_true_edges_first(method, batches):
     calls = watch(method.parts["inpaint"])
     method.step(*batches["ec"], step=CANNY)
     for given, seen in zip(batches["ec"], calls[0], strict=True):
         assert torch.equal(given, seen)
 
 
-def test_later_pictures_are_made_from_predicted_edges_in_the_hole_and_true_ones_around_it(method, batches):
+def test_later_images_are_made_from_predicted_edges_in_the_hole_and_true_ones_around_it(method, batches):
     image, mask, edge = batches["ec"]
     calls = watch(method.parts["inpaint"])
     method.step(*batches["ec"], step=PREDICTED)
@@ -93,12 +93,12 @@ def test_later_pictures_are_made_from_predicted_edges_in_the_hole_and_true_ones_
     assert not torch.equal(merged[hole], edge[hole])
 
 
-def test_no_gradient_of_the_pictures_reaches_the_edge_network(method, batches):
+def test_no_gradient_of_the_images_reaches_the_edge_network(method, batches):
     method.step(*batches["ec"], step=PREDICTED)
     assert all(parameter.grad is None for parameter in method.parts["edge"].parameters())
 
 
-def test_the_edge_discriminator_judges_edges_together_with_the_gray_picture(method, batches):
+def test_the_edge_discriminator_judges_edges_together_with_the_gray_image(method, batches):
     image, mask, edge = batches["ec"]
     outputs = []
     method.parts["edge"].register_forward_hook(lambda network, inputs, output: outputs.append(output.detach()))
@@ -111,12 +111,12 @@ def test_the_edge_discriminator_judges_edges_together_with_the_gray_picture(meth
     ] * 3
 
 
-def test_losses_on_pictures(method, batches):
+def test_losses_on_images(method, batches):
     image, mask, _ = batches["ec"]
     outputs, shown = [], []
     method.parts["inpaint"].register_forward_hook(lambda network, inputs, output: outputs.append(output.detach()))
     perceive = method.perceive
-    method.perceive = lambda picture: shown.append(picture.detach()) or perceive(picture)
+    method.perceive = lambda seen: shown.append(seen.detach()) or perceive(seen)
     losses = method.step(*batches["ec"], step=CANNY)
     output = outputs[0]
     expected = (output - image).abs().mean() / mask.mean()

@@ -1,4 +1,4 @@
-"""MFE's step: relativistic critics of whole pictures and of crops, auxiliary pictures, the range of the losses."""
+"""MFE's step: relativistic discriminators of whole images and of crops, auxiliary images, the range of the losses."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ LOSSES = MFELossWeights(lambda_img=1, lambda_adv=1, lambda_perceptual=1, lambda_
 
 
 class Brightening(nn.Module):
-    """A generator that adds one number to the picture."""
+    """A generator that adds one number to the image."""
 
     def __init__(self, shift):
         super().__init__()
@@ -27,7 +27,7 @@ class Brightening(nn.Module):
 
 
 class Brightness(nn.Module):
-    """A critic that finds bright pictures real; it keeps what it is shown."""
+    """A discriminator that finds bright images real; it keeps what it is shown."""
 
     def __init__(self):
         super().__init__()
@@ -55,29 +55,27 @@ def stub_method(shift=0.1, *, seed=1, perceive=lambda image: Features([image], [
 
 
 def batch(size, seed=0):
-    """Two pictures in which no two places look alike."""
+    """Two images in which no two places look alike."""
     image = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(seed)) * 0.8
     mask = torch.zeros(2, 1, size, size)
     mask[..., size // 4 : size // 2, size // 4 : size // 2] = 1
     return image, mask, F.avg_pool2d(image, 4).repeat_interleave(4, 2).repeat_interleave(4, 3)
 
 
-def find(crop, picture):
-    """Return (y, x) of a crop in the picture it was cut from."""
+def find(crop, image):
+    """Return (y, x) of a crop in the image it was cut from."""
     size = crop.shape[-1]
-    corners = (
-        picture[0, 0, : picture.shape[2] - size + 1, : picture.shape[3] - size + 1] == crop[0, 0, 0, 0]
-    ).nonzero()
-    places = [(y, x) for y, x in corners.tolist() if torch.equal(picture[..., y : y + size, x : x + size], crop)]
+    corners = (image[0, 0, : image.shape[2] - size + 1, : image.shape[3] - size + 1] == crop[0, 0, 0, 0]).nonzero()
+    places = [(y, x) for y, x in corners.tolist() if torch.equal(image[..., y : y + size, x : x + size], crop)]
     assert len(places) == 1
     return places[0]
 
 
-def look(method, pictures, step):
+def look(method, images, step):
     """Make one step and return what each critic saw: image and output, twice."""
     for name in DISCRIMINATORS:
         method.networks[name].seen.clear()
-    method.step(*pictures, step=step)
+    method.step(*images, step=step)
     return [method.networks[name].seen for name in DISCRIMINATORS]
 
 
@@ -87,7 +85,7 @@ def test_the_local_critic_sees_the_same_crop_of_image_and_output_a_quarter_as_wi
     image, output = whole[:2]
     torch.testing.assert_close(image, 2 * batch(size)[0] - 1)
     torch.testing.assert_close(output, image + 0.2)
-    assert all(picture.shape == (2, 3, crop, crop) for picture in local)
+    assert all(image.shape == (2, 3, crop, crop) for image in local)
     y, x = find(local[0], image)
     assert find(local[1], output) == (y, x)
     for seen in (whole, local):  # once for the critic's loss, once for the generator's: output before image
@@ -97,20 +95,20 @@ def test_the_local_critic_sees_the_same_crop_of_image_and_output_a_quarter_as_wi
 
 
 def test_the_crop_follows_step_and_seed_alone():
-    def places(method, *, pictures_seed=0):
-        pictures = batch(64, seed=pictures_seed)
-        return [find(local[0], whole[0]) for whole, local in (look(method, pictures, step) for step in range(20))]
+    def places(method, *, image_seed=0):
+        images = batch(64, seed=image_seed)
+        return [find(local[0], whole[0]) for whole, local in (look(method, images, step) for step in range(20))]
 
     method = stub_method()
     first = places(method)
-    assert places(method) == first == places(stub_method(-0.1), pictures_seed=9)
+    assert places(method) == first == places(stub_method(-0.1), image_seed=9)
     assert places(stub_method(seed=2)) != first
     assert len(set(first)) > 15
     assert all(0 <= offset <= 64 - 32 for place in first for offset in place)
     assert min(map(min, first)) < 8 < 24 < max(map(max, first))
 
 
-def test_a_convincing_output_lowers_the_loss_of_the_generator_and_raises_that_of_the_critics():
+def test_a_convincing_output_lowers_the_loss_of_the_generator_and_raises_that_of_the_discriminators():
     bright, equal, dark = (stub_method(shift).step(*batch(64), step=0) for shift in (0.2, 0.0, -0.2))
     assert bright["loss_adv"] < equal["loss_adv"] < dark["loss_adv"]
     for name in DISCRIMINATORS:
@@ -126,20 +124,20 @@ def test_losses_on_pixels_are_of_the_range_from_minus_1_to_1_while_features_are_
         seen.append(image.detach())
         return Features([image], [image])
 
-    pictures = batch(64)
-    losses = stub_method(0.1, perceive=perceive).step(*pictures, step=0)
+    images = batch(64)
+    losses = stub_method(0.1, perceive=perceive).step(*images, step=0)
     assert losses["loss_img"].item() == pytest.approx(0.2, rel=1e-5)
     assert losses["loss_perceptual"].item() == pytest.approx(0.1, rel=1e-5)
-    torch.testing.assert_close(seen[0], pictures[0] + 0.1)
-    torch.testing.assert_close(seen[1], pictures[0])
+    torch.testing.assert_close(seen[0], images[0] + 0.1)
+    torch.testing.assert_close(seen[1], images[0])
 
 
-def test_auxiliary_pictures_are_compared_each_with_its_own_shrunk_target():
+def test_auxiliary_images_are_compared_each_with_its_own_shrunk_target():
     heads = torch.rand(2, 2, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
     structure, image = torch.rand(2, 2, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
-    def shrunk(picture):  # by two, where bilinear is the mean of four pixels
-        return picture.numpy().reshape(2, 3, 8, 2, 8, 2).mean(axis=(3, 5))
+    def shrunk(image):  # by two, where bilinear is the mean of four pixels
+        return image.numpy().reshape(2, 3, 8, 2, 8, 2).mean(axis=(3, 5))
 
     expected = np.abs(heads[0].numpy() - shrunk(structure)).mean() + np.abs(heads[1].numpy() - shrunk(image)).mean()
     assert auxiliary_loss(*heads, structure, image).item() == pytest.approx(expected, rel=1e-5)

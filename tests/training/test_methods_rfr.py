@@ -26,7 +26,7 @@ def test_losses_compare_output_and_composite_with_the_image(build, batches):
     output = outputs[0]
     composited = torch.where(mask > 0, output, image)
     seen, seen_composited, truth = (
-        [[x.numpy() for x in maps] for maps in method.perceive(picture)] for picture in (output, composited, image)
+        [[x.numpy() for x in maps] for maps in method.perceive(shown)] for shown in (output, composited, image)
     )
     hole, difference = mask.numpy().repeat(3, 1), np.abs(output.numpy() - image.numpy())
     filled = composited.numpy() * hole
@@ -70,7 +70,7 @@ def test_without_norm_steps_the_norms_always_follow_the_batch(build, batches):
     assert all(norm.training for norm in norms(method.networks["generator"]))
 
 
-def test_frozen_norms_treat_every_picture_alone(build, batches):
+def test_frozen_norms_treat_every_image_alone(build, batches):
     image, mask = batches["rfr"]
     generator = build("rfr").networks["generator"].train()
     with torch.no_grad():

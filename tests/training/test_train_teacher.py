@@ -103,10 +103,10 @@ def test_a_trained_detector_knows_the_names_of_what_it_finds(pretext, tmp_path, 
     settings = trained("detector", batch_size=16)
     make(settings, tmp_path / "out", source=pretext)
     weights = tmp_path / "out/weights.safetensors"
-    pictures = BoxedPictures(pretext.parent / "data/raw/miniature/pretext", "train", image_size=32)
-    assert detected_classes(weights) == pictures.classes
+    images = BoxedPictures(pretext.parent / "data/raw/miniature/pretext", "train", image_size=32)
+    assert detected_classes(weights) == images.classes
     detector = load_teacher(settings.network, weights)
-    assert detector.detector.head.num_classes == len(pictures.classes)
+    assert detector.detector.head.num_classes == len(images.classes)
     assert 0 <= read_json(tmp_path / "out/run.json")["validation_map"] <= 1
 
 

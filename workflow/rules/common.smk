@@ -135,7 +135,7 @@ def weights_of(dataset, method, seed):
 
 
 def filled(wildcards):
-    """Whose filled images are meant; nobody's for the uncorrupted ones."""
+    """The run whose filled images are searched; none for the uncorrupted ones."""
     return [] if wildcards.method == GROUND_TRUTH else [(wildcards.dataset, wildcards.method)]
 
 
@@ -145,7 +145,7 @@ def with_truth(cells):
 
 
 def shown_in(wildcards):
-    """What a figure shows of images."""
+    """Contents of a figure."""
     return params.figures.shown().get(wildcards.figure, Shown())
 
 

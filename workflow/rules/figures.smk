@@ -51,7 +51,7 @@ rule draw_examples:
         images="data/prepared/{dataset}/manifest.csv",
         masks="data/masks/masks.csv",
     output:
-        picture="results/figures/examples_{dataset}.png",
+        image="results/figures/examples_{dataset}.png",
         record="results/figures/examples_{dataset}.json",
     log:
         "logs/draw_examples/{dataset}.log",
@@ -62,7 +62,7 @@ rule draw_examples:
         settings=settings_of("draw_examples"),
     shell:
         "python -m spl draw-examples --params {params.file:q} --dataset {wildcards.dataset} --results results --data data"
-        " --out {output.picture:q} 2> {log:q}"
+        " --out {output.image:q} 2> {log:q}"
 
 
 rule figures:

@@ -58,7 +58,7 @@ rule train_teacher:
         "logs/train_teacher/{teacher}.log",
     benchmark:
         "benchmarks/results/train_teacher/{teacher}.tsv"
-    priority: 2  # most trainings wait for it
+    priority: 2  # most runs wait for it
     threads: THREADS
     resources:
         gpu=GPU,
