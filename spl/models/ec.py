@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from skimage.feature import canny
 from torch import Tensor, nn
 
-from spl.models.layers import check_inputs
+from spl.models.layers import check_inputs, downsample_conv, reflect_conv
 from spl.models.region_norm import instance_norm
-from spl.models.spectral_norm import SpectralNormConv2d, SpectralNormConvTranspose2d
+from spl.models.spectral_norm import SpectralNorm
 from spl.tensors.compositing import mask_out
 
 LUMA = (0.2125, 0.7154, 0.0721)
@@ -54,32 +54,14 @@ def canny_edges_of(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
 # --- Generators -------------------------------------------------------------------------------------------------------
 
 
-def conv(
-    inputs: int,
-    outputs: int,
-    kernel: int,
-    *,
-    spectral: bool,
-    stride: int = 1,
-    padding: int,
-    dilation: int = 1,
-    reflect: bool = False,
-    bias: bool = True,
-) -> nn.Module:
-    """Build a convolution, spectrally normalised or plain."""
-    if spectral:
-        return SpectralNormConv2d(
-            inputs, outputs, kernel, stride=stride, padding=padding, dilation=dilation, reflect=reflect, bias=bias
-        )
-    mode = "reflect" if reflect else "zeros"
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=bias, padding_mode=mode)
-
-
-def growing_conv(inputs: int, outputs: int, *, spectral: bool) -> nn.Module:
+def upsample_conv(in_channels: int, out_channels: int) -> nn.ConvTranspose2d:
     """Build a transposed convolution that doubles height and width."""
-    if spectral:
-        return SpectralNormConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
-    return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+    return nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1)
+
+
+def _plain(conv: nn.Module) -> nn.Module:
+    """Return a convolution as it is, in place of `SpectralNorm`."""
+    return conv
 
 
 class DilatedResidualBlock(nn.Module):
@@ -87,9 +69,9 @@ class DilatedResidualBlock(nn.Module):
 
     def __init__(self, channels: int, *, spectral: bool) -> None:
         super().__init__()
-        sizes = (channels, channels, 3)
-        self.conv1 = conv(*sizes, spectral=spectral, padding=2, dilation=2, reflect=True, bias=not spectral)
-        self.conv2 = conv(*sizes, spectral=spectral, padding=1, reflect=True, bias=not spectral)
+        norm = SpectralNorm if spectral else _plain
+        self.conv1 = norm(reflect_conv(channels, channels, 3, dilation=2, bias=not spectral))
+        self.conv2 = norm(reflect_conv(channels, channels, 3, bias=not spectral))
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: x (B, C, H, W); returns the same."""
@@ -103,25 +85,26 @@ class EncoderDecoder(nn.Module):
     With `spectral` every convolution but the last is spectrally normalised.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, width: int, blocks: int, spectral: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, width: int, blocks: int, spectral: bool) -> None:
         super().__init__()
-        self.conv1 = conv(inputs, width, 7, spectral=spectral, padding=3, reflect=True)
-        self.conv2 = conv(width, 2 * width, 4, spectral=spectral, stride=2, padding=1)
-        self.conv3 = conv(2 * width, 4 * width, 4, spectral=spectral, stride=2, padding=1)
+        norm = SpectralNorm if spectral else _plain
+        self.conv1 = norm(reflect_conv(in_channels, width, 7))
+        self.conv2 = norm(downsample_conv(width, 2 * width))
+        self.conv3 = norm(downsample_conv(2 * width, 4 * width))
         self.blocks = nn.Sequential(*(DilatedResidualBlock(4 * width, spectral=spectral) for _ in range(blocks)))
-        self.up1 = growing_conv(4 * width, 2 * width, spectral=spectral)
-        self.up2 = growing_conv(2 * width, width, spectral=spectral)
-        self.last_conv = conv(width, outputs, 7, spectral=False, padding=3, reflect=True)
+        self.up1 = norm(upsample_conv(4 * width, 2 * width))
+        self.up2 = norm(upsample_conv(2 * width, width))
+        self.last_conv = reflect_conv(width, out_channels, 7)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (B, inputs, H, W), H and W multiples of 4; returns (B, outputs, H, W)."""
+        """Shapes: x (B, in_channels, H, W), H and W multiples of 4; returns (B, out_channels, H, W)."""
         x = F.relu(instance_norm(self.conv1(x)))  # (B, w, H, W)
         x = F.relu(instance_norm(self.conv2(x)))  # (B, 2w, H/2, W/2)
         x = F.relu(instance_norm(self.conv3(x)))  # (B, 4w, H/4, W/4)
         x = self.blocks(x)  # (B, 4w, H/4, W/4)
         x = F.relu(instance_norm(self.up1(x)))  # (B, 2w, H/2, W/2)
         x = F.relu(instance_norm(self.up2(x)))  # (B, w, H, W)
-        return self.last_conv(x)  # (B, outputs, H, W)
+        return self.last_conv(x)  # (B, out_channels, H, W)
 
 
 class EdgeGenerator(nn.Module):

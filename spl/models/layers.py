@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spl.common.errors import DataError
-from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm, Statistics, instance_norm, twin_conv
+from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm, Statistics, instance_norm, fused_conv2d
 
 Gamma = Literal["gamma", "one_plus_gamma"]
 
@@ -30,15 +30,19 @@ def check_inputs(image: Tensor, mask: Tensor, *, multiple_of: int) -> None:
         )
 
 
-def reflect_conv(inputs: int, outputs: int, kernel: int, *, dilation: int = 1) -> nn.Conv2d:
+def reflect_conv(
+    in_channels: int, out_channels: int, kernel: int, *, dilation: int = 1, bias: bool = True
+) -> nn.Conv2d:
     """Build a convolution that keeps the size by reflecting the border."""
     padding = dilation * (kernel - 1) // 2
-    return nn.Conv2d(inputs, outputs, kernel, padding=padding, dilation=dilation, padding_mode="reflect")
+    return nn.Conv2d(
+        in_channels, out_channels, kernel, padding=padding, dilation=dilation, bias=bias, padding_mode="reflect"
+    )
 
 
-def shrinking_conv(inputs: int, outputs: int) -> nn.Conv2d:
+def downsample_conv(in_channels: int, out_channels: int, *, bias: bool = True) -> nn.Conv2d:
     """Build a convolution that halves height and width."""
-    return nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)
+    return nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=bias)
 
 
 # --- Encoder and decoder ----------------------------------------------------------------------------------------------
@@ -54,9 +58,9 @@ class ImageEncoder(nn.Module):
         super().__init__()
         self.conv1 = reflect_conv(3, width, 7)
         self.norm1 = BasicRegionNorm(width, statistics=statistics)
-        self.conv2 = shrinking_conv(width, 2 * width)
+        self.conv2 = downsample_conv(width, 2 * width)
         self.norm2 = BasicRegionNorm(2 * width, statistics=statistics)
-        self.conv3 = shrinking_conv(2 * width, 4 * width)
+        self.conv3 = downsample_conv(2 * width, 4 * width)
         self.norm3 = BasicRegionNorm(4 * width, statistics=statistics)
 
     def forward(self, masked_image: Tensor, mask: Tensor) -> Tensor:
@@ -140,7 +144,7 @@ class SPADE(nn.Module):
     def forward(self, x: Tensor, prior: Tensor) -> Tensor:
         """Shapes: x (B, C, H, W); prior (B, c, H, W); returns (B, C, H, W)."""
         hidden = F.relu(self.shared_conv(prior))  # (B, hidden, H, W)
-        gamma, beta = twin_conv(hidden, self.gamma_conv, self.beta_conv)  # (B, C, H, W) each
+        gamma, beta = fused_conv2d(hidden, self.gamma_conv, self.beta_conv)  # (B, C, H, W) each
         return torch.addcmul(beta, instance_norm(x), gamma + self.gamma_offset)
 
 

@@ -24,7 +24,7 @@ from spl.models.mfe_layers import (
     PartialConvStack,
     level_channels,
 )
-from spl.models.spectral_norm import SpectralNormConv2d
+from spl.models.spectral_norm import SpectralNorm
 from spl.tensors.compositing import mask_out
 
 FeatureMask = Literal["all_valid", "nearest"]
@@ -214,8 +214,7 @@ class MFEDiscriminator(nn.Module):
         super().__init__()
         channels = [3, width, 2 * width, 4 * width, 8 * width, 1]
         self.convs = nn.ModuleList(
-            SpectralNormConv2d(inputs, outputs, 4, stride=2, padding=1, bias=True)
-            for inputs, outputs in pairwise(channels)
+            SpectralNorm(nn.Conv2d(*pair, 4, stride=2, padding=1)) for pair in pairwise(channels)
         )
         initialise_mfe(self)
 

@@ -1,13 +1,16 @@
 """Layers of MFE: partial convolution, the equalisation of fused features, encoder and decoder."""
 
+from functools import partial
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spl.models.layers import downsample_conv, reflect_conv
+
 SLOPE = 0.2
-"""Of every leaky ReLU."""
+"""Negative slope of every leaky ReLU."""
 
 
 def level_channels(levels: int, width: int) -> list[int]:
@@ -28,22 +31,18 @@ class InstanceNorm(nn.GroupNorm):
         return super().forward(input.contiguous()).contiguous(memory_format=layout)
 
 
-def halving_conv(inputs: int, outputs: int, *, bias: bool) -> nn.Conv2d:
-    """Build a convolution that halves height and width."""
-    return nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
-
-
 class ConvNorm(nn.Module):
     """Convolution without bias (1x1, or halving the size), instance norm and, if wanted, leaky ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, *, halve: bool = False, activate: bool = True) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, halve: bool = False, activate: bool = True) -> None:
         super().__init__()
-        self.conv = halving_conv(inputs, outputs, bias=False) if halve else nn.Conv2d(inputs, outputs, 1, bias=False)
-        self.norm = InstanceNorm(outputs)
+        conv = downsample_conv if halve else partial(nn.Conv2d, kernel_size=1)
+        self.conv = conv(in_channels, out_channels, bias=False)
+        self.norm = InstanceNorm(out_channels)
         self.activate = activate
 
     def forward(self, x: Tensor, size: int | None = None) -> Tensor:
-        """Shapes: x (B, inputs, h, w); returns (B, outputs, h, w), halved, or bilinearly resized to `size`.
+        """Shapes: x (B, in_channels, h, w); returns (B, out_channels, h, w), halved, or bilinearly resized to `size`.
 
         The authors resize before the convolution, which gives the same where it is 1x1, and costs more.
         """
@@ -59,8 +58,8 @@ class DilatedResidualBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=2, dilation=2, padding_mode="reflect", bias=False)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=False)
+        self.conv1 = reflect_conv(channels, channels, 3, dilation=2, bias=False)
+        self.conv2 = reflect_conv(channels, channels, 3, bias=False)
         self.norm = InstanceNorm(channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -191,7 +190,7 @@ class MFEEncoder(nn.Module):
     def __init__(self, *, levels: int, width: int, blocks: int) -> None:
         super().__init__()
         channels = level_channels(levels, width)
-        self.convs = nn.ModuleList(halving_conv(*pair, bias=True) for pair in pairwise([6, *channels]))
+        self.convs = nn.ModuleList(downsample_conv(*pair, bias=True) for pair in pairwise([6, *channels]))
         self.norms = nn.ModuleList([*(InstanceNorm(c, affine=True) for c in channels[1:-1]), nn.Identity()])
         self.blocks = nn.Sequential(*(DilatedResidualBlock(channels[-1]) for _ in range(blocks)))
 

@@ -96,7 +96,7 @@ def hole_and_valid(mask: Tensor) -> Tensor:
     return torch.cat([mask, 1 - mask], dim=1)
 
 
-def twin_conv(x: Tensor, first: nn.Conv2d, second: nn.Conv2d) -> tuple[Tensor, ...]:
+def fused_conv2d(x: Tensor, first: nn.Conv2d, second: nn.Conv2d) -> tuple[Tensor, ...]:
     """Run two equally shaped convolutions over the same input as one, which small ones on a CPU repay."""
     weight = torch.cat([first.weight, second.weight])
     bias = torch.cat([first.get_parameter("bias"), second.get_parameter("bias")])
@@ -146,5 +146,5 @@ class LearnedRegionNorm(nn.Module):
         response = torch.sigmoid(self.region_conv(summary))  # (B, 1, H, W)
         regions = hole_and_valid((response >= self.threshold).to(x.dtype))  # (B, 2, H, W)
         normalised = normalise_regions(x, regions, statistics=self.statistics)
-        gamma, beta = twin_conv(response, self.gamma_conv, self.beta_conv)  # (B, 1, H, W) each
+        gamma, beta = fused_conv2d(response, self.gamma_conv, self.beta_conv)  # (B, 1, H, W) each
         return torch.addcmul(beta, normalised, 1 + gamma)

@@ -15,7 +15,7 @@ from spl.models.layers import (
     UpsamplingDecoder,
     check_inputs,
     reflect_conv,
-    shrinking_conv,
+    downsample_conv,
 )
 from spl.tensors.compositing import mask_out
 
@@ -60,9 +60,9 @@ class SemanticLearner(nn.Module):
     def __init__(self, *, body: nn.Module, width: int, teacher_channels: int) -> None:
         super().__init__()
         self.conv1 = reflect_conv(4, width, 7)
-        self.conv2 = shrinking_conv(width, 2 * width)
-        self.conv3 = shrinking_conv(2 * width, 4 * width)
-        self.conv4 = shrinking_conv(4 * width, 4 * width)
+        self.conv2 = downsample_conv(width, 2 * width)
+        self.conv3 = downsample_conv(2 * width, 4 * width)
+        self.conv4 = downsample_conv(4 * width, 4 * width)
         self.body = body
         self.adapter = nn.Conv2d(4 * width, teacher_channels, 1)
 

@@ -9,7 +9,7 @@ from spl.models.region_norm import (
     hole_and_valid,
     instance_norm,
     normalise_regions,
-    twin_conv,
+    fused_conv2d,
 )
 
 
@@ -133,7 +133,7 @@ def test_learned_region_norm_learns_its_regions_through_the_affine_maps(features
     assert all(parameter.grad.abs().sum() > 0 for parameter in norm.parameters())
 
 
-def test_twin_conv_equals_two_convolutions(features):
+def test_fused_conv2d_equals_two_convolutions(features):
     first, second = torch.nn.Conv2d(5, 4, 3, padding=1), torch.nn.Conv2d(5, 4, 3, padding=1)
-    for actual, conv in zip(twin_conv(features, first, second), (first, second), strict=True):
+    for actual, conv in zip(fused_conv2d(features, first, second), (first, second), strict=True):
         torch.testing.assert_close(actual, conv(features))
