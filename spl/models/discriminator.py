@@ -12,8 +12,8 @@ from spl.models.spectral_norm import SpectralNorm
 class PatchDiscriminator(nn.Module):
     """Judge overlapping patches: five spectrally normalised convolutions, probabilities of being real.
 
-    The published width of 64 gives 2,763,776 parameters. `channels` are those of the input: an image's three, or
-    two for EdgeConnect's gray image with its edges.
+    The published width of 64 gives 2,763,776 parameters. `channels` are the input's: an image's three, or two for
+    EdgeConnect's gray image with its edges.
     """
 
     def __init__(self, *, width: int = 64, channels: int = 3) -> None:
@@ -21,8 +21,8 @@ class PatchDiscriminator(nn.Module):
         widths = [channels, width, 2 * width, 4 * width, 8 * width, 1]
         strides = [2, 2, 2, 1, 1]
         self.convs = nn.ModuleList(
-            SpectralNorm(nn.Conv2d(*channels, 4, stride, padding=1, bias=False))
-            for channels, stride in zip(pairwise(widths), strides, strict=True)
+            SpectralNorm(nn.Conv2d(*pair, 4, stride, padding=1, bias=False))
+            for pair, stride in zip(pairwise(widths), strides, strict=True)
         )
 
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:

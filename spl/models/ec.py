@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from skimage.feature import canny
 from torch import Tensor, nn
 
-from spl.models.layers import check_inputs, downsample_conv, reflect_conv
+from spl.models.layers import (
+    NormResidualBlock,
+    check_inputs,
+    downsample_conv,
+    initialise_normal,
+    reflect_conv,
+    upsample_conv,
+)
 from spl.models.region_norm import instance_norm
 from spl.models.spectral_norm import SpectralNorm
 from spl.tensors.compositing import mask_out
@@ -54,46 +61,23 @@ def canny_edges_of(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
 # --- Generators -------------------------------------------------------------------------------------------------------
 
 
-def upsample_conv(in_channels: int, out_channels: int) -> nn.ConvTranspose2d:
-    """Build a transposed convolution that doubles height and width."""
-    return nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1)
-
-
-def _plain(conv: nn.Module) -> nn.Module:
-    """Return a convolution as it is, in place of `SpectralNorm`."""
-    return conv
-
-
-class DilatedResidualBlock(nn.Module):
-    """x + IN(conv(ReLU(IN(conv(x))))), the first convolution dilated by two; no bias where spectrally normalised."""
-
-    def __init__(self, channels: int, *, spectral: bool) -> None:
-        super().__init__()
-        norm = SpectralNorm if spectral else _plain
-        self.conv1 = norm(reflect_conv(channels, channels, 3, dilation=2, bias=not spectral))
-        self.conv2 = norm(reflect_conv(channels, channels, 3, bias=not spectral))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (B, C, H, W); returns the same."""
-        y = F.relu(instance_norm(self.conv1(x)))
-        return x + instance_norm(self.conv2(y))
-
-
 class EncoderDecoder(nn.Module):
     """Halve twice, dilated residual blocks, double twice: the body of both generators, without a last activation.
 
-    With `spectral` every convolution but the last is spectrally normalised.
+    With `spectral` every convolution but the last is spectrally normalised, and those of the blocks have no biases.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, width: int, blocks: int, spectral: bool) -> None:
         super().__init__()
-        norm = SpectralNorm if spectral else _plain
-        self.conv1 = norm(reflect_conv(in_channels, width, 7))
-        self.conv2 = norm(downsample_conv(width, 2 * width))
-        self.conv3 = norm(downsample_conv(2 * width, 4 * width))
-        self.blocks = nn.Sequential(*(DilatedResidualBlock(4 * width, spectral=spectral) for _ in range(blocks)))
-        self.up1 = norm(upsample_conv(4 * width, 2 * width))
-        self.up2 = norm(upsample_conv(2 * width, width))
+        wrap = SpectralNorm if spectral else nn.Identity()
+        self.conv1 = wrap(reflect_conv(in_channels, width, 7))
+        self.conv2 = wrap(downsample_conv(width, 2 * width))
+        self.conv3 = wrap(downsample_conv(2 * width, 4 * width))
+        self.blocks = nn.Sequential(
+            *(NormResidualBlock(4 * width, lambda: instance_norm, wrap=wrap, bias=not spectral) for _ in range(blocks))
+        )
+        self.up1 = wrap(upsample_conv(4 * width, 2 * width))
+        self.up2 = wrap(upsample_conv(2 * width, width))
         self.last_conv = reflect_conv(width, out_channels, 7)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -177,24 +161,11 @@ class EdgeConnect(nn.Module):
         return self.edge_generator(luma, canny_edges(luma, valid=1 - mask), mask)
 
 
-@torch.no_grad()
-def initialise_ec(module: nn.Module) -> None:
-    """Initialise like the original: weights normal with standard deviation 0.02, biases zero.
-
-    Reaches the weights behind spectral normalisation; applies to EC's discriminators as well, which have no biases.
-    """
-    for name, parameter in module.named_parameters():
-        if name.endswith("bias"):
-            nn.init.zeros_(parameter)
-        else:
-            nn.init.normal_(parameter, std=0.02)
-
-
 def build_ec(*, width: int = 64, blocks: int = 8) -> EdgeConnect:
     """Compose both generators, initialised like the original; the defaults give the published 21,535,684 parameters."""
     network = EdgeConnect(
         edge_generator=EdgeGenerator(width=width, blocks=blocks),
         inpaint_generator=InpaintGenerator(width=width, blocks=blocks),
     )
-    initialise_ec(network)
+    initialise_normal(network)
     return network

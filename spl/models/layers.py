@@ -1,5 +1,6 @@
-"""Layers that SPL and RN share: image encoder, up-sampling decoder, residual blocks and SPADE."""
+"""Layers that several methods share: convolutions, image encoder, up-sampling decoder, residual blocks and SPADE."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -7,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spl.common.errors import DataError
-from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm, Statistics, instance_norm, fused_conv2d
+from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm, Statistics, fused_conv2d, instance_norm
 
 Gamma = Literal["gamma", "one_plus_gamma"]
 
@@ -43,6 +44,25 @@ def reflect_conv(
 def downsample_conv(in_channels: int, out_channels: int, *, bias: bool = True) -> nn.Conv2d:
     """Build a convolution that halves height and width."""
     return nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=bias)
+
+
+def upsample_conv(in_channels: int, out_channels: int, *, bias: bool = True) -> nn.ConvTranspose2d:
+    """Build a transposed convolution that doubles height and width."""
+    return nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=bias)
+
+
+@torch.no_grad()
+def initialise_normal(module: nn.Module) -> None:
+    """Initialise as EdgeConnect and MFE do: weights N(0, 0.02), biases zero, scales of norms one.
+
+    Reaches the weights behind spectral normalisation, so it serves the discriminators too. MFE's frozen mask
+    convolutions get random weights as well: the paper has ones there, the released initialiser does not.
+    """
+    for name, parameter in module.named_parameters():
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=0.02)
+        else:
+            nn.init.constant_(parameter, 0 if name.endswith("bias") else 1)
 
 
 # --- Encoder and decoder ----------------------------------------------------------------------------------------------
@@ -102,6 +122,36 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: x (B, C, H, W); returns the same."""
         return x + self.conv2(F.relu(self.conv1(x)))
+
+
+class NormResidualBlock(nn.Module):
+    """x + norm(conv(ReLU(norm(conv(x))))), the first convolution dilated by two, borders reflected.
+
+    Args:
+        channels: of the input and output.
+        norm: returns one of the two norms.
+        wrap: turns a convolution into a normalised one.
+        bias: whether the convolutions have one.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        norm: Callable[[], Callable[[Tensor], Tensor]],
+        *,
+        wrap: Callable[[nn.Conv2d], nn.Module] = nn.Identity(),  # noqa: B008 (without state)
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.conv1 = wrap(reflect_conv(channels, channels, 3, dilation=2, bias=bias))
+        self.norm1 = norm()
+        self.conv2 = wrap(reflect_conv(channels, channels, 3, bias=bias))
+        self.norm2 = norm()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: x (B, C, H, W), H and W at least 3; returns the same."""
+        y = F.relu(self.norm1(self.conv1(x)))
+        return x + self.norm2(self.conv2(y))
 
 
 class ResidualDenseBlock(nn.Module):

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spl.common.errors import DataError
+from spl.models.layers import initialise_normal
 from spl.models.mfe_layers import (
     SLOPE,
     ConvNorm,
@@ -159,25 +160,8 @@ class MFE(nn.Module):
             )
 
 
-@torch.no_grad()
-def initialise_mfe(module: nn.Module) -> None:
-    """Initialise like the original: weights N(0, 0.02), biases zero, scales of the norms one. For the critics as well.
-
-    The frozen mask convolutions get random weights, too: the paper has ones there, the released initialiser does not.
-    """
-    for name, parameter in module.named_parameters():
-        if parameter.ndim > 1:
-            nn.init.normal_(parameter, std=0.02)
-        else:
-            nn.init.constant_(parameter, 0 if name.endswith("bias") else 1)
-
-
 def build_mfe(
-    *,
-    image_size: int = 256,
-    width: int = 64,
-    blocks: int = 4,
-    feature_mask: FeatureMask = "all_valid",
+    *, image_size: int = 256, width: int = 64, blocks: int = 4, feature_mask: FeatureMask = "all_valid"
 ) -> MFE:
     """Compose an MFE generator, initialised like the original; the defaults give its 130,316,070 parameters.
 
@@ -197,7 +181,7 @@ def build_mfe(
         decoder=MFEDecoder(levels=levels, width=width),
         image_size=image_size,
     )
-    initialise_mfe(generator)
+    initialise_normal(generator)
     return generator
 
 
@@ -216,7 +200,7 @@ class MFEDiscriminator(nn.Module):
         self.convs = nn.ModuleList(
             SpectralNorm(nn.Conv2d(*pair, 4, stride=2, padding=1)) for pair in pairwise(channels)
         )
-        initialise_mfe(self)
+        initialise_normal(self)
 
     def forward(self, image: Tensor) -> Tensor:
         """Shapes: image (B, 3, H, W) in [-1, 1], at least 32 x 32; returns logits (B, 1, H/32, W/32)."""

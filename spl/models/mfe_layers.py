@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spl.models.layers import downsample_conv, reflect_conv
+from spl.models.layers import NormResidualBlock, downsample_conv, upsample_conv
 
 SLOPE = 0.2
 """Negative slope of every leaky ReLU."""
@@ -51,21 +51,6 @@ class ConvNorm(nn.Module):
             x = F.interpolate(x, size=(size, size), mode="bilinear")
         x = self.norm(x)
         return F.leaky_relu(x, SLOPE) if self.activate else x
-
-
-class DilatedResidualBlock(nn.Module):
-    """x + IN(conv(ReLU(IN(conv(x))))), the first convolution dilated by two, borders reflected."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv1 = reflect_conv(channels, channels, 3, dilation=2, bias=False)
-        self.conv2 = reflect_conv(channels, channels, 3, bias=False)
-        self.norm = InstanceNorm(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (B, C, h, w), h and w at least 3; returns the same."""
-        y = F.relu(self.norm(self.conv1(x)))
-        return x + self.norm(self.conv2(y))
 
 
 # --- Partial convolution ----------------------------------------------------------------------------------------------
@@ -192,7 +177,8 @@ class MFEEncoder(nn.Module):
         channels = level_channels(levels, width)
         self.convs = nn.ModuleList(downsample_conv(*pair, bias=True) for pair in pairwise([6, *channels]))
         self.norms = nn.ModuleList([*(InstanceNorm(c, affine=True) for c in channels[1:-1]), nn.Identity()])
-        self.blocks = nn.Sequential(*(DilatedResidualBlock(channels[-1]) for _ in range(blocks)))
+        norm = partial(InstanceNorm, channels[-1])
+        self.blocks = nn.Sequential(*(NormResidualBlock(channels[-1], norm, bias=False) for _ in range(blocks)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Shapes: x (B, 6, H, W), picture and three times the valid mask; returns (B, ., H/2, W/2) and so on.
@@ -215,9 +201,7 @@ class MFEDecoder(nn.Module):
         *outputs, deepest = level_channels(levels, width)
         outputs = [*reversed(outputs), 3]
         inputs = [deepest, *(2 * channels for channels in outputs[:-1])]
-        self.convs = nn.ModuleList(
-            nn.ConvTranspose2d(*pair, 4, stride=2, padding=1) for pair in zip(inputs, outputs, strict=True)
-        )
+        self.convs = nn.ModuleList(upsample_conv(*pair) for pair in zip(inputs, outputs, strict=True))
         self.norms = nn.ModuleList(InstanceNorm(channels, affine=True) for channels in outputs[:-1])
 
     def forward(self, features: list[Tensor]) -> Tensor:

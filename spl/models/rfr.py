@@ -3,13 +3,14 @@
 The masks in this file are validity maps, 1 = known, as in RFR; only `RFR.forward` sees this project's holes.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spl.models.layers import check_inputs
+from spl.models.layers import check_inputs, upsample_conv
 from spl.tensors.compositing import mask_out
 
 EPSILON = 1e-7
@@ -63,7 +64,7 @@ def dilated_conv(in_channels: int, out_channels: int) -> ConvNorm:
 
 def upsample(in_channels: int, out_channels: int) -> ConvNorm:
     """Build a layer that doubles height and width."""
-    return ConvNorm(nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False))
+    return ConvNorm(upsample_conv(in_channels, out_channels, bias=False))
 
 
 # --- Knowledge-consistent attention -----------------------------------------------------------------------------------
@@ -110,14 +111,8 @@ class FeatureReasoning(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         w = width
-        self.encoder = nn.ModuleList(
-            [
-                downsample(w, 2 * w),
-                downsample(2 * w, 4 * w),
-                downsample(4 * w, 8 * w),
-                *(dilated_conv(8 * w, 8 * w) for _ in range(3)),
-            ]
-        )
+        halving = (downsample(*pair) for pair in pairwise((w, 2 * w, 4 * w, 8 * w)))
+        self.encoder = nn.ModuleList([*halving, *(dilated_conv(8 * w, 8 * w) for _ in range(3))])
         self.decoder5 = dilated_conv(16 * w, 8 * w)
         self.decoder4 = dilated_conv(16 * w, 8 * w)
         self.decoder3 = upsample(16 * w, 8 * w)

@@ -14,8 +14,8 @@ from spl.models.layers import (
     SPADEResidualBlock,
     UpsamplingDecoder,
     check_inputs,
-    reflect_conv,
     downsample_conv,
+    reflect_conv,
 )
 from spl.tensors.compositing import mask_out
 

@@ -9,7 +9,7 @@ from torch import nn
 from spl.config.methods import ECRecipe, MFERecipe, NetworkMethod, RFRRecipe, RNRecipe, SPLRecipe
 from spl.models.build import build_generator
 from spl.models.discriminator import PatchDiscriminator
-from spl.models.ec import initialise_ec
+from spl.models.layers import initialise_normal
 from spl.models.mfe import MFEDiscriminator
 from spl.models.rn import initialise_rn
 from spl.teachers.build import FrozenTeacher
@@ -106,7 +106,7 @@ def _build_ec(recipe: ECRecipe, around: Surroundings) -> Method:
     edge_critic = PatchDiscriminator(width=recipe.model.width, channels=2)
     inpaint_critic = PatchDiscriminator(width=recipe.model.width)
     for critic in (edge_critic, inpaint_critic):
-        initialise_ec(critic)
+        initialise_normal(critic)
         _place(critic, around)
     parts: dict[str, tuple[nn.Module, float]] = {
         "edge_generator": (generator.get_submodule("edge_generator"), training.lr),
