@@ -12,7 +12,7 @@ from spl.config.load import load_params
 from spl.config.methods import ECRecipe
 from spl.steps.settings import RunSettings
 from spl.teachers.build import build_teacher
-from spl.teachers.perception import load_perception
+from spl.teachers.perception import load_feature_extractor
 from spl.tensors.device import pick_device
 from spl.training.build import Surroundings, build_method
 from spl.training.distributed import World
@@ -44,7 +44,7 @@ def measure(run: RunSettings, device: torch.device, steps: int) -> str:
         steps_per_epoch=steps,  # EdgeConnect's first stage lasts at least an epoch
         seed=0,
         teacher=teacher,
-        perceive=load_perception(run, teacher, device),
+        perceive=load_feature_extractor(run, teacher, device),
     )
     method = build_method(recipe, around)
     image = torch.rand(recipe.training.batch_size, 3, size, size, device=device)

@@ -8,7 +8,8 @@ from spl.released.layouts.tresnet import with_plain_norms
 from spl.released.load import fill_released
 from spl.steps.settings import supplied_teacher_file
 from spl.teachers.backbone import BackboneTeacher, read_backbone
-from spl.teachers.build import AnyTeacher, build_teacher
+from spl.teachers.build import build_teacher
+from spl.teachers.frozen import FrozenTeacher
 from spl.teachers.yolov5 import YOLOv5Teacher, coco_classes
 from spl.weights.files import read_state
 from spl.weights.layouts import Layout
@@ -21,7 +22,7 @@ HELP = {
 }
 
 
-def read_supplied_teacher(settings: ReleasedTResNet | ReleasedYOLO | TimmTeacher) -> tuple[AnyTeacher, list[str]]:
+def read_supplied_teacher(settings: ReleasedTResNet | ReleasedYOLO | TimmTeacher) -> tuple[FrozenTeacher, list[str]]:
     """Build a teacher from the file that a person has supplied; return it and the classes it detects.
 
     Raises: DataError if the file is missing, saying where it comes from; CheckpointError if it is another network's.

@@ -28,7 +28,7 @@ def asymmetric_loss(
     return -(positive + negative).sum(1).mean()
 
 
-def average_precision(scores: Tensor, targets: Tensor) -> Tensor:
+def label_average_precision(scores: Tensor, targets: Tensor) -> Tensor:
     """Area under one label's precision-recall curve: the mean precision at the rank of every positive.
 
     Shapes: scores, targets (N,); returns (), NaN if nothing is positive. Equal scores count in their given order.
@@ -39,10 +39,10 @@ def average_precision(scores: Tensor, targets: Tensor) -> Tensor:
     return (precision * hits).sum() / hits.sum()
 
 
-def mean_average_precision(scores: Tensor, targets: Tensor) -> float:
+def label_mean_average_precision(scores: Tensor, targets: Tensor) -> float:
     """Average precision, averaged over the labels that occur at all.
 
     Shapes: scores (N, L), logits or probabilities; targets (N, L) in {0, 1}; returns a number in [0, 1].
     """
-    values = torch.stack([average_precision(scores[:, i], targets[:, i]) for i in range(scores.shape[1])])
+    values = torch.stack([label_average_precision(scores[:, i], targets[:, i]) for i in range(scores.shape[1])])
     return values.nanmean().item()

@@ -31,18 +31,18 @@ class Features(NamedTuple):
     style: list[Tensor]
 
 
-Perceive = Callable[[Tensor], Features]
+FeatureExtractor = Callable[[Tensor], Features]
 """image (B, 3, H, W) in [0, 1] -> features; gradients reach the image."""
 
 
 class VGGLayers(NamedTuple):
-    """What a method reads from which VGG."""
+    """The layers of a VGG that a method reads."""
 
     network: Literal["vgg16", "vgg19"]
     perceptual: Sequence[str]
     style: Sequence[str]
     signed: bool = False
-    """Whether the network is shown [-1, 1]; no method normalises by ImageNet's mean and standard deviation."""
+    """Whether the input is scaled to [-1, 1]; no method normalises by ImageNet's mean and standard deviation."""
 
 
 FIRST_OF_EVERY_BLOCK = [f"relu{block}_1" for block in range(1, 6)]
@@ -98,18 +98,18 @@ def _vgg_names(trunk: nn.Sequential) -> list[str]:
     return names
 
 
-def teacher_features(teacher: "TResNetTeacher") -> Perceive:
+def teacher_features(teacher: "TResNetTeacher") -> FeatureExtractor:
     """Read the pretext network after its first convolution and after both stages, for perceptual and style loss."""
 
-    def perceive(image: Tensor) -> Features:
+    def extract_features(image: Tensor) -> Features:
         maps = teacher.stages(image)
         return Features(maps, maps)
 
-    return perceive
+    return extract_features
 
 
-def load_perception(run: RunSettings, teacher: object, device: torch.device) -> Perceive | None:
-    """Return what a run's perceptual and style losses look through; None if it has no such losses.
+def load_feature_extractor(run: RunSettings, teacher: object, device: torch.device) -> FeatureExtractor | None:
+    """Load the network whose features a run's perceptual and style losses compare; None if it has no such losses.
 
     Raises: CheckpointError if the VGG file is missing, damaged, or not torchvision's.
     """
@@ -127,7 +127,7 @@ def load_perception(run: RunSettings, teacher: object, device: torch.device) -> 
 def require_vgg(path: Path) -> Path:
     """Return the path of a VGG file if it is there.
 
-    Raises: CheckpointError saying where to get it, and what does without it.
+    Raises: CheckpointError saying where to get it, and which setting needs no VGG.
     """
     if not path.is_file():
         raise CheckpointError(

@@ -8,6 +8,7 @@ from timm.models.tresnet import TResNet
 from torch import Tensor, nn
 
 from spl.common.errors import DataError
+from spl.teachers.frozen import FrozenTeacher
 
 TRUNK = 4
 """Stages kept of a TResNet's body: space-to-depth, conv1, layer1, layer2."""
@@ -21,8 +22,8 @@ def build_classifier(*, layers: Sequence[int], width_factor: float, num_classes:
     return TResNet(layers=list(layers), width_factor=width_factor, num_classes=num_classes)
 
 
-class TResNetTeacher(nn.Module):
-    """Frozen TResNet up to layer2; it stays in evaluation mode, whatever surrounds it.
+class TResNetTeacher(FrozenTeacher):
+    """Frozen TResNet up to layer2.
 
     Args:
         trunk: the first four stages of a TResNet's body.
@@ -31,8 +32,8 @@ class TResNetTeacher(nn.Module):
     def __init__(self, trunk: nn.Sequential) -> None:
         super().__init__()
         self.trunk = trunk
-        self.requires_grad_(False)
-        self.train(False)
+        self.channels = trunk.get_parameter("layer2.0.conv2.bn.weight").numel()  # 152 for TResNet-L
+        self.freeze()
 
     @classmethod
     def build(cls, *, layers: Sequence[int], width_factor: float) -> Self:
@@ -44,15 +45,6 @@ class TResNetTeacher(nn.Module):
     def from_classifier(cls, classifier: TResNet) -> Self:
         """Take the trunk of a trained classifier; the weights are shared, not copied."""
         return cls(classifier.body[:TRUNK])
-
-    @property
-    def channels(self) -> int:
-        """d, the number of channels of the features (152 for TResNet-L)."""
-        return self.trunk.get_parameter("layer2.0.conv2.bn.weight").numel()
-
-    def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode: `mode` is ignored, since the batch statistics are part of what was learnt."""
-        return super().train(False)
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +11,7 @@ from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
 from spl.common.errors import DataError
 from spl.detection.anchors import fit_anchors
 from spl.detection.boxes import Detections, decode, suppress
+from spl.teachers.frozen import FrozenTeacher
 
 STRIDES = (8, 16, 32)
 ANCHORS = 3  # of each stride
@@ -289,8 +289,8 @@ def build_yolov5(*, depth: float, width: float, num_classes: int, side: int) -> 
     )
 
 
-class YOLOv5Teacher(nn.Module):
-    """Frozen YOLOv5: it stays in evaluation mode, whatever surrounds it.
+class YOLOv5Teacher(FrozenTeacher):
+    """Frozen YOLOv5.
 
     Its features are the map at stride 8 right before the head, as the paper's first author has described.
     """
@@ -298,17 +298,8 @@ class YOLOv5Teacher(nn.Module):
     def __init__(self, detector: YOLOv5) -> None:
         super().__init__()
         self.detector = detector
-        self.requires_grad_(False)
-        self.train(False)
-
-    @property
-    def channels(self) -> int:
-        """d, the number of channels of the features (256 for YOLOv5l)."""
-        return self.detector.channels
-
-    def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode: `mode` is ignored, since the batch statistics are part of what was learnt."""
-        return super().train(False)
+        self.channels = detector.channels  # 256 for YOLOv5l
+        self.freeze()
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:

@@ -12,12 +12,12 @@ from spl.models.discriminator import PatchDiscriminator
 from spl.models.layers import initialise_normal
 from spl.models.mfe import MFEDiscriminator
 from spl.models.rn import initialise_rn
-from spl.teachers.build import FrozenTeacher
-from spl.teachers.perception import Perceive
+from spl.teachers.frozen import FrozenTeacher
+from spl.teachers.perception import FeatureExtractor
 from spl.training.distributed import World
 from spl.training.loop import Method
 from spl.training.methods.ec import ECMethod, Stages
-from spl.training.methods.mfe import CRITICS, MFEMethod
+from spl.training.methods.mfe import DISCRIMINATORS, MFEMethod
 from spl.training.methods.rfr import RFRMethod
 from spl.training.methods.rn import RNMethod
 from spl.training.methods.spl import SPLMethod
@@ -34,7 +34,7 @@ class Surroundings:
     seed: int
     teacher: FrozenTeacher | None
     """The frozen pretext network, if the recipe learns from it."""
-    perceive: Perceive | None
+    perceive: FeatureExtractor | None
     """What perceptual and style losses look through, if the recipe has them."""
 
     @property
@@ -86,7 +86,7 @@ def _build_rfr(recipe: RFRRecipe, around: Surroundings) -> Method:
 
 def _build_mfe(recipe: MFERecipe, around: Surroundings) -> Method:
     generator = _generator(recipe, around)
-    critics = nn.ModuleDict({name: MFEDiscriminator(width=recipe.model.width) for name in CRITICS})
+    critics = nn.ModuleDict({name: MFEDiscriminator(width=recipe.model.width) for name in DISCRIMINATORS})
     _place(critics, around)
     return MFEMethod(
         generator=around.world.distribute(generator),

@@ -17,7 +17,7 @@ from spl.teachers.perception import (
     VGG_LAYERS,
     VGGFeatures,
     VGGLayers,
-    load_perception,
+    load_feature_extractor,
     load_vgg,
     teacher_features,
 )
@@ -252,13 +252,13 @@ def test_the_teacher_gives_three_maps_through_which_gradients_reach_the_image(te
 
 def test_methods_without_perceptual_losses_load_nothing(demo_params):
     for method in ("spl", "rn"):
-        assert load_perception(RunSettings.of(demo_params, dataset="paris", method=method), None, CPU) is None
+        assert load_feature_extractor(RunSettings.of(demo_params, dataset="paris", method=method), None, CPU) is None
 
 
 def test_the_demo_looks_through_its_teacher(demo_params, teacher, image):
     run = RunSettings.of(demo_params, dataset="paris", method="rfr")
     assert isinstance(run.perception, TeacherPerception)
-    perceive = load_perception(run, teacher, CPU)
+    perceive = load_feature_extractor(run, teacher, CPU)
     torch.testing.assert_close(perceive(image), teacher_features(teacher)(image))
 
 
@@ -267,6 +267,6 @@ def test_vgg_is_loaded_from_the_folder_that_the_settings_name(demo_params, vgg_p
     run = RunSettings.of(demo_params, dataset="paris", method="mfe")
     run = run.model_copy(update={"perception": VGGPerception(kind="vgg", folder=str(vgg_path.parent))})
     assert isinstance(run, RunSettings)
-    features = load_perception(run, None, CPU)(image)
+    features = load_feature_extractor(run, None, CPU)(image)
     assert [x.shape[1] for x in features.perceptual] == [64, 128, 256, 512, 512]
     assert [x.shape[1] for x in features.style] == [128, 256, 512, 512]

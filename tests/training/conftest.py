@@ -17,7 +17,7 @@ from spl.models.rn import build_rn
 from spl.models.spl import build_spl
 from spl.teachers.perception import Features
 from spl.training.methods.ec import ECMethod, Stages
-from spl.training.methods.mfe import CRITICS, MFEMethod
+from spl.training.methods.mfe import DISCRIMINATORS, MFEMethod
 from spl.training.methods.rfr import RFRMethod
 from spl.training.methods.rn import RNMethod
 from spl.training.methods.spl import SPLMethod
@@ -117,7 +117,7 @@ def _rfr(wrap, **options):
 
 def _mfe(wrap, **options):
     generator = build_mfe(image_size=32, width=8, blocks=1)
-    critics = nn.ModuleDict({name: MFEDiscriminator(width=8) for name in CRITICS})
+    critics = nn.ModuleDict({name: MFEDiscriminator(width=8) for name in DISCRIMINATORS})
     return MFEMethod(
         generator=wrap(generator),
         discriminators={name: wrap(network) for name, network in critics.items()},

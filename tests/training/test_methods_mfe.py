@@ -8,7 +8,7 @@ from torch import nn
 
 from spl.config.methods import MFELossWeights
 from spl.teachers.perception import Features
-from spl.training.methods.mfe import CRITICS, MFEMethod, auxiliary_loss
+from spl.training.methods.mfe import DISCRIMINATORS, MFEMethod, auxiliary_loss
 
 LOSSES = MFELossWeights(lambda_img=1, lambda_adv=1, lambda_perceptual=1, lambda_style=1, lambda_auxiliary=1)
 
@@ -40,7 +40,7 @@ class Brightness(nn.Module):
 
 
 def stub_method(shift=0.1, *, seed=1, perceive=lambda image: Features([image], [image])):
-    generator, critics = Brightening(shift), nn.ModuleDict({name: Brightness() for name in CRITICS})
+    generator, critics = Brightening(shift), nn.ModuleDict({name: Brightness() for name in DISCRIMINATORS})
     optimizers = {
         "generator": torch.optim.SGD(generator.parameters(), lr=0.0),
         "discriminators": torch.optim.SGD(critics.parameters(), lr=0.0),
@@ -76,10 +76,10 @@ def find(crop, picture):
 
 def look(method, pictures, step):
     """Make one step and return what each critic saw: image and output, twice."""
-    for name in CRITICS:
+    for name in DISCRIMINATORS:
         method.networks[name].seen.clear()
     method.step(*pictures, step=step)
-    return [method.networks[name].seen for name in CRITICS]
+    return [method.networks[name].seen for name in DISCRIMINATORS]
 
 
 @pytest.mark.parametrize(("size", "crop"), [(256, 64), (64, 32), (48, 32), (32, 32)])
@@ -114,10 +114,10 @@ def test_the_crop_follows_step_and_seed_alone():
 def test_a_convincing_output_lowers_the_loss_of_the_generator_and_raises_that_of_the_critics():
     bright, equal, dark = (stub_method(shift).step(*batch(64), step=0) for shift in (0.2, 0.0, -0.2))
     assert bright["loss_adv"] < equal["loss_adv"] < dark["loss_adv"]
-    for name in CRITICS:
+    for name in DISCRIMINATORS:
         assert bright[name] > equal[name] > dark[name]
         assert equal[name] == pytest.approx(1, rel=0.2)  # indistinguishable: ((0 - 1)**2 + (0 + 1)**2) / 2
-    torch.testing.assert_close(equal["loss_adv"], equal[CRITICS[0]] + equal[CRITICS[1]])
+    torch.testing.assert_close(equal["loss_adv"], equal[DISCRIMINATORS[0]] + equal[DISCRIMINATORS[1]])
 
 
 def test_losses_on_pixels_are_of_the_range_from_minus_1_to_1_while_features_are_of_0_to_1():

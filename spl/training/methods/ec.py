@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from spl.config.methods import ECLossWeights
 from spl.models.ec import gray
-from spl.teachers.perception import Perceive
+from spl.teachers.perception import FeatureExtractor
 from spl.training.losses import adversarial_loss, discriminator_loss, perceptual_loss, style_loss
 from spl.training.methods.adversarial import fool
 from spl.training.precision import Autocast
@@ -49,7 +49,7 @@ class ECMethod:
         inpaint_discriminator: nn.Module,
         optimizers: dict[str, Optimizer],
         losses: ECLossWeights,
-        perceive: Perceive,
+        perceive: FeatureExtractor,
         stages: Stages,
         autocast: Autocast = nullcontext,
     ) -> None:

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from spl.config.methods import MFELossWeights
-from spl.teachers.perception import Perceive
+from spl.teachers.perception import FeatureExtractor
 from spl.training.losses import perceptual_loss, relativistic_loss, style_loss
 from spl.training.methods.adversarial import frozen
 from spl.training.precision import Autocast
 
-CRITICS = ("global_discriminator", "local_discriminator")
+DISCRIMINATORS = ("global_discriminator", "local_discriminator")
 
 
 class MFEMethod:
@@ -39,11 +39,11 @@ class MFEMethod:
         discriminators: dict[str, nn.Module],
         optimizers: dict[str, Optimizer],
         losses: MFELossWeights,
-        perceive: Perceive,
+        perceive: FeatureExtractor,
         seed: int,
         autocast: Autocast = nullcontext,
     ) -> None:
-        self.networks = {"generator": generator, **{name: discriminators[name] for name in CRITICS}}
+        self.networks = {"generator": generator, **{name: discriminators[name] for name in DISCRIMINATORS}}
         self.optimizers = optimizers
         self.losses = losses
         self.perceive = perceive
@@ -62,7 +62,7 @@ class MFEMethod:
         views = self._views(signed, signed_output, step)
         discriminator_losses = self._step_discriminators(views)
 
-        loss_adv = torch.stack([self._fool(name, *views[name]) for name in CRITICS]).sum()
+        loss_adv = torch.stack([self._fool(name, *views[name]) for name in DISCRIMINATORS]).sum()
         with self.autocast():
             seen = self.perceive(output)
             with torch.no_grad():
@@ -92,7 +92,7 @@ class MFEMethod:
         crop = max(size // 4, 32)  # the smallest that five halvings leave something of
         y, x = np.random.default_rng([self.seed, step]).integers(0, max(size - crop, 1), 2)
         window = (..., slice(y, y + crop), slice(x, x + crop))
-        return dict(zip(CRITICS, ((image, output), (image[window], output[window])), strict=True))
+        return dict(zip(DISCRIMINATORS, ((image, output), (image[window], output[window])), strict=True))
 
     def _step_discriminators(self, views: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
         losses = {}

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from spl.config.methods import RFRLossWeights
-from spl.teachers.perception import Perceive
+from spl.teachers.perception import FeatureExtractor
 from spl.tensors.compositing import composite
 from spl.training.losses import perceptual_loss, style_loss, total_variation
 from spl.training.precision import Autocast
@@ -32,7 +32,7 @@ class RFRMethod:
         generator: nn.Module,
         optimizer: Optimizer,
         losses: RFRLossWeights,
-        perceive: Perceive,
+        perceive: FeatureExtractor,
         norm_steps: int | None = None,
         autocast: Autocast = nullcontext,
     ) -> None:
