@@ -6,10 +6,10 @@ import torch.nn.functional as F
 from spl.models.region_norm import (
     BasicRegionNorm,
     LearnedRegionNorm,
+    fused_conv2d,
     hole_and_valid,
     instance_norm,
     normalise_regions,
-    fused_conv2d,
 )
 
 
