@@ -132,7 +132,7 @@ def test_wrong_shapes_are_named(network, image_shape, mask_shape):
         network(torch.rand(image_shape), torch.zeros(mask_shape))
 
 
-@pytest.mark.parametrize("name", ["spl", "spl_released", "spl_concat", "rn", "rfr"])
+@pytest.mark.parametrize("name", ["spl", "spl_released", "spl_concat", "rn", "rfr", "ec"])
 def test_every_parameter_gets_a_gradient(network, image, mask):
     outputs = network.train()(image, mask)
     sum(output.square().mean() for output in outputs).backward()

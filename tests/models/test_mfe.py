@@ -10,14 +10,10 @@ from spl.models.mfe_layers import FeatureEqualisation, GaussianPooling, Instance
 
 
 @pytest.fixture
-def pair():
-    """Smooth images of 64 x 64 and their holes: inside, half the image, at the border."""
+def pair(mask):
+    """Smooth images of 64 x 64 and their masks."""
     image = F.interpolate(torch.rand(3, 3, 8, 8), size=64, mode="bilinear")
-    mask = torch.zeros(3, 1, 64, 64)
-    mask[0, :, 8:40, 12:44] = 1
-    mask[1, :, :, :32] = 1
-    mask[2, :, 40:, 40:] = 1
-    return image, mask
+    return image, F.interpolate(mask, size=64, mode="nearest")
 
 
 # --- The network ------------------------------------------------------------------------------------------------------
