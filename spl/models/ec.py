@@ -1,7 +1,7 @@
-"""EC: EdgeConnect (Nazeri et al., ICCV Workshops 2019), compared in Figure 5: edges first, then the picture.
+"""EC: EdgeConnect (Nazeri et al., ICCV Workshops 2019), compared in Figure 5: edges first, then the image.
 
 Released code: knazeri/edge-connect@3142579. The two generators have one shape; that of the edges is spectrally
-normalised. Both discriminators are `PatchDiscriminator`: `channels=2` for gray picture and edges, 3 for pictures.
+normalised. Both discriminators are `PatchDiscriminator`: `channels=2` for gray image and edges, 3 for images.
 """
 
 import numpy as np
@@ -24,22 +24,22 @@ from spl.models.spectral_norm import SpectralNorm
 from spl.tensors.compositing import mask_out
 
 LUMA = (0.2125, 0.7154, 0.0721)
-"""Weights of red, green and blue in the gray picture, as in scikit-image."""
+"""Weights of red, green and blue in the gray image, as in scikit-image."""
 
 SIGMA = 2.0
 """Standard deviation of Canny's Gaussian, in pixels."""
 
-# --- Gray pictures and their edges ------------------------------------------------------------------------------------
+# --- Gray images and their edges ------------------------------------------------------------------------------------
 
 
 def gray(image: Tensor) -> Tensor:
-    """Return the luma of pictures. Shape: (B, 3, H, W) to (B, 1, H, W), in the image's range."""
+    """Return the luma of images. Shape: (B, 3, H, W) to (B, 1, H, W), in the image's range."""
     red, green, blue = (image[:, i : i + 1] * weight for i, weight in enumerate(LUMA))
     return red + green + blue
 
 
 def canny_edges(luma: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Find the edges of gray pictures, one by one and on the CPU; no gradient passes.
+    """Find the edges of gray images, one by one and on the CPU; no gradient passes.
 
     Args:
         luma: (B, 1, H, W) in [0, 1].
@@ -47,14 +47,14 @@ def canny_edges(luma: Tensor, valid: Tensor | None = None) -> Tensor:
 
     Returns: (B, 1, H, W) in {0, 1}, with the dtype and on the device of `luma`.
     """
-    pictures = luma[:, 0].detach().double().cpu().numpy()
+    images = luma[:, 0].detach().double().cpu().numpy()
     regions = [None] * len(luma) if valid is None else (valid[:, 0] > 0.5).cpu().numpy()
-    edges = [canny(picture, SIGMA, mask=region) for picture, region in zip(pictures, regions, strict=True)]
+    edges = [canny(image, SIGMA, mask=region) for image, region in zip(images, regions, strict=True)]
     return torch.from_numpy(np.stack(edges))[:, None].to(luma)
 
 
 def canny_edges_of(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Find the edges of a whole colour picture, for data loaders. Shape: RGB (H, W, 3) in 0..255 to (H, W)."""
+    """Find the edges of a whole colour image, for data loaders. Shape: RGB (H, W, 3) in 0..255 to (H, W)."""
     return canny(image / 255 @ np.array(LUMA), SIGMA)
 
 
@@ -92,7 +92,7 @@ class EncoderDecoder(nn.Module):
 
 
 class EdgeGenerator(nn.Module):
-    """G1 (EC section 3.1): the edges of the whole picture, from the picture and the edges around the hole.
+    """G1 (EC section 3.1): the edges of the whole image, from the image and the edges around the hole.
 
     The published sizes, width 64 and 8 blocks, give 10,761,089 parameters.
     """
@@ -112,7 +112,7 @@ class EdgeGenerator(nn.Module):
 
 
 class InpaintGenerator(nn.Module):
-    """G2 (EC section 3.2): the picture, from what is around the hole and the edges of the whole.
+    """G2 (EC section 3.2): the image, from what is around the hole and the edges of the whole.
 
     The published sizes, width 64 and 8 blocks, give 10,774,595 parameters.
     """
@@ -156,7 +156,7 @@ class EdgeConnect(nn.Module):
         return self.inpaint_generator(image, mask, self.edges(image, mask))  # (B, 3, H, W)
 
     def edges(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Predict the edges (B, 1, H, W) in [0, 1] of the whole picture from what `forward` is given."""
+        """Predict the edges (B, 1, H, W) in [0, 1] of the whole image from what `forward` is given."""
         luma = gray(image)  # (B, 1, H, W)
         return self.edge_generator(luma, canny_edges(luma, valid=1 - mask), mask)
 

@@ -14,7 +14,7 @@ Gamma = Literal["gamma", "one_plus_gamma"]
 
 
 def check_inputs(image: Tensor, mask: Tensor, *, multiple_of: int) -> None:
-    """Stop before a convolution fails with a puzzling message.
+    """Check shapes before a convolution fails with a puzzling message.
 
     Raises: DataError unless image is (B, 3, H, W), mask (B, 1, H, W), H and W multiples of `multiple_of`.
     """
@@ -27,7 +27,7 @@ def check_inputs(image: Tensor, mask: Tensor, *, multiple_of: int) -> None:
     if image.shape[2] % multiple_of or image.shape[3] % multiple_of:
         raise DataError(
             f"Expected height and width to be multiples of {multiple_of}, got {image.shape[2]} x {image.shape[3]}. "
-            "Resize or crop the pictures."
+            "Resize or crop the images."
         )
 
 
@@ -91,7 +91,7 @@ class ImageEncoder(nn.Module):
 
 
 class UpsamplingDecoder(nn.Module):
-    """G's last part: two pixel-shuffle steps with learned region norm, then the picture in [0, 1]."""
+    """G's last part: two pixel-shuffle steps with learned region norm, then the image in [0, 1]."""
 
     def __init__(self, *, width: int, statistics: Statistics) -> None:
         super().__init__()

@@ -139,13 +139,13 @@ class MFE(nn.Module):
 
         Shapes: image (B, 3, S, S) in [0, 1], S the image size it was built for; mask (B, 1, S, S), 1 = hole.
         Returns: output (B, 3, S, S) in [0, 1], not composited; what structure and texture features show, small
-            pictures (B, 3, g, g) in [-1, 1] for the auxiliary losses.
+            images (B, 3, g, g) in [-1, 1] for the auxiliary losses.
         Raises: DataError if a shape is wrong.
         """
         self.check_inputs(image, mask)
-        picture = 2 * mask_out(image, mask, fill=self.fill) - 1  # the authors' range is [-1, 1]
+        masked_image = 2 * mask_out(image, mask, fill=self.fill) - 1  # the authors' range is [-1, 1]
         valid = (1 - mask).expand(-1, 3, -1, -1)
-        features = self.encoder(torch.cat([picture, valid], dim=1))  # (B, ., S/2, S/2) and so on
+        features = self.encoder(torch.cat([masked_image, valid], dim=1))  # (B, ., S/2, S/2) and so on
         features, structure_head, texture_head = self.equalisation(features, mask)
         return (self.decoder(features) + 1) / 2, structure_head, texture_head
 
@@ -166,7 +166,7 @@ def build_mfe(
     """Compose an MFE generator, initialised like the original; the defaults give its 130,316,070 parameters.
 
     Args:
-        image_size: side of the pictures; it decides the depth.
+        image_size: side of the images; it decides the depth.
         width: channels of the first convolution.
         blocks: residual blocks at the deepest level.
         feature_mask: which features count as valid, see `MFEEqualisation.valid_map`.
@@ -185,11 +185,11 @@ def build_mfe(
     return generator
 
 
-# --- The critics ------------------------------------------------------------------------------------------------------
+# --- The discriminator ------------------------------------------------------------------------------------------------
 
 
 class MFEDiscriminator(nn.Module):
-    """Judge patches, of whole pictures or of crops: five spectrally normalised convolutions, logits.
+    """Judge patches, of whole images or of crops: five spectrally normalised convolutions, logits.
 
     The published width of 64 gives 2,764,737 parameters.
     """

@@ -158,7 +158,7 @@ class FeatureEqualisation(nn.Module):
         """Shapes: x (B, C, g, g); returns the same.
 
         As in the released code, both results, whose rows are positions and whose columns are channels, are read row
-        by row as if they were C maps. A transposition would be the natural thing, and give other pictures.
+        by row as if they were C maps. A transposition would be the natural thing, and give other images.
         """
         attention = torch.sigmoid(self.excite(F.relu(self.squeeze(x.mean((2, 3), keepdim=True)))))  # (B, C, 1, 1)
         positions = (x * attention).permute(0, 2, 3, 1).contiguous()  # (B, g, g, C)
@@ -170,7 +170,7 @@ class FeatureEqualisation(nn.Module):
 
 
 class MFEEncoder(nn.Module):
-    """Halve the picture 2n times; residual blocks at the deepest level."""
+    """Halve the image 2n times; residual blocks at the deepest level."""
 
     def __init__(self, *, levels: int, width: int, blocks: int) -> None:
         super().__init__()
@@ -181,7 +181,7 @@ class MFEEncoder(nn.Module):
         self.blocks = nn.Sequential(*(NormResidualBlock(channels[-1], norm, bias=False) for _ in range(blocks)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Shapes: x (B, 6, H, W), picture and three times the valid mask; returns (B, ., H/2, W/2) and so on.
+        """Shapes: x (B, 6, H, W), image and three times the valid mask; returns (B, ., H/2, W/2) and so on.
 
         All but the deepest map are returned activated, because the authors activate in place.
         """

@@ -7,7 +7,7 @@ For region r with n_r of the N positions, mean mu_r and biased variance v_r, eve
 The factor N / n_r is the original's (it normalises a map whose other region is filled with mu_r) and matters where
 a region is small. An empty region contributes nothing. The statistics are those of one sample and channel
 (`statistics="instance"`, SPL) or pool over the batch as well (`"batch"`, RN); there are no running ones, so RN's
-output for a picture depends on its batch in evaluation too.
+output for an image depends on its batch in evaluation too.
 """
 
 from typing import Any, Literal

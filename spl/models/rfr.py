@@ -71,7 +71,7 @@ def upsample(in_channels: int, out_channels: int) -> ConvNorm:
 
 
 class Memory(NamedTuple):
-    """What one round hands to the next."""
+    """State that one round hands to the next."""
 
     scores: Tensor
     """(B, N, h, w): attention of every position to all N = h w keys."""

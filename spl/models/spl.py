@@ -27,7 +27,7 @@ Fusion = Literal["gamma", "one_plus_gamma", "concat"]
 
 
 class DenseBody(nn.Module):
-    """What the released code has in place of the paper's residual blocks.
+    """The released code's substitute for the paper's residual blocks.
 
     A convolution, residual dense blocks whose outputs are fused together, a skip around all that, residual blocks.
     """
@@ -125,7 +125,7 @@ class ConcatFusion(nn.Module):
 
 
 class ImageDecoder(nn.Module):
-    """Fuses image features with the semantic prior, then draws the picture (section 3.3)."""
+    """Fuses image features with the semantic prior, then draws the image (section 3.3)."""
 
     def __init__(self, *, fusion: nn.Module, upsampling: nn.Module) -> None:
         super().__init__()

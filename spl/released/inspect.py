@@ -1,4 +1,4 @@
-"""What a weight file is, and whether it fits."""
+"""The layout of a weight file, and whether it fits."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from spl.weights.layouts import recognise
 
 
 class Inspection(NamedTuple):
-    """What was found in a file."""
+    """Findings about a file."""
 
     fits: bool
     report: str

@@ -1,4 +1,4 @@
-"""What authors have released, by layout: the networks in their published sizes, and how the files hold them."""
+"""Released networks by layout: their published sizes, and the form of their files."""
 
 import re
 from collections.abc import Callable
@@ -38,10 +38,10 @@ class Published:
 
     release: Release
     builds: dict[str, Build]
-    """By what sets a variant apart."""
+    """By the words that tell a variant from the others."""
     rules: Rules
     use: str = ""
-    """Where `params.yaml` takes the file."""
+    """Place of the file in `params.yaml`."""
     prefix: tuple[str, str] = ("", "")
     """Regular expression of what may stand before a key, and what takes its place."""
     others: str = "$^"

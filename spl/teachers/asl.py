@@ -14,7 +14,7 @@ def asymmetric_loss(
 
         -y (1 - p)^gamma_positive log p - (1 - y) p_m^gamma_negative log(1 - p_m)
 
-    Shapes: logits (B, L); targets (B, L) in {0, 1}; returns (), the sum over labels and the mean over pictures.
+    Shapes: logits (B, L); targets (B, L) in {0, 1}; returns (), the sum over labels and the mean over images.
     Paper: ASL Eqs. 4, 5 and 7, where the teacher uses gamma_positive 0, gamma_negative 4, margin 0.05. Both gammas and
     the margin at 0 give binary cross entropy. The gradient runs through the focusing factors too.
     """

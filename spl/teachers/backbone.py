@@ -14,7 +14,7 @@ from spl.weights.files import read_state
 from spl.weights.fit import fill
 
 ENLARGED = 8
-"""Stride at which a picture enlarged twice (I') gives a map of H/4."""
+"""Stride at which an image enlarged twice (I') gives a map of H/4."""
 
 
 class BackboneTeacher(FrozenTeacher):
@@ -54,9 +54,9 @@ class BackboneTeacher(FrozenTeacher):
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:
-        """Scale the picture so that its map has an eighth of the given size, and return that map.
+        """Scale the image so that its map has an eighth of the given size, and return that map.
 
-        Shapes: image (B, 3, H, W), RGB in [0, 1], H and W multiples of 8; returns (B, d, H/8, W/8). The picture is
+        Shapes: image (B, 3, H, W), RGB in [0, 1], H and W multiples of 8; returns (B, d, H/8, W/8). The image is
         normalised by the mean and standard deviation of the model's own training.
         """
         if self._scale != 1:

@@ -102,33 +102,22 @@ def test_without_a_hole_and_all_hole(network, image, hole):
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "message"),
+    ("name", "image_shape", "mask_shape", "message"),
     [
-        ("spl", (30, 32), "multiples of 4, got 30 x 32"),
-        ("rn", (30, 32), "multiples of 4, got 30 x 32"),
-        ("ec", (30, 32), "multiples of 4, got 30 x 32"),
-        ("rfr", (40, 32), "multiples of 16, got 40 x 32"),
-        ("mfe", (16, 16), r"\(B, 3, 32, 32\).*got image \(1, 3, 16, 16\) and mask \(1, 1, 16, 16\)"),
+        ("spl", (1, 3, 30, 32), (1, 1, 30, 32), "multiples of 4, got 30 x 32"),
+        ("rn", (1, 3, 30, 32), (1, 1, 30, 32), "multiples of 4, got 30 x 32"),
+        ("ec", (1, 3, 30, 32), (1, 1, 30, 32), "multiples of 4, got 30 x 32"),
+        ("rfr", (1, 3, 40, 32), (1, 1, 40, 32), "multiples of 16, got 40 x 32"),
+        ("mfe", (1, 3, 16, 16), (1, 1, 16, 16), r"Expected image \(B, 3, 32, 32\).*got image \(1, 3, 16, 16\)"),
+        ("mfe", (2, 3, 32, 32), (1, 1, 32, 32), r"got image \(2, 3, 32, 32\) and mask \(1, 1, 32, 32\)"),
+        ("spl", (1, 3, 32, 32), (1, 3, 32, 32), r"and mask \(1, 3, 32, 32\)"),
+        ("spl", (2, 3, 32, 32), (1, 1, 32, 32), r"got image \(2, 3, 32, 32\)"),
+        ("spl", (1, 1, 32, 32), (1, 1, 32, 32), r"got image \(1, 1, 32, 32\)"),
+        ("spl", (3, 32, 32), (1, 32, 32), r"got image \(3, 32, 32\)"),
     ],
 )
-def test_wrong_size_is_named(network, size, message):
+def test_wrong_shapes_are_named(network, image_shape, mask_shape, message):
     with pytest.raises(DataError, match=message):
-        network(torch.rand(1, 3, *size), torch.zeros(1, 1, *size))
-
-
-@pytest.mark.parametrize("name", ["spl", "mfe"])
-@pytest.mark.parametrize(
-    ("image_shape", "mask_shape"),
-    [
-        ((1, 3, 32, 32), (1, 3, 32, 32)),
-        ((1, 3, 32, 32), (1, 1, 64, 64)),
-        ((2, 3, 32, 32), (1, 1, 32, 32)),
-        ((1, 1, 32, 32), (1, 1, 32, 32)),
-        ((3, 32, 32), (1, 32, 32)),
-    ],
-)
-def test_wrong_shapes_are_named(network, image_shape, mask_shape):
-    with pytest.raises(DataError, match=r"Expected .* got"):
         network(torch.rand(image_shape), torch.zeros(mask_shape))
 
 

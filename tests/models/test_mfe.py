@@ -65,14 +65,6 @@ def test_feature_masks_differ_where_there_is_a_hole(pair):
     torch.testing.assert_close(network(image, empty)[0], of_empty)
 
 
-def test_memory_format_does_not_matter(pair):
-    image, mask = pair
-    network = build_mfe(image_size=64, width=8)
-    expected = network(image, mask)[0]
-    channels_last = network.to(memory_format=torch.channels_last)(image, mask)[0]
-    torch.testing.assert_close(channels_last, expected, atol=1e-4, rtol=1e-4)
-
-
 def test_gradients_reach_all_but_the_mask_convolutions(pair):
     network = build_mfe(image_size=64, width=8)
     nn.init.ones_(network.equalisation.equalise.squeeze.bias)  # its few hidden units are alive

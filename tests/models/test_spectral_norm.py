@@ -63,10 +63,3 @@ def test_agrees_with_pytorchs_hook(image, kind):
         torch.testing.assert_close(parameter.grad, theirs[name].grad)
     torch.testing.assert_close(ours.state_dict(), dict(hooked.state_dict()))
     torch.testing.assert_close(ours.eval()(image), hooked.eval()(image))
-
-
-def test_transposed_vectors_have_the_outputs_first():
-    conv = SpectralNorm(nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1))
-    assert conv.weight_orig.shape == (4, 6, 3, 3)
-    assert conv.weight_u.shape == (6,)
-    assert conv.weight_v.shape == (4 * 9,)

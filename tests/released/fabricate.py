@@ -99,7 +99,7 @@ def small(recipe, tmp_path, seed=0, **changes):
 
 
 def states_of(recipe, generator):
-    """What the authors' files hold of a generator: a state dict in their keys for each network."""
+    """A generator as the authors' files hold it: a state dict in their keys for each network."""
     parts = zip(FILES[recipe], PARTS[recipe].items(), strict=True)
     return {
         network: in_their_keys(generator.get_submodule(part), PUBLISHED[layout].rules)
@@ -122,7 +122,7 @@ def adam_state():
 
 
 def contents(recipe, states):
-    """What `torch.save` is given for each of a recipe's files, by file name.
+    """The object that `torch.save` is given for each of a recipe's files, by file name.
 
     SPL and RN save their whole training module under DataParallel; RFR its generator and optimiser; EdgeConnect its
     generators one by one; MFE's released files are plain state dicts.

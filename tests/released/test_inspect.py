@@ -1,5 +1,4 @@
-"""What a weight file is: every released layout at its published size, misfits, strangers, and runs of this project."""
-
+"""Inspection of weight files: every released layout at its published size, misfits, strangers, and our own runs."""
 
 import pytest
 import torch
@@ -65,8 +64,8 @@ def test_the_report_tells_the_variant_and_where_the_file_goes(tmp_path):
 
 
 def training_module(recipe):
-    critic = with_copies(published_state(Layout.DISCRIMINATOR))
-    states = {"generator": published_state(Layout[recipe.upper()]), "discriminator": critic}
+    discriminator = with_copies(published_state(Layout.DISCRIMINATOR))
+    states = {"generator": published_state(Layout[recipe.upper()]), "discriminator": discriminator}
     (content,) = contents(recipe, states).values()
     return content | {"tresnet_xL_hold.body.conv1.0.weight": torch.zeros(1)}
 
