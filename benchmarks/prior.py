@@ -29,7 +29,8 @@ from spl.models.build import as_inpainter, load_generator
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.spl import SPL, build_spl
 from spl.steps.settings import RunSettings
-from spl.teachers.build import FrozenTeacher, load_teacher
+from spl.teachers.build import load_teacher
+from spl.teachers.frozen import FrozenTeacher
 from spl.tensors.compositing import mask_out
 from spl.tensors.loaders import InpaintingStream, TestPairs
 from spl.training.distributed import World

@@ -11,7 +11,7 @@ import torch
 from spl.config.load import load_params
 from spl.steps.settings import RunSettings, TeacherSettings
 from spl.teachers.build import build_teacher
-from spl.teachers.perception import load_perception
+from spl.teachers.perception import load_feature_extractor
 from spl.tensors.device import pick_device
 from spl.training.build import build_method
 from spl.training.context import TrainingContext
@@ -47,7 +47,7 @@ def measure(run: RunSettings, device: torch.device, steps: int) -> str:
         steps_per_epoch=steps,  # EdgeConnect's first stage lasts at least an epoch
         seed=0,
         teacher=teacher,
-        perceive=load_perception(run, perceptual, device),
+        perceive=load_feature_extractor(run, perceptual, device),
     )
     method = build_method(recipe, context)
     image = torch.rand(recipe.training.batch_size, 3, size, size, device=device)

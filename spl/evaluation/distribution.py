@@ -17,7 +17,7 @@ from spl.weights.files import read_state
 SUBSETS = 100
 SUBSET_SIZE = 1000
 
-Perceive = Callable[[Tensor], np.ndarray]
+FeatureExtractor = Callable[[Tensor], np.ndarray]
 """image (B, 3, H, W) uint8 -> features (B, 2048) float32."""
 
 
@@ -76,7 +76,7 @@ def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
     return float(within(_kernel(x, x)) + within(_kernel(y, y)) - 2 * _kernel(x, y).mean())
 
 
-def load_inception(folder: Path, device: torch.device) -> Perceive:
+def load_inception(folder: Path, device: torch.device) -> FeatureExtractor:
     """Read the Inception of FID's authors, ported to PyTorch; it resizes pictures to 299 x 299 by itself.
 
     Raises: CheckpointError if the file is missing, damaged or another one.

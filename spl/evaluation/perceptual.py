@@ -13,7 +13,7 @@ from tqdm import tqdm
 from spl.common.tables import read_table
 from spl.config.experiment import PerceptualMetric
 from spl.data.stored import FilledImages, PreparedImages
-from spl.evaluation.distribution import Perceive, fid, kid, load_inception
+from spl.evaluation.distribution import FeatureExtractor, fid, kid, load_inception
 from spl.evaluation.lpips import LPIPS, load_lpips
 from spl.steps.settings import PerceptualSettings
 from spl.tensors.device import pick_device
@@ -69,7 +69,7 @@ def _measure_distances(network: LPIPS, pictures: FilledPictures, device: torch.d
     return torch.cat(found).double().cpu().numpy()
 
 
-def _extract_features(perceive: Perceive, pictures: FilledPictures) -> tuple[np.ndarray, np.ndarray]:
+def _extract_features(perceive: FeatureExtractor, pictures: FilledPictures) -> tuple[np.ndarray, np.ndarray]:
     """Return the features of all filled pictures and of all images, (N, 2048) each."""
     batches = tqdm(DataLoader(pictures, batch_size=BATCH_SIZE), desc="inception", unit="batch", disable=None)
     found = [(perceive(composited), perceive(image)) for composited, image in batches]

@@ -6,14 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spl.models.spectral_norm import SpectralNormConv2d
+from spl.models.spectral_norm import SpectralNorm
 
 
 class PatchDiscriminator(nn.Module):
     """Judge overlapping patches: five spectrally normalised convolutions, probabilities of being real.
 
-    The published width of 64 gives 2,763,776 parameters. `channels` are those of the input: a picture's three, or two
-    for EdgeConnect's gray picture with its edges.
+    The published width of 64 gives 2,763,776 parameters. `channels` are the input's: an image's three, or two for
+    EdgeConnect's gray image with its edges.
     """
 
     def __init__(self, *, width: int = 64, channels: int = 3) -> None:
@@ -21,8 +21,8 @@ class PatchDiscriminator(nn.Module):
         widths = [channels, width, 2 * width, 4 * width, 8 * width, 1]
         strides = [2, 2, 2, 1, 1]
         self.convs = nn.ModuleList(
-            SpectralNormConv2d(inputs, outputs, 4, stride=stride, padding=1)
-            for (inputs, outputs), stride in zip(pairwise(widths), strides, strict=True)
+            SpectralNorm(nn.Conv2d(*pair, 4, stride, padding=1, bias=False))
+            for pair, stride in zip(pairwise(widths), strides, strict=True)
         )
 
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -1,7 +1,7 @@
-"""EC: EdgeConnect (Nazeri et al., ICCV Workshops 2019), compared in Figure 5: edges first, then the picture.
+"""EC: EdgeConnect (Nazeri et al., ICCV Workshops 2019), compared in Figure 5: edges first, then the image.
 
 Released code: knazeri/edge-connect@3142579. The two generators have one shape; that of the edges is spectrally
-normalised. Both discriminators are `PatchDiscriminator`: `channels=2` for gray picture and edges, 3 for pictures.
+normalised. Both discriminators are `PatchDiscriminator`: `channels=2` for gray image and edges, 3 for images.
 """
 
 import numpy as np
@@ -11,28 +11,35 @@ from numpy.typing import NDArray
 from skimage.feature import canny
 from torch import Tensor, nn
 
-from spl.models.layers import check_inputs
+from spl.models.layers import (
+    NormResidualBlock,
+    check_inputs,
+    downsample_conv,
+    initialise_normal,
+    reflect_conv,
+    upsample_conv,
+)
 from spl.models.region_norm import instance_norm
-from spl.models.spectral_norm import SpectralNormConv2d, SpectralNormConvTranspose2d
+from spl.models.spectral_norm import SpectralNorm
 from spl.tensors.compositing import mask_out
 
 LUMA = (0.2125, 0.7154, 0.0721)
-"""Weights of red, green and blue in the gray picture, as in scikit-image."""
+"""Weights of red, green and blue in the gray image, as in scikit-image."""
 
 SIGMA = 2.0
 """Standard deviation of Canny's Gaussian, in pixels."""
 
-# --- Gray pictures and their edges ------------------------------------------------------------------------------------
+# --- Gray images and their edges ------------------------------------------------------------------------------------
 
 
 def gray(image: Tensor) -> Tensor:
-    """Return the luma of pictures. Shape: (B, 3, H, W) to (B, 1, H, W), in the image's range."""
+    """Return the luma of images. Shape: (B, 3, H, W) to (B, 1, H, W), in the image's range."""
     red, green, blue = (image[:, i : i + 1] * weight for i, weight in enumerate(LUMA))
     return red + green + blue
 
 
 def canny_edges(luma: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Find the edges of gray pictures, one by one and on the CPU; no gradient passes.
+    """Find the edges of gray images, one by one and on the CPU; no gradient passes.
 
     Args:
         luma: (B, 1, H, W) in [0, 1].
@@ -40,92 +47,52 @@ def canny_edges(luma: Tensor, valid: Tensor | None = None) -> Tensor:
 
     Returns: (B, 1, H, W) in {0, 1}, with the dtype and on the device of `luma`.
     """
-    pictures = luma[:, 0].detach().double().cpu().numpy()
+    images = luma[:, 0].detach().double().cpu().numpy()
     regions = [None] * len(luma) if valid is None else (valid[:, 0] > 0.5).cpu().numpy()
-    edges = [canny(picture, SIGMA, mask=region) for picture, region in zip(pictures, regions, strict=True)]
+    edges = [canny(image, SIGMA, mask=region) for image, region in zip(images, regions, strict=True)]
     return torch.from_numpy(np.stack(edges))[:, None].to(luma)
 
 
 def canny_edges_of(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Find the edges of a whole colour picture, for data loaders. Shape: RGB (H, W, 3) in 0..255 to (H, W)."""
+    """Find the edges of a whole colour image, for data loaders. Shape: RGB (H, W, 3) in 0..255 to (H, W)."""
     return canny(image / 255 @ np.array(LUMA), SIGMA)
 
 
 # --- Generators -------------------------------------------------------------------------------------------------------
 
 
-def conv(
-    inputs: int,
-    outputs: int,
-    kernel: int,
-    *,
-    spectral: bool,
-    stride: int = 1,
-    padding: int,
-    dilation: int = 1,
-    reflect: bool = False,
-    bias: bool = True,
-) -> nn.Module:
-    """Build a convolution, spectrally normalised or plain."""
-    if spectral:
-        return SpectralNormConv2d(
-            inputs, outputs, kernel, stride=stride, padding=padding, dilation=dilation, reflect=reflect, bias=bias
-        )
-    mode = "reflect" if reflect else "zeros"
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=bias, padding_mode=mode)
-
-
-def growing_conv(inputs: int, outputs: int, *, spectral: bool) -> nn.Module:
-    """Build a transposed convolution that doubles height and width."""
-    if spectral:
-        return SpectralNormConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
-    return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
-
-
-class DilatedResidualBlock(nn.Module):
-    """x + IN(conv(ReLU(IN(conv(x))))), the first convolution dilated by two; no bias where spectrally normalised."""
-
-    def __init__(self, channels: int, *, spectral: bool) -> None:
-        super().__init__()
-        sizes = (channels, channels, 3)
-        self.conv1 = conv(*sizes, spectral=spectral, padding=2, dilation=2, reflect=True, bias=not spectral)
-        self.conv2 = conv(*sizes, spectral=spectral, padding=1, reflect=True, bias=not spectral)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (B, C, H, W); returns the same."""
-        y = F.relu(instance_norm(self.conv1(x)))
-        return x + instance_norm(self.conv2(y))
-
-
 class EncoderDecoder(nn.Module):
     """Halve twice, dilated residual blocks, double twice: the body of both generators, without a last activation.
 
-    With `spectral` every convolution but the last is spectrally normalised.
+    With `spectral` every convolution but the last is spectrally normalised, and those of the blocks have no biases.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, width: int, blocks: int, spectral: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, width: int, blocks: int, spectral: bool) -> None:
         super().__init__()
-        self.conv1 = conv(inputs, width, 7, spectral=spectral, padding=3, reflect=True)
-        self.conv2 = conv(width, 2 * width, 4, spectral=spectral, stride=2, padding=1)
-        self.conv3 = conv(2 * width, 4 * width, 4, spectral=spectral, stride=2, padding=1)
-        self.blocks = nn.Sequential(*(DilatedResidualBlock(4 * width, spectral=spectral) for _ in range(blocks)))
-        self.up1 = growing_conv(4 * width, 2 * width, spectral=spectral)
-        self.up2 = growing_conv(2 * width, width, spectral=spectral)
-        self.last_conv = conv(width, outputs, 7, spectral=False, padding=3, reflect=True)
+        wrap = SpectralNorm if spectral else nn.Identity()
+        self.conv1 = wrap(reflect_conv(in_channels, width, 7))
+        self.conv2 = wrap(downsample_conv(width, 2 * width))
+        self.conv3 = wrap(downsample_conv(2 * width, 4 * width))
+        self.blocks = nn.Sequential(
+            *(NormResidualBlock(4 * width, lambda: instance_norm, wrap=wrap, bias=not spectral) for _ in range(blocks))
+        )
+        self.up1 = wrap(upsample_conv(4 * width, 2 * width))
+        self.up2 = wrap(upsample_conv(2 * width, width))
+        self.last_conv = reflect_conv(width, out_channels, 7)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (B, inputs, H, W), H and W multiples of 4; returns (B, outputs, H, W)."""
+        """Shapes: x (B, in_channels, H, W), H and W multiples of 4; returns (B, out_channels, H, W)."""
         x = F.relu(instance_norm(self.conv1(x)))  # (B, w, H, W)
         x = F.relu(instance_norm(self.conv2(x)))  # (B, 2w, H/2, W/2)
         x = F.relu(instance_norm(self.conv3(x)))  # (B, 4w, H/4, W/4)
         x = self.blocks(x)  # (B, 4w, H/4, W/4)
         x = F.relu(instance_norm(self.up1(x)))  # (B, 2w, H/2, W/2)
         x = F.relu(instance_norm(self.up2(x)))  # (B, w, H, W)
-        return self.last_conv(x)  # (B, outputs, H, W)
+        return self.last_conv(x)  # (B, out_channels, H, W)
 
 
 class EdgeGenerator(nn.Module):
-    """G1 (EC section 3.1): the edges of the whole picture, from the picture and the edges around the hole.
+    """G1 (EC section 3.1): the edges of the whole image, from the image and the edges around the hole.
 
     The published sizes, width 64 and 8 blocks, give 10,761,089 parameters.
     """
@@ -145,7 +112,7 @@ class EdgeGenerator(nn.Module):
 
 
 class InpaintGenerator(nn.Module):
-    """G2 (EC section 3.2): the picture, from what is around the hole and the edges of the whole.
+    """G2 (EC section 3.2): the image, from what is around the hole and the edges of the whole.
 
     The published sizes, width 64 and 8 blocks, give 10,774,595 parameters.
     """
@@ -189,22 +156,9 @@ class EdgeConnect(nn.Module):
         return self.inpaint_generator(image, mask, self.edges(image, mask))  # (B, 3, H, W)
 
     def edges(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Predict the edges (B, 1, H, W) in [0, 1] of the whole picture from what `forward` is given."""
+        """Predict the edges (B, 1, H, W) in [0, 1] of the whole image from what `forward` is given."""
         luma = gray(image)  # (B, 1, H, W)
         return self.edge_generator(luma, canny_edges(luma, valid=1 - mask), mask)
-
-
-@torch.no_grad()
-def initialise_ec(module: nn.Module) -> None:
-    """Initialise like the original: weights normal with standard deviation 0.02, biases zero.
-
-    Reaches the weights behind spectral normalisation; applies to EC's discriminators as well, which have no biases.
-    """
-    for name, parameter in module.named_parameters():
-        if name.endswith("bias"):
-            nn.init.zeros_(parameter)
-        else:
-            nn.init.normal_(parameter, std=0.02)
 
 
 def build_ec(*, width: int = 64, blocks: int = 8) -> EdgeConnect:
@@ -213,5 +167,5 @@ def build_ec(*, width: int = 64, blocks: int = 8) -> EdgeConnect:
         edge_generator=EdgeGenerator(width=width, blocks=blocks),
         inpaint_generator=InpaintGenerator(width=width, blocks=blocks),
     )
-    initialise_ec(network)
+    initialise_normal(network)
     return network

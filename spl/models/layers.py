@@ -1,5 +1,6 @@
-"""Layers that SPL and RN share: image encoder, up-sampling decoder, residual blocks and SPADE."""
+"""Layers that several methods share: convolutions, image encoder, up-sampling decoder, residual blocks and SPADE."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -7,13 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spl.common.errors import DataError
-from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm, Statistics, instance_norm, twin_conv
+from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm, Statistics, fused_conv2d, instance_norm
 
 Gamma = Literal["gamma", "one_plus_gamma"]
 
 
 def check_inputs(image: Tensor, mask: Tensor, *, multiple_of: int) -> None:
-    """Stop before a convolution fails with a puzzling message.
+    """Check shapes before a convolution fails with a puzzling message.
 
     Raises: DataError unless image is (B, 3, H, W), mask (B, 1, H, W), H and W multiples of `multiple_of`.
     """
@@ -26,19 +27,42 @@ def check_inputs(image: Tensor, mask: Tensor, *, multiple_of: int) -> None:
     if image.shape[2] % multiple_of or image.shape[3] % multiple_of:
         raise DataError(
             f"Expected height and width to be multiples of {multiple_of}, got {image.shape[2]} x {image.shape[3]}. "
-            "Resize or crop the pictures."
+            "Resize or crop the images."
         )
 
 
-def reflect_conv(inputs: int, outputs: int, kernel: int, *, dilation: int = 1) -> nn.Conv2d:
+def reflect_conv(
+    in_channels: int, out_channels: int, kernel: int, *, dilation: int = 1, bias: bool = True
+) -> nn.Conv2d:
     """Build a convolution that keeps the size by reflecting the border."""
     padding = dilation * (kernel - 1) // 2
-    return nn.Conv2d(inputs, outputs, kernel, padding=padding, dilation=dilation, padding_mode="reflect")
+    return nn.Conv2d(
+        in_channels, out_channels, kernel, padding=padding, dilation=dilation, bias=bias, padding_mode="reflect"
+    )
 
 
-def shrinking_conv(inputs: int, outputs: int) -> nn.Conv2d:
+def downsample_conv(in_channels: int, out_channels: int, *, bias: bool = True) -> nn.Conv2d:
     """Build a convolution that halves height and width."""
-    return nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)
+    return nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=bias)
+
+
+def upsample_conv(in_channels: int, out_channels: int, *, bias: bool = True) -> nn.ConvTranspose2d:
+    """Build a transposed convolution that doubles height and width."""
+    return nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=bias)
+
+
+@torch.no_grad()
+def initialise_normal(module: nn.Module) -> None:
+    """Initialise as EdgeConnect and MFE do: weights N(0, 0.02), biases zero, scales of norms one.
+
+    Reaches the weights behind spectral normalisation, so it serves the discriminators too. MFE's frozen mask
+    convolutions get random weights as well: the paper has ones there, the released initialiser does not.
+    """
+    for name, parameter in module.named_parameters():
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=0.02)
+        else:
+            nn.init.constant_(parameter, 0 if name.endswith("bias") else 1)
 
 
 # --- Encoder and decoder ----------------------------------------------------------------------------------------------
@@ -54,9 +78,9 @@ class ImageEncoder(nn.Module):
         super().__init__()
         self.conv1 = reflect_conv(3, width, 7)
         self.norm1 = BasicRegionNorm(width, statistics=statistics)
-        self.conv2 = shrinking_conv(width, 2 * width)
+        self.conv2 = downsample_conv(width, 2 * width)
         self.norm2 = BasicRegionNorm(2 * width, statistics=statistics)
-        self.conv3 = shrinking_conv(2 * width, 4 * width)
+        self.conv3 = downsample_conv(2 * width, 4 * width)
         self.norm3 = BasicRegionNorm(4 * width, statistics=statistics)
 
     def forward(self, masked_image: Tensor, mask: Tensor) -> Tensor:
@@ -67,7 +91,7 @@ class ImageEncoder(nn.Module):
 
 
 class UpsamplingDecoder(nn.Module):
-    """G's last part: two pixel-shuffle steps with learned region norm, then the picture in [0, 1]."""
+    """G's last part: two pixel-shuffle steps with learned region norm, then the image in [0, 1]."""
 
     def __init__(self, *, width: int, statistics: Statistics) -> None:
         super().__init__()
@@ -98,6 +122,36 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: x (B, C, H, W); returns the same."""
         return x + self.conv2(F.relu(self.conv1(x)))
+
+
+class NormResidualBlock(nn.Module):
+    """x + norm(conv(ReLU(norm(conv(x))))), the first convolution dilated by two, borders reflected.
+
+    Args:
+        channels: of the input and output.
+        norm: returns one of the two norms.
+        wrap: turns a convolution into a normalised one.
+        bias: whether the convolutions have one.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        norm: Callable[[], Callable[[Tensor], Tensor]],
+        *,
+        wrap: Callable[[nn.Conv2d], nn.Module] = nn.Identity(),  # noqa: B008 (without state)
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.conv1 = wrap(reflect_conv(channels, channels, 3, dilation=2, bias=bias))
+        self.norm1 = norm()
+        self.conv2 = wrap(reflect_conv(channels, channels, 3, bias=bias))
+        self.norm2 = norm()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: x (B, C, H, W), H and W at least 3; returns the same."""
+        y = F.relu(self.norm1(self.conv1(x)))
+        return x + self.norm2(self.conv2(y))
 
 
 class ResidualDenseBlock(nn.Module):
@@ -140,7 +194,7 @@ class SPADE(nn.Module):
     def forward(self, x: Tensor, prior: Tensor) -> Tensor:
         """Shapes: x (B, C, H, W); prior (B, c, H, W); returns (B, C, H, W)."""
         hidden = F.relu(self.shared_conv(prior))  # (B, hidden, H, W)
-        gamma, beta = twin_conv(hidden, self.gamma_conv, self.beta_conv)  # (B, C, H, W) each
+        gamma, beta = fused_conv2d(hidden, self.gamma_conv, self.beta_conv)  # (B, C, H, W) each
         return torch.addcmul(beta, instance_norm(x), gamma + self.gamma_offset)
 
 

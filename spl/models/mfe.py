@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spl.common.errors import DataError
+from spl.models.layers import initialise_normal
 from spl.models.mfe_layers import (
     SLOPE,
     ConvNorm,
@@ -24,7 +25,7 @@ from spl.models.mfe_layers import (
     PartialConvStack,
     level_channels,
 )
-from spl.models.spectral_norm import SpectralNormConv2d
+from spl.models.spectral_norm import SpectralNorm
 from spl.tensors.compositing import mask_out
 
 FeatureMask = Literal["all_valid", "nearest"]
@@ -138,13 +139,13 @@ class MFE(nn.Module):
 
         Shapes: image (B, 3, S, S) in [0, 1], S the image size it was built for; mask (B, 1, S, S), 1 = hole.
         Returns: output (B, 3, S, S) in [0, 1], not composited; what structure and texture features show, small
-            pictures (B, 3, g, g) in [-1, 1] for the auxiliary losses.
+            images (B, 3, g, g) in [-1, 1] for the auxiliary losses.
         Raises: DataError if a shape is wrong.
         """
         self.check_inputs(image, mask)
-        picture = 2 * mask_out(image, mask, fill=self.fill) - 1  # the authors' range is [-1, 1]
+        masked_image = 2 * mask_out(image, mask, fill=self.fill) - 1  # the authors' range is [-1, 1]
         valid = (1 - mask).expand(-1, 3, -1, -1)
-        features = self.encoder(torch.cat([picture, valid], dim=1))  # (B, ., S/2, S/2) and so on
+        features = self.encoder(torch.cat([masked_image, valid], dim=1))  # (B, ., S/2, S/2) and so on
         features, structure_head, texture_head = self.equalisation(features, mask)
         return (self.decoder(features) + 1) / 2, structure_head, texture_head
 
@@ -159,30 +160,13 @@ class MFE(nn.Module):
             )
 
 
-@torch.no_grad()
-def initialise_mfe(module: nn.Module) -> None:
-    """Initialise like the original: weights N(0, 0.02), biases zero, scales of the norms one. For the critics as well.
-
-    The frozen mask convolutions get random weights, too: the paper has ones there, the released initialiser does not.
-    """
-    for name, parameter in module.named_parameters():
-        if parameter.ndim > 1:
-            nn.init.normal_(parameter, std=0.02)
-        else:
-            nn.init.constant_(parameter, 0 if name.endswith("bias") else 1)
-
-
 def build_mfe(
-    *,
-    image_size: int = 256,
-    width: int = 64,
-    blocks: int = 4,
-    feature_mask: FeatureMask = "all_valid",
+    *, image_size: int = 256, width: int = 64, blocks: int = 4, feature_mask: FeatureMask = "all_valid"
 ) -> MFE:
     """Compose an MFE generator, initialised like the original; the defaults give its 130,316,070 parameters.
 
     Args:
-        image_size: side of the pictures; it decides the depth.
+        image_size: side of the images; it decides the depth.
         width: channels of the first convolution.
         blocks: residual blocks at the deepest level.
         feature_mask: which features count as valid, see `MFEEqualisation.valid_map`.
@@ -197,15 +181,15 @@ def build_mfe(
         decoder=MFEDecoder(levels=levels, width=width),
         image_size=image_size,
     )
-    initialise_mfe(generator)
+    initialise_normal(generator)
     return generator
 
 
-# --- The critics ------------------------------------------------------------------------------------------------------
+# --- The discriminator ------------------------------------------------------------------------------------------------
 
 
 class MFEDiscriminator(nn.Module):
-    """Judge patches, of whole pictures or of crops: five spectrally normalised convolutions, logits.
+    """Judge patches, of whole images or of crops: five spectrally normalised convolutions, logits.
 
     The published width of 64 gives 2,764,737 parameters.
     """
@@ -214,10 +198,9 @@ class MFEDiscriminator(nn.Module):
         super().__init__()
         channels = [3, width, 2 * width, 4 * width, 8 * width, 1]
         self.convs = nn.ModuleList(
-            SpectralNormConv2d(inputs, outputs, 4, stride=2, padding=1, bias=True)
-            for inputs, outputs in pairwise(channels)
+            SpectralNorm(nn.Conv2d(*pair, 4, stride=2, padding=1)) for pair in pairwise(channels)
         )
-        initialise_mfe(self)
+        initialise_normal(self)
 
     def forward(self, image: Tensor) -> Tensor:
         """Shapes: image (B, 3, H, W) in [-1, 1], at least 32 x 32; returns logits (B, 1, H/32, W/32)."""

@@ -1,13 +1,16 @@
 """Layers of MFE: partial convolution, the equalisation of fused features, encoder and decoder."""
 
+from functools import partial
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spl.models.layers import NormResidualBlock, downsample_conv, upsample_conv
+
 SLOPE = 0.2
-"""Of every leaky ReLU."""
+"""Negative slope of every leaky ReLU."""
 
 
 def level_channels(levels: int, width: int) -> list[int]:
@@ -28,22 +31,18 @@ class InstanceNorm(nn.GroupNorm):
         return super().forward(input.contiguous()).contiguous(memory_format=layout)
 
 
-def halving_conv(inputs: int, outputs: int, *, bias: bool) -> nn.Conv2d:
-    """Build a convolution that halves height and width."""
-    return nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
-
-
 class ConvNorm(nn.Module):
     """Convolution without bias (1x1, or halving the size), instance norm and, if wanted, leaky ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, *, halve: bool = False, activate: bool = True) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, halve: bool = False, activate: bool = True) -> None:
         super().__init__()
-        self.conv = halving_conv(inputs, outputs, bias=False) if halve else nn.Conv2d(inputs, outputs, 1, bias=False)
-        self.norm = InstanceNorm(outputs)
+        conv = downsample_conv if halve else partial(nn.Conv2d, kernel_size=1)
+        self.conv = conv(in_channels, out_channels, bias=False)
+        self.norm = InstanceNorm(out_channels)
         self.activate = activate
 
     def forward(self, x: Tensor, size: int | None = None) -> Tensor:
-        """Shapes: x (B, inputs, h, w); returns (B, outputs, h, w), halved, or bilinearly resized to `size`.
+        """Shapes: x (B, in_channels, h, w); returns (B, out_channels, h, w), halved, or bilinearly resized to `size`.
 
         The authors resize before the convolution, which gives the same where it is 1x1, and costs more.
         """
@@ -52,21 +51,6 @@ class ConvNorm(nn.Module):
             x = F.interpolate(x, size=(size, size), mode="bilinear")
         x = self.norm(x)
         return F.leaky_relu(x, SLOPE) if self.activate else x
-
-
-class DilatedResidualBlock(nn.Module):
-    """x + IN(conv(ReLU(IN(conv(x))))), the first convolution dilated by two, borders reflected."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=2, dilation=2, padding_mode="reflect", bias=False)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=False)
-        self.norm = InstanceNorm(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (B, C, h, w), h and w at least 3; returns the same."""
-        y = F.relu(self.norm(self.conv1(x)))
-        return x + self.norm(self.conv2(y))
 
 
 # --- Partial convolution ----------------------------------------------------------------------------------------------
@@ -174,7 +158,7 @@ class FeatureEqualisation(nn.Module):
         """Shapes: x (B, C, g, g); returns the same.
 
         As in the released code, both results, whose rows are positions and whose columns are channels, are read row
-        by row as if they were C maps. A transposition would be the natural thing, and give other pictures.
+        by row as if they were C maps. A transposition would be the natural thing, and give other images.
         """
         attention = torch.sigmoid(self.excite(F.relu(self.squeeze(x.mean((2, 3), keepdim=True)))))  # (B, C, 1, 1)
         positions = (x * attention).permute(0, 2, 3, 1).contiguous()  # (B, g, g, C)
@@ -186,17 +170,18 @@ class FeatureEqualisation(nn.Module):
 
 
 class MFEEncoder(nn.Module):
-    """Halve the picture 2n times; residual blocks at the deepest level."""
+    """Halve the image 2n times; residual blocks at the deepest level."""
 
     def __init__(self, *, levels: int, width: int, blocks: int) -> None:
         super().__init__()
         channels = level_channels(levels, width)
-        self.convs = nn.ModuleList(halving_conv(*pair, bias=True) for pair in pairwise([6, *channels]))
+        self.convs = nn.ModuleList(downsample_conv(*pair, bias=True) for pair in pairwise([6, *channels]))
         self.norms = nn.ModuleList([*(InstanceNorm(c, affine=True) for c in channels[1:-1]), nn.Identity()])
-        self.blocks = nn.Sequential(*(DilatedResidualBlock(channels[-1]) for _ in range(blocks)))
+        norm = partial(InstanceNorm, channels[-1])
+        self.blocks = nn.Sequential(*(NormResidualBlock(channels[-1], norm, bias=False) for _ in range(blocks)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Shapes: x (B, 6, H, W), picture and three times the valid mask; returns (B, ., H/2, W/2) and so on.
+        """Shapes: x (B, 6, H, W), image and three times the valid mask; returns (B, ., H/2, W/2) and so on.
 
         All but the deepest map are returned activated, because the authors activate in place.
         """
@@ -216,9 +201,7 @@ class MFEDecoder(nn.Module):
         *outputs, deepest = level_channels(levels, width)
         outputs = [*reversed(outputs), 3]
         inputs = [deepest, *(2 * channels for channels in outputs[:-1])]
-        self.convs = nn.ModuleList(
-            nn.ConvTranspose2d(*pair, 4, stride=2, padding=1) for pair in zip(inputs, outputs, strict=True)
-        )
+        self.convs = nn.ModuleList(upsample_conv(*pair) for pair in zip(inputs, outputs, strict=True))
         self.norms = nn.ModuleList(InstanceNorm(channels, affine=True) for channels in outputs[:-1])
 
     def forward(self, features: list[Tensor]) -> Tensor:

@@ -7,7 +7,7 @@ For region r with n_r of the N positions, mean mu_r and biased variance v_r, eve
 The factor N / n_r is the original's (it normalises a map whose other region is filled with mu_r) and matters where
 a region is small. An empty region contributes nothing. The statistics are those of one sample and channel
 (`statistics="instance"`, SPL) or pool over the batch as well (`"batch"`, RN); there are no running ones, so RN's
-output for a picture depends on its batch in evaluation too.
+output for an image depends on its batch in evaluation too.
 """
 
 from typing import Any, Literal
@@ -96,7 +96,7 @@ def hole_and_valid(mask: Tensor) -> Tensor:
     return torch.cat([mask, 1 - mask], dim=1)
 
 
-def twin_conv(x: Tensor, first: nn.Conv2d, second: nn.Conv2d) -> tuple[Tensor, ...]:
+def fused_conv2d(x: Tensor, first: nn.Conv2d, second: nn.Conv2d) -> tuple[Tensor, ...]:
     """Run two equally shaped convolutions over the same input as one, which small ones on a CPU repay."""
     weight = torch.cat([first.weight, second.weight])
     bias = torch.cat([first.get_parameter("bias"), second.get_parameter("bias")])
@@ -146,5 +146,5 @@ class LearnedRegionNorm(nn.Module):
         response = torch.sigmoid(self.region_conv(summary))  # (B, 1, H, W)
         regions = hole_and_valid((response >= self.threshold).to(x.dtype))  # (B, 2, H, W)
         normalised = normalise_regions(x, regions, statistics=self.statistics)
-        gamma, beta = twin_conv(response, self.gamma_conv, self.beta_conv)  # (B, 1, H, W) each
+        gamma, beta = fused_conv2d(response, self.gamma_conv, self.beta_conv)  # (B, 1, H, W) each
         return torch.addcmul(beta, normalised, 1 + gamma)

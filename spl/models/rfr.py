@@ -3,13 +3,14 @@
 The masks in this file are validity maps, 1 = known, as in RFR; only `RFR.forward` sees this project's holes.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spl.models.layers import check_inputs
+from spl.models.layers import check_inputs, upsample_conv
 from spl.tensors.compositing import mask_out
 
 EPSILON = 1e-7
@@ -22,13 +23,13 @@ class PartialConv2d(nn.Conv2d):
     many channels are known at every pixel.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> None:
-        super().__init__(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1) -> None:
+        super().__init__(in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False)
 
     def forward(self, x: Tensor, known_channels: Tensor) -> tuple[Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Convolve `x`, which has to be zero wherever it is not known.
 
-        Shapes: x (B, C, H, W); known_channels (B, 1, H, W) in 0..C; returns (B, outputs, h, w) and the validity
+        Shapes: x (B, C, H, W); known_channels (B, 1, H, W) in 0..C; returns (B, out_channels, h, w) and the validity
         (B, 1, h, w): whether the window holds anything known.
         """
         kernel, stride, padding = self.kernel_size[0], self.stride[0], int(self.padding[0])
@@ -47,30 +48,30 @@ class ConvNorm(nn.Module):
         self.norm = nn.BatchNorm2d(conv.out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (B, C, H, W); returns (B, outputs, h, w)."""
+        """Shapes: x (B, C, H, W); returns (B, out_channels, h, w)."""
         return self.norm(self.conv(x))
 
 
-def shrink(inputs: int, outputs: int) -> ConvNorm:
+def downsample(in_channels: int, out_channels: int) -> ConvNorm:
     """Build a layer that halves height and width."""
-    return ConvNorm(nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False))
+    return ConvNorm(nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1, bias=False))
 
 
-def widen(inputs: int, outputs: int) -> ConvNorm:
+def dilated_conv(in_channels: int, out_channels: int) -> ConvNorm:
     """Build a layer that keeps the size and looks two pixels far."""
-    return ConvNorm(nn.Conv2d(inputs, outputs, 3, padding=2, dilation=2, bias=False))
+    return ConvNorm(nn.Conv2d(in_channels, out_channels, 3, padding=2, dilation=2, bias=False))
 
 
-def enlarge(inputs: int, outputs: int) -> ConvNorm:
+def upsample(in_channels: int, out_channels: int) -> ConvNorm:
     """Build a layer that doubles height and width."""
-    return ConvNorm(nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False))
+    return ConvNorm(upsample_conv(in_channels, out_channels, bias=False))
 
 
 # --- Knowledge-consistent attention -----------------------------------------------------------------------------------
 
 
 class Memory(NamedTuple):
-    """What one round hands to the next."""
+    """State that one round hands to the next."""
 
     scores: Tensor
     """(B, N, h, w): attention of every position to all N = h w keys."""
@@ -110,15 +111,14 @@ class FeatureReasoning(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         w = width
-        self.encoder = nn.ModuleList(
-            [shrink(w, 2 * w), shrink(2 * w, 4 * w), shrink(4 * w, 8 * w), *(widen(8 * w, 8 * w) for _ in range(3))]
-        )
-        self.decoder5 = widen(16 * w, 8 * w)
-        self.decoder4 = widen(16 * w, 8 * w)
-        self.decoder3 = enlarge(16 * w, 8 * w)
+        halving = (downsample(*pair) for pair in pairwise((w, 2 * w, 4 * w, 8 * w)))
+        self.encoder = nn.ModuleList([*halving, *(dilated_conv(8 * w, 8 * w) for _ in range(3))])
+        self.decoder5 = dilated_conv(16 * w, 8 * w)
+        self.decoder4 = dilated_conv(16 * w, 8 * w)
+        self.decoder3 = upsample(16 * w, 8 * w)
         self.attention = ConsistentAttention(8 * w)
-        self.decoder2 = enlarge(12 * w, 4 * w)
-        self.decoder1 = enlarge(6 * w, w)
+        self.decoder2 = upsample(12 * w, 4 * w)
+        self.decoder1 = upsample(6 * w, w)
 
     def forward(self, x: Tensor, valid: Tensor, memory: Memory | None) -> tuple[Tensor, Memory | None]:
         """Shapes: x (B, w, H, W); valid (B, 1, H, W); returns (B, w, H, W); H and W multiples of 8."""
@@ -182,7 +182,7 @@ class RFR(nn.Module):
         self.entry2_norm = nn.BatchNorm2d(width)
         self.identification = AreaIdentification(width, kernel)
         self.reasoning = FeatureReasoning(width)
-        self.upsampling = enlarge(width, width)
+        self.upsampling = upsample(width, width)
         self.tail = PartialConv2d(3 + width, width // 2, 3)
         self.tail_bottleneck = Bottleneck(width // 2)
         self.out = nn.Conv2d(2 * (width // 2), 3, 3, padding=1, bias=False)

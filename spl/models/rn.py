@@ -1,28 +1,13 @@
 """RN: Region Normalization for Image Inpainting (Yu et al., AAAI 2020), a baseline of Table 1."""
 
+from functools import partial
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spl.models.layers import ImageEncoder, UpsamplingDecoder, check_inputs, reflect_conv
+from spl.models.layers import ImageEncoder, NormResidualBlock, UpsamplingDecoder, check_inputs
 from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm
 from spl.tensors.compositing import mask_out
-
-
-class RegionNormResidualBlock(nn.Module):
-    """x + RN-L(conv(ReLU(RN-L(conv(x))))), the first convolution dilated by two."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv1 = reflect_conv(channels, channels, 3, dilation=2)
-        self.norm1 = LearnedRegionNorm(statistics="batch")
-        self.conv2 = reflect_conv(channels, channels, 3)
-        self.norm2 = LearnedRegionNorm(statistics="batch")
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (B, C, H, W); returns the same."""
-        y = F.relu(self.norm1(self.conv1(x)))
-        return x + self.norm2(self.conv2(y))
 
 
 class RN(nn.Module):
@@ -66,9 +51,10 @@ def initialise_rn(module: nn.Module) -> None:
 
 def build_rn(*, width: int = 64, blocks: int = 8) -> RN:
     """Compose an RN generator, initialised like the original; the defaults give its 11,596,591 parameters."""
+    norm = partial(LearnedRegionNorm, statistics="batch")
     generator = RN(
         image_encoder=ImageEncoder(width=width, statistics="batch"),
-        blocks=nn.Sequential(*(RegionNormResidualBlock(4 * width) for _ in range(blocks))),
+        blocks=nn.Sequential(*(NormResidualBlock(4 * width, norm) for _ in range(blocks))),
         upsampling=UpsamplingDecoder(width=width, statistics="batch"),
     )
     initialise_rn(generator)

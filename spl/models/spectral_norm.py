@@ -7,30 +7,34 @@ from torch import Tensor, nn
 EPS = 1e-12
 
 
-class _SpectralNorm(nn.Module):
-    """The weight of a plain convolution with the two vectors that estimate its largest singular value.
+class SpectralNorm(nn.Module):
+    """A plain or transposed convolution whose weight is divided by its estimated largest singular value.
 
     Every training forward runs one power iteration, v first and then u; an evaluation forward uses the stored vectors
     as they are. `torch.nn.utils.parametrizations.spectral_norm` updates u first and starts from 15 iterations, so it
     follows another training trajectory; the older hook agrees with this class but is announced as deprecated.
+
+    Args:
+        conv: gives sizes, weight and bias; its padding is the same on all sides, by zeros or by reflection.
     """
 
     weight_u: Tensor
     weight_v: Tensor
     bias: Tensor | None
 
-    def __init__(self, plain: nn.Conv2d | nn.ConvTranspose2d) -> None:
-        """Take over the weight and bias of `plain`, which have PyTorch's default initialisation."""
+    def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d) -> None:
         super().__init__()
-        self.transposed = isinstance(plain, nn.ConvTranspose2d)
-        self.weight_orig = nn.Parameter(plain.weight.detach())
-        self.bias = None if plain.bias is None else nn.Parameter(plain.bias.detach())
+        self.transposed = isinstance(conv, nn.ConvTranspose2d)
+        self.stride, self.padding, self.dilation = conv.stride[0], int(conv.padding[0]), conv.dilation[0]
+        self.reflected = conv.padding_mode == "reflect"
+        self.weight_orig = nn.Parameter(conv.weight.detach())
+        self.bias = None if conv.bias is None else nn.Parameter(conv.bias.detach())
         rows, columns = self.matrix().shape
         self.register_buffer("weight_u", F.normalize(torch.randn(rows), dim=0, eps=EPS))
         self.register_buffer("weight_v", F.normalize(torch.randn(columns), dim=0, eps=EPS))
 
     def matrix(self) -> Tensor:
-        """Return the weight as (outputs, inputs * kernel * kernel)."""
+        """Return the weight as (out_channels, in_channels * kernel * kernel)."""
         weight = self.weight_orig.transpose(0, 1) if self.transposed else self.weight_orig
         return weight.flatten(1)
 
@@ -46,40 +50,11 @@ class _SpectralNorm(nn.Module):
             u, v = self.weight_u.clone(), self.weight_v.clone()
             return self.weight_orig / torch.dot(u, matrix @ v)
 
-
-class SpectralNormConv2d(_SpectralNorm):
-    """A spectrally normalised convolution; `reflect` pads by reflecting the border instead of by zeros."""
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: int,
-        *,
-        stride: int = 1,
-        padding: int = 0,
-        dilation: int = 1,
-        reflect: bool = False,
-        bias: bool = False,
-    ) -> None:
-        super().__init__(nn.Conv2d(inputs, outputs, kernel, bias=bias))
-        self.stride, self.dilation = stride, dilation
-        self.reflected, self.padding = (padding, 0) if reflect else (0, padding)
-
     def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (B, inputs, H, W); returns (B, outputs, h, w)."""
+        """Shapes: x (B, in_channels, H, W); returns (B, out_channels, h, w)."""
+        weight, padding = self.normalised_weight(), self.padding
+        if self.transposed:
+            return F.conv_transpose2d(x, weight, self.bias, self.stride, padding)
         if self.reflected:
-            x = F.pad(x, [self.reflected] * 4, mode="reflect")
-        return F.conv2d(x, self.normalised_weight(), self.bias, self.stride, self.padding, self.dilation)
-
-
-class SpectralNormConvTranspose2d(_SpectralNorm):
-    """A spectrally normalised transposed convolution with bias; outputs are the weight's second dimension."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int, padding: int) -> None:
-        super().__init__(nn.ConvTranspose2d(inputs, outputs, kernel))
-        self.stride, self.padding = stride, padding
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (B, inputs, h, w); returns (B, outputs, H, W)."""
-        return F.conv_transpose2d(x, self.normalised_weight(), self.bias, self.stride, self.padding)
+            x, padding = F.pad(x, [padding] * 4, mode="reflect"), 0
+        return F.conv2d(x, weight, self.bias, self.stride, padding, self.dilation)

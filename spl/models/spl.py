@@ -14,8 +14,8 @@ from spl.models.layers import (
     SPADEResidualBlock,
     UpsamplingDecoder,
     check_inputs,
+    downsample_conv,
     reflect_conv,
-    shrinking_conv,
 )
 from spl.tensors.compositing import mask_out
 
@@ -27,7 +27,7 @@ Fusion = Literal["gamma", "one_plus_gamma", "concat"]
 
 
 class DenseBody(nn.Module):
-    """What the released code has in place of the paper's residual blocks.
+    """The released code's substitute for the paper's residual blocks.
 
     A convolution, residual dense blocks whose outputs are fused together, a skip around all that, residual blocks.
     """
@@ -60,9 +60,9 @@ class SemanticLearner(nn.Module):
     def __init__(self, *, body: nn.Module, width: int, teacher_channels: int) -> None:
         super().__init__()
         self.conv1 = reflect_conv(4, width, 7)
-        self.conv2 = shrinking_conv(width, 2 * width)
-        self.conv3 = shrinking_conv(2 * width, 4 * width)
-        self.conv4 = shrinking_conv(4 * width, 4 * width)
+        self.conv2 = downsample_conv(width, 2 * width)
+        self.conv3 = downsample_conv(2 * width, 4 * width)
+        self.conv4 = downsample_conv(4 * width, 4 * width)
         self.body = body
         self.adapter = nn.Conv2d(4 * width, teacher_channels, 1)
 
@@ -125,7 +125,7 @@ class ConcatFusion(nn.Module):
 
 
 class ImageDecoder(nn.Module):
-    """Fuses image features with the semantic prior, then draws the picture (section 3.3)."""
+    """Fuses image features with the semantic prior, then draws the image (section 3.3)."""
 
     def __init__(self, *, fusion: nn.Module, upsampling: nn.Module) -> None:
         super().__init__()

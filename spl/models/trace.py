@@ -1,4 +1,4 @@
-"""What every module of a network takes in and gives out, from a forward pass: for drawing a network as it is."""
+"""Input and output shapes of every module of a network, from a forward pass: for drawing a network as it is."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ Shape = tuple[int, ...]
 
 
 class Step(NamedTuple):
-    """One module's part in a forward pass of a single picture; shapes are without the batch."""
+    """One module's part in a forward pass of a single image; shapes are without the batch."""
 
     module: nn.Module
     inputs: tuple[Shape, ...]
@@ -20,7 +20,7 @@ class Step(NamedTuple):
 
 @torch.no_grad()
 def trace(network: nn.Module, *, image_size: int) -> dict[str, Step]:
-    """Pass a square picture that is nothing but a shape, and note every module's step by its dotted name.
+    """Pass a square image that is nothing but a shape, and note every module's step by its dotted name.
 
     A module that is called more than once keeps its last step; the network itself is called ''.
     """

@@ -1,6 +1,5 @@
-"""Filling a generator from the files that the authors of a method released."""
+"""Filling networks from the files that their authors have released."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from torch import nn
@@ -8,21 +7,10 @@ from torch import nn
 from spl.common.errors import CheckpointError
 from spl.common.files import sha256
 from spl.config.releases import RELEASES, released_files
-from spl.released.layouts.ec import fill_released_ec
-from spl.released.layouts.mfe import fill_released_mfe
-from spl.released.layouts.rfr import fill_released_rfr
-from spl.released.layouts.rn import fill_released_rn
-from spl.released.layouts.spl import fill_released_spl
-from spl.weights.files import read_state
-
-FILL: dict[str, Callable[..., None]] = {
-    "spl": fill_released_spl,
-    "rn": fill_released_rn,
-    "rfr": fill_released_rfr,
-    "mfe": fill_released_mfe,
-    "ec": fill_released_ec,
-}
-"""By recipe: (generator, content of each file in the order of `RELEASES`, source=name for messages)."""
+from spl.released.published import PARTS, PUBLISHED
+from spl.weights.files import State, read_state
+from spl.weights.fit import fill, released_names
+from spl.weights.layouts import Layout
 
 
 def load_released(recipe: str, path: Path, generator: nn.Module) -> dict[str, str]:
@@ -37,5 +25,22 @@ def load_released(recipe: str, path: Path, generator: nn.Module) -> dict[str, st
             f"{', '.join(map(str, missing))} not found: expected the weights of {release.layout}, documented at "
             f"{release.documented}. Place them there, or remove the entry under `weights` in params.yaml to train."
         )
-    FILL[recipe](generator, *(read_state(file) for file in files), source=str(path))
+    states = [read_state(file) for file in files]
+    for (part, layout), state in zip(PARTS[recipe].items(), states, strict=True):
+        source = f"{path} ({part})" if part else str(path)
+        fill_released(generator.get_submodule(part), layout, state, source=source)
     return {file.name: sha256(file) for file in files}
+
+
+def fill_released(network: nn.Module, layout: Layout, state: State, *, source: str) -> None:
+    """Fill a network from the content of a file of a released layout.
+
+    Raises: CheckpointError if they do not fit; it says where the right file is documented.
+    """
+    published = PUBLISHED[layout]
+    release, names = published.release, released_names(network, published.rules)
+    hint = (
+        f"\nReleased weights fit networks of the published sizes, such as those of presets/paper.yaml (SPL's: "
+        f"spl_released); `spl weights inspect` tells which. They are documented at {release.documented}."
+    )
+    fill(network, published.network_state(state), source=source, layout=release.layout, names=names, hint=hint)

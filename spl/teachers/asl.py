@@ -14,7 +14,7 @@ def asymmetric_loss(
 
         -y (1 - p)^gamma_positive log p - (1 - y) p_m^gamma_negative log(1 - p_m)
 
-    Shapes: logits (B, L); targets (B, L) in {0, 1}; returns (), the sum over labels and the mean over pictures.
+    Shapes: logits (B, L); targets (B, L) in {0, 1}; returns (), the sum over labels and the mean over images.
     Paper: ASL Eqs. 4, 5 and 7, where the teacher uses gamma_positive 0, gamma_negative 4, margin 0.05. Both gammas and
     the margin at 0 give binary cross entropy. The gradient runs through the focusing factors too.
     """
@@ -28,7 +28,7 @@ def asymmetric_loss(
     return -(positive + negative).sum(1).mean()
 
 
-def average_precision(scores: Tensor, targets: Tensor) -> Tensor:
+def label_average_precision(scores: Tensor, targets: Tensor) -> Tensor:
     """Area under one label's precision-recall curve: the mean precision at the rank of every positive.
 
     Shapes: scores, targets (N,); returns (), NaN if nothing is positive. Equal scores count in their given order.
@@ -39,10 +39,10 @@ def average_precision(scores: Tensor, targets: Tensor) -> Tensor:
     return (precision * hits).sum() / hits.sum()
 
 
-def mean_average_precision(scores: Tensor, targets: Tensor) -> float:
+def label_mean_average_precision(scores: Tensor, targets: Tensor) -> float:
     """Average precision, averaged over the labels that occur at all.
 
     Shapes: scores (N, L), logits or probabilities; targets (N, L) in {0, 1}; returns a number in [0, 1].
     """
-    values = torch.stack([average_precision(scores[:, i], targets[:, i]) for i in range(scores.shape[1])])
+    values = torch.stack([label_average_precision(scores[:, i], targets[:, i]) for i in range(scores.shape[1])])
     return values.nanmean().item()

@@ -9,20 +9,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spl.common.errors import ParamsError
+from spl.teachers.frozen import FrozenTeacher
+from spl.weights.files import read_state
+from spl.weights.fit import fill
 
 ENLARGED = 8
-"""Stride at which a picture enlarged twice (I') gives a map of H/4."""
+"""Stride at which an image enlarged twice (I') gives a map of H/4."""
 
 
-class BackboneTeacher(nn.Module):
-    """A frozen timm model; it stays in evaluation mode, whatever surrounds it.
+class BackboneTeacher(FrozenTeacher):
+    """A frozen timm model.
 
     Args:
         model: timm's model.
         index: which of its feature maps to take.
     """
-
-    channels: int
 
     def __init__(self, model: nn.Module, index: int) -> None:
         super().__init__()
@@ -34,8 +35,7 @@ class BackboneTeacher(nn.Module):
         config: dict[str, Any] = getattr(model, "pretrained_cfg")  # noqa: B009
         self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1), persistent=False)
-        self.requires_grad_(False)
-        self.train(False)
+        self.freeze()
 
     @classmethod
     def build(cls, model: str, *, reduction: int) -> Self:
@@ -52,15 +52,10 @@ class BackboneTeacher(nn.Module):
             raise ParamsError(f"{model} has no feature map of reduction {reduction}; it has {sorted(set(reductions))}")
         return cls(network, max(i for i, value in enumerate(reductions) if value == reduction))
 
-    def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode: `mode` is ignored, since the batch statistics are part of what was learnt."""
-        return super().train(False)
+    def features(self, image: Tensor) -> Tensor:
+        """Scale the image so that its map has an eighth of the given size, and return that map.
 
-    @torch.no_grad()
-    def forward(self, image: Tensor) -> Tensor:
-        """Scale the picture so that its map has an eighth of the given size, and return that map.
-
-        Shapes: image (B, 3, H, W), RGB in [0, 1], H and W multiples of 8; returns (B, d, H/8, W/8). The picture is
+        Shapes: image (B, 3, H, W), RGB in [0, 1], H and W multiples of 8; returns (B, d, H/8, W/8). The image is
         normalised by the mean and standard deviation of the model's own training.
         """
         if self._scale != 1:
@@ -83,7 +78,4 @@ def read_backbone(path: str | Path, teacher: BackboneTeacher) -> None:
 
     Raises: CheckpointError if the file is unreadable or does not hold exactly this model.
     """
-    from spl.weights.files import read_state
-    from spl.weights.fit import fill
-
     fill(teacher.model, read_state(path), source=str(path), layout="timm's")

@@ -1,13 +1,10 @@
 """From a teacher's settings to the frozen network.
 
-timm and torchvision take seconds to import, so each network is imported where it is built: a training that learns from
-no teacher does without both.
+timm and torchvision take seconds to import, so each network is imported where it is built: a run that learns from no
+teacher needs neither.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
-
-from torch import Tensor
 
 from spl.config.teachers import (
     RandomTResNet,
@@ -19,35 +16,11 @@ from spl.config.teachers import (
     TrainedYOLO,
 )
 from spl.steps.records import read_record
+from spl.teachers.frozen import FrozenTeacher
 from spl.weights.fit import load_weights
 
-if TYPE_CHECKING:
-    from spl.teachers.backbone import BackboneTeacher
-    from spl.teachers.tresnet import TResNetTeacher
-    from spl.teachers.yolov5 import YOLOv5Teacher
 
-
-class FrozenTeacher(Protocol):
-    """A teacher as training sees it: image (B, 3, 2H, 2W) in [0, 1] -> features (B, d, H/4, W/4)."""
-
-    @property
-    def channels(self) -> int:
-        """How many channels the features have, d."""
-        ...
-
-    def __call__(self, image: Tensor) -> Tensor:
-        """Return the features."""
-        ...
-
-    def stages(self, image: Tensor) -> list[Tensor]:
-        """Return feature maps of image (B, 3, H, W) for perceptual losses; gradients reach the image."""
-        ...
-
-
-AnyTeacher: TypeAlias = "TResNetTeacher | YOLOv5Teacher | BackboneTeacher"
-
-
-def build_teacher(settings: Teacher, *, classes: int = 1) -> AnyTeacher:
+def build_teacher(settings: Teacher, *, classes: int = 1) -> FrozenTeacher:
     """Build the teacher that the settings describe with fresh weights; a detector for that many classes."""
     match settings:
         case TrainedTResNet(layers=(first, second, *_), width=width):
@@ -64,13 +37,13 @@ def build_teacher(settings: Teacher, *, classes: int = 1) -> AnyTeacher:
             return BackboneTeacher.build(model, reduction=reduction)
 
 
-def _build_tresnet(layers: tuple[int, int], width: float) -> "TResNetTeacher":
+def _build_tresnet(layers: tuple[int, int], width: float) -> FrozenTeacher:
     from spl.teachers.tresnet import TResNetTeacher
 
     return TResNetTeacher.build(layers=layers, width_factor=width)
 
 
-def _build_detector(settings: TrainedYOLO | ReleasedYOLO, classes: int) -> "YOLOv5Teacher":
+def _build_detector(settings: TrainedYOLO | ReleasedYOLO, classes: int) -> FrozenTeacher:
     from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, YOLOv5Teacher, build_yolov5
 
     if isinstance(settings, TrainedYOLO):
@@ -80,7 +53,7 @@ def _build_detector(settings: TrainedYOLO | ReleasedYOLO, classes: int) -> "YOLO
     return YOLOv5Teacher(build_yolov5(depth=depth, width=width, num_classes=classes, side=side))
 
 
-def load_teacher(settings: Teacher, weights: Path) -> AnyTeacher:
+def load_teacher(settings: Teacher, weights: Path) -> FrozenTeacher:
     """Build the teacher that the settings describe with the weights that `spl train-teacher` has written."""
     teacher = build_teacher(settings, classes=len(detected_classes(weights)) or 1)
     load_weights(teacher, weights)

@@ -15,7 +15,7 @@ from spl.common.errors import CheckpointError
 from spl.common.files import sha256
 from spl.config.methods import RECIPES, RELU5_1_AGAIN, VGGLayers
 from spl.steps.settings import RunSettings
-from spl.teachers.build import FrozenTeacher
+from spl.teachers.frozen import FrozenTeacher
 from spl.weights.files import read_state
 from spl.weights.fit import fill
 
@@ -27,7 +27,7 @@ class Features(NamedTuple):
     style: list[Tensor]
 
 
-Perceive = Callable[[Tensor], Features]
+FeatureExtractor = Callable[[Tensor], Features]
 """image (B, 3, H, W) in [0, 1] -> features; gradients reach the image."""
 
 
@@ -75,17 +75,19 @@ def _vgg_names(trunk: nn.Sequential) -> list[str]:
     return names
 
 
-def teacher_features(teacher: FrozenTeacher) -> Perceive:
+def teacher_features(teacher: FrozenTeacher) -> FeatureExtractor:
     """Compare the feature maps of a pretext network, for perceptual and style loss."""
 
-    def perceive(image: Tensor) -> Features:
+    def extract_features(image: Tensor) -> Features:
         maps = teacher.stages(image)
         return Features(maps, maps)
 
-    return perceive
+    return extract_features
 
 
-def load_perception(run: RunSettings, teacher: FrozenTeacher | None, device: torch.device) -> Perceive | None:
+def load_feature_extractor(
+    run: RunSettings, teacher: FrozenTeacher | None, device: torch.device
+) -> FeatureExtractor | None:
     """Return the features that a run's perceptual and style losses compare; None if it has no such losses.
 
     `teacher` is the pretext network, for a run that compares its features.
@@ -101,7 +103,7 @@ def load_perception(run: RunSettings, teacher: FrozenTeacher | None, device: tor
 def require_vgg(path: Path) -> Path:
     """Return the path of a VGG file if it is there.
 
-    Raises: CheckpointError saying where to get it, and what does without it.
+    Raises: CheckpointError saying where to get it, and which setting needs no VGG.
     """
     if not path.is_file():
         raise CheckpointError(

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Self
 
-import torch
 from timm.models.tresnet import TResNet
 from torch import Tensor, nn
 
 from spl.common.errors import DataError
+from spl.teachers.frozen import FrozenTeacher
 
 TRUNK = 4
 """Stages kept of a TResNet's body: space-to-depth, conv1, layer1, layer2."""
@@ -21,8 +21,8 @@ def build_classifier(*, layers: Sequence[int], width_factor: float, num_classes:
     return TResNet(layers=list(layers), width_factor=width_factor, num_classes=num_classes)
 
 
-class TResNetTeacher(nn.Module):
-    """Frozen TResNet up to layer2; it stays in evaluation mode, whatever surrounds it.
+class TResNetTeacher(FrozenTeacher):
+    """Frozen TResNet up to layer2.
 
     Args:
         trunk: the first four stages of a TResNet's body.
@@ -31,8 +31,8 @@ class TResNetTeacher(nn.Module):
     def __init__(self, trunk: nn.Sequential) -> None:
         super().__init__()
         self.trunk = trunk
-        self.requires_grad_(False)
-        self.train(False)
+        self.channels = trunk.get_parameter("layer2.0.conv2.bn.weight").numel()  # 152 for TResNet-L
+        self.freeze()
 
     @classmethod
     def build(cls, *, layers: Sequence[int], width_factor: float) -> Self:
@@ -45,17 +45,7 @@ class TResNetTeacher(nn.Module):
         """Take the trunk of a trained classifier; the weights are shared, not copied."""
         return cls(classifier.body[:TRUNK])
 
-    @property
-    def channels(self) -> int:
-        """d, the number of channels of the features (152 for TResNet-L)."""
-        return self.trunk.get_parameter("layer2.0.conv2.bn.weight").numel()
-
-    def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode: `mode` is ignored, since the batch statistics are part of what was learnt."""
-        return super().train(False)
-
-    @torch.no_grad()
-    def forward(self, image: Tensor) -> Tensor:
+    def features(self, image: Tensor) -> Tensor:
         """Shapes: image (B, 3, H, W), RGB in [0, 1], H and W multiples of 8; returns (B, d, H/8, W/8), all >= 0.
 
         Raises: DataError if a size is not a multiple of 8.

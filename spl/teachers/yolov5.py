@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +11,7 @@ from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
 from spl.common.errors import DataError
 from spl.detection.anchors import fit_anchors
 from spl.detection.boxes import Detections, decode, suppress
+from spl.teachers.frozen import FrozenTeacher
 
 STRIDES = (8, 16, 32)
 ANCHORS = 3  # of each stride
@@ -21,7 +21,7 @@ COCO_ANCHORS = (
     ((30, 61), (62, 45), (59, 119)),
     ((116, 90), (156, 198), (373, 326)),
 )
-"""Width and height of the published anchors at strides 8, 16 and 32, in pixels of a picture of side `COCO_SIDE`."""
+"""Width and height of the published anchors at strides 8, 16 and 32, in pixels of an image of side `COCO_SIDE`."""
 
 COCO_SIDE = 640
 
@@ -29,7 +29,7 @@ COCO_SIZES = {"n": (0.33, 0.25), "s": (0.33, 0.5), "m": (0.67, 0.75), "l": (1.0,
 """Depth and width multiples of the released networks."""
 
 EXPECTED_OBJECTS = 8
-"""Objects in a picture that a fresh network expects each scale to find."""
+"""Objects in an image that a fresh network expects each scale to find."""
 
 # Layers -------------------------------------------------------------------------------------------
 
@@ -102,7 +102,7 @@ Pyramid = tuple[Tensor, Tensor, Tensor]
 
 
 class Backbone(nn.Module):
-    """From the picture to maps at strides 8, 16 and 32.
+    """From the image to maps at strides 8, 16 and 32.
 
     Args:
         widths: channels at strides 2, 4, 8, 16 and 32.
@@ -172,7 +172,7 @@ class Head(nn.Module):
     Args:
         widths: channels at strides 8, 16 and 32.
         num_classes: number of classes.
-        side: the pictures' side in pixels, to which the published anchors are scaled.
+        side: the images' side in pixels, to which the published anchors are scaled.
     """
 
     anchors: Tensor
@@ -188,7 +188,7 @@ class Head(nn.Module):
 
     @torch.no_grad()
     def _start_from_frequencies(self, conv: nn.Module, *, cells: float) -> None:
-        """Start with objects as rare as they are in pictures, and with all classes equally likely."""
+        """Start with objects as rare as they are in images, and with all classes equally likely."""
         bias = conv.get_parameter("bias").view(ANCHORS, 5 + self.num_classes)
         bias[:, 4] += math.log(EXPECTED_OBJECTS / cells)
         bias[:, 5:] += math.log(0.6 / (self.num_classes - 0.99999))
@@ -214,6 +214,7 @@ class YOLOv5(nn.Module):
         self.backbone = backbone
         self.neck = neck
         self.head = head
+        self.channels = head.convs[0].get_parameter("weight").shape[1]  # of the stride-8 map that enters the head
 
     @property
     def anchors(self) -> Tensor:
@@ -221,17 +222,12 @@ class YOLOv5(nn.Module):
         return self.head.anchors
 
     def suit_anchors(self, sizes: Tensor) -> None:
-        """Replace the anchors by those that suit the training pictures' boxes: small ones for the fine scales.
+        """Replace the anchors by those that suit the training images' boxes: small ones for the fine scales.
 
         Shapes: sizes (N, 2), width and height in pixels.
         """
         fitted = fit_anchors(sizes, count=len(STRIDES) * ANCHORS).view(len(STRIDES), ANCHORS, 2)
         self.anchors.copy_(fitted / torch.tensor(STRIDES).view(-1, 1, 1))
-
-    @property
-    def channels(self) -> int:
-        """Number of channels of the stride-8 map that enters the head."""
-        return self.head.convs[0].get_parameter("weight").shape[1]
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Shapes: image (B, 3, H, W) in [0, 1]; returns raw predictions per scale, (B, 3, H/s, W/s, 5 + L).
@@ -253,7 +249,7 @@ class YOLOv5(nn.Module):
     def detect(self, image: Tensor, *, min_score: float) -> list[Detections]:
         """Find objects; the network has to be in evaluation mode. Score = objectness times the class's probability.
 
-        Shapes: image (B, 3, H, W) in [0, 1]; returns one entry per picture, with boxes in pixels of `image`.
+        Shapes: image (B, 3, H, W) in [0, 1]; returns one entry per image, with boxes in pixels of `image`.
         Raises: DataError if a size is not a multiple of 32.
         """
         height, width = image.shape[2:]
@@ -278,7 +274,7 @@ def build_yolov5(*, depth: float, width: float, num_classes: int, side: int) -> 
         depth: times the published number of blocks of YOLOv5l, at least one block.
         width: times the published channels of YOLOv5l, rounded up to multiples of 8.
         num_classes: number of classes.
-        side: of the pictures that the network is trained on, in pixels; the published anchors are scaled to it.
+        side: of the images that the network is trained on, in pixels; the published anchors are scaled to it.
     """
     widths = [math.ceil(channels * width / 8) * 8 for channels in (64, 128, 256, 512, 1024)]
     blocks = [max(round(count * depth), 1) for count in (3, 6, 9, 3)]
@@ -289,8 +285,8 @@ def build_yolov5(*, depth: float, width: float, num_classes: int, side: int) -> 
     )
 
 
-class YOLOv5Teacher(nn.Module):
-    """Frozen YOLOv5: it stays in evaluation mode, whatever surrounds it.
+class YOLOv5Teacher(FrozenTeacher):
+    """Frozen YOLOv5.
 
     Its features are the map at stride 8 right before the head, as the paper's first author has described.
     """
@@ -298,20 +294,10 @@ class YOLOv5Teacher(nn.Module):
     def __init__(self, detector: YOLOv5) -> None:
         super().__init__()
         self.detector = detector
-        self.requires_grad_(False)
-        self.train(False)
+        self.channels = detector.channels  # 256 for YOLOv5l
+        self.freeze()
 
-    @property
-    def channels(self) -> int:
-        """d, the number of channels of the features (256 for YOLOv5l)."""
-        return self.detector.channels
-
-    def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode: `mode` is ignored, since the batch statistics are part of what was learnt."""
-        return super().train(False)
-
-    @torch.no_grad()
-    def forward(self, image: Tensor) -> Tensor:
+    def features(self, image: Tensor) -> Tensor:
         """Shapes: image (B, 3, H, W), RGB in [0, 1], H and W multiples of 32; returns (B, d, H/8, W/8).
 
         Raises: DataError if a size is not a multiple of 32.

@@ -7,8 +7,8 @@ from torch import nn
 
 from spl.config.methods import NetworkMethod
 from spl.models.build import build_generator
-from spl.teachers.build import FrozenTeacher
-from spl.teachers.perception import Perceive
+from spl.teachers.frozen import FrozenTeacher
+from spl.teachers.perception import FeatureExtractor
 from spl.training.distributed import World
 from spl.training.precision import Autocast, autocast
 
@@ -23,7 +23,7 @@ class TrainingContext:
     seed: int
     teacher: FrozenTeacher | None
     """The frozen pretext network of the semantic prior, if the recipe has one."""
-    perceive: Perceive | None
+    perceive: FeatureExtractor | None
     """The features of perceptual and style losses, if the recipe has them."""
 
     @property

@@ -20,8 +20,9 @@ from spl.models.build import as_inpainter
 from spl.models.ec import canny_edges_of
 from spl.steps.records import Inputs, require_current, take, write_record
 from spl.steps.settings import RunSettings, TeacherSettings
-from spl.teachers.build import FrozenTeacher, load_teacher
-from spl.teachers.perception import load_perception, require_vgg
+from spl.teachers.build import load_teacher
+from spl.teachers.frozen import FrozenTeacher
+from spl.teachers.perception import load_feature_extractor, require_vgg
 from spl.tensors.compositing import composite, mask_out, quantise
 from spl.tensors.loaders import ExtraTarget, InpaintingStream
 from spl.training.build import build_method
@@ -101,7 +102,7 @@ def train_method(
         steps_per_epoch=stream.steps_per_epoch,
         seed=run.seed,
         teacher=teacher,
-        perceive=load_perception(run, perceptual, world.device),
+        perceive=load_feature_extractor(run, perceptual, world.device),
     )
     method = build_method(recipe, context)
     plan = Plan(

@@ -13,13 +13,13 @@ from spl.common.tables import read_table
 from spl.config.base import counted
 from spl.config.teachers import RandomTResNet, TrainedTeacher, TrainedTResNet, TrainedYOLO
 from spl.data.stored import read_listed
-from spl.detection.average_precision import mean_average_precision as mean_average_precision_of_boxes
+from spl.detection.average_precision import mean_average_precision
 from spl.released.teachers import read_supplied_teacher
 from spl.sources.fetch import raw_folder
 from spl.sources.listing import listing_of
 from spl.steps.records import Inputs, take, write_record
 from spl.steps.settings import TeacherSettings, supplied_teacher_file
-from spl.teachers.asl import mean_average_precision
+from spl.teachers.asl import label_mean_average_precision
 from spl.teachers.build import build_teacher
 from spl.teachers.tresnet import TResNetTeacher, build_classifier
 from spl.teachers.yolov5 import YOLOv5Teacher, build_yolov5
@@ -130,7 +130,7 @@ def _classification(seed: int, teacher: TrainedTResNet, folder: Path, world: Wor
     def validate() -> float:
         unseen = PretextPictures(folder, "val", image_size=teacher.image_size)
         logits = [network(unseen.picture(i)[None].to(world.device))[0] for i in range(len(unseen))]
-        return mean_average_precision(torch.stack(logits).cpu(), unseen.targets)
+        return label_mean_average_precision(torch.stack(logits).cpu(), unseen.targets)
 
     return Task(
         network,
@@ -156,7 +156,7 @@ def _detection(seed: int, teacher: TrainedYOLO, folder: Path, world: World) -> T
         shown = [unseen.picture(i)[None].to(world.device) for i in range(len(unseen))]
         found = [network.detect(picture, min_score=LEAST_SCORE)[0] for picture in shown]
         references = [unseen.objects(i) for i in range(len(unseen))]
-        return mean_average_precision_of_boxes(references, found, num_classes=classes)
+        return mean_average_precision(references, found, num_classes=classes)
 
     return Task(
         network,

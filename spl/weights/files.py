@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TypeGuard
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -40,7 +39,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     if not path.is_file():
         what = "is a folder: name one file in it" if path.is_dir() else "does not exist"
         raise CheckpointError(f"{path} {what}.")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    content = _load(path)
     for entry in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(entry), Mapping):
             content = content[entry]
@@ -49,36 +48,29 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     return dict(content)
 
 
+def _load(path: Path) -> object:
+    """Read what a file holds, as long as that is made of tensors and plain values."""
+    own = path.suffix == ".safetensors"
+    try:
+        return load_file(path) if own else torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many types for a damaged or foreign file
+        if page := _web_page(path):
+            raise CheckpointError(f"{path} {page}. Fetch it again.") from None
+        if isinstance(error, pickle.UnpicklingError):
+            raise CheckpointError(
+                f"{path} was refused: it is damaged, or it holds more than tensors, and reading that could run code "
+                f"({_cause(error)}). Nothing was run. Expected a plain state dict."
+            ) from None
+        kind, reason = "safetensors" if own else "PyTorch", (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"{path} is damaged, or not a {kind} file ({reason}). Fetch it again.") from None
+
+
 def _is_state(content: object) -> TypeGuard[State]:
     return (
         isinstance(content, Mapping)
         and bool(content)
         and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items())
     )
-
-
-def _read_safetensors(path: Path) -> State:
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        problem = _web_page(path) or f"is damaged, or not a safetensors file ({error})"
-        raise CheckpointError(f"{path} {problem}. Fetch it again.") from None
-
-
-def _read_torch(path: Path) -> object:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if page := _web_page(path):
-            raise CheckpointError(f"{path} {page}. Fetch it again.") from None
-        raise CheckpointError(
-            f"{path} was refused: it is damaged, or it holds more than tensors, and reading that could run code "
-            f"({_cause(error)}). Nothing was run. Expected a plain state dict."
-        ) from None
-    except Exception as error:  # torch raises many types for a damaged or foreign file
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        problem = _web_page(path) or f"is damaged, or not a PyTorch file ({reason})"
-        raise CheckpointError(f"{path} {problem}. Fetch it again.") from None
 
 
 def _web_page(path: Path) -> str:

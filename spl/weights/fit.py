@@ -1,53 +1,17 @@
 """Filling a network from a state dict, exactly or not at all."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import nn
 
 from spl.common.errors import CheckpointError
-from spl.config.releases import Release
 from spl.weights.files import SHOWN, State, read_state
+from spl.weights.layouts import recognise
 
 Rules = tuple[tuple[str, str], ...]
 """Regular expressions applied in order, each to what the last one left: our name becomes the authors' key."""
-
-SIGNATURES = (
-    ("the released SPL", r"^(generator\.)?encoder_conv1_sm\."),
-    ("the released RN", r"^(generator\.)?middle\.\d+\.conv_block\.2\.sa\."),
-    ("the released patch discriminator of SPL, RN and EdgeConnect", r"^conv5\.0\.weight_orig"),
-    ("the released RFR", r"^Pconv1\."),
-    ("the released MFE encoder (EN)", r"^Encoder_1\.model\."),
-    ("the released MFE decoder (DE)", r"^Decoder_1\.model\."),
-    ("the released MFE equalisation (MEDFE)", r"^pc_block\."),
-    ("the released EdgeConnect edge generator", r"^encoder\.1\.weight_orig"),
-    ("the released EdgeConnect inpainting generator", r"^encoder\.1\.weight"),
-    ("a TResNet in its authors' layout", r"^body\.conv1\.0\."),
-    ("a TResNet in timm's layout", r"^body\.conv1\.conv\."),
-    ("YOLOv5 in its authors' layout", r"^(model\.)*24\.m\.0\."),
-    ("this project's SPL", r"^semantic_learner\."),
-    ("this project's RN", r"^blocks\.0\.norm1\.region_conv\."),
-    ("this project's RFR", r"^reasoning\."),
-    ("this project's MFE", r"^equalisation\."),
-    ("this project's EdgeConnect", r"^edge_generator\."),
-    ("this project's TResNet teacher", r"^trunk\.conv1\."),
-    ("this project's YOLOv5 teacher", r"^detector\.backbone\."),
-)
-
-
-def describe(keys: Iterable[str]) -> str:
-    """Name the layout that a file's keys look like."""
-    plain = [without_module(key) for key in keys]
-    for name, pattern in SIGNATURES:
-        if any(re.search(pattern, key) for key in plain):
-            return name
-    return "nothing known here"
-
-
-def without_module(key: str) -> str:
-    """Remove what DataParallel and DistributedDataParallel add to a key."""
-    return re.sub(r"(^|\.)module\.", r"\1", key)
 
 
 def load_weights(network: nn.Module, path: str | Path) -> None:
@@ -56,19 +20,6 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
     Raises: CheckpointError if the file is unreadable or does not hold exactly this network.
     """
     fill(network, read_state(path), source=str(path), layout="this project's")
-
-
-def fill_released(network: nn.Module, state: State, rules: Rules, *, source: str, release: Release) -> None:
-    """Fill a network from released weights, whose keys `rules` derive from ours.
-
-    Raises: CheckpointError if they do not fit; it says where the right file is documented.
-    """
-    hint = (
-        f"\nReleased weights fit networks of the published sizes, such as those of presets/paper.yaml (SPL's: "
-        f"spl_released); `spl weights inspect` tells which. They are documented at {release.documented}."
-    )
-    names = released_names(network, rules)
-    fill(network, state, source=source, layout=release.layout, names=names, hint=hint)
 
 
 def released_names(network: nn.Module, rules: Rules) -> dict[str, str]:
@@ -107,7 +58,7 @@ def fill(
     if problems := misfits(network, state, names):
         raise CheckpointError(
             f"{source} does not fit: expected {layout} layout for {type(network).__name__} ({len(own)} keys), "
-            f"got {len(state)} keys that look like {describe(state)}.\n" + "\n".join(problems) + hint
+            f"got {len(state)} keys that look like {recognise(state).title}.\n" + "\n".join(problems) + hint
         )
     network.load_state_dict({name: state[names[name]] for name in own})
 
@@ -117,23 +68,18 @@ def misfits(network: nn.Module, state: State, names: Mapping[str, str]) -> list[
 
     `names` has the state's key of every parameter and buffer. Works on the meta device, too.
     """
-    expected = {names[name]: tensor for name, tensor in network.state_dict().items()}
+    expected = {names[name]: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {key: tuple(tensor.shape) for key, tensor in state.items()}
+    other = [f"{k} {found[k]} instead of {shape}" for k, shape in expected.items() if found.get(k, shape) != shape]
     lines = [
-        listing("missing", [key for key in expected if key not in state]),
-        listing("unexpected", [key for key in state if key not in expected]),
-        listing(
-            "of another shape",
-            [
-                f"{key} {tuple(state[key].shape)} instead of {tuple(tensor.shape)}"
-                for key, tensor in expected.items()
-                if key in state and state[key].shape != tensor.shape
-            ],
-        ),
+        _listing("missing", [key for key in expected if key not in found]),
+        _listing("unexpected", [key for key in found if key not in expected]),
+        _listing("of another shape", other),
     ]
     return [line for line in lines if line]
 
 
-def listing(what: str, keys: list[str]) -> str:
+def _listing(what: str, keys: list[str]) -> str:
     """Count keys and list the first; empty if there are none."""
     if not keys:
         return ""

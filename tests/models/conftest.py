@@ -14,7 +14,7 @@ def image():
 
 @pytest.fixture
 def mask():
-    """One hole inside, one over half the picture, one at the border."""
+    """One hole inside, one over half the image, one at the border."""
     mask = torch.zeros(3, 1, 32, 32)
     mask[0, :, 8:20, 12:24] = 1
     mask[1, :, :, :16] = 1

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from spl.common.errors import DataError
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.ec import (
     EdgeGenerator,
@@ -11,16 +10,16 @@ from spl.models.ec import (
     canny_edges,
     canny_edges_of,
     gray,
-    initialise_ec,
 )
+from spl.models.layers import initialise_normal
 
 
 @pytest.fixture
-def picture():
+def image():
     """A bright rectangle that crosses the holes of the masks, for edges to find."""
-    picture = torch.full((3, 3, 32, 32), 0.2)
-    picture[:, :, 6:26, 10:28] = 0.9
-    return picture
+    image = torch.full((3, 3, 32, 32), 0.2)
+    image[:, :, 6:26, 10:28] = 0.9
+    return image
 
 
 @pytest.fixture
@@ -32,57 +31,40 @@ def network():
     return network
 
 
-def count(network):
-    return sum(parameter.numel() for parameter in network.parameters())
+# --- Gray images and their edges ------------------------------------------------------------------------------------
 
 
-def test_published_sizes():
-    assert count(EdgeGenerator()) == 10_761_089
-    assert count(InpaintGenerator()) == 10_774_595
-    assert count(PatchDiscriminator(channels=2)) == 2_763_776 - 64 * 16
-
-
-# --- Gray pictures and their edges ------------------------------------------------------------------------------------
-
-
-def test_gray_keeps_gray_pictures_and_weighs_colours():
+def test_gray_keeps_gray_images_and_weighs_colours():
     ramp = torch.linspace(0, 1, 64).reshape(1, 1, 8, 8)
     torch.testing.assert_close(gray(ramp.expand(1, 3, 8, 8)), ramp)
     colours = torch.eye(3).reshape(3, 3, 1, 1)
     torch.testing.assert_close(gray(colours).flatten(), torch.tensor([0.2125, 0.7154, 0.0721]))
 
 
-def test_edges_lie_along_the_rectangle(picture):
-    edges = canny_edges(gray(picture))
+def test_edges_lie_along_the_rectangle(image):
+    edges = canny_edges(gray(image))
     assert edges.shape == (3, 1, 32, 32)
     assert set(edges.unique().tolist()) == {0, 1}
     assert edges[:, :, 8:24, 12:26].sum() == 0
     assert edges[:, :, 12:20, 8:12].amax(3).min() == 1
 
 
-def test_no_edges_in_the_hole_nor_at_its_border(picture, mask):
+def test_no_edges_in_the_hole_nor_at_its_border(image, mask):
     around = torch.nn.functional.max_pool2d(mask, 3, stride=1, padding=1)
-    edges = canny_edges(gray(picture), 1 - mask)
+    edges = canny_edges(gray(image), 1 - mask)
     assert edges.sum() > 0
     assert (edges * around).sum() == 0
 
 
-def test_content_of_the_hole_leaves_the_edges_alone(picture, mask):
-    edges = canny_edges(gray(picture), 1 - mask)
-    for content in (torch.rand(3, 3, 32, 32), torch.ones(3, 3, 32, 32)):
-        other = picture * (1 - mask) + content * mask
-        assert torch.equal(canny_edges(gray(other), 1 - mask), edges)
-
-
-def test_pictures_without_and_all_hole_have_edges():
+def test_images_without_and_all_hole_have_edges():
     luma = gray(torch.rand(2, 3, 32, 32))
     edges = canny_edges(luma, torch.stack([torch.ones(1, 32, 32), torch.zeros(1, 32, 32)]))
     assert torch.equal(edges[0], canny_edges(luma)[0])
     assert edges[1].sum() == 0
 
 
-def test_edges_of_an_array_are_those_of_its_tensor(picture):
-    array = (picture[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+def test_edges_of_an_array_are_those_of_its_tensor(image):
+    array = (image[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
     edges = canny_edges_of(array)
     assert edges.dtype == np.bool_
     expected = canny_edges(gray(torch.from_numpy(array).permute(2, 0, 1)[None] / 255))
@@ -92,53 +74,27 @@ def test_edges_of_an_array_are_those_of_its_tensor(picture):
 # --- Networks ---------------------------------------------------------------------------------------------------------
 
 
-def test_shapes_and_ranges(network, picture, mask):
-    luma = gray(picture)
+def test_edges_are_probabilities(network, image, mask):
+    luma = gray(image)
     edge = network.edge_generator(luma, canny_edges(luma), mask)
     assert edge.shape == mask.shape
     assert 0 <= edge.min() < edge.max() <= 1
-    output = network.inpaint_generator(picture, mask, edge)
-    assert output.shape == picture.shape
-    assert 0 <= output.min() < output.max() <= 1
-    assert network(picture, torch.zeros_like(mask)).isfinite().all()
 
 
-def test_content_of_the_hole_is_never_looked_at(network, picture, mask):
-    output = network(picture, mask)
-    for content in (torch.rand(3, 3, 32, 32), torch.zeros(3, 3, 32, 32)):
-        assert torch.equal(output, network(picture * (1 - mask) + content * mask, mask))
-    assert not torch.equal(output, network(1 - picture, mask))
-
-
-def test_edges_in_the_hole_are_hidden_from_one_network_and_shown_to_the_other(network, picture, mask):
-    luma, edge = gray(picture), canny_edges(gray(picture))
+def test_edges_in_the_hole_are_hidden_from_one_network_and_shown_to_the_other(network, image, mask):
+    luma, edge = gray(image), canny_edges(gray(image))
     other = edge * (1 - mask) + (1 - edge) * mask
     assert torch.equal(network.edge_generator(luma, edge, mask), network.edge_generator(luma, other, mask))
-    assert not torch.equal(
-        network.inpaint_generator(picture, mask, edge), network.inpaint_generator(picture, mask, other)
-    )
+    assert not torch.equal(network.inpaint_generator(image, mask, edge), network.inpaint_generator(image, mask, other))
 
 
-def test_predicted_edges_are_not_merged_with_those_around_the_hole(network, picture, mask):
+def test_predicted_edges_are_not_merged_with_those_around_the_hole(network, image, mask):
     seen = []
     network.inpaint_generator.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[2]))
-    network(picture, mask)
-    luma = gray(picture)
+    network(image, mask)
+    luma = gray(image)
     assert torch.equal(seen[0], network.edge_generator(luma, canny_edges(luma, 1 - mask), mask))
-    assert torch.equal(network.edges(picture, mask), seen[0])
-
-
-def test_a_sample_does_not_depend_on_its_batch(network, picture, mask):
-    torch.testing.assert_close(network(picture, mask)[1:2], network(picture[1:2], mask[1:2]), atol=1e-5, rtol=1e-4)
-
-
-def test_gradients_reach_everything(picture, mask):
-    network = build_ec(width=8, blocks=1)
-    luma = gray(picture)
-    edge = network.edge_generator(luma, canny_edges(luma), mask)
-    network.inpaint_generator(picture, mask, edge).square().mean().backward()
-    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
-    assert network.edge_generator.body.conv1.weight_orig.grad.abs().max() > 0
+    assert torch.equal(network.edges(image, mask), seen[0])
 
 
 def test_spectral_norm_is_everywhere_but_in_the_last_layer_of_the_edges():
@@ -149,14 +105,9 @@ def test_spectral_norm_is_everywhere_but_in_the_last_layer_of_the_edges():
     assert not any(name.endswith("weight_orig") for name in InpaintGenerator(width=8).state_dict())
 
 
-def test_wrong_size_is_named():
-    with pytest.raises(DataError, match="multiples of 4, got 30 x 32"):
-        build_ec(width=8, blocks=1)(torch.rand(1, 3, 30, 32), torch.zeros(1, 1, 30, 32))
-
-
 def test_initialisation_is_the_originals():
     network, discriminator = build_ec(width=32, blocks=2), PatchDiscriminator(width=32, channels=2)
-    initialise_ec(discriminator)
+    initialise_normal(discriminator)
     for weight in (
         network.edge_generator.body.blocks[0].conv1.weight_orig,
         network.edge_generator.body.up1.weight_orig,

@@ -1,38 +1,7 @@
 import numpy as np
-import pytest
 import torch
-import torch.nn.functional as F
 
-from spl.common.errors import DataError
 from spl.models.rfr import AreaIdentification, ConsistentAttention, Memory, PartialConv2d, build_rfr
-
-
-@pytest.fixture
-def network():
-    return build_rfr(width=8).eval()
-
-
-@pytest.mark.parametrize(("kernel", "parameters"), [(7, 31_224_065), (5, 30_929_153)])
-def test_published_sizes(kernel, parameters):
-    with torch.device("meta"):
-        assert sum(parameter.numel() for parameter in build_rfr(kernel=kernel).parameters()) == parameters
-
-
-def test_shape_and_hidden_hole(network, image, mask):
-    output = network(image, mask)
-    assert output.shape == image.shape
-    assert torch.equal(output, network(image * (1 - mask), mask))
-
-
-def test_a_batch_equals_its_samples_in_evaluation(network, image, mask):
-    single = torch.cat([network(image[i : i + 1], mask[i : i + 1]) for i in range(3)])
-    torch.testing.assert_close(network(image, mask), single, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("hole", [0.0, 1.0])
-def test_without_a_hole_and_all_hole(network, image, hole):
-    output = network(image, torch.full((3, 1, 32, 32), hole))
-    assert output.isfinite().all()
 
 
 def test_partial_convolution_is_its_formula():
@@ -94,14 +63,3 @@ def test_norms_inside_the_recurrence_see_every_round(image, mask):
     for x in inputs:
         mean = 0.9 * mean + 0.1 * x.mean((0, 2, 3))
     torch.testing.assert_close(network.identification.norm.running_mean, mean, rtol=1e-4, atol=1e-6)
-
-
-def test_every_parameter_gets_a_gradient(image, mask):
-    network = build_rfr(width=8)
-    F.l1_loss(network(image, mask), image).backward()
-    assert all(parameter.grad is not None for parameter in network.parameters())
-
-
-def test_wrong_size_is_named(network):
-    with pytest.raises(DataError, match="multiples of 16, got 40 x 32"):
-        network(torch.rand(1, 3, 40, 32), torch.zeros(1, 1, 40, 32))

@@ -5,9 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from spl.common.errors import DataError
 from spl.models.layers import SPADE
-from spl.models.spl import build_paper_spl, build_released_spl, build_spl
+from spl.models.spl import build_spl
 
 PAPER = {"semantic_learner": "residual", "semantic_blocks": 2, "fusion": "gamma"}
 RELEASED = {"semantic_learner": "dense", "semantic_blocks": 2, "fusion": "one_plus_gamma"}
@@ -16,59 +15,15 @@ CONCAT = PAPER | {"fusion": "concat"}
 VARIANTS = pytest.mark.parametrize("variant", [PAPER, RELEASED, CONCAT], ids=["paper", "released", "concat"])
 
 
-def count(module):
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-def test_published_sizes():
-    with torch.device("meta"):
-        assert count(build_released_spl()) == 45_597_223
-        assert count(build_paper_spl()) == 33_416_487
-
-
-@VARIANTS
-def test_shapes_and_range(variant, image, mask):
-    output, adapted_prior = build_spl(**variant, **SMALL)(image, mask)
-    assert output.shape == image.shape
-    assert adapted_prior.shape == (3, 6, 8, 8)
-    assert 0 <= output.min() <= output.max() <= 1
-
-
 @pytest.mark.parametrize("size", [(36, 28), (64, 32)])
 def test_any_multiple_of_four(size):
     output, adapted_prior = build_spl(**PAPER, **SMALL)(torch.rand(1, 3, *size), torch.ones(1, 1, *size))
     assert output.shape[2:] == size
-    assert adapted_prior.shape[2:] == (size[0] // 4, size[1] // 4)
+    assert adapted_prior.shape == (1, 6, size[0] // 4, size[1] // 4)
 
 
 @VARIANTS
-def test_what_lies_in_the_hole_is_never_seen(variant, image, mask):
-    network = build_spl(**variant, **SMALL)
-    other = image * (1 - mask) + torch.rand_like(image) * mask
-    for ours, theirs in zip(network(image, mask), network(other, mask), strict=True):
-        assert torch.equal(ours, theirs)
-
-
-@VARIANTS
-def test_a_batch_equals_its_samples_one_by_one(variant, image, mask):
-    network = build_spl(**variant, **SMALL).eval()
-    whole = network(image, mask)
-    singles = [network(image[i : i + 1], mask[i : i + 1]) for i in range(3)]
-    for k in range(2):
-        torch.testing.assert_close(whole[k], torch.cat([single[k] for single in singles]), atol=1e-5, rtol=1e-4)
-
-
-@pytest.mark.parametrize("fill", [0.0, 1.0])
-def test_empty_and_full_holes_are_finite(fill, image):
-    network = build_spl(**PAPER, **SMALL)
-    output, adapted_prior = network(image, torch.full((3, 1, 32, 32), fill))
-    (output.mean() + adapted_prior.mean()).backward()
-    assert output.isfinite().all()
-    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
-
-
-@VARIANTS
-def test_the_prior_guides_the_picture_and_its_adaptation_does_not(variant, image, mask):
+def test_the_prior_guides_the_image_and_its_adaptation_does_not(variant, image, mask):
     network = build_spl(**variant, **SMALL)
     output, adapted_prior = network(image, mask)
     network.semantic_learner.adapter.bias.data += 1
@@ -101,22 +56,6 @@ def test_semantic_learner_sees_the_doubled_masked_image(image, mask):
     masked = torch.where(mask.bool(), 1.0, image).repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
     large_mask = mask.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
     assert torch.equal(network.semantic_learner(masked, large_mask)[1], network(image, mask)[1])
-
-
-@pytest.mark.parametrize(
-    ("image_shape", "mask_shape"),
-    [
-        ((1, 3, 30, 32), (1, 1, 30, 32)),
-        ((1, 3, 32, 32), (1, 3, 32, 32)),
-        ((1, 3, 32, 32), (1, 1, 64, 64)),
-        ((2, 3, 32, 32), (1, 1, 32, 32)),
-        ((1, 1, 32, 32), (1, 1, 32, 32)),
-        ((3, 32, 32), (1, 32, 32)),
-    ],
-)
-def test_wrong_shapes_are_named(image_shape, mask_shape):
-    with pytest.raises(DataError, match=r"Expected .* got"):
-        build_spl(**PAPER, **SMALL)(torch.rand(image_shape), torch.zeros(mask_shape))
 
 
 def test_spade_equals_its_formula():

@@ -4,6 +4,7 @@ Names, sizes, seeds, tolerances and which part of an output is stored all come f
 another one.
 """
 
+import copy
 import importlib.util
 import os
 import re
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
+from spl.released.load import fill_released
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -30,6 +33,12 @@ def formula_weights(parity_folder):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def fixture(read_fixture, request):
+    """The fixture that a module is named after: tests/parity/test_parity_<name>.py."""
+    return read_fixture(request.module.__name__.rpartition("test_parity_")[2])
 
 
 @pytest.fixture(scope="session")
@@ -68,29 +77,29 @@ class Fixture:
             for key, value in self.states[network].items()
         }
 
-    def worst(self, name, actual):
-        """Largest absolute difference over everything that is stored of an output."""
-        actual = actual.detach().numpy()
+    def fill(self, network, layout, state):
+        """Fill a network from a state, or from the content of a file."""
+        content = self.states[state] if isinstance(state, str) else state
+        fill_released(network, layout, content, source="the fixture")
+        return network
+
+    def pixels(self, name, actual):
+        """Absolute differences of the stored pixels of an output."""
         meaning = self.description["outputs"][name]
         assert list(actual.shape) == meaning["shape"], name
         if meaning["stored"] == "full":
-            return np.abs(actual - self.arrays[f"out/{name}"]).max()
+            return np.abs(actual - self.arrays[f"out/{name}"])
         crop = actual[tuple(slice(start, stop) for start, stop in meaning["crop"])]
-        pairs = (
-            (crop, self.arrays[f"out/{name}/crop"]),
-            (actual.mean((2, 3)), self.arrays[f"out/{name}/mean"]),
-            (actual.std((2, 3)), self.arrays[f"out/{name}/std"]),
-        )
-        return max(np.abs(ours - theirs.reshape(ours.shape)).max() for ours, theirs in pairs)
+        return np.abs(crop - self.arrays[f"out/{name}/crop"])
 
-    def mean_difference(self, name, actual):
-        """Mean absolute difference over the stored pixels of an output."""
+    def worst(self, name, actual):
+        """Largest absolute difference over everything that is stored of an output."""
         actual = actual.detach().numpy()
-        meaning = self.description["outputs"][name]
-        if meaning["stored"] == "full":
-            return np.abs(actual - self.arrays[f"out/{name}"]).mean()
-        crop = actual[tuple(slice(start, stop) for start, stop in meaning["crop"])]
-        return np.abs(crop - self.arrays[f"out/{name}/crop"]).mean()
+        differences = [self.pixels(name, actual)]
+        if self.description["outputs"][name]["stored"] != "full":
+            for part, ours in (("mean", actual.mean((2, 3))), ("std", actual.std((2, 3)))):
+                differences.append(np.abs(ours - self.arrays[f"out/{name}/{part}"].reshape(ours.shape)))
+        return max(difference.max() for difference in differences)
 
     def tolerance(self, name):
         """The number at the head of a tolerance, which may be followed by words ("1e-5 relative")."""
@@ -107,20 +116,24 @@ class Fixture:
     def check(self, outputs):
         assert not (wrong := self.too_far(outputs)), f"(difference, tolerance): {wrong}"
 
-    def check_regions(self, compute):
-        """Check `compute(dtype)` of a network with learned regions: in float32, else in float64.
+    def check_regions(self, network, compute, *, image="image", mask="mask"):
+        """Check `compute(network, image, mask)` of a network with learned regions: in float32, else in float64.
 
         Another summation order may move a pixel across the sharp cut; only the fixture's own rounding, which its
         region_cut_margin covers, is left in float64.
         """
-        if self.too_far(compute(torch.float32)):
-            self.check(compute(torch.float64))
+        for dtype in (torch.float32, torch.float64):
+            network = network if dtype == torch.float32 else copy.deepcopy(network).to(dtype)
+            with torch.no_grad():
+                wrong = self.too_far(compute(network, self.image(image).to(dtype), self.mask(mask).to(dtype)))
+            if not wrong:
+                return
+        raise AssertionError(f"(difference, tolerance): {wrong}")
 
 
 @pytest.fixture
 def record_outputs():
     """A function: modules by name -> a dict that fills with what they return (the first of a tuple)."""
-    handles = []
 
     def record(**modules):
         outputs = {}
@@ -132,6 +145,7 @@ def record_outputs():
             handles.append(module.register_forward_hook(keep))
         return outputs
 
+    handles = []
     yield record
     for handle in handles:
         handle.remove()

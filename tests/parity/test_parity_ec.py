@@ -1,33 +1,19 @@
 import pytest
 import torch
 
-from spl.config.releases import RELEASES
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.ec import EdgeConnect, EdgeGenerator, InpaintGenerator, canny_edges, canny_edges_of, gray
-from spl.released.layouts.discriminator import fill_discriminator
-from spl.released.layouts.ec import EC_RULES
-from spl.weights.fit import fill_released
-
-SOURCE = {"source": "the fixture", "release": RELEASES["ec"]}
-
-
-@pytest.fixture(scope="module")
-def fixture(read_fixture):
-    return read_fixture("ec")
+from spl.weights.layouts import Layout
 
 
 @pytest.fixture(scope="module")
 def edge_generator(fixture):
-    generator = EdgeGenerator().eval()
-    fill_released(generator, fixture.states["edge_generator"], EC_RULES, **SOURCE)
-    return generator
+    return fixture.fill(EdgeGenerator().eval(), Layout.EC_EDGES, "edge_generator")
 
 
 @pytest.fixture(scope="module")
 def inpaint_generator(fixture):
-    generator = InpaintGenerator().eval()
-    fill_released(generator, fixture.states["inpaint_generator"], EC_RULES, **SOURCE)
-    return generator
+    return fixture.fill(InpaintGenerator().eval(), Layout.EC_INPAINTING, "inpaint_generator")
 
 
 def luma(fixture):
@@ -46,8 +32,8 @@ def test_gray_and_its_edges(fixture):
 
 
 def test_edges_of_a_file_are_those_of_its_tensor(fixture):
-    for picture, edges in zip(fixture.arrays["in/image"], canny_edges(gray(fixture.image())), strict=True):
-        assert torch.equal(torch.from_numpy(canny_edges_of(picture.transpose(1, 2, 0))).float(), edges[0])
+    for image, edges in zip(fixture.arrays["in/image"], canny_edges(gray(fixture.image())), strict=True):
+        assert torch.equal(torch.from_numpy(canny_edges_of(image.transpose(1, 2, 0))).float(), edges[0])
 
 
 @torch.no_grad()
@@ -64,7 +50,7 @@ def test_edges_and_images(fixture, edge_generator, inpaint_generator):
 
 
 @torch.no_grad()
-def test_from_picture_and_mask_alone(fixture, edge_generator, inpaint_generator):
+def test_from_image_and_mask_alone(fixture, edge_generator, inpaint_generator):
     network = EdgeConnect(edge_generator=edge_generator, inpaint_generator=inpaint_generator)
     fixture.check({"image": network(fixture.image(), fixture.mask())})
 
@@ -73,8 +59,8 @@ def test_from_picture_and_mask_alone(fixture, edge_generator, inpaint_generator)
 def test_discriminators(fixture):
     judged = {"edge": torch.cat([luma(fixture), canny(fixture)], dim=1), "inpaint": fixture.image()}
     outputs = {}
-    for name, pictures in judged.items():
-        discriminator = PatchDiscriminator(channels=pictures.shape[1]).eval()
-        fill_discriminator(discriminator, fixture.states[f"{name}_discriminator"], **SOURCE)
-        outputs[f"disc_{name}"] = discriminator(pictures)[0]
+    for name, images in judged.items():
+        discriminator = PatchDiscriminator(channels=images.shape[1]).eval()
+        fixture.fill(discriminator, Layout.DISCRIMINATOR, f"{name}_discriminator")
+        outputs[f"disc_{name}"] = discriminator(images)[0]
     fixture.check(outputs)

@@ -3,26 +3,17 @@ import torch
 import torch.nn.functional as F
 
 from spl.models.mfe import MFEDiscriminator, build_mfe
-from spl.released.layouts.mfe import DECODER_RULES, DISCRIMINATOR_RULES, ENCODER_RULES, EQUALISATION_RULES
+from spl.released.layouts.mfe import DISCRIMINATOR_RULES
 from spl.weights.fit import fill, released_names
-
-
-@pytest.fixture(scope="module")
-def fixture(read_fixture):
-    return read_fixture("mfe")
-
-
-def load(fixture, part, network, rules):
-    state, names = fixture.states[part], released_names(network, rules)
-    fill(network, state, source=part, layout="the released MFE", names=names)
+from spl.weights.layouts import Layout
 
 
 @pytest.fixture(scope="module")
 def released(fixture):
     network = build_mfe().eval()
-    load(fixture, "EN", network.encoder, ENCODER_RULES)
-    load(fixture, "MEDFE", network.equalisation, EQUALISATION_RULES)
-    load(fixture, "DE", network.decoder, DECODER_RULES)
+    fixture.fill(network.encoder, Layout.MFE_ENCODER, "EN")
+    fixture.fill(network.equalisation, Layout.MFE_EQUALISATION, "MEDFE")
+    fixture.fill(network.decoder, Layout.MFE_DECODER, "DE")
     return network
 
 
@@ -60,8 +51,8 @@ def test_image_heads_and_every_level(fixture, generator, record_outputs):
 def auxiliary_loss(structure_head, texture_head, image):
     structure = F.avg_pool2d(image, 9, stride=1, padding=4)
     return sum(
-        (head - F.interpolate(2 * picture - 1, size=head.shape[2:], mode="bilinear")).abs().mean()
-        for head, picture in ((structure_head, structure), (texture_head, image))
+        (head - F.interpolate(2 * target - 1, size=head.shape[2:], mode="bilinear")).abs().mean()
+        for head, target in ((structure_head, structure), (texture_head, image))
     )
 
 
@@ -83,8 +74,9 @@ def test_mask_convolutions_of_ones(fixture, generator, feature_mask, name):
 
 
 @torch.no_grad()
-def test_discriminator_on_the_picture_and_on_a_crop(fixture):
+def test_discriminator_on_the_image_and_on_a_crop(fixture):
     discriminator = MFEDiscriminator().eval()
-    load(fixture, "D", discriminator, DISCRIMINATOR_RULES)
+    names = released_names(discriminator, DISCRIMINATOR_RULES)
+    fill(discriminator, fixture.states["D"], source="D", layout="the released MFE", names=names)
     image = 2 * fixture.image() - 1
     fixture.check({"disc_global": discriminator(image), "disc_local": discriminator(image[..., 50:114, 70:134])})

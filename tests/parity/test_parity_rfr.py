@@ -1,25 +1,13 @@
-import pytest
 import torch
 
 from spl.models.rfr import build_rfr
-from spl.released.layouts.rfr import fill_released_rfr
 from spl.tensors.compositing import composite
-
-
-@pytest.fixture(scope="module")
-def fixture(read_fixture):
-    return read_fixture("rfr")
-
-
-def build(fixture, name, **sizes):
-    generator = build_rfr(**sizes).eval()
-    fill_released_rfr(generator, fixture.states[name])
-    return generator
+from spl.weights.layouts import Layout
 
 
 @torch.no_grad()
 def test_image_and_every_round(fixture):
-    generator = build(fixture, "generator")
+    generator = fixture.fill(build_rfr().eval(), Layout.RFR, "generator")
     rounds = {"attention": [], "reasoning": [], "mask": []}
     # The fixture's attention is what the combiner is given: weighted keys, then the features themselves.
     generator.reasoning.attention.combiner.register_forward_pre_hook(
@@ -40,13 +28,13 @@ def test_image_and_every_round(fixture):
 
 @torch.no_grad()
 def test_smaller_hole_variant(fixture):
-    generator = build(fixture, "generator_smaller_hole", kernel=5)
+    generator = fixture.fill(build_rfr(kernel=5).eval(), Layout.RFR, "generator_smaller_hole")
     fixture.check({"image_smaller_hole": generator(fixture.image(), fixture.mask("hole"))})
 
 
 @torch.no_grad()
 def test_training_mode(fixture):
-    generator = build(fixture, "generator").train()
+    generator = fixture.fill(build_rfr(), Layout.RFR, "generator").train()
     norms = {
         "bn1": generator.entry1_norm,
         "bn20": generator.entry2_norm,

@@ -1,5 +1,3 @@
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -7,27 +5,23 @@ import torch
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.spl import build_released_spl
 from spl.released.layouts.discriminator import DISCRIMINATOR_RULES
-from spl.released.layouts.spl import fill_released_spl
 from spl.weights.fit import released_names
+from spl.weights.layouts import Layout
 
 
 @pytest.fixture(scope="module")
-def fixture(read_fixture):
-    return read_fixture("spl")
-
-
-@pytest.fixture(scope="module")
-def networks(fixture):
-    generator, discriminator = build_released_spl().eval(), PatchDiscriminator().eval()
+def generator(fixture):
     state = fixture.released_state(generator="generator", discriminator="discriminator")
-    fill_released_spl(generator, state, discriminator=discriminator)
-    return generator, discriminator
+    return fixture.fill(build_released_spl().eval(), Layout.SPL, state)
 
 
-@torch.no_grad()
-def test_generator_equals_the_released_one(fixture, networks, record_outputs):
-    def compute(dtype):
-        generator = copy.deepcopy(networks[0]).to(dtype)
+@pytest.fixture
+def discriminator(fixture):
+    return fixture.fill(PatchDiscriminator().eval(), Layout.DISCRIMINATOR, "discriminator")
+
+
+def test_generator_equals_the_released_one(fixture, generator, record_outputs):
+    def compute(generator, image, mask):
         body, blocks = generator.semantic_learner.body, generator.image_decoder.fusion.blocks
         seen = record_outputs(
             image_features=generator.image_encoder,
@@ -36,44 +30,36 @@ def test_generator_equals_the_released_one(fixture, networks, record_outputs):
             spade_block0=blocks[0],
             spade_block7=blocks[-1],
         )
-        output, adapted_prior = generator(fixture.image().to(dtype), fixture.mask().to(dtype))
+        output, adapted_prior = generator(image, mask)
         return {"image": output, "prior": adapted_prior} | seen
 
-    fixture.check_regions(compute)
+    fixture.check_regions(generator, compute)
 
 
-@torch.no_grad()
-def test_sample_without_a_hole_and_one_that_is_all_hole(fixture, networks):
-    def compute(dtype):
-        generator = copy.deepcopy(networks[0]).to(dtype)
-        output, adapted_prior = generator(fixture.image("image_edge").to(dtype), fixture.mask("mask_edge").to(dtype))
-        return {"image_edge": output, "prior_edge": adapted_prior}
+def test_sample_without_a_hole_and_one_that_is_all_hole(fixture, generator):
+    def compute(generator, image, mask):
+        return dict(zip(("image_edge", "prior_edge"), generator(image, mask), strict=True))
 
-    fixture.check_regions(compute)
+    fixture.check_regions(generator, compute, image="image_edge", mask="mask_edge")
 
 
-@torch.no_grad()
-def test_samples_of_a_batch_are_independent(fixture, networks):
-    def compute(dtype):
-        generator = copy.deepcopy(networks[0]).to(dtype)
-        image, mask = fixture.image().to(dtype), fixture.mask().to(dtype)
+def test_samples_of_a_batch_are_independent(fixture, generator):
+    def compute(generator, image, mask):
         return {"image": torch.cat([generator(image[i : i + 1], mask[i : i + 1])[0] for i in range(len(image))])}
 
-    fixture.check_regions(compute)
+    fixture.check_regions(generator, compute)
 
 
 @torch.no_grad()
-def test_discriminator_in_evaluation_mode(fixture, networks):
-    probabilities, features = networks[1](fixture.image())
+def test_discriminator_in_evaluation_mode(fixture, discriminator):
+    probabilities, features = discriminator(fixture.image())
     maps = {f"disc_conv{i}": feature for i, feature in enumerate(features, start=1)}
     fixture.check({"disc": probabilities} | maps)
 
 
 @torch.no_grad()
-def test_discriminator_runs_one_power_iteration_per_training_forward(fixture):
-    discriminator = PatchDiscriminator().train()
-    state = fixture.released_state(generator="generator", discriminator="discriminator")
-    fill_released_spl(None, state, discriminator=discriminator)
+def test_discriminator_runs_one_power_iteration_per_training_forward(fixture, discriminator):
+    discriminator.train()
     names = sorted(name for name in fixture.description["outputs"] if name.startswith("disc_train_"))
     fixture.check({name: discriminator(fixture.image())[0] for name in names})
     names_in_file = released_names(discriminator, DISCRIMINATOR_RULES)

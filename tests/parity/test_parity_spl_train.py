@@ -15,9 +15,10 @@ from spl.config.methods import SPLLossWeights
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.spl import build_released_spl
 from spl.released.layouts.discriminator import DISCRIMINATOR_RULES
-from spl.released.layouts.spl import SPL_RULES, fill_released_spl
+from spl.released.layouts.spl import SPL_RULES
 from spl.training.methods.spl import SPLMethod
 from spl.weights.fit import released_names
+from spl.weights.layouts import Layout
 
 LOSSES = {
     "discriminator_real": "discriminator_real",
@@ -30,11 +31,6 @@ LOSSES = {
 }
 SUFFIXES = ("after_1_step", "after_2_steps")
 RULES = {"generator": SPL_RULES, "discriminator": DISCRIMINATOR_RULES}
-
-
-@pytest.fixture(scope="module")
-def fixture(read_fixture):
-    return read_fixture("spl_train")
 
 
 class Run(NamedTuple):
@@ -56,12 +52,9 @@ def both_steps(fixture, read_fixture):
 
 def run(fixture, read_fixture, dtype, steps):
     """Load the fixture's weights through the released layout and train."""
-    generator, discriminator = build_released_spl(), PatchDiscriminator()
     weights = read_fixture(fixture.description["state"])
-    state = weights.released_state(generator="generator", discriminator="discriminator")
-    fill_released_spl(generator, state, discriminator=discriminator)
-    generator.to(dtype).train()
-    discriminator.to(dtype).train()
+    generator = weights.fill(build_released_spl(), Layout.SPL, "generator").to(dtype).train()
+    discriminator = weights.fill(PatchDiscriminator(), Layout.DISCRIMINATOR, "discriminator").to(dtype).train()
     method = build_method(fixture, generator, discriminator, dtype)
     image, mask = fixture.image().to(dtype), fixture.mask().to(dtype)
     losses, gradients, outputs = {}, {}, {}
@@ -79,18 +72,14 @@ def run(fixture, read_fixture, dtype, steps):
 
 def build_method(fixture, generator, discriminator, dtype):
     configuration = fixture.description["configuration"]
+    adam = {name: configuration[name] for name in ("lr", "betas", "eps")}
     features = torch.from_numpy(fixture.arrays["in/teacher"]).to(dtype) / 64
     return SPLMethod(
         networks={"generator": generator, "discriminator": discriminator},
         teacher=lambda large_image: features,
         optimizers={
-            name: torch.optim.Adam(
-                network.parameters(),
-                lr=configuration["lr"],
-                betas=tuple(configuration["betas"]),
-                eps=configuration["eps"],
-            )
-            for name, network in (("generator", generator), ("discriminator", discriminator))
+            "generator": torch.optim.Adam(generator.parameters(), **adam),
+            "discriminator": torch.optim.Adam(discriminator.parameters(), **adam),
         },
         losses=SPLLossWeights(
             lambda_img=configuration["l1_weight"],
@@ -152,7 +141,7 @@ def test_gradients_of_single_tensors(fixture, first_step):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_outputs_after_the_steps(fixture, both_steps, suffix):
     for name in (f"image_{suffix}", f"prior_{suffix}"):
-        difference = fixture.mean_difference(name, both_steps.outputs[name])
+        difference = fixture.pixels(name, both_steps.outputs[name].numpy()).mean()
         print(name, f"{difference:.1e}")
         assert difference <= fixture.tolerance(name), name
 

@@ -3,9 +3,11 @@ import json
 import pytest
 import torch
 
-from spl.released.layouts.tresnet import fill_tresnet
-from spl.released.teachers import load_openimages_teacher
+from spl.config.teachers import ReleasedTResNet
+from spl.released.layouts.tresnet import with_plain_norms
+from spl.released.teachers import read_supplied_teacher
 from spl.teachers.tresnet import TResNetTeacher
+from spl.weights.layouts import Layout
 
 
 @pytest.fixture(scope="module")
@@ -13,15 +15,9 @@ def fixture(read_fixture):
     return read_fixture("tresnet_l")
 
 
-@pytest.fixture(scope="module")
-def teacher(fixture):
+def test_features_equal_the_released_trunk(fixture, record_outputs):
     teacher = TResNetTeacher.build(layers=(4, 5), width_factor=1.2)
-    fill_tresnet(teacher, fixture.states["miil"], source="the fixture")
-    return teacher
-
-
-def test_features_equal_the_released_trunk(fixture, teacher, record_outputs):
-    trunk = teacher.trunk
+    trunk = fixture.fill(teacher, Layout.TRESNET, with_plain_norms(fixture.states["miil"])).trunk
     seen = record_outputs(space_to_depth=trunk.s2d, conv1=trunk.conv1, layer1=trunk.layer1)
     fixture.check({"layer2": teacher(fixture.image())} | seen)
 
@@ -35,4 +31,5 @@ def test_whole_openimages_file_gives_the_same_features(fixture, parity_folder, f
     path = tmp_path / "Open_ImagesV6_TRresNet_L_448.pth"
     torch.save({"model": model, "num_classes": 9605, "idx_to_class": {0: "/m/011k07"}}, path)
     del state, model
-    fixture.check({"layer2": load_openimages_teacher(path)(fixture.image())})
+    teacher, _ = read_supplied_teacher(ReleasedTResNet(kind="tresnet_released", path=str(path)))
+    fixture.check({"layer2": teacher(fixture.image())})

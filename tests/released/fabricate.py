@@ -10,30 +10,13 @@ from spl.models.build import build_generator
 from spl.models.discriminator import PatchDiscriminator
 from spl.released.convert import TEACHER_CHANNELS
 from spl.released.layouts.discriminator import DISCRIMINATOR_RULES
-from spl.released.layouts.ec import EC_RULES
-from spl.released.layouts.mfe import DECODER_RULES, ENCODER_RULES, EQUALISATION_RULES
-from spl.released.layouts.rfr import RFR_RULES
-from spl.released.layouts.rn import RN_RULES
-from spl.released.layouts.spl import SPL_RULES
+from spl.released.published import PARTS, PUBLISHED
 from spl.steps.settings import RunSettings
 from spl.weights.fit import released_names
 from tests.conftest import REPOSITORY, bare, read_raw
 
 RECIPES = ("rn", "rfr", "mfe", "ec", "spl")
 IMAGE_SIZE = 64
-
-PARTS = {
-    "spl": {"generator": ("", SPL_RULES)},
-    "rn": {"generator": ("", RN_RULES)},
-    "rfr": {"generator": ("", RFR_RULES)},
-    "mfe": {
-        "EN": ("encoder", ENCODER_RULES),
-        "DE": ("decoder", DECODER_RULES),
-        "MEDFE": ("equalisation", EQUALISATION_RULES),
-    },
-    "ec": {"edge_generator": ("edge_generator", EC_RULES), "inpaint_generator": ("inpaint_generator", EC_RULES)},
-}
-"""By recipe: each network of the released files, which part of our generator it is, and the rules of its keys."""
 
 FILES = {
     "spl": {"generator": "Ours_celeba.pt"},
@@ -44,63 +27,30 @@ FILES = {
 }
 """The authors' file of each network."""
 
-SPL_MODEL = {"semantic_learner": "dense", "fusion": "one_plus_gamma"}
-MFE_MODEL = {"feature_mask": "all_valid"}
-MODELS = {
-    "spl": SPL_MODEL | {"semantic_blocks": 1, "fusion_blocks": 1, "width": 4},
+_PAPER = read_raw(REPOSITORY / "presets/paper.yaml")["methods"]
+_METHODS = {recipe: _PAPER["spl_released" if recipe == "spl" else recipe] for recipe in RECIPES}
+PUBLISHED_MODELS = {recipe: entry["model"] for recipe, entry in _METHODS.items()}
+_SMALL = {
+    "spl": {"semantic_blocks": 1, "fusion_blocks": 1, "width": 4},
     "rn": {"blocks": 1, "width": 4},
-    "rfr": {"width": 8, "kernel": 7, "rounds": 2},
-    "mfe": MFE_MODEL | {"width": 8, "blocks": 1},
+    "rfr": {"width": 8, "rounds": 2},
+    "mfe": {"width": 8, "blocks": 1},
     "ec": {"width": 4, "blocks": 1},
-}  # fmt: skip
-PUBLISHED_MODELS = {
-    "spl": SPL_MODEL | {"semantic_blocks": 16, "fusion_blocks": 8, "width": 64},
-    "rn": {"blocks": 8, "width": 64},
-    "rfr": {"width": 64, "kernel": 7, "rounds": 6},
-    "mfe": MFE_MODEL | {"width": 64, "blocks": 4},
-    "ec": {"width": 64, "blocks": 8},
-}  # fmt: skip
-
-_PERCEPTUAL = {"lambda_perceptual": 0.1, "lambda_style": 100.0}
-_LOSSES = {
-    "spl": {
-        "lambda_img": 10.0, "lambda_adv": 1.0, "lambda_prior": 1.0, "alpha": 3.0, "delta": 2.0, "discriminator": "mean",
-    },
-    "rn": {"lambda_img": 1.0, "lambda_adv": 0.1},
-    "rfr": _PERCEPTUAL | {"lambda_valid": 1.0, "lambda_hole": 6.0, "lambda_tv": 0.1},
-    "mfe": _PERCEPTUAL | {"lambda_img": 1.0, "lambda_adv": 0.2, "lambda_auxiliary": 3.0},
-    "ec": _PERCEPTUAL | {
-        "lambda_edge_adv": 1.0, "lambda_feature_matching": 10.0, "lambda_img": 1.0, "lambda_adv": 0.1,
-    },
-}  # fmt: skip
-_TRAINING = {
-    "batch_size": 4, "epochs": 3, "lr": 0.001, "betas": [0.0, 0.9], "decay": {"kind": "constant"}, "ema": None,
-    "flip": True, "precision": "fp32", "per_dataset": {},
-}  # fmt: skip
-_MORE_TRAINING = {
-    "spl": {"lr_discriminator": 0.001, "prior_epochs": None},
-    "rn": {"lr_discriminator": 0.001},
-    "rfr": {"norm_epochs": None},
-    "mfe": {"lr_discriminator": 0.001},
-    "ec": {"lr_discriminator": 0.001, "edge_epochs": 1, "canny_epochs": 1},
 }
+MODELS = {recipe: PUBLISHED_MODELS[recipe] | sizes for recipe, sizes in _SMALL.items()}
 
 # Parameters ---------------------------------------------------------------------------------------
 
 
 def method(recipe, *, models=MODELS, **released):
     """A method of params.yaml; `released` are paths by dataset."""
-    return ({"teacher": "multilabel"} if recipe == "spl" else {}) | {
-        "recipe": recipe,
-        "model": models[recipe],
-        "losses": _LOSSES[recipe],
-        "training": _TRAINING | _MORE_TRAINING[recipe],
-        "weights": {dataset: {"source": "released", "path": str(path)} for dataset, path in released.items()},
-    }
+    weights = {dataset: {"source": "released", "path": str(path)} for dataset, path in released.items()}
+    training = _METHODS[recipe]["training"] | {"per_dataset": {}}
+    return _METHODS[recipe] | {"model": models[recipe], "training": training, "weights": weights}
 
 
-def raw_params(methods, *, image_size=IMAGE_SIZE, test=1):
-    """The demo's parameters with these methods on one small dataset, paris."""
+def write_params(path, methods, *, image_size=IMAGE_SIZE, test=1):
+    """Write the demo's parameters with these methods on one small dataset, paris."""
     raw = bare(read_raw(REPOSITORY / "presets/demo.yaml"))
     raw["detection"] = None
     raw["datasets"] = {"paris": raw["datasets"]["paris"]}
@@ -111,11 +61,7 @@ def raw_params(methods, *, image_size=IMAGE_SIZE, test=1):
     raw["evaluation"]["batch_size"] = 4
     raw["evaluation"]["bootstrap"]["samples"] = 100
     raw["figures"]["examples"] = 2
-    return raw
-
-
-def write_params(path, methods, **sizes):
-    path.write_text(yaml.safe_dump(raw_params(methods, **sizes), sort_keys=False))
+    path.write_text(yaml.safe_dump(raw, sort_keys=False))
     return load_params(path)
 
 
@@ -129,18 +75,14 @@ def run_of(recipe, source, folder, **changes):
 # Networks and files --------------------------------------------------------------------------------
 
 
-def in_their_keys(network, rules, prefix=""):
+def in_their_keys(network, rules):
     names = released_names(network, rules)
-    return {prefix + names[name]: tensor.clone() for name, tensor in network.state_dict().items()}
-
-
-def in_our_keys(network):
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    return {names[name]: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
 def equal(first, second):
-    pairs = zip(first.state_dict().items(), second.state_dict().items(), strict=True)
-    return all(name == other and torch.equal(a, b) for (name, a), (other, b) in pairs)
+    """Whether two state dicts are equal, in their order too."""
+    return list(first) == list(second) and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def small(recipe, tmp_path, seed=0, **changes):
@@ -157,17 +99,17 @@ def small(recipe, tmp_path, seed=0, **changes):
 
 
 def states_of(recipe, generator):
-    """What the authors' files hold of a generator: a state dict in their keys for each network."""
+    """A generator as the authors' files hold it: a state dict in their keys for each network."""
+    parts = zip(FILES[recipe], PARTS[recipe].items(), strict=True)
     return {
-        network: in_their_keys(generator.get_submodule(part), rules) for network, (part, rules) in PARTS[recipe].items()
+        network: in_their_keys(generator.get_submodule(part), PUBLISHED[layout].rules)
+        for network, (part, layout) in parts
     }
 
 
-def discriminator_state(width=4):
-    """A patch discriminator as it is released: the first layer stands twice."""
-    state = in_their_keys(PatchDiscriminator(width=width), DISCRIMINATOR_RULES)
-    copies = {key.replace("conv1.0", "features.0"): tensor for key, tensor in state.items() if "conv1." in key}
-    return state | copies
+def with_copies(state):
+    """The state of a patch discriminator as it is released: the first layer stands twice."""
+    return state | {key.replace("conv1.0", "features.0"): state[key] for key in state if "conv1." in key}
 
 
 def adam_state():
@@ -180,24 +122,25 @@ def adam_state():
 
 
 def contents(recipe, states):
-    """What `torch.save` is given for each of a recipe's files, by file name.
+    """The object that `torch.save` is given for each of a recipe's files, by file name.
 
     SPL and RN save their whole training module under DataParallel; RFR its generator and optimiser; EdgeConnect its
     generators one by one; MFE's released files are plain state dicts.
     """
+    files = {file: states[network] for network, file in FILES[recipe].items()}
     if recipe in ("spl", "rn"):
-        parts = {"generator": states["generator"], "discriminator": states.get("discriminator", discriminator_state())}
+        own = with_copies(in_their_keys(PatchDiscriminator(width=4), DISCRIMINATOR_RULES))
+        parts = {"generator": states["generator"], "discriminator": states.get("discriminator", own)}
         content = {f"{part}.module.{key}": value for part, state in parts.items() for key, value in state.items()}
-        content |= {
-            f"adversarial_loss.{which}_label": torch.tensor(float(which == "real")) for which in ("real", "fake")
-        }
-        return {FILES[recipe]["generator"]: content}
+        labels = {f"adversarial_loss.{which}_label": torch.tensor(float(which == "real")) for which in ("real", "fake")}
+        return dict.fromkeys(files, content | labels)
     if recipe == "rfr":
-        content = {"n_iter": 400000, "generator": states["generator"], "optimizer_G": adam_state()}
-        return {FILES["rfr"]["generator"]: content}
-    if recipe == "ec":
-        return {file: {"iteration": 2000000, "generator": states[name]} for name, file in FILES["ec"].items()}
-    return {file: states[name] for name, file in FILES["mfe"].items()}
+        return {
+            file: {"n_iter": 400000, "generator": state, "optimizer_G": adam_state()} for file, state in files.items()
+        }
+    return (
+        {file: {"iteration": 2000000, "generator": state} for file, state in files.items()} if recipe == "ec" else files
+    )
 
 
 def save(recipe, files, folder, *, legacy=True):
@@ -211,14 +154,9 @@ def save(recipe, files, folder, *, legacy=True):
     return folder / next(iter(files)) if len(FILES[recipe]) == 1 else folder
 
 
-def release(recipe, generator, folder, **options):
+def release(recipe, generator, folder):
     """Write a generator as its recipe's authors would."""
-    return save(recipe, contents(recipe, states_of(recipe, generator)), folder, **options)
-
-
-def wrapped(states):
-    """The same states from a network that was trained under DataParallel."""
-    return {name: {f"module.{key}": value for key, value in state.items()} for name, state in states.items()}
+    return save(recipe, contents(recipe, states_of(recipe, generator)), folder)
 
 
 def without_values(network, rules):

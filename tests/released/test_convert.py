@@ -1,5 +1,7 @@
 """Released weights become runs of this project: whole folders, with their origin, that everything else can read."""
 
+from unittest.mock import Mock
+
 import pytest
 import torch
 
@@ -11,84 +13,56 @@ from spl.models.build import as_inpainter, load_generator
 from spl.released.convert import convert_released
 from spl.steps.settings import RunSettings
 from tests.conftest import input_hashes
-from tests.released.fabricate import (
-    FILES,
-    IMAGE_SIZE,
-    RECIPES,
-    equal,
-    method,
-    release,
-    run_of,
-    small,
-    write_params,
-)
+from tests.released.fabricate import FILES, IMAGE_SIZE, RECIPES, equal, method, release, run_of, small, write_params
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def picture():
-    generator = torch.Generator().manual_seed(3)
-    image = torch.rand(2, 3, 8, 8, generator=generator).repeat_interleave(8, 2).repeat_interleave(8, 3)
-    mask = torch.zeros(2, 1, IMAGE_SIZE, IMAGE_SIZE)
-    mask[0, :, 10:40, 20:50] = 1
-    mask[1, :, 30:, :] = 1
-    return image, mask
+def converted(tmp_path):
+    """A function: recipe -> a small generator and the settings of the run in tmp_path/run that came of its files."""
+
+    def convert(recipe):
+        generator = small(recipe, tmp_path)
+        run = run_of(recipe, release(recipe, generator, tmp_path / "files"), tmp_path)
+        convert_released(run, tmp_path / "run")
+        assert sorted(file.name for file in (tmp_path / "run").iterdir()) == ["run.json", "weights.safetensors"]
+        return generator, run
+
+    return convert
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_the_converted_run_is_the_released_network(tmp_path, recipe, picture):
-    generator = small(recipe, tmp_path)
-    run = run_of(recipe, release(recipe, generator, tmp_path / "files"), tmp_path)
-    convert_released(run, tmp_path / "run")
-    assert sorted(file.name for file in (tmp_path / "run").iterdir()) == ["run.json", "weights.safetensors"]
+def test_the_converted_run_is_the_released_network(tmp_path, converted, recipe):
+    generator, run = converted(recipe)
     other = load_generator(run.recipe, tmp_path / "run", image_size=run.image_size, device=CPU)
-    assert equal(other, generator)
+    assert equal(other.state_dict(), generator.state_dict())
+    image, mask = torch.rand(1, 3, IMAGE_SIZE, IMAGE_SIZE), torch.zeros(1, 1, IMAGE_SIZE, IMAGE_SIZE)
+    mask[:, :, 10:40, 20:50] = 1
+    inpainter, image_size = load_inpainter(tmp_path / "run", CPU)
     with torch.no_grad():
-        expected = as_inpainter(generator)(*picture)
-        assert torch.equal(as_inpainter(other)(*picture), expected)
-        inpainter, image_size = load_inpainter(tmp_path / "run", CPU)
-        assert torch.equal(inpainter(*picture), expected)
+        assert torch.equal(inpainter(image, mask), as_inpainter(generator)(image, mask))
     assert image_size == IMAGE_SIZE
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_the_record_tells_the_origin(tmp_path, recipe):
-    path = release(recipe, small(recipe, tmp_path), tmp_path / "files")
-    run = run_of(recipe, path, tmp_path)
-    convert_released(run, tmp_path / "run")
+def test_the_record_tells_the_origin(tmp_path, converted, recipe):
+    _, run = converted(recipe)
     record = read_json(tmp_path / "run" / "run.json")
     assert input_hashes(record) == {name: sha256(tmp_path / "files" / name) for name in FILES[recipe].values()}
     assert record["outputs"]["weights"]["sha256"] == sha256(tmp_path / "run" / "weights.safetensors")
     assert record["documented"] == RELEASES[recipe].documented
-    assert record["settings"]["released"] == {"source": "released", "path": str(path)}
     assert RunSettings.model_validate(record["settings"], strict=False) == run
     assert record["versions"]
 
 
-def test_the_same_file_gives_the_same_bytes(tmp_path):
-    run = run_of("rfr", release("rfr", small("rfr", tmp_path), tmp_path / "files"), tmp_path)
-    convert_released(run, tmp_path / "first")
-    convert_released(run, tmp_path / "second")
-    for name in ("weights.safetensors", "run.json"):
-        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
-
-
-def test_whatever_was_in_the_folder_is_replaced(tmp_path):
-    run = run_of("rn", release("rn", small("rn", tmp_path), tmp_path / "files"), tmp_path)
-    (tmp_path / "run").mkdir()
+def test_a_run_is_replaced_and_the_same_file_gives_the_same_bytes(tmp_path, converted):
+    _, run = converted("rfr")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
     for name in ("weights.safetensors", "run.json", "log.csv", "samples.png"):
         (tmp_path / "run" / name).write_text("of a run that was trained")
     convert_released(run, tmp_path / "run")
-    assert sorted(file.name for file in (tmp_path / "run").iterdir()) == ["run.json", "weights.safetensors"]
-    assert read_json(tmp_path / "run" / "run.json")["settings"]["released"]
-
-
-def break_writing(monkeypatch):
-    def full(*args, **kwargs):
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr("spl.released.convert.write_record", full)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
 
 
 @pytest.mark.parametrize("fault", ["missing", "a web page", "a misfit", "a full disk"])
@@ -104,7 +78,7 @@ def test_a_failure_leaves_what_was_there(tmp_path, monkeypatch, recipe, fault):
     elif fault == "a web page":
         file.write_text("<html>")
     elif fault == "a full disk":
-        break_writing(monkeypatch)
+        monkeypatch.setattr("spl.released.convert.write_record", Mock(side_effect=OSError("no space left on device")))
     before = sorted(tmp_path.iterdir())
     with pytest.raises(OSError if fault == "a full disk" else CheckpointError):
         convert_released(run, tmp_path / "run")

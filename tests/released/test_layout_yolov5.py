@@ -5,10 +5,11 @@ import torch
 import torch.nn.functional as F
 
 from spl.common.errors import CheckpointError
-from spl.released.layouts.yolov5 import YOLOV5_RULES, fill_yolov5
-from spl.released.teachers import load_coco_teacher
+from spl.released.layouts.yolov5 import YOLOV5_RULES
+from spl.released.load import fill_released
 from spl.teachers.yolov5 import COCO_SIDE, COCO_SIZES, build_yolov5
 from spl.weights.fit import released_names
+from spl.weights.layouts import Layout
 
 LAYERS = {  # number: (kind, input, output, kernel or blocks) of YOLOv5l, as published; others have no weights
     0: ("conv", 3, 64, 6), 1: ("conv", 64, 128, 3), 2: ("c3", 128, 128, 3), 3: ("conv", 128, 256, 3),
@@ -91,21 +92,23 @@ def forward_on(state, image, depth):
     return [F.conv2d(maps[number], *weight) for number, weight in zip((17, 20, 23), weights, strict=True)]
 
 
-def small_detector():
-    return build_yolov5(**SMALL, side=COCO_SIDE).eval()
+def filled(state):
+    """A small detector with the weights of a released file."""
+    detector = build_yolov5(**SMALL, side=COCO_SIDE).eval()
+    fill_released(detector, Layout.YOLOV5, state, source="the state")
+    return detector
 
 
 @pytest.fixture
 def state():
     """Weights of a small network under the released keys, in half precision as released."""
     random = torch.Generator().manual_seed(0)
-    shapes = published_shapes(**SMALL)
     state = {}
-    for key, shape in shapes.items():
-        values = (
-            torch.rand(shape, generator=random) + 0.1 if ".bn." in key else torch.randn(shape, generator=random) / 4
-        )
-        state[key] = torch.tensor(7) if key.endswith("tracked") else values.half()
+    for key, shape in published_shapes(**SMALL).items():
+        normal, uniform = torch.randn(shape, generator=random), torch.rand(shape, generator=random)
+        state[key] = (uniform + 0.1 if ".bn." in key else normal / 4).half()
+        if key.endswith("tracked"):
+            state[key] = torch.tensor(7)
     return state
 
 
@@ -127,34 +130,16 @@ def test_keys_and_shapes_are_the_published_ones(size):
 
 @torch.no_grad()
 def test_the_network_computes_the_published_list(state, image):
-    detector = small_detector()
-    fill_yolov5(detector, state, source="the state")
     expected = forward_on(state, image.double(), SMALL["depth"])
-    for raw, flat in zip(detector.double()(image.double()), expected, strict=True):
+    for raw, flat in zip(filled(state).double()(image.double()), expected, strict=True):
         assert flat.std() > 0.1
         torch.testing.assert_close(raw.permute(0, 1, 4, 2, 3).flatten(1, 2), flat)
 
 
-def test_values_arrive_where_they_belong(state):
-    detector = small_detector()
-    fill_yolov5(detector, state, source="the state")
-    assert torch.equal(detector.backbone.stem.conv.weight, state["model.0.conv.weight"].float())
-    assert torch.equal(detector.backbone.stage4.bypass.bn.running_var, state["model.2.cv2.bn.running_var"].float())
-    assert torch.equal(
-        detector.backbone.stage8.blocks[1].conv2.conv.weight, state["model.4.m.1.cv2.conv.weight"].float()
-    )
-    assert torch.equal(detector.neck.descend8.merge.bn.bias, state["model.17.cv3.bn.bias"].float())
-    assert torch.equal(detector.head.convs[2].bias, state["model.24.m.2.bias"].float())
-    assert torch.equal(detector.anchors, state["model.24.anchors"].float())
-
-
 @pytest.mark.parametrize("prefix", ["", "model.model.", "model.model.model."])
 def test_wrappers_around_the_network_do_not_matter(state, image, prefix):
-    plain, wrapped = small_detector(), small_detector()
-    fill_yolov5(plain, state, source="the state")
     renamed = {prefix + key.removeprefix("model."): tensor for key, tensor in state.items()}
-    fill_yolov5(wrapped, renamed, source="the state")
-    assert torch.equal(wrapped.fine_map(image), plain.fine_map(image))
+    assert torch.equal(filled(renamed).fine_map(image), filled(state).fine_map(image))
 
 
 def test_fused_weights_are_refused_with_the_cure(state):
@@ -162,19 +147,4 @@ def test_fused_weights_are_refused_with_the_cure(state):
     fused = {key.replace("bn.bias", "conv.bias"): tensor for key, tensor in state.items()}
     fused = {key: tensor for key, tensor in fused.items() if ".bn." not in key}
     with pytest.raises(CheckpointError, match=r"missing: model\.0\.bn.*(?s:.*)unfused state_dict"):
-        fill_yolov5(small_detector(), fused, source="the state")
-
-
-def test_another_size_is_refused(state):
-    with pytest.raises(CheckpointError, match=r"of another shape: model\.0\.conv\.weight \(8, 3, 6, 6\)"):
-        fill_yolov5(build_yolov5(**SMALL | {"width": 0.25}, side=COCO_SIDE), state, source="the state")
-
-
-def test_a_released_file_becomes_a_frozen_teacher(tmp_path):
-    shapes = published_shapes(*COCO_SIZES["n"], 80)
-    state = {key: torch.ones(shape).half() for key, shape in shapes.items()}
-    torch.save(state, tmp_path / "yolov5n_state.pt")
-    teacher = load_coco_teacher(tmp_path / "yolov5n_state.pt", "n")
-    assert teacher.channels == 64
-    assert not any(parameter.requires_grad for parameter in teacher.parameters())
-    assert teacher(torch.rand(1, 3, 32, 32)).shape == (1, 64, 4, 4)
+        filled(fused)

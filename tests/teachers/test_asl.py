@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from spl.teachers.asl import asymmetric_loss, average_precision, mean_average_precision
+from spl.teachers.asl import asymmetric_loss, label_average_precision, label_mean_average_precision
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def test_easy_negatives_below_the_margin_cost_nothing():
 
 def test_average_precision_by_hand():
     scores, targets = torch.tensor([0.9, 0.8, 0.7, 0.6]), torch.tensor([1.0, 0.0, 1.0, 0.0])
-    assert average_precision(scores, targets).item() == pytest.approx((1 / 1 + 2 / 3) / 2)
+    assert label_average_precision(scores, targets).item() == pytest.approx((1 / 1 + 2 / 3) / 2)
 
 
 def test_mean_average_precision_skips_labels_without_positives():
     scores = torch.tensor([[0.9, 0.1], [0.1, 0.2]])
-    assert mean_average_precision(scores, torch.tensor([[1.0, 0.0], [0.0, 0.0]])) == 1.0
+    assert label_mean_average_precision(scores, torch.tensor([[1.0, 0.0], [0.0, 0.0]])) == 1.0

@@ -1,13 +1,12 @@
-import copy
-
 import pytest
 import torch
 
 from spl.common.errors import CheckpointError, DataError
-from spl.released.layouts.tresnet import TRESNET_RULES, fill_tresnet, load_released_tresnet
+from spl.released.layouts.tresnet import TRESNET_RULES, with_plain_norms
+from spl.released.load import fill_released
 from spl.teachers.tresnet import TResNetTeacher, build_classifier
-from spl.weights.files import save_weights
-from spl.weights.fit import load_weights, released_names
+from spl.weights.fit import released_names
+from spl.weights.layouts import Layout
 
 SIZES = {"layers": (1, 2), "width_factor": 0.25}
 
@@ -45,20 +44,11 @@ def test_published_size():
     assert teacher.channels == 152
 
 
-def test_features(teacher, image):
+def test_features_are_frozen(teacher, image, check_frozen):
+    check_frozen(teacher, image)
     features = teacher(image)
     assert features.shape == (2, teacher.channels, 8, 6)
     assert features.min() >= 0
-    assert not features.requires_grad
-
-
-def test_stays_frozen_and_in_evaluation_mode(teacher, image):
-    before = copy.deepcopy(teacher.state_dict())
-    teacher.train()
-    teacher(image)
-    assert not any(module.training for module in teacher.modules())
-    assert not any(parameter.requires_grad for parameter in teacher.parameters())
-    assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())
 
 
 def test_is_the_first_half_of_the_classifier(image):
@@ -73,22 +63,11 @@ def test_wrong_size_is_named(teacher):
         teacher(torch.rand(1, 3, 60, 64))
 
 
-def test_own_file_round_trip(teacher, image, tmp_path):
-    save_weights(teacher.state_dict(), tmp_path / "teacher.safetensors")
+def test_released_file_with_negative_weights_and_a_head(teacher, image):
+    top = ("body.layer3.0.conv1.0.weight", "head.fc.embedding_generator.0.weight", "head.fc.FC.weight")
     other = TResNetTeacher.build(**SIZES)
-    load_weights(other, tmp_path / "teacher.safetensors")
-    assert torch.equal(other(image), teacher(image))
-
-
-def test_released_file_with_negative_weights_and_a_head(teacher, image, tmp_path):
-    state = released_state(teacher) | {
-        "body.layer3.0.conv1.0.weight": torch.zeros(1),
-        "head.fc.embedding_generator.0.weight": torch.zeros(1),
-        "head.fc.FC.weight": torch.zeros(1),
-    }
-    torch.save({"model": state, "num_classes": 2, "idx_to_class": {0: "cat", 1: "dog"}}, tmp_path / "released.pth")
-    other = TResNetTeacher.build(**SIZES)
-    load_released_tresnet(tmp_path / "released.pth", other)
+    state = with_plain_norms(released_state(teacher) | dict.fromkeys(top, torch.zeros(1)))
+    fill_released(other, Layout.TRESNET, state, source="the state")
     torch.testing.assert_close(other(image), teacher(image))
 
 
@@ -96,4 +75,4 @@ def test_released_file_without_one_trunk_key(teacher):
     state = released_state(teacher)
     del state["body.layer2.0.conv1.0.1.bias"]
     with pytest.raises(CheckpointError, match=r"1 missing: body\.layer2\.0\.conv1\.0\.1\.bias"):
-        fill_tresnet(TResNetTeacher.build(**SIZES), state, source="the state")
+        fill_released(TResNetTeacher.build(**SIZES), Layout.TRESNET, state, source="the state")

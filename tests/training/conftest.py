@@ -9,7 +9,8 @@ from torch import nn
 
 from spl.config.methods import ECLossWeights, MFELossWeights, RFRLossWeights, RNLossWeights, SPLLossWeights
 from spl.models.discriminator import PatchDiscriminator
-from spl.models.ec import build_ec, canny_edges, gray, initialise_ec
+from spl.models.ec import build_ec, canny_edges, gray
+from spl.models.layers import initialise_normal
 from spl.models.mfe import MFEDiscriminator, build_mfe
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
@@ -132,7 +133,7 @@ def _ec(wrap, *, stages=None, **options):
         "inpaint_discriminator": PatchDiscriminator(width=8),
     }
     for discriminator in discriminators.values():
-        initialise_ec(discriminator)
+        initialise_normal(discriminator)
     trained = {f"{part}_generator": network for part, network in parts.items()} | discriminators
     return ECMethod(
         networks={"generator": generator} | {name: wrap(network) for name, network in discriminators.items()},

@@ -1,1 +1,1 @@
-"""One module per released checkpoint layout: the key table and how its file is taken apart."""
+"""One module per released layout: the rules that lead from our names to the authors' keys."""

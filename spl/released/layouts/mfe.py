@@ -1,10 +1,6 @@
 """The released MFE files, one for each of the three parts of the generator; published size only."""
 
-from torch import nn
-
-from spl.config.releases import RELEASES
-from spl.weights.files import State
-from spl.weights.fit import Rules, fill_released, without_module
+from spl.weights.fit import Rules
 
 ENCODER_RULES: Rules = (
     (r"^blocks\.(\d)\.conv1\.", r"middle.\1.conv_block.1."),
@@ -35,21 +31,3 @@ DECODER_RULES: Rules = (
     *((rf"^norms\.{i}\.", f"Decoder_{i + 1}.model.2.") for i in range(5)),
 )
 DISCRIMINATOR_RULES: Rules = tuple((rf"^convs\.{i}\.", f"model.{2 * i}.") for i in range(5))
-
-
-def fill_released_mfe(
-    generator: nn.Module, encoder: State, decoder: State, equalisation: State, *, source: str = "the state dicts"
-) -> None:
-    """Fill a generator from the contents of EN.pkl, DE.pkl and MEDEF.pkl.
-
-    Raises: CheckpointError naming the part that does not fit.
-    """
-    parts = {
-        "encoder": (encoder, ENCODER_RULES),
-        "decoder": (decoder, DECODER_RULES),
-        "equalisation": (equalisation, EQUALISATION_RULES),
-    }
-    for name, (state, rules) in parts.items():
-        state = {without_module(key): tensor for key, tensor in state.items()}
-        part = generator.get_submodule(name)
-        fill_released(part, state, rules, source=f"{source} ({name})", release=RELEASES["mfe"])

@@ -1,10 +1,6 @@
 """The released RFR file: `{n_iter, generator, optimizer_G}`, keys without prefix."""
 
-from torch import nn
-
-from spl.config.releases import RELEASES
-from spl.weights.files import State
-from spl.weights.fit import Rules, fill_released, without_module
+from spl.weights.fit import Rules
 
 RFR_RULES: Rules = (
     (r"^entry1\.", "Pconv1."),
@@ -25,12 +21,3 @@ RFR_RULES: Rules = (
     (r"^(RFRModule\.(enc|dec)_\d)\.conv\.", r"\1.0."),
     (r"^(RFRModule\.(enc|dec)_\d)\.norm\.", r"\1.1."),
 )
-
-
-def fill_released_rfr(generator: nn.Module, state: State, *, source: str = "the state dict") -> None:
-    """Fill a generator from the content of a released RFR file.
-
-    Raises: CheckpointError if it does not fit.
-    """
-    state = {without_module(key): tensor for key, tensor in state.items()}
-    fill_released(generator, state, RFR_RULES, source=source, release=RELEASES["rfr"])

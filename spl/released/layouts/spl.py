@@ -1,8 +1,6 @@
-"""The released SPL file."""
+"""The released SPL file: the authors' whole training module."""
 
-from functools import partial
-
-from spl.released.layouts.training_module import GENERATOR_RULES, fill_training_module
+from spl.released.layouts.rn import GENERATOR_RULES
 from spl.weights.fit import Rules
 
 SPL_RULES: Rules = (
@@ -22,6 +20,3 @@ SPL_RULES: Rules = (
     (r"^(middle\..*)\.shared_conv\.", r"\1.mlp_shared.0."),
     (r"^(middle\..*)\.(gamma|beta)_conv\.", r"\1.mlp_\2."),
 )
-
-
-fill_released_spl = partial(fill_training_module, recipe="spl", rules=SPL_RULES)

@@ -10,8 +10,9 @@ from torch.optim import Optimizer
 
 from spl.config.methods import ECLossWeights, ECRecipe
 from spl.models.discriminator import PatchDiscriminator
-from spl.models.ec import gray, initialise_ec
-from spl.teachers.perception import Perceive
+from spl.models.ec import gray
+from spl.models.layers import initialise_normal
+from spl.teachers.perception import FeatureExtractor
 from spl.training.context import TrainingContext, adam
 from spl.training.losses import adversarial_loss, discriminator_loss, perceptual_loss, style_loss
 from spl.training.methods.adversarial import generator_adversarial_loss
@@ -47,7 +48,7 @@ class ECMethod:
     parts: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
     losses: ECLossWeights
-    perceive: Perceive
+    perceive: FeatureExtractor
     stages: Stages
     autocast: Autocast = nullcontext
 
@@ -145,7 +146,7 @@ def build(recipe: ECRecipe, context: TrainingContext) -> ECMethod:
         "inpaint": PatchDiscriminator(width=recipe.model.width),
     }
     for discriminator in discriminators.values():
-        initialise_ec(discriminator)
+        initialise_normal(discriminator)
         context.place(discriminator)
     optimizers = {f"{part}_generator": adam(recipe, network, training.lr) for part, network in parts.items()}
     optimizers |= {

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from spl.config.methods import MFELossWeights, MFERecipe
 from spl.models.mfe import MFEDiscriminator
-from spl.teachers.perception import Perceive
+from spl.teachers.perception import FeatureExtractor
 from spl.training.context import TrainingContext, adam
 from spl.training.losses import perceptual_loss, relativistic_loss, style_loss
 from spl.training.methods.adversarial import frozen
@@ -39,7 +39,7 @@ class MFEMethod:
     networks: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
     losses: MFELossWeights
-    perceive: Perceive
+    perceive: FeatureExtractor
     seed: int
     autocast: Autocast = nullcontext
 

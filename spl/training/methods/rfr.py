@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from spl.config.methods import RFRLossWeights, RFRRecipe
-from spl.teachers.perception import Perceive
+from spl.teachers.perception import FeatureExtractor
 from spl.tensors.compositing import composite
 from spl.training.context import TrainingContext, adam
 from spl.training.losses import perceptual_loss, style_loss, total_variation
@@ -32,7 +32,7 @@ class RFRMethod:
     networks: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
     losses: RFRLossWeights
-    perceive: Perceive
+    perceive: FeatureExtractor
     norm_steps: int | None = None
     autocast: Autocast = nullcontext
 
