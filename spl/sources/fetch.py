@@ -12,10 +12,12 @@ from spl.common.errors import DataError, ParamsError, again
 from spl.common.files import atomic, replace_folder, sha256
 from spl.config.experiment import MiniatureImages, MiniatureMasks, Registered, Supplied
 from spl.config.registry import Source
-from spl.sources.download import PATIENCE, Patience, download, recorded
+from spl.sources.download import POLICY, download
 from spl.sources.layouts import list_images
 from spl.sources.listing import listing_of, write_listing
 from spl.sources.raw_files import RawFiles
+from spl.sources.transfer import RetryPolicy
+from spl.sources.verify import recorded
 from spl.steps.records import Inputs, read_record, write_record
 from spl.steps.settings import ImageSourceSettings, MaskSourceSettings, PretextSettings, WeightSourceSettings
 
@@ -31,7 +33,7 @@ def fetch_images(
     record: Path,
     *,
     registry: Registry = NO_REGISTRY,
-    patience: Patience = PATIENCE,
+    policy: RetryPolicy = POLICY,
     workers: int = 1,
 ) -> None:
     """Make one dataset's raw pictures available; write their list, and the record of where they lie.
@@ -46,7 +48,7 @@ def fetch_images(
         ))  # fmt: skip
     elif isinstance(source, Registered):
         entry = _entry(registry, source, "images", f"datasets.{name}.source.name")
-        folder, files = _fetch(entry, patience)
+        folder, files = _fetch(entry, policy)
     else:
         folder, files = _supplied(source, f"the pictures of the dataset {name!r}", f"datasets.{name}.source.path"), ()
     raw = RawFiles(folder, files)
@@ -63,7 +65,7 @@ def fetch_masks(
     record: Path,
     *,
     registry: Registry = NO_REGISTRY,
-    patience: Patience = PATIENCE,
+    policy: RetryPolicy = POLICY,
     workers: int = 1,
 ) -> None:
     """Make the raw masks available; write their list, and the record of where they lie.
@@ -78,7 +80,7 @@ def fetch_masks(
         ))  # fmt: skip
     elif isinstance(source, Registered):
         entry = _entry(registry, source, "masks", "masks.source.name")
-        folder, files = _fetch(entry, patience)
+        folder, files = _fetch(entry, policy)
     else:
         folder, files = _supplied(source, "irregular masks", "masks.source.path"), ()
     raw = RawFiles(folder, files)
@@ -97,7 +99,7 @@ def fetch_masks(
 
 
 def fetch_weights(
-    settings: WeightSourceSettings, record: Path, *, registry: Registry, patience: Patience = PATIENCE
+    settings: WeightSourceSettings, record: Path, *, registry: Registry, policy: RetryPolicy = POLICY
 ) -> None:
     """Make the weight files of a registered source available and record their hashes.
 
@@ -105,7 +107,7 @@ def fetch_weights(
     """
     entry = registry[settings.source]
     needed = tuple(file for file in entry.files if file.name in settings.files)
-    folder, files = _fetch(entry.model_copy(update={"files": needed}), patience)
+    folder, files = _fetch(entry.model_copy(update={"files": needed}), policy)
     write_record(record, settings, _inputs(folder, files), {}, folder=str(folder))
 
 
@@ -146,7 +148,7 @@ def _entry(registry: Registry, source: Registered, kind: str, key: str) -> Sourc
     return entry
 
 
-def _fetch(source: Source, patience: Patience) -> tuple[Path, list[str]]:
+def _fetch(source: Source, policy: RetryPolicy) -> tuple[Path, list[str]]:
     """Fetch all files of a source; return their folder and their names there, none if they are not known.
 
     Raises: DataError with the reason, and what a person can do.
@@ -154,7 +156,7 @@ def _fetch(source: Source, patience: Patience) -> tuple[Path, list[str]]:
     folder = Path(source.folder)
     try:
         for file in source.files:
-            download(file, folder, patience=patience)
+            download(file, folder, policy=policy)
         if not folder.is_dir():
             raise DataError(f"{folder} does not exist.")
     except DataError as error:
