@@ -267,8 +267,8 @@ def test_the_demo_looks_through_its_teacher(demo_params, teacher, image):
     torch.testing.assert_close(perceive(image), teacher_features(teacher)(image))
 
 
-def test_vgg_is_loaded_from_the_folder_that_the_settings_name(demo_params, vgg_path, image, monkeypatch):
-    monkeypatch.setattr("spl.steps.settings.VGG_FILES", {"vgg16": vgg_path.name, "vgg19": "none.pth"})
+def test_vgg_is_loaded_from_the_folder_that_the_settings_name(demo_params, vgg_path, accept, image):
+    accept(vgg_path)
     run = RunSettings.of(demo_params, dataset="paris", method="mfe")
     run = run.model_copy(update={"perception": VGGPerception(kind="vgg", folder=str(vgg_path.parent))})
     assert isinstance(run, RunSettings)
