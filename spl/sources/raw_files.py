@@ -50,7 +50,7 @@ class RawFiles:
         plain = [path for path in files if path not in set(archives)]
         for path in plain:
             self._add(path.relative_to(root).as_posix(), self._plain(path))
-        if not any(is_picture(path.name) for path in plain):
+        if not any(is_image(path.name) for path in plain):
             for path in archives:
                 self._add_archive(path)
 
@@ -107,7 +107,7 @@ class RawFiles:
             raise DataError(f"{self.root}: {path} is no UTF-8 text ({error.reason}).") from None
 
 
-def is_picture(name: str) -> bool:
+def is_image(name: str) -> bool:
     """Tell by its ending whether a file is a picture."""
     return name.lower().endswith(SUFFIXES)
 

@@ -253,7 +253,7 @@ def test_another_number_of_pictures_than_published_is_an_error(pictures, monkeyp
         seed=1, dataset="mine", source=Registered(kind="registered", name="mine"), layout=layout
     )
     expected = (
-        pytest.raises(DataError, match=f"expected {published} train pictures, as published, got {TRAIN}")
+        pytest.raises(DataError, match=f"expected {published} train images, as published, got {TRAIN}")
         if faulty
         else nullcontext()
     )

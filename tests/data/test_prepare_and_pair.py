@@ -149,7 +149,7 @@ def test_an_unreadable_picture_is_named_and_nothing_is_half_written(tmp_path, mo
 
 def test_a_folder_that_is_missing_says_what_to_place_where(tmp_path):
     source = {"kind": "supplied", "path": str(tmp_path / "none")}
-    with pytest.raises(DataError, match="Place the pictures of the dataset 'paris' there"):
+    with pytest.raises(DataError, match="Place the images of the dataset 'paris' there"):
         fetch_images(SOURCE.model_validate(SOURCE.model_dump() | {"source": source}), tmp_path / "paris.json")
 
 
