@@ -45,12 +45,12 @@ def fetch_images(
     workers: Workers = 1,
 ) -> None:
     """Draw one dataset's raw images, download them, or find them where a person has placed them; and list them."""
-    from spl.sources.fetch import fetch_images
+    from spl.sources.fetch import fetch_raw
     from spl.sources.transfer import RetryPolicy
 
     settings = ImageSourceSettings.of(load_params(params), dataset=dataset)
     known = _known_sources(settings.source, registry)
-    fetch_images(settings, settings.at(out), registry=known, policy=RetryPolicy(timeout), workers=workers)
+    fetch_raw(settings, settings.at(out), registry=known, policy=RetryPolicy(timeout), workers=workers)
 
 
 def fetch_masks(
@@ -61,12 +61,12 @@ def fetch_masks(
     workers: Workers = 1,
 ) -> None:
     """Draw the raw irregular masks, download them, or find them where a person has placed them; and list them."""
-    from spl.sources.fetch import fetch_masks
+    from spl.sources.fetch import fetch_raw
     from spl.sources.transfer import RetryPolicy
 
     settings = MaskSourceSettings.of(load_params(params))
     known = _known_sources(settings.source, registry)
-    fetch_masks(settings, out, registry=known, policy=RetryPolicy(timeout), workers=workers)
+    fetch_raw(settings, out, registry=known, policy=RetryPolicy(timeout), workers=workers)
 
 
 def _known_sources(source: object, registry: Path) -> dict[str, RegisteredSource]:

@@ -4,10 +4,9 @@ This is the only step in which the embedded default differs from real data. Each
 `data/sources/` that says where the files lie, and beside it the list of those that are used.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from spl import miniature
 from spl.common.errors import DataError, ParamsError, again
@@ -21,75 +20,47 @@ from spl.sources.raw_files import RawFiles
 from spl.sources.transfer import RetryPolicy
 from spl.sources.verify import recorded
 from spl.steps.records import Inputs, read_record, write_record
-from spl.steps.settings import ImageSourceSettings, MaskSourceSettings, PretextSettings, Settings, WeightSourceSettings
+from spl.steps.settings import ImageSourceSettings, MaskSourceSettings, PretextSettings, WeightSourceSettings
 
 DRAWN = Path("data/raw/miniature")
 """Folder of the miniature world; nobody places files there, so drawing cannot destroy any."""
 
 Registry = Mapping[str, Source]
-NO_REGISTRY: Registry = {}
+RawSettings = ImageSourceSettings | MaskSourceSettings
 
 
-class _Found(NamedTuple):
-    """The folder of a source, the names of its files if the registry lists them, and its entry there."""
-
-    folder: Path
-    files: Sequence[str] = ()
-    entry: Source | None = None
-
-
-def fetch_images(
-    settings: ImageSourceSettings,
+def fetch_raw(
+    settings: RawSettings,
     record: Path,
     *,
-    registry: Registry = NO_REGISTRY,
+    registry: Registry | None = None,
     policy: RetryPolicy = POLICY,
     workers: int = 1,
 ) -> None:
-    """Make one dataset's raw images available; write their list, and the record of where they lie.
+    """Make one dataset's raw images, or the raw masks, available; write their list, and the record of where they lie.
 
     Raises: DataError saying what to place where if a person has to supply them, or what is wrong with them.
     """
-    source, name = settings.source, settings.dataset
-    if isinstance(source, MiniatureImages):
-        draw = partial(miniature.draw_image_set, source.scene, train=source.train, test=source.test)
-        found = _draw(f"images/{name}", partial(draw, seed=settings.seed, workers=workers))
+    folder, entry = _locate(settings, registry or {}, policy, workers)
+    files = [file.name for file in entry.files] if entry else []
+    raw = RawFiles(folder, files)
+    if isinstance(settings, ImageSourceSettings):
+        listed: Iterable[tuple[str, str]] = list_images(raw, settings.layout, seed=settings.seed, name=settings.dataset)
+        counts = {split: sum(image.split == split for image in listed) for split in ("train", "test")}
+        facts = {"images": counts}
     else:
-        found = _find(
-            source, "images", f"datasets.{name}.source", f"the images of the dataset {name!r}", registry, policy
-        )
-    raw = RawFiles(found.folder, found.files)
-    images = list_images(raw, settings.layout, seed=settings.seed, name=name)
-    counts = {split: sum(image.split == split for image in images) for split in ("train", "test")}
-    _write(settings, record, found, raw, images, counts, images=counts)
-
-
-def fetch_masks(
-    settings: MaskSourceSettings,
-    record: Path,
-    *,
-    registry: Registry = NO_REGISTRY,
-    policy: RetryPolicy = POLICY,
-    workers: int = 1,
-) -> None:
-    """Make the raw masks available; write their list, and the record of where they lie.
-
-    Raises: DataError as `fetch_images` does.
-    """
-    source = settings.source
-    if isinstance(source, MiniatureMasks):
-        draw = partial(miniature.draw_mask_set, per_bin=source.per_bin)
-        found = _draw("masks", partial(draw, seed=settings.seed, workers=workers))
-    else:
-        found = _find(source, "masks", "masks.source", "irregular masks", registry, policy)
-    raw = RawFiles(found.folder, found.files)
-    masks = sorted(raw.matching(settings.glob))
-    if not masks:
-        raise DataError(
-            f"{found.folder} has no file matching {settings.glob}, nor has an archive there. "
-            "Place the masks, or change masks.glob in params.yaml."
-        )
-    _write(settings, record, found, raw, [("", mask) for mask in masks], {"masks": len(masks)}, masks=len(masks))
+        listed = [("", mask) for mask in _list_masks(raw, settings.glob)]
+        counts = facts = {"masks": len(listed)}
+    for kind, expected in ((entry and entry.pictures) or {}).items():
+        if counts[kind] != expected:
+            what = "masks" if kind == "masks" else f"{kind} images"
+            raise DataError(
+                f"{folder}: expected {expected:,} {what}, as published, got {counts[kind]:,}. "
+                "Are all archives there and whole?"
+            )
+    outputs = {"listing": write_listing(record, raw, listed)}
+    citation = entry.citation if entry else ""
+    write_record(record, settings, _inputs(folder, files), outputs, folder=str(folder), **facts, citation=citation)
 
 
 def fetch_weights(
@@ -101,14 +72,15 @@ def fetch_weights(
     """
     entry = registry[settings.source]
     needed = tuple(file for file in entry.files if file.name in settings.files)
-    found = _fetch(entry.model_copy(update={"files": needed}), policy)
-    write_record(record, settings, _inputs(found), {}, folder=str(found.folder))
+    folder = _fetch(entry.model_copy(update={"files": needed}), policy)
+    write_record(record, settings, _inputs(folder, [file.name for file in needed]), {}, folder=str(folder))
 
 
 def fetch_pretext(settings: PretextSettings, record: Path, *, workers: int) -> None:
     """Draw the labelled images that teachers are trained on; write their list, and the record of where they lie."""
-    draw = partial(miniature.draw_pretext_set, train=settings.pretext.train, val=settings.pretext.val)
-    folder = _draw("pretext", partial(draw, seed=settings.seed, workers=workers)).folder
+    source, folder = settings.pretext, DRAWN / "pretext"
+    draw = partial(miniature.draw_pretext_set, seed=settings.seed, workers=workers)
+    _draw(folder, partial(draw, train=source.train, val=source.val))
     files = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
     with atomic(listing_of(record)) as temporary:
         temporary.write_text("".join(["file,sha256\n", *(f"{file},{sha256(folder / file)}\n" for file in files)]))
@@ -126,31 +98,38 @@ def raw_folder(record: Path) -> Path:
     return folder
 
 
-def _draw(name: str, draw: Callable[[Path], None]) -> _Found:
-    """Draw into a temporary folder and put it in place when it is whole."""
-    with replace_folder(DRAWN / name) as temporary:
-        draw(temporary)
-    return _Found(DRAWN / name)
+def _locate(settings: RawSettings, registry: Registry, policy: RetryPolicy, workers: int) -> tuple[Path, Source | None]:
+    """Draw, find or fetch the files; return their folder, and their entry in the registry if they have one."""
+    if isinstance(settings, ImageSourceSettings):
+        kind, key, what = (
+            "images",
+            f"datasets.{settings.dataset}.source",
+            f"the images of the dataset {settings.dataset!r}",
+        )
+        folder = DRAWN / "images" / settings.dataset
+    else:
+        kind, key, what, folder = "masks", "masks.source", "irregular masks", DRAWN / "masks"
+    common = {"seed": settings.seed, "workers": workers}
+    match settings.source:
+        case MiniatureImages(scene=scene, train=train, test=test):
+            _draw(folder, partial(miniature.draw_image_set, scene, train=train, test=test, **common))
+        case MiniatureMasks(per_bin=per_bin):
+            _draw(folder, partial(miniature.draw_mask_set, per_bin=per_bin, **common))
+        case Supplied(path=path):
+            folder = Path(path)
+            if not folder.is_dir():
+                raise DataError(f"{folder} does not exist. Place {what} there, or change {key}.path in params.yaml.")
+        case Registered(name=name):
+            entry = registry.get(name)
+            if entry is None or entry.kind != kind:
+                known = ", ".join(name for name, known in registry.items() if known.kind == kind)
+                raise ParamsError(f"{key}.name: the registry has no {kind} {name!r}; it has {known}")
+            return _fetch(entry, policy), entry
+    return folder, None
 
 
-def _find(
-    source: Registered | Supplied, kind: str, key: str, what: str, registry: Registry, policy: RetryPolicy
-) -> _Found:
-    """Fetch a registered source, or look for the folder that a person supplies."""
-    if isinstance(source, Supplied):
-        folder = Path(source.path)
-        if not folder.is_dir():
-            raise DataError(f"{folder} does not exist. Place {what} there, or change {key}.path in params.yaml.")
-        return _Found(folder)
-    entry = registry.get(source.name)
-    if entry is None or entry.kind != kind:
-        known = ", ".join(name for name, known in registry.items() if known.kind == kind)
-        raise ParamsError(f"{key}.name: the registry has no {kind} {source.name!r}; it has {known}")
-    return _fetch(entry, policy)
-
-
-def _fetch(source: Source, policy: RetryPolicy) -> _Found:
-    """Fetch all files of a source.
+def _fetch(source: Source, policy: RetryPolicy) -> Path:
+    """Fetch all files of a source and return their folder.
 
     Raises: DataError with the reason, and what a person can do.
     """
@@ -162,35 +141,26 @@ def _fetch(source: Source, policy: RetryPolicy) -> _Found:
             raise DataError(f"{folder} does not exist.")
     except DataError as error:
         raise DataError(f"{error}\n{source.title}: {source.by_hand}") from None
-    return _Found(folder, [file.name for file in source.files], source)
+    return folder
 
 
-def _inputs(found: _Found) -> Inputs:
+def _draw(folder: Path, draw: Callable[[Path], None]) -> None:
+    """Draw into a temporary folder and put it in place when it is whole."""
+    with replace_folder(folder) as temporary:
+        draw(temporary)
+
+
+def _list_masks(raw: RawFiles, glob: str) -> list[str]:
+    masks = sorted(raw.matching(glob))
+    if not masks:
+        raise DataError(
+            f"{raw.root} has no file matching {glob}, nor has an archive there. "
+            "Place the masks, or change masks.glob in params.yaml."
+        )
+    return masks
+
+
+def _inputs(folder: Path, files: Iterable[str]) -> Inputs:
     """Return the hashes of fetched files, which fetching has verified."""
-    known = recorded(found.folder)
-    return {name: {"path": str(found.folder / name), "sha256": known[name]} for name in found.files}
-
-
-def _write(
-    settings: Settings,
-    record: Path,
-    found: _Found,
-    raw: RawFiles,
-    listed: Iterable[tuple[str, str]],
-    counts: dict[str, int],
-    **facts: Any,
-) -> None:
-    """Write the list of files, given as (split, path), and the record.
-
-    Raises: DataError if there are fewer or more than published.
-    """
-    for kind, expected in ((found.entry and found.entry.pictures) or {}).items():
-        if counts[kind] != expected:
-            what = "masks" if kind == "masks" else f"{kind} images"
-            raise DataError(
-                f"{found.folder}: expected {expected:,} {what}, as published, got {counts[kind]:,}. "
-                "Are all archives there and whole?"
-            )
-    listing = {"listing": write_listing(record, raw, listed)}
-    facts |= {"citation": found.entry.citation if found.entry else ""}
-    write_record(record, settings, _inputs(found), listing, folder=str(found.folder), **facts)
+    known = recorded(folder)
+    return {name: {"path": str(folder / name), "sha256": known[name]} for name in files}

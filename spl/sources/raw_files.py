@@ -1,7 +1,7 @@
 """Raw files where they lie: plain in a folder, or inside archives that are never unpacked.
 
 A .tar and a .zip tell where each member begins, so a member is read like a slice of one large file; there is no second
-copy of it. A compressed .tar cannot be read in the middle: it is unpacked once, beside itself.
+copy of it. A compressed .tar cannot be read in the middle: it is decompressed once, beside itself.
 """
 
 import os
@@ -12,12 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spl.common.errors import DataError
-from spl.sources.archives import is_archive, is_compressed_tar, list_archive, unpack
+from spl.sources.archives import PLAIN, decompress, is_archive, is_compressed_tar, list_archive
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-
-UNPACKED = ".unpacked"
-"""Ending of the folder that a compressed archive is unpacked into."""
 
 
 class Place(NamedTuple):
@@ -34,7 +31,7 @@ class Place(NamedTuple):
 class RawFiles:
     """All files of a source by path; those inside an archive go by their names there.
 
-    Unpacked pictures win: archives are looked into only where there is no picture beside them. `names` restricts the
+    Unpacked images win: archives are looked into only where there is no image beside them. `names` restricts the
     source to certain files of its folder, as a registry lists them.
     Raises: DataError if the folder is missing, two files have one name, a link leads nowhere or back to its own folder,
         or an archive is damaged or unsafe.
@@ -52,18 +49,10 @@ class RawFiles:
             self._add(path.relative_to(root).as_posix(), self._plain(path))
         if not any(is_image(path.name) for path in plain):
             for path in archives:
-                self._add_archive(path)
-
-    def _add_archive(self, path: Path) -> None:
-        container = path.relative_to(self.root).as_posix()
-        if is_archive(path):
-            for member in list_archive(path):
-                self._add(member.name, Place(container, member.offset, member.size, member.packed))
-            return
-        folder = path.with_name(path.name + UNPACKED)
-        unpack(path, folder)
-        for file in _walk(folder):
-            self._add(file.relative_to(folder).as_posix(), self._plain(file))
+                container = decompress(path) if is_compressed_tar(path) else path
+                where = container.relative_to(root).as_posix()
+                for name, offset, size, packed in list_archive(container):
+                    self._add(name, Place(where, offset, size, packed))
 
     def _plain(self, path: Path) -> Place:
         try:
@@ -108,7 +97,7 @@ class RawFiles:
 
 
 def is_image(name: str) -> bool:
-    """Tell by its ending whether a file is a picture."""
+    """Tell by its ending whether a file is an image."""
     return name.lower().endswith(SUFFIXES)
 
 
@@ -168,7 +157,7 @@ def _walk(root: Path, ancestors: tuple[tuple[int, int], ...] = ()) -> Iterator[P
     if identity in ancestors:
         raise DataError(f"{root} is a link that leads back to a folder above it. Remove it.")
     for entry in entries:
-        if entry.name.startswith(".") or entry.name.endswith(UNPACKED):
+        if entry.name.startswith(".") or entry.name.endswith(PLAIN):
             continue
         if Path(entry.path).is_dir():
             yield from _walk(Path(entry.path), (*ancestors, identity))
