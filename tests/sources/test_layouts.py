@@ -53,9 +53,7 @@ def test_flat_places365_follows_its_lists(tmp_path):
 
 def test_missing_listed_images_are_counted(tmp_path):
     places365_flat(tmp_path, train="/a/alley/1.jpg 3\n/b/bar/gone.jpg 5\n/b/bar/gone2.jpg 5\n")
-    with pytest.raises(
-        DataError, match=r"lists 3 images, of which 2 are missing, first data_256/b/bar/gone\.jpg"
-    ):
+    with pytest.raises(DataError, match=r"lists 3 images, of which 2 are missing, first data_256/b/bar/gone\.jpg"):
         splits(tmp_path, ArchiveLayout(kind="places365_flat"))
 
 
