@@ -46,7 +46,7 @@ def least(work, root: Path, workers: int) -> float:
     """Return the seconds that the least work on all files of a source takes in a pool of processes."""
     files = RawFiles(root)
     names = [name for name in files if not name.endswith(".txt")]
-    places = [files.place(name) for name in names]
+    places = [files[name] for name in names]
     began = time.perf_counter()
     with get_context("spawn").Pool(workers) as pool:
         for _ in pool.imap(partial(_least_of_place, work, root), places, chunksize=256):

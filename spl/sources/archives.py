@@ -36,26 +36,23 @@ DAMAGED = (
 """What the libraries raise for an archive that they cannot read; the last is zipfile's word for an unknown version."""
 
 
-class Member(NamedTuple):
-    """A file inside an archive: `size` bytes that begin at `offset`, deflated to `packed` bytes if that is not 0."""
+class Place(NamedTuple):
+    """Where the bytes of a file lie: a slice of a container, perhaps deflated (`packed` bytes, 0 if stored)."""
 
-    name: str
+    container: str
+    """Path of a plain file or an archive, relative to the source's folder."""
+
     offset: int
     size: int
     packed: int
 
 
 def is_archive(path: Path) -> bool:
-    """Tell whether members of a file can be read where they lie."""
-    return path.name.lower().endswith((".tar", ".zip"))
+    """Tell whether members of a file can be read, perhaps after it was decompressed."""
+    return path.name.lower().endswith((".tar", ".zip", *OPENERS))
 
 
-def is_compressed_tar(path: Path) -> bool:
-    """Tell whether a file has to be unpacked to be read."""
-    return path.name.lower().endswith(tuple(OPENERS))
-
-
-def list_archive(path: Path) -> Iterator[Member]:
+def list_archive(path: Path, container: str) -> Iterator[tuple[str, Place]]:
     """Yield the files in a .tar or .zip in the order of the archive; folders and hidden files are left out.
 
     Raises: DataError if the archive is damaged, a name leaves the folder, a member is a link or a device, or it would
@@ -63,20 +60,24 @@ def list_archive(path: Path) -> Iterator[Member]:
     """
     list_members = _list_zip if path.name.lower().endswith(".zip") else _list_tar
     try:
-        yield from list_members(path)
+        yield from list_members(path, container)
     except DAMAGED as error:
         raise _damaged(path, error) from None
 
 
 def decompress(archive: Path) -> Path:
-    """Return the plain .tar beside a compressed one; it is written once, and again if the archive was replaced.
+    """Return an archive that can be read where it lies: itself, or the plain .tar beside a compressed one.
+
+    That is written once, and again if the archive was replaced.
 
     Raises: DataError if the archive is damaged, or would expand absurdly; nothing is left behind then.
     """
+    open_archive = next((OPENERS[ending] for ending in OPENERS if archive.name.lower().endswith(ending)), None)
+    if open_archive is None:
+        return archive
     status, plain = archive.stat(), archive.with_name(archive.name + PLAIN)
     if plain.is_file() and plain.stat().st_mtime_ns == status.st_mtime_ns:
         return plain
-    open_archive = next(opener for ending, opener in OPENERS.items() if archive.name.lower().endswith(ending))
     limit = _expansion_limit(status.st_size)
     bar = progress(total=status.st_size, what=f"unpack {archive.name}", unit="B", unit_scale=True)
     with atomic(plain) as temporary, bar:
@@ -95,7 +96,7 @@ def decompress(archive: Path) -> Path:
     return plain
 
 
-def _list_tar(path: Path) -> Iterator[Member]:
+def _list_tar(path: Path, container: str) -> Iterator[tuple[str, Place]]:
     with tarfile.open(path, "r:") as tar:
         while (member := tar.next()) is not None:
             # Or 1.8 million of them would fill the memory.
@@ -106,10 +107,10 @@ def _list_tar(path: Path) -> Iterator[Member]:
                 raise _link(path, member.name)
             if member.issparse():
                 raise DataError(f"{path}: {member.name} is stored as a sparse file, which cannot be read in place.")
-            yield Member(_safe_name(path, member.name), member.offset_data, member.size, 0)
+            yield _safe_name(path, member.name), Place(container, member.offset_data, member.size, 0)
 
 
-def _list_zip(path: Path) -> Iterator[Member]:
+def _list_zip(path: Path, container: str) -> Iterator[tuple[str, Place]]:
     limit = _expansion_limit(path.stat().st_size)
     with zipfile.ZipFile(path) as archive, open(path, "rb", buffering=0) as file:
         entries = archive.infolist()
@@ -128,7 +129,7 @@ def _list_zip(path: Path) -> Iterator[Member]:
             if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise DataError(f"{path}: {entry.filename} is encrypted or packed by an unusual method. Repack it.")
             packed = entry.compress_size if entry.compress_type == zipfile.ZIP_DEFLATED else 0
-            yield Member(_safe_name(path, entry.filename), offset, entry.file_size, packed)
+            yield _safe_name(path, entry.filename), Place(container, offset, entry.file_size, packed)
 
 
 def _data_offset(file: int, entry: zipfile.ZipInfo) -> int:

@@ -19,7 +19,7 @@ SUMS = "SHA256SUMS"
 
 CHUNK = 1 << 20
 HEAD = 1 << 14
-"""Bytes within which a web page is recognised and its title is found."""
+"""Bytes within which a web page is recognised."""
 
 
 class MirrorUnusable(Exception):
@@ -56,7 +56,8 @@ def examine(file: RegisteredFile, path: Path) -> str:
     with path.open("rb") as stream:
         start = stream.read(HEAD)
     if is_web_page(start):
-        raise WrongContent(f"got a web page instead of the file, {_quote(start)}")
+        words = re.sub("<[^>]*>", " ", start.decode("utf-8-sig", errors="replace")).split()
+        raise WrongContent(f"got a web page instead of the file: {html.unescape(' '.join(words))[:100]!r}")
     size = path.stat().st_size
     if size == 0 or size != (file.bytes or size):
         raise WrongContent(f"expected {f'{file.bytes:,}' if file.bytes else 'some'} bytes, got {size:,}")
@@ -116,11 +117,3 @@ def _hash(path: Path, kinds: set[str]) -> dict[str, str]:
                 digest.update(chunk)
             bar.update(len(chunk))
     return {kind: digest.hexdigest() for kind, digest in digests.items()}
-
-
-def _quote(page: bytes) -> str:
-    """Quote the title of a web page, or its beginning."""
-    text = page.decode("utf-8", errors="replace")
-    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.S | re.I)
-    words = " ".join(html.unescape(title[1] if title else text).split())
-    return f"{'titled' if title else 'which begins'} {words[:100]!r}"

@@ -48,7 +48,7 @@ def add(archive, name, data=b"x", **fields):
 
 def contents(root, names=()):
     files = RawFiles(root, names)
-    return {path: read_place(root, files.place(path)) for path in files}
+    return {path: read_place(root, files[path]) for path in files}
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -139,7 +139,7 @@ def test_a_member_that_holds_more_than_it_says_is_refused(tmp_path):
     path.write_bytes(damaged)
     files = RawFiles(tmp_path)
     with pytest.raises(DataError, match="was replaced since it was listed"):
-        read_place(tmp_path, files.place("a.jpg"))
+        read_place(tmp_path, files["a.jpg"])
 
 
 def test_overlapping_members_are_refused(tmp_path):
@@ -220,7 +220,7 @@ def test_a_folder_that_is_missing_is_named(tmp_path):
 def test_a_file_that_changed_since_it_was_listed_is_refused(tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(b"123")
-    place = RawFiles(tmp_path).place("a.jpg")
+    place = RawFiles(tmp_path)["a.jpg"]
     assert place == Place("a.jpg", 0, 3, 0)
     path.write_bytes(b"1234")
     with pytest.raises(DataError, match="was replaced since it was listed"):

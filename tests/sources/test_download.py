@@ -157,9 +157,9 @@ REFUSED = {
     "circles": ([redirect("/faces.zip")] * 50, {}, "redirects", 31),
     "encoded": ([header("Content-Encoding", "gzip")], {}, r"encoded \(gzip\)", 1),
     "a range that was not asked for": ([from_byte(0)], {}, "answered 206", 1),
-    "page": ([page("Quota -\n exceeded")], SIZE, "got a web page instead of the file, titled 'Quota - exceeded'", 1),
-    "XML": ([document(XML, "x/y")], {}, "got a web page instead of the file, which begins .*AccessDenied", 1),
-    "JSON": ([document(b'{"error": 1}', "x/y")], {}, "got a web page instead of the file, which begins .*error", 1),
+    "page": ([page("Quota -\n exceeded")], SIZE, "got a web page instead of the file: 'Quota - exceeded Sorry", 1),
+    "XML": ([document(XML, "x/y")], {}, "got a web page instead of the file: 'AccessDenied'", 1),
+    "JSON": ([document(b'{"error": 1}', "x/y")], {}, "got a web page instead of the file: '{\"error\": 1}'", 1),
     "empty": ([document(b"", "application/zip")], {}, "expected some bytes, got 0", 1),
     "too short": ([cut(1000)], SIZE, "expected 102,404 bytes, got 1,000", 1),
     "too little announced": ([announce(-10)], SIZE, "expected 102,404 bytes, got 102,394", 1),
@@ -413,7 +413,7 @@ def test_a_file_that_is_there_is_not_asked_for(server, folder, fetch):
         (CONTENT, {"bytes": 5}, "expected 5 bytes"),
         (CONTENT, {"md5": "0" * 32}, "expected md5 0000"),
         (CONTENT, {"git_blob": "0" * 40}, "expected git_blob 0000"),
-        (b"\n <!doctype HTML><title>Sign in</title>", {}, "got a web page instead of the file, titled 'Sign in'"),
+        (b"\n <!doctype HTML><title>Sign in</title>", {}, "got a web page instead of the file: 'Sign in'"),
     ],
 )
 def test_a_wrong_file_is_an_error_and_stays(server, folder, fetch, content, known, fault):
