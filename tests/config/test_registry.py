@@ -162,7 +162,7 @@ def test_a_registry_is_read_as_it_stands(load):
     ],
 )
 def test_faults_are_named_with_their_place(load, changes, fault):
-    with pytest.raises(ParamsError, match=rf"has 1 fault\(s\):\n  {fault}"):
+    with pytest.raises(ParamsError, match=rf"has \d fault\(s\):\n  {fault}"):
         load(**changes)
 
 
