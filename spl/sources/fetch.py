@@ -101,14 +101,11 @@ def raw_folder(record: Path) -> Path:
 def _locate(settings: RawSettings, registry: Registry, policy: RetryPolicy, workers: int) -> tuple[Path, Source | None]:
     """Draw, find or fetch the files; return their folder, and their entry in the registry if they have one."""
     if isinstance(settings, ImageSourceSettings):
-        kind, key, what = (
-            "images",
-            f"datasets.{settings.dataset}.source",
-            f"the images of the dataset {settings.dataset!r}",
-        )
-        folder = DRAWN / "images" / settings.dataset
+        dataset = settings.dataset
+        kind, key, folder = "images", f"datasets.{dataset}.source", DRAWN / "images" / dataset
+        what = f"the images of the dataset {dataset!r}"
     else:
-        kind, key, what, folder = "masks", "masks.source", "irregular masks", DRAWN / "masks"
+        kind, key, folder, what = "masks", "masks.source", DRAWN / "masks", "irregular masks"
     common = {"seed": settings.seed, "workers": workers}
     match settings.source:
         case MiniatureImages(scene=scene, train=train, test=test):
