@@ -328,9 +328,9 @@ def test_a_full_disk_is_an_oserror_and_the_part_stays(server, folder, fetch):
 
 
 def test_two_processes_download_a_file_once(server, fetch, capsys):
-    server.misbehave("faces.zip", [drip(0.001), cut(500)])
+    server.misbehave("faces.zip", [drip(0.003), cut(500)])
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda _: fetch(policy=RetryPolicy(timeout=10)), range(2)))
+        found = list(pool.map(lambda _: fetch(policy=RetryPolicy(timeout=1, slowest=1)), range(2)))
     assert found == [CONTENT[:500]] * 2
     assert len(server.requests) == 1
     assert "another process is downloading it" in capsys.readouterr().err
