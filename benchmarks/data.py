@@ -25,7 +25,7 @@ from spl.data.group_masks import group_masks
 from spl.data.prepare_images import prepare_images
 from spl.miniature.images import draw_picture
 from spl.miniature.masks import draw_mask
-from spl.sources.fetch import fetch_images, fetch_masks
+from spl.sources.fetch import fetch_raw
 from spl.sources.raw_files import RawFiles, read_place
 from spl.steps.settings import ImageSettings, ImageSourceSettings, MaskSettings, MaskSourceSettings
 
@@ -46,7 +46,7 @@ def least(work, root: Path, workers: int) -> float:
     """Return the seconds that the least work on all files of a source takes in a pool of processes."""
     files = RawFiles(root)
     names = [name for name in files if not name.endswith(".txt")]
-    places = [files.place(name) for name in names]
+    places = [files[name] for name in names]
     began = time.perf_counter()
     with get_context("spawn").Pool(workers) as pool:
         for _ in pool.imap(partial(_least_of_place, work, root), places, chunksize=256):
@@ -105,7 +105,7 @@ def prepare(folder: Path, layout: str, crop: int | None, workers: int) -> float:
     """Fetch and prepare a source; return the seconds of preparing."""
     source = Supplied(kind="supplied", path=str(folder / "raw"))
     settings = ImageSourceSettings(seed=1, dataset="x", source=source, layout=ArchiveLayout(kind=layout))
-    fetch_images(settings, folder / "x.json")
+    fetch_raw(settings, folder / "x.json")
     data = ImageSettings(seed=1, dataset="x", crop=crop, image_size=256, validation=0, skip_unreadable=0)
     began = time.perf_counter()
     prepare_images(data, folder / "x.json", folder / "prepared", workers=workers)
@@ -124,7 +124,7 @@ def masks(folder: Path, count: int, workers: int) -> None:
         for i in range(count):
             archive.writestr(f"mask/testing_mask_dataset/{i:05d}.png", drawn[i % len(drawn)])
     source = Supplied(kind="supplied", path=str(folder / "raw"))
-    fetch_masks(MaskSourceSettings(seed=1, source=source, glob="**/*.png"), folder / "x.json")
+    fetch_raw(MaskSourceSettings(seed=1, source=source, glob="**/*.png"), folder / "x.json")
     began = time.perf_counter()
     group_masks(MaskSettings(hole="white"), folder / "x.json", folder / "grouped", workers=workers)
     ours = time.perf_counter() - began
@@ -146,7 +146,7 @@ def huge(folder: Path, workers: int) -> None:
     source = Supplied(kind="supplied", path=str(folder / "raw"))
     settings = ImageSourceSettings(seed=1, dataset="x", source=source, layout=ArchiveLayout(kind="places365"))
     began = time.perf_counter()
-    fetch_images(settings, folder / "x.json")
+    fetch_raw(settings, folder / "x.json")
     print(f"listing 1,839,960 members: {time.perf_counter() - began:.0f} s, {peak()}", flush=True)
     data = ImageSettings(seed=1, dataset="x", crop=None, image_size=32, validation=0, skip_unreadable=0)
     began = time.perf_counter()

@@ -14,7 +14,7 @@ from spl.config.methods import Network
 from spl.data.images import read_rgb, resize_image
 from spl.data.masks import read_mask
 from spl.models.build import Inpainter, as_inpainter, load_generator
-from spl.sources.raw_files import is_picture
+from spl.sources.raw_files import is_image
 from spl.steps.records import read_settings, take
 from spl.steps.settings import RunSettings
 from spl.tensors.compositing import composite, quantise
@@ -70,7 +70,7 @@ def match_files(image: Path, mask: Path, out: Path) -> list[Job]:
 def _by_name(folder: Path) -> dict[str, Path]:
     """Return the pictures in a folder by their names without the ending."""
     found: dict[str, Path] = {}
-    for path in sorted(path for path in folder.iterdir() if is_picture(path.name)):
+    for path in sorted(path for path in folder.iterdir() if is_image(path.name)):
         if path.stem in found:
             raise DataError(f"{found[path.stem]} and {path} have the same name but for the ending. Rename one.")
         found[path.stem] = path

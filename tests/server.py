@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -53,58 +53,60 @@ class Answer:
     ending: str = "well"  # or close, reset, stall
     pause: float = 0.0  # seconds before every byte; 0: all at once
 
-    def become(self, other: "Answer") -> None:
-        self.__dict__.update(other.__dict__)
 
-
-Misbehaviour = Callable[["Server", Request, Answer], None]
+Misbehaviour = Callable[["Server", Request, Answer], Answer]
 
 
 def drop(after: int) -> Misbehaviour:
     """Close the connection after so many bytes of the body."""
-    return lambda server, request, answer: _end(answer, after, "close")
+    return lambda server, request, answer: replace(answer, sent=after, ending="close")
 
 
 def reset(after: int) -> Misbehaviour:
     """Break the connection (RST) after so many bytes, of which not all need to arrive."""
-    return lambda server, request, answer: _end(answer, after, "reset")
+    return lambda server, request, answer: replace(answer, sent=after, ending="reset")
 
 
 def stall(after: int) -> Misbehaviour:
     """Send so many bytes, then nothing until the server closes."""
-    return lambda server, request, answer: _end(answer, after, "stall")
-
-
-def _end(answer: Answer, after: int, ending: str) -> None:
-    answer.sent, answer.ending = after, ending
+    return lambda server, request, answer: replace(answer, sent=after, ending="stall")
 
 
 def drip(pause: float) -> Misbehaviour:
     """Send a byte at a time, with so many seconds before each."""
+    return lambda server, request, answer: replace(answer, pause=pause)
 
-    def act(server: "Server", request: Request, answer: Answer) -> None:
-        answer.pause = pause
 
-    return act
+def cut(size: int) -> Misbehaviour:
+    """Send a file that ends too early, and announce just that size."""
+    return lambda server, request, answer: replace(answer, body=answer.body[:size])
+
+
+def header(name: str, value: str) -> Misbehaviour:
+    """Set a header."""
+    return lambda server, request, answer: replace(answer, headers=answer.headers | {name: value})
+
+
+def without(*names: str) -> Misbehaviour:
+    """Leave out headers, such as ETag and Last-Modified."""
+    return lambda server, request, answer: replace(
+        answer, headers={name: value for name, value in answer.headers.items() if name not in names}
+    )
 
 
 def announce(difference: int) -> Misbehaviour:
     """Announce so many bytes more (or fewer) than are sent, and close the connection at the end."""
-
-    def act(server: "Server", request: Request, answer: Answer) -> None:
-        answer.headers["Content-Length"] = str(len(answer.body) + difference)
-        answer.ending = "close"
-
-    return act
+    return lambda server, request, answer: replace(
+        answer, headers=answer.headers | {"Content-Length": str(len(answer.body) + difference)}, ending="close"
+    )
 
 
 def chunked() -> Misbehaviour:
     """Announce no length at all."""
 
-    def act(server: "Server", request: Request, answer: Answer) -> None:
+    def act(server: "Server", request: Request, answer: Answer) -> Answer:
         body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in _pieces(answer.body)) + b"0\r\n\r\n"
-        answer.body = body
-        answer.headers["Transfer-Encoding"] = "chunked"
+        return replace(answer, body=body, headers=answer.headers | {"Transfer-Encoding": "chunked"})
 
     return act
 
@@ -113,55 +115,24 @@ def _pieces(body: bytes, size: int = 1000) -> list[bytes]:
     return [body[start : start + size] for start in range(0, len(body), size)]
 
 
-def cut(size: int) -> Misbehaviour:
-    """Send a file that ends too early, and announce just that size."""
-
-    def act(server: "Server", request: Request, answer: Answer) -> None:
-        answer.body = answer.body[:size]
-
-    return act
-
-
 def whole() -> Misbehaviour:
     """Ignore the range."""
-    return lambda server, request, answer: answer.become(server.good_answer(request.path, {}))
+    return lambda server, request, answer: server.good_answer(request.path, {})
 
 
 def ignore_if_range() -> Misbehaviour:
     """Send the range although the file has changed."""
-
-    def act(server: "Server", request: Request, answer: Answer) -> None:
-        answer.become(server.good_answer(request.path, {"range": request.range or ""}))
-
-    return act
+    return lambda server, request, answer: server.good_answer(request.path, {"range": request.range or ""})
 
 
 def from_byte(start: int) -> Misbehaviour:
     """Send another range than the one asked for."""
-
-    def act(server: "Server", request: Request, answer: Answer) -> None:
-        answer.become(server.good_answer(request.path, {"range": f"bytes={start}-"}))
-
-    return act
+    return lambda server, request, answer: server.good_answer(request.path, {"range": f"bytes={start}-"})
 
 
-def without(*names: str) -> Misbehaviour:
-    """Leave out headers, such as ETag and Last-Modified."""
-
-    def act(server: "Server", request: Request, answer: Answer) -> None:
-        for name in names:
-            answer.headers.pop(name, None)
-
-    return act
-
-
-def header(name: str, value: str) -> Misbehaviour:
-    """Set a header."""
-
-    def act(server: "Server", request: Request, answer: Answer) -> None:
-        answer.headers[name] = value
-
-    return act
+def document(body: bytes, kind: str) -> Misbehaviour:
+    """Send this instead of the file, with status 200."""
+    return lambda server, request, answer: Answer(200, body, {"Content-Type": kind})
 
 
 def page(title: str = "Google Drive - Quota exceeded") -> Misbehaviour:
@@ -170,28 +141,22 @@ def page(title: str = "Google Drive - Quota exceeded") -> Misbehaviour:
     return document(text.encode(), "text/html")
 
 
-def document(body: bytes, kind: str) -> Misbehaviour:
-    """Send this instead of the file, with status 200."""
-    return lambda server, request, answer: answer.become(Answer(200, body, {"Content-Type": kind}))
-
-
 def status(code: int, retry_after: str | None = None) -> Misbehaviour:
     """Answer with an error."""
-    headers = {} if retry_after is None else {"Retry-After": retry_after}
-    return lambda server, request, answer: answer.become(Answer(code, b"no", dict(headers)))
+    return lambda server, request, answer: Answer(code, b"no", {"Retry-After": retry_after} if retry_after else {})
 
 
 def redirect(url: str) -> Misbehaviour:
     """Send the client elsewhere."""
-    return lambda server, request, answer: answer.become(Answer(302, b"", {"Location": url}))
+    return lambda server, request, answer: Answer(302, b"", {"Location": url})
 
 
 def change(content: bytes) -> Misbehaviour:
     """Replace the file for good; then answer well."""
 
-    def act(server: "Server", request: Request, answer: Answer) -> None:
+    def act(server: "Server", request: Request, answer: Answer) -> Answer:
         (server.folder / request.path).write_bytes(content)
-        answer.become(server.good_answer(request.path, request.headers))
+        return server.good_answer(request.path, request.headers)
 
     return act
 
@@ -241,7 +206,7 @@ class Server:
             misbehaviours = waiting.pop(0) if waiting else []
         answer = self.good_answer(request.path, request.headers)
         for misbehave in misbehaviours:
-            misbehave(self, request, answer)
+            answer = misbehave(self, request, answer)
         return answer
 
     def good_answer(self, path: str, headers: dict[str, str]) -> Answer:

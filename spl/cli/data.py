@@ -32,12 +32,12 @@ def fetch_images(
     workers: opt.Workers = 1,
 ) -> None:
     """Draw one dataset's raw images, download them, or find them where a person has placed them; and list them."""
-    from spl.sources.download import Patience
-    from spl.sources.fetch import fetch_images
+    from spl.sources.fetch import fetch_raw
+    from spl.sources.transfer import RetryPolicy
 
     settings = ImageSourceSettings.of(load_params(params), dataset=dataset)
     known = _known_sources(settings.source, registry)
-    fetch_images(settings, settings.at(out), registry=known, patience=Patience(timeout), workers=workers)
+    fetch_raw(settings, settings.at(out), registry=known, policy=RetryPolicy(timeout), workers=workers)
 
 
 def fetch_masks(
@@ -48,12 +48,12 @@ def fetch_masks(
     workers: opt.Workers = 1,
 ) -> None:
     """Draw the raw irregular masks, download them, or find them where a person has placed them; and list them."""
-    from spl.sources.download import Patience
-    from spl.sources.fetch import fetch_masks
+    from spl.sources.fetch import fetch_raw
+    from spl.sources.transfer import RetryPolicy
 
     settings = MaskSourceSettings.of(load_params(params))
     known = _known_sources(settings.source, registry)
-    fetch_masks(settings, out, registry=known, patience=Patience(timeout), workers=workers)
+    fetch_raw(settings, out, registry=known, policy=RetryPolicy(timeout), workers=workers)
 
 
 def _known_sources(source: object, registry: Path) -> dict[str, RegisteredSource]:
@@ -72,12 +72,12 @@ def fetch_weights(
 
     Example: spl fetch-weights --source vgg --params presets/paper.yaml
     """
-    from spl.sources.download import Patience
     from spl.sources.fetch import fetch_weights
+    from spl.sources.transfer import RetryPolicy
 
     known = load_registry(registry)
     settings = WeightSourceSettings.of(load_params(params), source=source, registry=known)
-    fetch_weights(settings, settings.at(out), registry=known, patience=Patience(timeout))
+    fetch_weights(settings, settings.at(out), registry=known, policy=RetryPolicy(timeout))
 
 
 def fetch_pretext(out: opt.Out = paths.PRETEXT, params: opt.ParamsFile = opt.PARAMS, workers: opt.Workers = 1) -> None:

@@ -52,6 +52,14 @@ def sha256(path: str | Path) -> str:
         raise DataError(f"{path} does not exist. Build it first: snakemake --cores all -- {path}") from None
 
 
+def is_web_page(start: bytes) -> bool:
+    """Tell by its start whether a file is a page or an error message that a server sent instead of it.
+
+    Those are texts that begin with a tag or, as JSON, with a brace; files of data have zero bytes, or begin otherwise.
+    """
+    return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"<", b"{") and b"\0" not in start
+
+
 def canonical_json(value: Any) -> str:
     """Serialise to JSON with sorted keys and no blanks: equal values give equal strings."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

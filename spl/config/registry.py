@@ -47,6 +47,12 @@ class RegisteredFile(Strict):
         None
     )
 
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The published hashes, or starts of them, by kind."""
+        kinds = {"sha256": self.sha256, "md5": self.md5, "git_blob": self.git_blob}
+        return {kind: digest for kind, digest in kinds.items() if digest}
+
 
 class Source(Strict):
     """What belongs together: an image set, the masks, or weights."""

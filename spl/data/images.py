@@ -10,6 +10,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from spl.common.errors import DataError
+from spl.common.files import is_web_page
 
 cv2.setNumThreads(1)  # the pools around these functions own the parallelism
 
@@ -158,7 +159,7 @@ def _damage(content: bytes, error: Exception) -> str:
     if not content:
         return "is empty (0 bytes)."
     if text := _text_start(content):
-        kind = "a web page" if "<html" in text.lower() or "<!doctype" in text.lower() else "text"
+        kind = "a web page" if is_web_page(content) else "text"
         return f"is {kind}, not a picture; it starts with {text[:60]!r}."
     if isinstance(error, UnidentifiedImageError):
         if content.startswith(SIGNATURES):

@@ -12,8 +12,8 @@ from spl.config.experiment import ImageSource, MiniatureMasks, Params, Registere
 from spl.config.grid import grid_points
 from spl.config.registry import RegisteredFile, Source, source_of
 from spl.config.teachers import MiniaturePretext, TeacherDetector, TorchvisionDetector
-from spl.sources.download import SUMS, recorded
 from spl.sources.metric_weights import FILES
+from spl.sources.verify import SUMS, recorded
 from spl.steps.settings import (
     RunSettings,
     TeacherSettings,

@@ -1,10 +1,9 @@
-"""Archives as people get them: listed without unpacking where the format allows, refused where they are unsafe."""
+"""Archives, listed without unpacking their members; unsafe ones are rejected."""
 
 import bz2
 import gzip
 import lzma
 import os
-import shutil
 import stat
 import tarfile
 import zipfile
@@ -13,15 +12,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from tqdm import tqdm
-
 from spl.common.errors import DataError
-from spl.common.files import read_json, replace_folder, write_json
+from spl.common.files import atomic
+from spl.common.progress import progress
 
 OPENERS: dict[str, Callable[[BinaryIO], Any]] = {
     ".tar.gz": gzip.open, ".tgz": gzip.open, ".tar.bz2": bz2.open, ".tar.xz": lzma.open,
 }  # fmt: skip
-"""How what an ending stands for is decompressed."""
+"""Decompression by the ending of a name."""
+
+PLAIN = ".unpacked.tar"
+"""Ending of the plain .tar that a compressed one is unpacked into."""
 
 MAX_EXPANSION = 100
 """An archive may hold this many times its own size, beside what a small one may hold anyway."""
@@ -35,26 +36,23 @@ DAMAGED = (
 """What the libraries raise for an archive that they cannot read; the last is zipfile's word for an unknown version."""
 
 
-class Member(NamedTuple):
-    """A file inside an archive: `size` bytes that begin at `offset`, deflated to `packed` bytes if that is not 0."""
+class Place(NamedTuple):
+    """Where the bytes of a file lie: a slice of a container, perhaps deflated (`packed` bytes, 0 if stored)."""
 
-    name: str
+    container: str
+    """Path of a plain file or an archive, relative to the source's folder."""
+
     offset: int
     size: int
     packed: int
 
 
 def is_archive(path: Path) -> bool:
-    """Tell whether members of a file can be read where they lie."""
-    return path.name.lower().endswith((".tar", ".zip"))
+    """Tell whether members of a file can be read, perhaps after it was decompressed."""
+    return path.name.lower().endswith((".tar", ".zip", *OPENERS))
 
 
-def is_compressed_tar(path: Path) -> bool:
-    """Tell whether a file has to be unpacked to be read."""
-    return path.name.lower().endswith(tuple(OPENERS))
-
-
-def list_archive(path: Path) -> Iterator[Member]:
+def list_archive(path: Path, container: str) -> Iterator[tuple[str, Place]]:
     """Yield the files in a .tar or .zip in the order of the archive; folders and hidden files are left out.
 
     Raises: DataError if the archive is damaged, a name leaves the folder, a member is a link or a device, or it would
@@ -62,65 +60,57 @@ def list_archive(path: Path) -> Iterator[Member]:
     """
     list_members = _list_zip if path.name.lower().endswith(".zip") else _list_tar
     try:
-        yield from list_members(path)
+        yield from list_members(path, container)
     except DAMAGED as error:
-        raise DataError(f"{path} is damaged or no archive ({error}). Fetch it again.") from None
+        raise _damaged(path, error) from None
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a compressed .tar into a folder of its own; one that was unpacked before is left as it is.
+def decompress(archive: Path) -> Path:
+    """Return an archive that can be read where it lies: itself, or the plain .tar beside a compressed one.
 
-    Raises: DataError as `list_archive` does; nothing is left behind then.
+    That is written once, and again if the archive was replaced.
+
+    Raises: DataError if the archive is damaged, or would expand absurdly; nothing is left behind then.
     """
-    status = archive.stat()
-    origin = {"archive": archive.name, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
-    note = folder / ".origin.json"
-    if note.is_file() and read_json(note) == origin:
-        return
-    with replace_folder(folder) as temporary:
+    open_archive = next((OPENERS[ending] for ending in OPENERS if archive.name.lower().endswith(ending)), None)
+    if open_archive is None:
+        return archive
+    status, plain = archive.stat(), archive.with_name(archive.name + PLAIN)
+    if plain.is_file() and plain.stat().st_mtime_ns == status.st_mtime_ns:
+        return plain
+    limit = _expansion_limit(status.st_size)
+    bar = progress(total=status.st_size, what=f"unpack {archive.name}", unit="B", unit_scale=True)
+    with atomic(plain) as temporary, bar:
         try:
-            _unpack_members(archive, temporary, _expansion_limit(status.st_size))
-        except FileExistsError as error:
-            raise DataError(f"{archive} holds {Path(error.filename).name} twice. Fetch it again.") from None
+            with open(archive, "rb") as raw, open_archive(raw) as stream, temporary.open("wb") as out:
+                while chunk := stream.read(1 << 20):
+                    out.write(chunk)
+                    bar.update(raw.tell() - bar.n)
+                    if out.tell() > limit:
+                        raise _absurd(archive, limit)
         except (*DAMAGED, OSError) as error:
             if isinstance(error, OSError) and error.errno:  # a full disk is not the archive's fault
                 raise
-            raise DataError(f"{archive} is damaged or no archive ({error}). Fetch it again.") from None
-        write_json(temporary / ".origin.json", origin)
+            raise _damaged(archive, error) from None
+        os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return plain
 
 
-def _unpack_members(archive: Path, folder: Path, limit: int) -> None:
-    decompress = next(opener for ending, opener in OPENERS.items() if archive.name.lower().endswith(ending))
-    bar = tqdm(total=archive.stat().st_size, desc=f"unpack {archive.name}", unit="B", unit_scale=True, disable=None)
-    written = 0
-    with bar, open(archive, "rb") as raw, decompress(raw) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
-        for member in tar:
-            bar.update(raw.tell() - bar.n)
-            if (name := _checked_name(archive, member)) is None:
-                continue
-            if (written := written + member.size) > limit:
-                raise _absurd(archive, limit)
-            content, target = tar.extractfile(member), folder / name
-            assert content is not None  # a regular file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("xb") as out:
-                shutil.copyfileobj(content, out, 1 << 20)
-        while stream.read(1 << 20):  # to the end, where a cut shows
-            pass
-
-
-def _list_tar(path: Path) -> Iterator[Member]:
+def _list_tar(path: Path, container: str) -> Iterator[tuple[str, Place]]:
     with tarfile.open(path, "r:") as tar:
         while (member := tar.next()) is not None:
             # Or 1.8 million of them would fill the memory.
             tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
-            if (name := _checked_name(path, member)) is not None:
-                if member.issparse():
-                    raise DataError(f"{path}: {member.name} is stored as a sparse file, which cannot be read in place.")
-                yield Member(name, member.offset_data, member.size, 0)
+            if member.isdir() or _is_hidden(member.name):
+                continue
+            if not member.isreg():
+                raise _link(path, member.name)
+            if member.issparse():
+                raise DataError(f"{path}: {member.name} is stored as a sparse file, which cannot be read in place.")
+            yield _safe_name(path, member.name), Place(container, member.offset_data, member.size, 0)
 
 
-def _list_zip(path: Path) -> Iterator[Member]:
+def _list_zip(path: Path, container: str) -> Iterator[tuple[str, Place]]:
     limit = _expansion_limit(path.stat().st_size)
     with zipfile.ZipFile(path) as archive, open(path, "rb", buffering=0) as file:
         entries = archive.infolist()
@@ -139,7 +129,7 @@ def _list_zip(path: Path) -> Iterator[Member]:
             if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise DataError(f"{path}: {entry.filename} is encrypted or packed by an unusual method. Repack it.")
             packed = entry.compress_size if entry.compress_type == zipfile.ZIP_DEFLATED else 0
-            yield Member(_safe_name(path, entry.filename), offset, entry.file_size, packed)
+            yield _safe_name(path, entry.filename), Place(container, offset, entry.file_size, packed)
 
 
 def _data_offset(file: int, entry: zipfile.ZipInfo) -> int:
@@ -151,15 +141,6 @@ def _data_offset(file: int, entry: zipfile.ZipInfo) -> int:
     return entry.header_offset + 30 + lengths
 
 
-def _checked_name(path: Path, member: tarfile.TarInfo) -> str | None:
-    """Return the name of a regular file in a .tar; None for what is left out."""
-    if member.isdir() or _is_hidden(member.name):
-        return None
-    if not member.isreg():
-        raise _link(path, member.name)
-    return _safe_name(path, member.name)
-
-
 def _is_hidden(name: str) -> bool:
     return any(part == "__MACOSX" or (part.startswith(".") and part not in (".", "..")) for part in name.split("/"))
 
@@ -169,6 +150,10 @@ def _safe_name(path: Path, name: str) -> str:
     if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name or name[1:2] == ":":
         raise DataError(f"{path}: the name {name!r} leaves the archive's folder. Do not use this archive.")
     return "/".join(parts)
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} is damaged or no archive ({error}). Fetch it again.")
 
 
 def _link(path: Path, name: str) -> DataError:

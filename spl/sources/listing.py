@@ -39,7 +39,7 @@ def write_listing(record: Path, files: RawFiles, paths: Iterable[tuple[str, str]
     with atomic(listing_of(record)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows((split, path, *files.place(path)) for split, path in paths)
+        writer.writerows((split, path, *files[path]) for split, path in paths)
     return listing_of(record)
 
 

@@ -1,7 +1,7 @@
 """Raw files where they lie: plain in a folder, or inside archives that are never unpacked.
 
 A .tar and a .zip tell where each member begins, so a member is read like a slice of one large file; there is no second
-copy of it. A compressed .tar cannot be read in the middle: it is unpacked once, beside itself.
+copy of it. A compressed .tar cannot be read in the middle: it is decompressed once, beside itself.
 """
 
 import os
@@ -9,32 +9,17 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from spl.common.errors import DataError
-from spl.sources.archives import is_archive, is_compressed_tar, list_archive, unpack
+from spl.sources.archives import PLAIN, Place, decompress, is_archive, list_archive
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
-UNPACKED = ".unpacked"
-"""Ending of the folder that a compressed archive is unpacked into."""
 
+class RawFiles(dict[str, Place]):
+    """The places of all files of a source by path; those inside an archive go by their names there.
 
-class Place(NamedTuple):
-    """Where the bytes of a file lie: a slice of a container, perhaps deflated (`packed` bytes, 0 if stored)."""
-
-    container: str
-    """Path of a plain file or an archive, relative to the source's folder."""
-
-    offset: int
-    size: int
-    packed: int
-
-
-class RawFiles:
-    """All files of a source by path; those inside an archive go by their names there.
-
-    Unpacked pictures win: archives are looked into only where there is no picture beside them. `names` restricts the
+    Unpacked images win: archives are looked into only where there is no image beside them. `names` restricts the
     source to certain files of its folder, as a registry lists them.
     Raises: DataError if the folder is missing, two files have one name, a link leads nowhere or back to its own folder,
         or an archive is damaged or unsafe.
@@ -43,27 +28,16 @@ class RawFiles:
     def __init__(self, root: Path, names: Sequence[str] = ()) -> None:
         if not root.is_dir():
             raise DataError(f"{root} does not exist, or is no folder.")
+        super().__init__()
         self.root = root
-        self._places: dict[str, Place] = {}
         files = [root / name for name in names] or list(_walk(root))
-        archives = [path for path in files if is_archive(path) or is_compressed_tar(path)]
-        plain = [path for path in files if path not in set(archives)]
+        plain = [path for path in files if not is_archive(path)]
         for path in plain:
             self._add(path.relative_to(root).as_posix(), self._plain(path))
-        if not any(is_picture(path.name) for path in plain):
-            for path in archives:
-                self._add_archive(path)
-
-    def _add_archive(self, path: Path) -> None:
-        container = path.relative_to(self.root).as_posix()
-        if is_archive(path):
-            for member in list_archive(path):
-                self._add(member.name, Place(container, member.offset, member.size, member.packed))
-            return
-        folder = path.with_name(path.name + UNPACKED)
-        unpack(path, folder)
-        for file in _walk(folder):
-            self._add(file.relative_to(folder).as_posix(), self._plain(file))
+        if not any(is_image(path.name) for path in plain):
+            for archive in map(decompress, filter(is_archive, files)):
+                for name, place in list_archive(archive, archive.relative_to(root).as_posix()):
+                    self._add(name, place)
 
     def _plain(self, path: Path) -> Place:
         try:
@@ -72,29 +46,15 @@ class RawFiles:
             raise DataError(f"{path} cannot be read: {error.strerror}. Replace or remove it.") from None
 
     def _add(self, name: str, place: Place) -> None:
-        if name in self._places:
-            first, second = self._places[name].container, place.container
+        if name in self:
+            first, second = self[name].container, place.container
             where = f"twice in {first}" if first == second else f"in {first} and in {second}"
             raise DataError(f"{self.root}: {name} is there {where}. Remove one of them.")
-        self._places[name] = place
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __contains__(self, path: str) -> bool:
-        return path in self._places
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def place(self, path: str) -> Place:
-        """Return where a file's bytes lie."""
-        return self._places[path]
+        self[name] = place
 
     def matching(self, glob: str) -> list[str]:
         """Return the paths that a glob matches; `**/` stands for any folders, also none."""
-        pattern = translate_glob(glob)
-        return [path for path in self._places if pattern.fullmatch(path)]
+        return list(filter(translate_glob(glob).fullmatch, self))
 
     def read_text(self, path: str) -> str:
         """Read a text file.
@@ -102,13 +62,13 @@ class RawFiles:
         Raises: DataError if it is no UTF-8 text.
         """
         try:
-            return read_place(self.root, self._places[path]).decode("utf-8-sig")
+            return read_place(self.root, self[path]).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise DataError(f"{self.root}: {path} is no UTF-8 text ({error.reason}).") from None
 
 
-def is_picture(name: str) -> bool:
-    """Tell by its ending whether a file is a picture."""
+def is_image(name: str) -> bool:
+    """Tell by its ending whether a file is an image."""
     return name.lower().endswith(SUFFIXES)
 
 
@@ -168,7 +128,7 @@ def _walk(root: Path, ancestors: tuple[tuple[int, int], ...] = ()) -> Iterator[P
     if identity in ancestors:
         raise DataError(f"{root} is a link that leads back to a folder above it. Remove it.")
     for entry in entries:
-        if entry.name.startswith(".") or entry.name.endswith(UNPACKED):
+        if entry.name.startswith(".") or entry.name.endswith(PLAIN):
             continue
         if Path(entry.path).is_dir():
             yield from _walk(Path(entry.path), (*ancestors, identity))

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from spl.common.errors import CheckpointError
-from spl.common.files import sha256
 from spl.config.methods import RECIPES, RELU5_1_AGAIN, VGGLayers
-from spl.steps.settings import RunSettings
+from spl.sources.weight_files import WeightFile
+from spl.steps.settings import VGG_FILES, RunSettings
 from spl.teachers.frozen import FrozenTeacher
 from spl.weights.files import read_state
 from spl.weights.fit import fill
@@ -117,17 +117,12 @@ def require_vgg(path: Path) -> Path:
 def load_vgg(path: Path, network: Literal["vgg16", "vgg19"]) -> nn.Sequential:
     """Read the convolutional part of torchvision's VGG.
 
-    Raises: CheckpointError if the file is missing, damaged, or its hash is not the one in its name.
+    Raises: CheckpointError if the file is missing, damaged, or not the registered one.
     """
     from torchvision import models  # takes seconds
 
     state = read_state(path)
-    expected = path.stem.rpartition("-")[2]
-    if not (found := sha256(path)).startswith(expected):
-        raise CheckpointError(
-            f"{path}: expected torchvision's file, whose sha256 starts with {expected}, got {found[:8]}. Fetch it "
-            f"again: https://download.pytorch.org/models/{path.name}"
-        )
+    WeightFile.registered("vgg", VGG_FILES[network]).check(path)
     convolutions = {
         key.removeprefix("features."): tensor for key, tensor in state.items() if key.startswith("features.")
     }

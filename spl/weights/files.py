@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from spl.common.errors import CheckpointError
-from spl.common.files import atomic
+from spl.common.files import atomic, is_web_page
 
 State = Mapping[str, Tensor]
 
@@ -76,8 +76,8 @@ def _is_state(content: object) -> TypeGuard[State]:
 def _web_page(path: Path) -> str:
     """Say so if a download has brought a page instead of the file; empty if it has not."""
     with path.open("rb") as file:
-        start = file.read(1024).lstrip()
-    return "is a web page, not a weight file: perhaps the download asked for something" if start[:1] == b"<" else ""
+        is_page = is_web_page(file.read(1024))
+    return "is a web page, not a weight file: perhaps the download asked for something" if is_page else ""
 
 
 def _cause(error: pickle.UnpicklingError) -> str:

@@ -12,12 +12,13 @@ from spl.common.errors import ParamsError
 from spl.config.load import load_params
 from spl.config.registry import load_registry, source_of
 from spl.config.releases import RELEASES
-from spl.sources.metric_weights import FILES
+from spl.sources.metric_weights import FILES, INCEPTION, LPIPS_LAYERS
 from spl.steps.settings import VGG_FILES, weight_files
 
+FILE = {"name": "set.tar", "mirrors": ["https://example.org/set.tar"], "bytes": 1}
 SOURCE = {
     "title": "A set", "kind": "images", "folder": "data/raw/set",
-    "files": [{"name": "set.tar", "mirrors": ["https://example.org/set.tar"], "bytes": 1}],
+    "files": [FILE],
     "pictures": {"train": 2, "test": 1}, "by_hand": "Place it.", "licence": "CC0", "citation": "We.",
     "checked": "never",
 }  # fmt: skip
@@ -32,10 +33,9 @@ def registry():
 def load(tmp_path):
     """A function that loads a registry with one source, of which some fields are changed."""
 
-    def load(changes=None, name="set", text=None):
-        path = tmp_path / "sources.yaml"
-        path.write_text(yaml.safe_dump({name: SOURCE | (changes or {})}) if text is None else text)
-        return load_registry(path)
+    def load(**changes):
+        (tmp_path / "sources.yaml").write_text(yaml.safe_dump({"set": SOURCE | changes}))
+        return load_registry(tmp_path / "sources.yaml")
 
     return load
 
@@ -112,13 +112,12 @@ def test_a_hash_in_a_name_is_the_one_that_is_registered(registry):
     assert {file.name: file.sha256 for file in files if file.name in named} == named
 
 
-def test_what_metrics_and_losses_read_is_registered_as_they_know_it(registry):
-    wanted = {file for files in FILES.values() for file in files}
-    known = {file.name: file for source in registry.values() for file in source.files}
-    for file in wanted:
-        assert known[file.names[0]].mirrors == (file.url,)
-        assert known[file.names[0]].sha256 == file.sha256
+def test_what_metrics_and_losses_read_is_registered(registry):
     assert {file.name for file in registry["vgg"].files} == set(VGG_FILES.values())
+    wanted = {file.names[0] for files in FILES.values() for file in files}
+    assert wanted == {file.name for file in registry["perceptual"].files}
+    assert LPIPS_LAYERS.names == ("lpips_alex.pth", "alex.pth")
+    assert INCEPTION.names[1] == "weights-inception-2015-12-05-6726825d.pth"
 
 
 @pytest.mark.parametrize("method", ["mfe", "ec"])
@@ -138,7 +137,7 @@ def test_every_weight_file_of_the_papers_experiment_is_registered(registry, repo
 
 
 def test_a_registry_is_read_as_it_stands(load):
-    source = load({"checked": date(2025, 1, 31)})["set"]
+    source = load(checked=date(2025, 1, 31))["set"]
     assert source.files[0].mirrors == ("https://example.org/set.tar",)
     assert source.checked == date(2025, 1, 31)
     assert source.files[0].sha256 is None
@@ -150,33 +149,38 @@ def test_a_registry_is_read_as_it_stands(load):
         ({"folder": "/data/set"}, "set.folder: .* a folder inside the project"),
         ({"folder": "data/../../set"}, "set.folder: .* a folder inside the project"),
         ({"kind": "videos"}, "set.kind: "),
+        ({"checked": "yesterday"}, "set.checked"),
         ({"pictures": {"train": 0}}, "set.pictures.train: "),
         ({"mirrors": []}, "set.mirrors: Extra inputs"),
-        ({"files": [{"name": "a/b.tar", "mirrors": [], "bytes": None}]}, "set.files.0.name: .* the name of a file"),
-        ({"files": [{"name": "..", "mirrors": [], "bytes": None}]}, "set.files.0.name: .* the name of a file"),
-        ({"files": [{"name": "b.tar", "mirrors": ["set.tar"], "bytes": None}]}, "set.files.0.mirrors.0: .* an address"),
+        ({"files": [FILE | {"name": "a/b.tar"}]}, "set.files.0.name: .* the name of a file"),
+        ({"files": [FILE | {"name": ".."}]}, "set.files.0.name: .* the name of a file"),
+        ({"files": [FILE | {"mirrors": ["set.tar"]}]}, "set.files.0.mirrors.0: .* an address"),
         ({"files": [{"name": "b.tar", "mirrors": []}]}, "set.files.0.bytes: Field required"),
-        ({"files": [{"name": "b.tar", "mirrors": [], "bytes": -1}]}, "set.files.0.bytes: "),
-        ({"files": [{"name": "b.tar", "mirrors": [], "bytes": 1, "md5": "123"}]}, "set.files.0.md5: "),
-        ({"files": [{"name": "b.tar", "mirrors": [], "bytes": 1, "sha256": "397923AF"}]}, "set.files.0.sha256: "),
+        ({"files": [FILE | {"bytes": -1}]}, "set.files.0.bytes: "),
+        ({"files": [FILE | {"md5": "123"}]}, "set.files.0.md5: "),
+        ({"files": [FILE | {"sha256": "397923AF"}]}, "set.files.0.sha256: "),
     ],
 )
 def test_faults_are_named_with_their_place(load, changes, fault):
-    with pytest.raises(ParamsError, match=rf"has 1 fault\(s\):\n  {fault}"):
-        load(changes)
+    with pytest.raises(ParamsError, match=rf"has \d fault\(s\):\n  {fault}"):
+        load(**changes)
 
 
-def test_a_registry_that_cannot_be_read_says_so(load, tmp_path):
-    with pytest.raises(ParamsError, match=r"none\.yaml does not exist"):
-        load_registry(tmp_path / "none.yaml")
-    with pytest.raises(ParamsError, match="is not valid YAML"):
-        load(text="set: [")
-    with pytest.raises(ParamsError, match="fault"):
-        load(text="[]")
-    with pytest.raises(ParamsError, match="duplicate key: set"):
-        load(text="set: {}\nset: {}")
-    with pytest.raises(ParamsError, match="set.checked"):
-        load({"checked": "yesterday"})
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("set: [", "is not valid YAML"),
+        ("[]", "fault"),
+        ("set: {}\nset: {}", "duplicate key: set"),
+        (None, "does not exist"),
+    ],
+)
+def test_a_registry_that_cannot_be_read_says_so(tmp_path, text, fault):
+    path = tmp_path / "sources.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ParamsError, match=fault):
+        load_registry(path)
 
 
 def test_a_file_belongs_to_the_source_in_whose_folder_it_is_listed(load):

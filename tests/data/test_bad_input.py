@@ -20,7 +20,7 @@ from spl.config.registry import Source, load_registry
 from spl.data import prepare_images as preparation
 from spl.data.prepare_images import prepare_images
 from spl.data.stored import PreparedImages
-from spl.sources.fetch import fetch_images
+from spl.sources.fetch import fetch_raw
 from spl.steps.settings import ImageSettings, ImageSourceSettings
 
 SIZE = 32
@@ -45,7 +45,7 @@ def pictures(tmp_path):
 def fetch(folder):
     layout = FoldersLayout(kind="folders", train="train/*", test="test/*")
     source = Supplied(kind="supplied", path=str(folder))
-    fetch_images(ImageSourceSettings(seed=1, dataset="mine", source=source, layout=layout), folder.parent / "mine.json")
+    fetch_raw(ImageSourceSettings(seed=1, dataset="mine", source=source, layout=layout), folder.parent / "mine.json")
 
 
 def prepare(folder, *, skip=0, size=SIZE, crop=None, workers=1):
@@ -253,12 +253,12 @@ def test_another_number_of_pictures_than_published_is_an_error(pictures, monkeyp
         seed=1, dataset="mine", source=Registered(kind="registered", name="mine"), layout=layout
     )
     expected = (
-        pytest.raises(DataError, match=f"expected {published} train pictures, as published, got {TRAIN}")
+        pytest.raises(DataError, match=f"expected {published} train images, as published, got {TRAIN}")
         if faulty
         else nullcontext()
     )
     with expected:
-        fetch_images(settings, Path("mine.json"), registry={"mine": source})
+        fetch_raw(settings, Path("mine.json"), registry={"mine": source})
     assert Path("mine.json").exists() != faulty
 
 
@@ -269,4 +269,4 @@ def test_a_source_that_is_not_registered_lists_those_that_are(tmp_path):
     )  # fmt: skip
     known = load_registry()
     with pytest.raises(ParamsError, match=r"no images 'places366'; it has places365_easy, .*celeba"):
-        fetch_images(settings, tmp_path / "mine.json", registry=known)
+        fetch_raw(settings, tmp_path / "mine.json", registry=known)

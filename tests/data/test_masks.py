@@ -26,7 +26,7 @@ from spl.data.masks import (
     read_mask,
 )
 from spl.miniature.masks import draw_mask
-from spl.sources.fetch import fetch_masks
+from spl.sources.fetch import fetch_raw
 from spl.sources.raw_files import Place, read_place
 from spl.steps.settings import MaskSettings, MaskSourceSettings
 
@@ -65,7 +65,7 @@ def group(tmp_path, monkeypatch):
 
     def run(folder, hole="white"):
         source = {"kind": "supplied", "path": str(folder)}
-        fetch_masks(MaskSourceSettings(seed=1, source=source, glob="*.png"), tmp_path / "masks.json", workers=1)
+        fetch_raw(MaskSourceSettings(seed=1, source=source, glob="*.png"), tmp_path / "masks.json", workers=1)
         group_masks(MaskSettings(hole=hole), tmp_path / "masks.json", tmp_path / "masks", workers=2)
         table = pd.read_csv(tmp_path / "masks/masks.csv", keep_default_na=False)
         return table, read_json(tmp_path / "masks/record.json")

@@ -16,7 +16,7 @@ from spl.data.images import read_rgb
 from spl.data.pair_masks import pair_masks, spread_over_hole_ratios
 from spl.data.prepare_images import prepare_images
 from spl.data.stored import GroupedMasks
-from spl.sources.fetch import fetch_images, fetch_masks
+from spl.sources.fetch import fetch_raw
 from spl.steps.settings import ImageSettings, ImageSourceSettings, MaskSettings, MaskSourceSettings, PairSettings
 from spl.tensors.loaders import InpaintingStream, to_image
 
@@ -41,10 +41,10 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        fetch_images(SOURCE, folder / "paris.json")
+        fetch_raw(SOURCE, folder / "paris.json")
         prepare_images(paris_settings(), folder / "paris.json", folder / "prepared", workers=2)
         masks = MaskSourceSettings(seed=1, source={"kind": "miniature", "per_bin": 2}, glob="*/*.png")
-        fetch_masks(masks, folder / "masks.json", workers=1)
+        fetch_raw(masks, folder / "masks.json", workers=1)
         group_masks(MaskSettings(hole="white"), folder / "masks.json", folder / "masks", workers=2)
     return folder
 
@@ -139,7 +139,7 @@ def test_holding_out_everything_is_refused(world, tmp_path, monkeypatch):
 
 def test_an_unreadable_picture_is_named_and_nothing_is_half_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    fetch_images(SOURCE, tmp_path / "paris.json")
+    fetch_raw(SOURCE, tmp_path / "paris.json")
     victim = next((tmp_path / "data/raw/miniature/images/paris/paris_train_original").iterdir())
     victim.write_bytes(b"x" * victim.stat().st_size)
     with pytest.raises(DataError, match=victim.name):
@@ -149,8 +149,8 @@ def test_an_unreadable_picture_is_named_and_nothing_is_half_written(tmp_path, mo
 
 def test_a_folder_that_is_missing_says_what_to_place_where(tmp_path):
     source = {"kind": "supplied", "path": str(tmp_path / "none")}
-    with pytest.raises(DataError, match="Place the pictures of the dataset 'paris' there"):
-        fetch_images(SOURCE.model_validate(SOURCE.model_dump() | {"source": source}), tmp_path / "paris.json")
+    with pytest.raises(DataError, match="Place the images of the dataset 'paris' there"):
+        fetch_raw(SOURCE.model_validate(SOURCE.model_dump() | {"source": source}), tmp_path / "paris.json")
 
 
 # --- Pairs ------------------------------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_drawing_never_touches_what_a_person_has_placed(tmp_path, monkeypatch):
     placed = tmp_path / "data/raw/paris/paris_eval_gt/001_im.png"
     placed.parent.mkdir(parents=True)
     placed.write_text("precious")
-    fetch_images(SOURCE, tmp_path / "paris.json")
+    fetch_raw(SOURCE, tmp_path / "paris.json")
     assert placed.read_text() == "precious"
 
 
@@ -211,7 +211,7 @@ def test_fetching_again_notices_replaced_files(tmp_path):
     settings = ImageSourceSettings(seed=1, dataset="mine", source=source, layout=layout)
 
     def listing():
-        fetch_images(settings, tmp_path / "mine.json")
+        fetch_raw(settings, tmp_path / "mine.json")
         return read_json(tmp_path / "mine.json")["outputs"]["listing"]["sha256"]
 
     first = listing()

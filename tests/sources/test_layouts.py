@@ -1,4 +1,4 @@
-"""Each archive's layout is read as it is, and any folder of pictures gets a seeded split."""
+"""Each archive's layout is read as it is, and any folder of images gets a seeded split."""
 
 import pytest
 
@@ -51,11 +51,9 @@ def test_flat_places365_follows_its_lists(tmp_path):
     }  # fmt: skip
 
 
-def test_missing_listed_pictures_are_counted(tmp_path):
+def test_missing_listed_images_are_counted(tmp_path):
     places365_flat(tmp_path, train="/a/alley/1.jpg 3\n/b/bar/gone.jpg 5\n/b/bar/gone2.jpg 5\n")
-    with pytest.raises(
-        DataError, match=r"lists 3 train pictures, of which 2 are missing, first data_256/b/bar/gone\.jpg"
-    ):
+    with pytest.raises(DataError, match=r"lists 3 images, of which 2 are missing, first data_256/b/bar/gone\.jpg"):
         splits(tmp_path, ArchiveLayout(kind="places365_flat"))
 
 
@@ -73,7 +71,7 @@ def lists(folder, train="a.jpg\nx/b.jpg\n", test="c d.jpg\n"):
     return splits(folder, ListsLayout(kind="lists", train="train.txt", test="test.txt"))
 
 
-def test_text_lists_name_the_pictures(tmp_path):
+def test_text_lists_name_the_images(tmp_path):
     assert lists(tmp_path) == {"train": ["a.jpg", "x/b.jpg"], "test": ["c d.jpg"]}
 
 
@@ -82,8 +80,8 @@ def test_text_lists_name_the_pictures(tmp_path):
     [
         ("a.jpg\na.jpg\n", "c d.jpg\n", r"train\.txt, line 2: a\.jpg is listed twice"),
         ("a.jpg\n", "\nc d.jpg\na.jpg\n", r"test\.txt, line 3: a\.jpg is listed twice"),
-        ("a.jpg\n", "e.jpg\n", r"test\.txt lists 1 test pictures, of which 1 are missing, first e\.jpg"),
-        ("a.jpg\n", "", "has no test pictures"),
+        ("a.jpg\n", "e.jpg\n", r"test\.txt lists 1 images, of which 1 are missing, first e\.jpg"),
+        ("a.jpg\n", "", "has no test images"),
     ],
 )
 def test_faulty_text_lists_name_the_line(tmp_path, train, test, message):

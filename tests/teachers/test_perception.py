@@ -1,7 +1,5 @@
 """Features that perceptual and style losses compare, against torchvision's own layers."""
 
-import shutil
-
 import pytest
 import torch
 import torchvision
@@ -11,6 +9,7 @@ from spl.common.errors import CheckpointError
 from spl.common.files import sha256
 from spl.config.experiment import PerceptualVGG
 from spl.config.methods import RECIPES
+from spl.sources.weight_files import WeightFile
 from spl.steps.settings import RunSettings
 from spl.teachers.perception import (
     RELU5_1_AGAIN,
@@ -147,42 +146,49 @@ def test_gradients_reach_the_image_through_a_frozen_network(trunks, image):
 # --- The file of VGG --------------------------------------------------------------------------------------------------
 
 
-def write_vgg(folder, layers, *, name=None):
-    """Write torchvision's layout, a piece of classifier included, under the name that its hash asks for."""
-    folder.mkdir(exist_ok=True)
+def write_vgg(path, layers):
+    """Write torchvision's layout, a piece of classifier included."""
     state = {f"features.{key}": tensor for key, tensor in layers.state_dict().items()}
-    torch.save(state | {"classifier.0.bias": torch.zeros(4)}, folder / "vgg.pth")
-    path = folder / (name or f"vgg16-{sha256(folder / 'vgg.pth')[:8]}.pth")
-    (folder / "vgg.pth").rename(path)
+    torch.save(state | {"classifier.0.bias": torch.zeros(4)}, path)
     return path
 
 
 @pytest.fixture(scope="module")
 def vgg_path(trunks, tmp_path_factory):
-    """A file with random weights that passes for torchvision's."""
-    return write_vgg(tmp_path_factory.mktemp("vgg"), trunks["vgg16"])
+    """A file with random weights."""
+    return write_vgg(tmp_path_factory.mktemp("vgg") / "vgg16-397923af.pth", trunks["vgg16"])
 
 
-def test_a_right_file_gives_its_convolutions_and_draws_no_random_numbers(vgg_path, expected, image):
+@pytest.fixture
+def accept(monkeypatch):
+    """A function that takes a file for the registered one."""
+
+    def accept(path):
+        known = WeightFile((path.name,), sha256(path), "https://example.org")
+        monkeypatch.setattr(WeightFile, "registered", lambda source, name: known)
+        return path
+
+    return accept
+
+
+def test_a_right_file_gives_its_convolutions_and_draws_no_random_numbers(vgg_path, accept, expected, image):
     before = torch.get_rng_state()
-    found = load_vgg(vgg_path, "vgg16")
+    found = load_vgg(accept(vgg_path), "vgg16")
     assert torch.equal(torch.get_rng_state(), before)
     torch.testing.assert_close(outputs(found, image), expected["vgg16", False])
 
 
-def test_a_file_whose_hash_is_not_the_one_in_its_name_is_refused(vgg_path, tmp_path):
-    path = tmp_path / "vgg16-397923af.pth"
-    shutil.copy(vgg_path, path)
+def test_a_file_that_is_not_the_registered_one_is_refused(vgg_path):
     with pytest.raises(CheckpointError) as caught:
-        load_vgg(path, "vgg16")
+        load_vgg(vgg_path, "vgg16")
     message = str(caught.value)
-    assert message.startswith(f"{path}: expected torchvision's file, whose sha256 starts with 397923af, got ")
+    assert message.startswith(f"{vgg_path}: expected the published file, whose sha256 starts with 397923af, got ")
     assert message.endswith("Fetch it again: https://download.pytorch.org/models/vgg16-397923af.pth")
     assert "\n" not in message
 
 
-def test_a_file_of_another_network_is_refused(trunks, tmp_path):
-    path = write_vgg(tmp_path / "vgg19", trunks["vgg19"])
+def test_a_file_of_another_network_is_refused(trunks, accept, tmp_path):
+    path = accept(write_vgg(tmp_path / "vgg.pth", trunks["vgg19"]))
     with pytest.raises(CheckpointError, match="expected torchvision's vgg16 layout"):
         load_vgg(path, "vgg16")
 
@@ -227,8 +233,8 @@ def test_the_demo_looks_through_its_teacher(demo_params, teacher, image):
     torch.testing.assert_close(perceive(image), teacher_features(teacher)(image))
 
 
-def test_vgg_is_loaded_from_the_folder_that_the_settings_name(demo_params, vgg_path, image, monkeypatch):
-    monkeypatch.setattr("spl.steps.settings.VGG_FILES", {"vgg16": vgg_path.name, "vgg19": "none.pth"})
+def test_vgg_is_loaded_from_the_folder_that_the_settings_name(demo_params, vgg_path, accept, image):
+    accept(vgg_path)
     run = RunSettings.of(demo_params, dataset="paris", method="mfe")
     run = run.model_copy(update={"perceptual": PerceptualVGG(kind="vgg", folder=str(vgg_path.parent))})
     assert isinstance(run, RunSettings)

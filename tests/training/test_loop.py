@@ -16,7 +16,7 @@ from spl.data.group_masks import group_masks
 from spl.data.prepare_images import prepare_images
 from spl.data.smooth_images import smooth_images
 from spl.evaluation.evaluate_method import take_run
-from spl.sources.fetch import fetch_images, fetch_masks, fetch_pretext
+from spl.sources.fetch import fetch_pretext, fetch_raw
 from spl.steps.records import take
 from spl.steps.settings import (
     ImageSettings,
@@ -48,7 +48,7 @@ def sources(tmp_path_factory):
     params = Params.model_validate(tiny_params(), strict=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        fetch_images(ImageSourceSettings.of(params, dataset="paris"), folder / "paris.json", workers=1)
+        fetch_raw(ImageSourceSettings.of(params, dataset="paris"), folder / "paris.json", workers=1)
         prepare_images(ImageSettings.of(params, dataset="paris"), folder / "paris.json", folder / "images", workers=1)
         smooth_images(
             SmoothingSettings.of(params, dataset="paris"),
@@ -56,7 +56,7 @@ def sources(tmp_path_factory):
             folder / "structure",
             workers=1,
         )
-        fetch_masks(MaskSourceSettings.of(params), folder / "masks.json", workers=1)
+        fetch_raw(MaskSourceSettings.of(params), folder / "masks.json", workers=1)
         group_masks(MaskSettings.of(params), folder / "masks.json", folder / "masks", workers=1)
         fetch_pretext(PretextSettings.of(params), folder / "pretext.json", workers=1)
         for name in params.teachers:
