@@ -4,22 +4,23 @@ import numpy as np
 import pytest
 
 from spl.common.errors import DataError
-from spl.miniature import OBJECT_CLASSES, SETS, Picture, draw_picture
+from spl.miniature.canvas import AnnotatedImage
+from spl.miniature.images import OBJECT_CLASSES, SETS, draw_image
 
 SAMPLE = 20
 
 
-def sample(name: str, *, seed: int = 0, split: str = "train") -> list[Picture]:
-    return [draw_picture(name, seed=seed, split=split, index=index) for index in range(SAMPLE)]
+def sample(name: str, *, seed: int = 0, split: str = "train") -> list[AnnotatedImage]:
+    return [draw_image(name, seed=seed, split=split, index=index) for index in range(SAMPLE)]
 
 
-def pixels(picture: Picture) -> bytes:
+def pixels(picture: AnnotatedImage) -> bytes:
     return picture.image.tobytes()
 
 
 @pytest.mark.parametrize("name", [*SETS, "pretext"])
 def test_the_same_seed_draws_the_same_picture(name: str) -> None:
-    first, second = (draw_picture(name, seed=3, split="test", index=5) for _ in range(2))
+    first, second = (draw_image(name, seed=3, split="test", index=5) for _ in range(2))
     assert pixels(first) == pixels(second)
     assert first.objects == second.objects
 
@@ -27,7 +28,7 @@ def test_the_same_seed_draws_the_same_picture(name: str) -> None:
 @pytest.mark.parametrize("name", SETS)
 def test_seed_split_and_index_each_change_the_picture(name: str) -> None:
     drawn = [
-        draw_picture(name, seed=seed, split=split, index=index)
+        draw_image(name, seed=seed, split=split, index=index)
         for seed, split, index in ((0, "train", 4), (1, "train", 4), (0, "test", 4), (0, "train", 8))
     ]
     assert len({pixels(picture) for picture in drawn}) == 4
@@ -51,7 +52,7 @@ def test_a_set_shows_at_least_six_object_classes(name: str) -> None:
 
 
 def test_the_pretext_set_shows_the_whole_vocabulary() -> None:
-    drawn = [draw_picture("pretext", seed=0, split="train", index=index) for index in range(5 * SAMPLE)]
+    drawn = [draw_image("pretext", seed=0, split="train", index=index) for index in range(5 * SAMPLE)]
     assert {item.label for picture in drawn for item in picture.objects} == set(OBJECT_CLASSES)
 
 
@@ -79,9 +80,9 @@ def test_pretext_pictures_are_never_pictures_of_the_inpainting_sets() -> None:
 
 
 def test_faces_have_the_size_of_celeba() -> None:
-    assert draw_picture("celeba", seed=0, split="train", index=0).image.size == (178, 218)
+    assert draw_image("celeba", seed=0, split="train", index=0).image.size == (178, 218)
 
 
 def test_an_unknown_set_is_refused_with_the_known_names() -> None:
     with pytest.raises(DataError, match=r"'imagenet'.*places2, celeba, paris"):
-        draw_picture("imagenet", seed=0, split="train", index=0)
+        draw_image("imagenet", seed=0, split="train", index=0)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spl.miniature import OBJECT_CLASSES, SETS, Picture, draw_picture
+from spl.miniature.canvas import AnnotatedImage
+from spl.miniature.images import OBJECT_CLASSES, SETS, draw_image
 
 GRID = 16
 TRAIN, TEST = 150, 75
@@ -31,7 +32,7 @@ class Hole(NamedTuple):
 HOLE = Hole(4, 2, 12, 14)  # 37.5 % of the picture, in its middle
 
 
-def visible_pixels(picture: Picture) -> np.ndarray:
+def visible_pixels(picture: AnnotatedImage) -> np.ndarray:
     """Return mean and spread of the colours in every cell outside the hole.
 
     Shapes: returns (F,). The hole lies on whole cells, so nothing leaks out of it.
@@ -43,7 +44,7 @@ def visible_pixels(picture: Picture) -> np.ndarray:
     return np.concatenate([cells.mean(axis=(1, 2)).ravel(), 2 * cells.std(axis=(1, 2)).ravel()])
 
 
-def hidden_classes(picture: Picture) -> list[bool]:
+def hidden_classes(picture: AnnotatedImage) -> list[bool]:
     """Tell for every class of the vocabulary whether the hole hides an object of it."""
     scale = np.array(picture.image.size * 2) / GRID
     left, top, right, bottom = np.array(HOLE) * scale
@@ -77,7 +78,7 @@ def undecided(present: np.ndarray) -> bool:
 
 @pytest.mark.parametrize("name", SETS)
 def test_hidden_classes_are_predicted_from_the_visible_part(name: str) -> None:
-    pictures = [draw_picture(name, seed=11, split="train", index=index) for index in range(TRAIN + TEST)]
+    pictures = [draw_image(name, seed=11, split="train", index=index) for index in range(TRAIN + TEST)]
     features = np.stack([visible_pixels(picture) for picture in pictures])
     hidden = np.array([hidden_classes(picture) for picture in pictures])
     classes = [column for column in hidden.T if undecided(column)]

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from spl.common.errors import DataError
-from spl.miniature import OBJECT_CLASSES, SETS, draw_image_set, draw_mask_set, draw_picture, draw_pretext_set
+from spl.miniature import draw_image_set, draw_mask_set, draw_pretext_set
+from spl.miniature.images import OBJECT_CLASSES, SETS, draw_image
 
 TRAIN, TEST = 9, 6
 SPLIT_FOLDERS = {
@@ -67,7 +68,7 @@ def test_stored_test_pictures_are_the_drawn_ones(archives: Path, name: str) -> N
     """What is tested carries (almost) no trace of a codec; what is learnt from, little."""
     for split, tolerance in (("test", 0.6), ("train", 2.5)):
         for index in range(3):
-            drawn = np.asarray(draw_picture(name, seed=1, split=split, index=index).image, dtype=float)
+            drawn = np.asarray(draw_image(name, seed=1, split=split, index=index).image, dtype=float)
             stored = np.asarray(Image.open(stored_path(archives, name, split, index)), dtype=float)
             assert np.abs(drawn - stored).mean() < tolerance
 

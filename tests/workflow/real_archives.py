@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from spl.config.registry import SOURCES
-from spl.miniature.images import draw_picture
+from spl.miniature.images import draw_image
 from spl.miniature.masks import draw_mask
 from spl.miniature.scenes import scene_class
 
@@ -17,7 +17,7 @@ TRAIN, TEST, MASKS = 10, 4, 12
 
 
 def encoded(scene: str, split: str, index: int, size: tuple[int, int], form: str = "JPEG") -> bytes:
-    picture = draw_picture(scene, seed=3, split=split, index=index).image.convert("RGB").resize(size)
+    picture = draw_image(scene, seed=3, split=split, index=index).image.convert("RGB").resize(size)
     buffer = io.BytesIO()
     picture.save(buffer, form)
     return buffer.getvalue()
