@@ -1,11 +1,7 @@
 """The tables beside the images, with the column names of Open Images."""
 
-import csv
-import io
 from collections.abc import Iterable
-from pathlib import Path
 
-from spl.common.files import write_text
 from spl.miniature.canvas import Object
 
 BOX_COLUMNS = ("ImageID", "LabelName", "XMin", "XMax", "YMin", "YMax")
@@ -27,10 +23,3 @@ def box_rows(image_id: str, objects: Iterable[Object], size: tuple[int, int]) ->
 def label_rows(boxes: Iterable[BoxRow]) -> list[tuple[str, str, int]]:
     """Return one row per image and class that is present, in order; absent classes have no row."""
     return [(*pair, 1) for pair in dict.fromkeys(row[:2] for row in boxes)]
-
-
-def write_table(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
-    """Write a CSV file."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-    write_text(path, text.getvalue())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spl.common.errors import DataError
-from spl.common.files import write_text
+from spl.common.files import write_rows, write_text
 from spl.common.progress import progress
 from spl.miniature.annotations import (
     BOX_COLUMNS,
@@ -17,7 +17,6 @@ from spl.miniature.annotations import (
     BoxRow,
     box_rows,
     label_rows,
-    write_table,
 )
 from spl.miniature.images import PRETEXT, SETS, draw_image
 from spl.miniature.masks import BIN_EDGES, draw_mask
@@ -64,7 +63,7 @@ def draw_image_set(name: str, folder: Path, *, seed: int, train: int, test: int,
         path = PATHS[name][split].format(scene=scene_class(index), number=index + 1, overall=overall)
         drawings.append(Drawing(split, index, path, path))
     boxes = _draw_all(name, folder, drawings, seed=seed, workers=workers)
-    write_table(folder / "annotations.csv", BOX_COLUMNS, boxes)
+    write_rows(folder / "annotations.csv", [BOX_COLUMNS, *boxes])
     if name == "celeba":
         lines = (f"{Path(item.path).name} {0 if item.split == 'train' else 2}\n" for item in drawings)
         write_text(folder / "list_eval_partition.txt", "".join(lines))
@@ -81,9 +80,9 @@ def draw_pretext_set(folder: Path, *, seed: int, train: int, val: int, workers: 
         for number, (split, index) in enumerate(_numbered(train=train, val=val), 1)
     ]
     boxes = _draw_all(PRETEXT, folder, drawings, seed=seed, workers=workers)
-    write_table(folder / "boxes.csv", BOX_COLUMNS, boxes)
-    write_table(folder / "labels.csv", LABEL_COLUMNS, label_rows(boxes))
-    write_table(folder / "split.csv", SPLIT_COLUMNS, ((item.image_id, item.split) for item in drawings))
+    write_rows(folder / "boxes.csv", [BOX_COLUMNS, *boxes])
+    write_rows(folder / "labels.csv", [LABEL_COLUMNS, *label_rows(boxes)])
+    write_rows(folder / "split.csv", [SPLIT_COLUMNS, *((item.image_id, item.split) for item in drawings)])
 
 
 def draw_mask_set(folder: Path, *, seed: int, per_bin: int, workers: int = 1) -> None:
@@ -93,7 +92,7 @@ def draw_mask_set(folder: Path, *, seed: int, per_bin: int, workers: int = 1) ->
     """
     (folder / MASK_FOLDER).mkdir(parents=True, exist_ok=True)
     indices = range(len(BIN_EDGES) * per_bin)
-    _map(partial(_save_mask, folder, seed), indices, workers=workers, title="masks")
+    map_jobs(partial(_save_mask, folder, seed), indices, workers=workers, title="masks")
 
 
 def _numbered(**counts: int) -> list[tuple[str, int]]:
@@ -105,7 +104,7 @@ def _draw_all(name: str, folder: Path, drawings: Sequence[Drawing], *, seed: int
     """Draw and save images; return the rows of their boxes in order."""
     for parent in sorted({(folder / drawing.path).parent for drawing in drawings}):
         parent.mkdir(parents=True, exist_ok=True)
-    rows = _map(partial(_save_image, name, folder, seed), drawings, workers=workers, title=name)
+    rows = map_jobs(partial(_save_image, name, folder, seed), drawings, workers=workers, title=name)
     return [row for image_rows in rows for row in image_rows]
 
 
@@ -121,7 +120,7 @@ def _save_mask(folder: Path, seed: int, index: int) -> None:
     draw_mask(seed=seed, index=index).save(folder / MASK_FOLDER / f"{index:05d}.png")
 
 
-def _map(function: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int, title: str) -> list[Result]:
+def map_jobs(function: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int, title: str) -> list[Result]:
     """Apply a function to every job, in `workers` processes if more than one, with a progress bar."""
     bar = partial(progress, total=len(jobs), what=f"draw {title}", unit="file")
     if workers <= 1:
