@@ -124,6 +124,15 @@ def test_an_image_smaller_than_the_crop_is_named(raw):
         prepare(raw, crop=38, skip=TRAIN)
 
 
+def test_fetching_again_notices_replaced_files(raw):
+    listings = set()
+    for seed in (1, 1, 2):
+        noise(seed).save(raw / "train/3.jpg")
+        fetch(raw)
+        listings.add(read_json(raw.parent / "mine.json")["outputs"]["listing"]["sha256"])
+    assert len(listings) == 2
+
+
 # --- Images of the network's size -------------------------------------------------------------------------------------
 
 
@@ -217,7 +226,7 @@ def test_another_number_of_images_than_published_is_an_error(raw, monkeypatch):
     fetch(raw, registered, {"mine": source})
     for published in (TRAIN + 1, TRAIN - 1):
         other = source.model_copy(update={"pictures": {"train": published, "test": 2}})
-        with pytest.raises(DataError, match=f"expected {published} train pictures, as published, got {TRAIN}"):
+        with pytest.raises(DataError, match=f"expected {published} train (images|pictures), as published, got {TRAIN}"):
             fetch(raw, registered, {"mine": other})
 
 
