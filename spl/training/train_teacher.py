@@ -24,8 +24,8 @@ from spl.teachers.build import build_teacher
 from spl.teachers.tresnet import TResNetTeacher, build_classifier
 from spl.teachers.yolov5 import YOLOv5Teacher, build_yolov5
 from spl.tensors.loaders import SampleStream
-from spl.tensors.pretext import PretextPictures, PretextStream
-from spl.tensors.pretext_boxes import BoxedPictures, BoxedStream
+from spl.tensors.pretext import PretextImages, PretextStream
+from spl.tensors.pretext_boxes import BoxedImages, BoxedStream
 from spl.training.checkpoint import claim
 from spl.training.distributed import World
 from spl.training.loop import Method, Plan, train
@@ -121,15 +121,15 @@ def _train(
 
 def _classification(seed: int, teacher: TrainedTResNet, folder: Path, world: World) -> Task:
     """Which classes are in the picture? TResNet with the asymmetric loss."""
-    pictures = PretextPictures(folder, "train", image_size=teacher.image_size)
+    pictures = PretextImages(folder, "train", image_size=teacher.image_size)
     network = build_classifier(layers=teacher.layers, width_factor=teacher.width, num_classes=len(pictures.classes))
     network.to(world.device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=teacher.training.lr)
 
     @torch.no_grad()
     def validate() -> float:
-        unseen = PretextPictures(folder, "val", image_size=teacher.image_size)
-        logits = [network(unseen.picture(i)[None].to(world.device))[0] for i in range(len(unseen))]
+        unseen = PretextImages(folder, "val", image_size=teacher.image_size)
+        logits = [network(unseen.image(i)[None].to(world.device))[0] for i in range(len(unseen))]
         return mean_average_precision(torch.stack(logits).cpu(), unseen.targets)
 
     return Task(
@@ -144,7 +144,7 @@ def _classification(seed: int, teacher: TrainedTResNet, folder: Path, world: Wor
 
 def _detection(seed: int, teacher: TrainedYOLO, folder: Path, world: World) -> Task:
     """Where are which objects? YOLOv5."""
-    pictures = BoxedPictures(folder, "train", image_size=teacher.image_size)
+    pictures = BoxedImages(folder, "train", image_size=teacher.image_size)
     classes, side = len(pictures.classes), 2 * teacher.image_size
     network = build_yolov5(depth=teacher.depth, width=teacher.width, num_classes=classes, side=side)
     network.suit_anchors(pictures.sizes())
@@ -152,8 +152,8 @@ def _detection(seed: int, teacher: TrainedYOLO, folder: Path, world: World) -> T
     optimizer = torch.optim.Adam(network.parameters(), lr=teacher.training.lr)
 
     def validate() -> float:
-        unseen = BoxedPictures(folder, "val", image_size=teacher.image_size)
-        shown = [unseen.picture(i)[None].to(world.device) for i in range(len(unseen))]
+        unseen = BoxedImages(folder, "val", image_size=teacher.image_size)
+        shown = [unseen.image(i)[None].to(world.device) for i in range(len(unseen))]
         found = [network.detect(picture, min_score=LEAST_SCORE)[0] for picture in shown]
         references = [unseen.objects(i) for i in range(len(unseen))]
         return mean_average_precision_of_boxes(references, found, num_classes=classes)
