@@ -13,7 +13,7 @@ SIZE = 64
 
 @pytest.fixture
 def scene():
-    """Two pictures with one bright sign each, and their boxes."""
+    """Two images with one bright sign each, and their boxes."""
     image = torch.full((2, 3, SIZE, SIZE), 0.1)
     image[0, 0, 8:24, 4:24] = 1
     image[1, 1, 32:60, 20:40] = 1
@@ -29,7 +29,7 @@ def method():
     return YOLOv5Method(detector, optimizer, YOLOLossWeights(box=0.5, objectness=1.0, classification=0.5))
 
 
-def test_two_pictures_are_learnt_by_heart(scene, method):
+def test_two_images_are_learnt_by_heart(scene, method):
     image, boxes = scene
     for step in range(50):
         method.step(image, boxes, step=step)
