@@ -103,6 +103,11 @@ class Clone:
             arguments = ("--", *arguments)
         return planned_jobs(self.run("snakemake", "-n", "--quiet", "reason", *arguments))
 
+    def snakemake(self, params: str, *arguments: str, ok: bool = True) -> str:
+        """Run the repository's workflow in a folder that is no clone, with a parameter file of its own."""
+        where = ("--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "profiles/default"))
+        return self.run("snakemake", *where, "--cores", "2", "--configfile", params, *arguments, ok=ok)
+
     def set_params(self, change) -> None:
         """Change params.yaml by a function of its dict."""
         path = self.folder / "params.yaml"

@@ -45,10 +45,7 @@ def place(folder: Path, params: dict, sources: dict, cache: Path, **environment:
 
 
 def snakemake(clone: Clone, *targets: str, ok: bool = True) -> str:
-    return clone.run(
-        "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "profiles/default"),
-        "--cores", "2", "--configfile", "paper.yaml", "--", *targets, ok=ok,
-    )  # fmt: skip
+    return clone.snakemake("paper.yaml", "--", *targets, ok=ok)
 
 
 def test_the_paper_preset_fetches_resumes_verifies_and_prepares_all_sets(served, tmp_path):

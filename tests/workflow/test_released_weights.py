@@ -76,8 +76,7 @@ class World:
         )
 
     def snakemake(self, *arguments, target="results/table1.csv", params="params.yaml"):
-        where = ("--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "profiles" / "default"))
-        return self.clone.run("snakemake", *where, "--configfile", params, *arguments, "--", target)
+        return self.clone.snakemake(params, *arguments, "--", target)
 
     def planned(self, **options):
         return planned_jobs(self.snakemake("-n", "--quiet", "reason", **options))
@@ -106,7 +105,7 @@ class World:
 def world(tmp_path_factory):
     world = World(tmp_path_factory.mktemp("released"))
     world.jobs = world.planned()
-    world.snakemake("--cores", "2")
+    world.snakemake()
     with contextlib.chdir(world.folder):
         build([name for name in METHODS if name not in BUILT], Path("all.yaml"))
         table1(out=Path("all/table1.csv"), params=Path("all.yaml"))
