@@ -136,7 +136,7 @@ RESULTS = (
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """Enough pictures and masks for several shards."""
+    """Enough images and masks for several shards."""
     folder = tmp_path_factory.mktemp("many")
     drawn = [archives.encoded("celeba", "train", i, (178, 218)) for i in range(20)]
     count = {"train": 650, "test": 50}
