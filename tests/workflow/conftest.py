@@ -1,6 +1,7 @@
 """A small world for end-to-end tests: the demo's code paths at the smallest sizes, in a clone of this repository."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -122,16 +123,7 @@ class Clone:
 
 def planned_jobs(output: str) -> dict[str, int]:
     """Read the table of jobs that Snakemake prints; empty when there is nothing to be done."""
-    jobs: dict[str, int] = {}
-    in_table = False
-    for line in output.splitlines():
-        words = line.split()
-        if words == ["job", "count"]:
-            in_table = True
-        elif in_table and len(words) == 2 and words[1].isdigit():
-            jobs[words[0]] = int(words[1])
-        elif in_table and not words:
-            break
+    jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
     jobs.pop("total", None)
     return jobs
 
