@@ -1,1 +1,1 @@
-"""What every room may use: errors, whole files, names, tables, work in shards. It knows no other room."""
+"""Shared by every room: errors, whole files, names, tables, work in shards. Imports no other room."""

@@ -65,7 +65,7 @@ class StoredFiles:
 
 
 class FilledImages:
-    """What an evaluation has made of every image: the images beside its per_image.csv."""
+    """The filled images of an evaluation, beside its per_image.csv."""
 
     def __init__(self, per_image: Path) -> None:
         table = read_table(per_image, columns=("image", "composited_sha256"))

@@ -1,4 +1,4 @@
-"""How well detections agree with known objects: average precision, and which object was found how surely."""
+"""Agreement of detections with known objects: average precision, and the score of each matched object."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
