@@ -23,7 +23,7 @@ from PIL import Image
 from spl.config.experiment import ArchiveLayout, Supplied
 from spl.data.group_masks import group_masks
 from spl.data.prepare_images import prepare_images
-from spl.miniature.images import draw_picture
+from spl.miniature.images import draw_image
 from spl.miniature.masks import draw_mask
 from spl.sources.fetch import fetch_raw
 from spl.sources.raw_files import RawFiles, read_place
@@ -60,7 +60,7 @@ def _least_of_place(work, root, place):
 
 def jpegs(count: int, size: tuple[int, int]) -> list[bytes]:
     """Draw some pictures and repeat them; photographs compress about as well."""
-    drawn = [draw_picture("places2", seed=1, split="train", index=i).image for i in range(min(count, 50))]
+    drawn = [draw_image("places2", seed=1, split="train", index=i).image for i in range(min(count, 50))]
     rng, contents = np.random.default_rng(0), []
     for picture in drawn:
         pixels = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BICUBIC)).astype(float)

@@ -1,4 +1,4 @@
-"""Prepared pictures, masks and pairs made by hand, for tests that need some but not the miniature world."""
+"""Prepared images, masks and pairs made by hand, for tests that need some but not the miniature world."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -48,7 +48,7 @@ def write_masks_table(path: Path, usable: list[str], rejected: tuple[str, ...] =
 
 
 def draw_pairs(folder: Path, *, size: int, holes: tuple[int, ...]) -> Data:
-    """Draw a picture of rectangles for every hole, a square of the given side; picture and mask meet in their order."""
+    """Draw an image of rectangles for every hole, a square of the given side; image and mask meet in their order."""
     rng = np.random.default_rng(0)
     rows = []
     for name in ("images/test", "masks/binary"):

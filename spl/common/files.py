@@ -1,10 +1,11 @@
 """Whole files or none: atomic writes, hashes, JSON."""
 
+import csv
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,12 @@ def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_rows(path: str | Path, rows: Iterable[Iterable[Any]]) -> None:
+    """Write a CSV file atomically, row by row as they come."""
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""What methods, metrics and mask ratios are called in tables and figures."""
+"""Printed names of methods, metrics and mask ratios."""
 
 _METHODS = {
     "telea": "Telea",

@@ -5,7 +5,6 @@ work. The order of results does not depend on which process was faster.
 """
 
 import csv
-import ctypes
 import fcntl
 import hashlib
 import os
@@ -25,13 +24,11 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from spl.common.errors import DataError
-from spl.common.files import atomic, canonical_json, named_faults, read_json, write_json
+from spl.common.files import canonical_json, named_faults, read_json, write_json, write_rows
+from spl.common.progress import progress
 
 SHARD_ROWS = 256
-"""Rows of a shard: seconds of work, so that little is lost, and little is kept in memory."""
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""Of glibc's malloc.h."""
+"""Rows of a shard: few enough that a kill loses seconds of work."""
 
 Row = Sequence[Any]
 
@@ -73,19 +70,27 @@ def resumable_folder(folder: Path, key: Any) -> Iterator[Path]:
 
 
 def run_shards(
-    rows: Iterable[Row], work: Callable[[Shard], list[Row]], folder: Path, *, key: Any, workers: int
+    rows: Iterable[Row], work: Callable[[Shard], list[Row]], folder: Path, *, key: Any, workers: int, **shown: Any
 ) -> Iterator[list[list[str]]]:
     """Yield the results of `work` shard by shard, in order; take those that are finished in `folder`/shards from there.
 
     `work` has to be picklable and to return a list of rows, which come back as strings. `key` is what decides a result
-    beside the rows. At most two shards a worker are in memory.
+    beside the rows. At most two shards a worker are in memory. The progress bar shows `total`, `what` and `unit`.
     Raises: what `work` raises, and DataError if a worker was killed; finished shards stay.
     """
+    with progress(**shown) as bar:
+        for results in _run(rows, work, folder, key, workers):
+            yield results
+            bar.update(len(results))
+
+
+def _run(
+    rows: Iterable[Row], work: Callable[[Shard], list[Row]], folder: Path, key: Any, workers: int
+) -> Iterator[list[list[str]]]:
     tables = folder / "shards"
     tables.mkdir(exist_ok=True)
     shards = _shards(rows, tables, canonical_json(key))
     first = list(islice(shards, 2))
-    _keep_memory()
     if workers <= 1 or len(first) < 2:  # one shard is not worth a pool
         yield from (_results(work, shard) for shard in chain(first, shards))
         return
@@ -117,8 +122,7 @@ def _shards(rows: Iterable[Row], tables: Path, key: str) -> Iterator[Shard]:
 def _results(work: Callable[[Shard], list[Row]], shard: Shard) -> list[list[str]]:
     """Do the work of a shard, unless its table is there."""
     if not shard.table.exists():
-        with atomic(shard.table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows(work(shard))
+        write_rows(shard.table, work(shard))
     with shard.table.open(newline="", encoding="utf-8") as file:
         return list(csv.reader(file))
 
@@ -127,7 +131,6 @@ def _begin_worker(lock: str) -> None:
     """Hold a lock for as long as this process lives, and end it when the one that started it is killed."""
     fcntl.flock(os.open(lock, os.O_WRONLY | os.O_CREAT), fcntl.LOCK_SH)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's matter
-    _keep_memory()
 
     def watch() -> None:
         parent = parent_process()
@@ -136,13 +139,3 @@ def _begin_worker(lock: str) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _keep_memory() -> None:
-    """Let glibc keep the memory of one picture for the next: giving it back and forth takes as long as decoding does.
-
-    Measured by `python benchmarks/data.py`. Other C libraries have no such setting and are left as they are.
-    """
-    if set_option := getattr(ctypes.CDLL(None), "mallopt", None):
-        set_option(M_MMAP_THRESHOLD, 64 << 20)
-        set_option(M_TRIM_THRESHOLD, 256 << 20)

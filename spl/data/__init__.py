@@ -1,1 +1,1 @@
-"""From raw pictures and masks to fixed image-mask pairs."""
+"""From raw images and masks to fixed image-mask pairs."""

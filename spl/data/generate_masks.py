@@ -1,19 +1,17 @@
-"""As many irregular masks as wanted, for training: drawn like those of the miniature world, at any size."""
+"""Any number of irregular masks for training, drawn like those of the miniature world, at any size."""
 
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from spl.common.errors import DataError
 from spl.common.files import atomic, read_json, write_json
 from spl.data.masks import MIN_MASK_SIDE, encode_mask
 from spl.miniature.masks import draw_mask
+from spl.miniature.sets import map_jobs
 
 RECORD = "masks.json"
-CHUNK = 16  # masks handed to a worker at a time
 
 
 def generate_masks(folder: Path, *, count: int, seed: int, size: int, workers: int) -> None:
@@ -21,27 +19,19 @@ def generate_masks(folder: Path, *, count: int, seed: int, size: int, workers: i
 
     Every run of twelve holds each ratio bin twice, once with and once without border contact. Mask i depends on seed,
     size and i alone, so a longer set begins with a shorter one. Masks that are there already stay.
-    Raises: DataError if the size is too small, or the folder holds pictures of another origin.
+    Raises: DataError if the size is too small, or the folder holds images of another origin.
     """
     if size < MIN_MASK_SIDE:
         raise DataError(f"--size {size}: expected at least {MIN_MASK_SIDE} pixels, the smallest network input.")
     _claim(folder, {"seed": seed, "size": size})
     missing = [index for index in range(count) if not _file(folder, index).exists()]
-    bar = partial(tqdm, total=count, initial=count - len(missing), desc="draw masks", unit="mask", disable=None)
-    save = partial(_save, folder, seed, size)
-    if workers <= 1:
-        for _ in bar(map(save, missing)):
-            pass
-        return
-    with get_context("spawn").Pool(workers) as pool:
-        for _ in bar(pool.imap_unordered(save, missing, chunksize=CHUNK)):
-            pass
+    map_jobs(partial(_save, folder, seed, size), missing, workers=workers, title="masks")
 
 
 def _claim(folder: Path, origin: dict[str, int]) -> None:
     """Write down what the masks of a folder are drawn from.
 
-    Raises: DataError if there are pictures of another origin.
+    Raises: DataError if there are images of another origin.
     """
     record = folder / RECORD
     if record.exists():
@@ -49,7 +39,7 @@ def _claim(folder: Path, origin: dict[str, int]) -> None:
         if found != origin:
             raise DataError(f"{folder} holds masks of {found}, asked for are {origin}. Choose another --out folder.")
     elif any(folder.glob("*.png")):
-        raise DataError(f"{folder} holds pictures of unknown origin: it has no {RECORD}. Choose another --out folder.")
+        raise DataError(f"{folder} holds images of unknown origin: it has no {RECORD}. Choose another --out folder.")
     else:
         write_json(record, origin)
 

@@ -1,17 +1,17 @@
 """A whole set of masks: binarised, polarity checked, grouped into six bins by measured hole ratio."""
 
-import csv
 import hashlib
 import zipfile
 from collections import Counter
 from functools import partial
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from spl.common.errors import DataError
+from spl.common.files import write_rows
 from spl.common.shards import Row, Shard, resumable_folder, run_shards
 from spl.data.masks import RATIO_BINS, encode_mask, measure_mask, ratio_bin
 from spl.sources.listing import Listed, Listing
@@ -19,10 +19,8 @@ from spl.sources.raw_files import Place, read_place
 from spl.steps.records import take, write_record
 from spl.steps.settings import MaskSettings
 
-COLUMNS = (
-    "file", "source", "width", "height", "hole_ratio", "ratio_bin", "touches_border", "rejected", "sha256",
-    *Place._fields,
-)  # fmt: skip
+FACTS = ("file", "source", "width", "height", "hole_ratio", "ratio_bin", "touches_border", "rejected", "sha256")
+COLUMNS = (*FACTS, *Place._fields)
 
 
 def group_masks(settings: MaskSettings, source: Path, folder: Path, *, workers: int) -> None:
@@ -31,26 +29,20 @@ def group_masks(settings: MaskSettings, source: Path, folder: Path, *, workers: 
     Writes `masks.csv`, one row a mask, rejected ones with the reason and without a file; `binary/*.zip`, which hold
     the others (PNG, 1 bit, white = hole); and `record.json` with the counts per bin and per size. `folder` appears at
     once or not at all; a killed call goes on where it was.
-    Raises: DataError if a file is no readable picture, the measured ratios contradict the declared polarity or no mask
+    Raises: DataError if a file is no readable image, the measured ratios contradict the declared polarity or no mask
         is usable.
     """
     inputs, listing, hole = take(source=source), Listing(source), settings.hole
     paths = [row.path for row in listing]
-    key = {
-        "hole": hole, "raw": str(listing.folder), "masks": hashlib.sha256("\n".join(paths).encode()).hexdigest(),
-    }  # fmt: skip
-    with resumable_folder(folder, key) as temporary:
+    names = hashlib.sha256("\n".join(paths).encode()).hexdigest()
+    with resumable_folder(folder, {"hole": hole, "raw": str(listing.folder), "masks": names}) as temporary:
         (temporary / "binary").mkdir(exist_ok=True)
         work = partial(_group_shard, listing.folder, temporary, hole)
-        with tqdm(total=len(paths), desc="group masks", unit="mask", disable=None) as bar:
-            rows = []
-            for part in run_shards(listing, work, temporary, key=hole, workers=workers):
-                rows += part
-                bar.update(len(part))
+        shown = {"total": len(paths), "what": "group masks", "unit": "mask"}
+        rows = list(chain.from_iterable(run_shards(listing, work, temporary, key=hole, workers=workers, **shown)))
         masks = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
         _check_polarity(masks, hole, listing.folder)
-        with (temporary / "masks.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+        write_rows(temporary / "masks.csv", [COLUMNS, *rows])
         per_bin = Counter(mask["ratio_bin"] for mask in masks)
         write_record(
             temporary / "record.json",
@@ -94,7 +86,7 @@ def _group(raw: Path, listed: Listed, file: str, container: str, stored: zipfile
 
 
 def _check_polarity(masks: list[dict[str, str]], hole: str, raw: Path) -> None:
-    """Refuse a set most of whose masks only make sense the other way round, or none of which can be used."""
+    """Reject a set if most of its masks only make sense the other way round, or none can be used."""
     ratios = np.array([float(mask["hole_ratio"]) for mask in masks])
     usable, inverted = (ratios > 0) & (ratios <= 0.6), (ratios > 0.4) & (ratios < 1)
     if not any(mask["file"] for mask in masks) and not inverted.any():
@@ -108,6 +100,6 @@ def _check_polarity(masks: list[dict[str, str]], hole: str, raw: Path) -> None:
         other = "black" if hole == "white" else "white"
         raise DataError(
             f"{raw}: with holes declared {hole}, {(~usable).sum()} of {len(ratios)} masks miss more than 60 % of the "
-            f"picture; the other way round they would not. "
+            f"image; the other way round they would not. "
             f"If holes are {other}, set masks.hole: {other} in params.yaml."
         )

@@ -1,13 +1,14 @@
-"""Reading a picture, whatever people bring, and bringing it to the network's size by the released convention."""
+"""Reading an image of any kind and bringing it to the network's size by the released convention."""
 
 import codecs
 import errno
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from spl.common.errors import DataError
 from spl.common.files import is_web_page
@@ -27,21 +28,6 @@ UNREADABLE = {
     errno.ELOOP: "is a symbolic link that leads back to itself. Replace or remove it.",
 }
 
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What turns a picture upright, by its EXIF orientation."""
-
-
-class _Unfit(Exception):
-    """A picture that Pillow can open, but that is none to learn from; says why."""
-
 
 def read_file(path: str | Path) -> bytes:
     """Read a file's bytes.
@@ -55,103 +41,101 @@ def read_file(path: str | Path) -> bytes:
 
 
 def read_rgb(path: str | Path) -> np.ndarray:
-    """Read a picture upright as RGB.
+    """Read an image upright as RGB.
 
-    Shapes: returns (H, W, 3) uint8. Raises: DataError if the file is not a readable picture.
+    Shapes: returns (H, W, 3) uint8. Raises: DataError if the file is not a readable image.
     """
     return decode_rgb(read_file(path), path)
 
 
 def decode_rgb(content: bytes, name: str | Path) -> np.ndarray:
-    """Decode a picture upright as RGB.
+    """Decode an image upright as RGB.
 
-    Shapes: returns (H, W, 3) uint8. Raises: DataError, beginning with the name, if it is not a readable picture.
+    Shapes: returns (H, W, 3) uint8. Raises: DataError, beginning with the name, if it is not a readable image.
     """
     return to_rgb(load_opaque(content, name))
 
 
-def to_rgb(picture: Image.Image) -> np.ndarray:
-    """Return the pixels of a decoded picture, (H, W, 3) uint8."""
-    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """Return the pixels of a decoded image, (H, W, 3) uint8."""
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def load_opaque(content: bytes, name: str | Path) -> Image.Image:
-    """Decode a picture upright, as it is stored.
+    """Decode an image upright, as it is stored.
 
-    Raises: DataError as `load_picture` does, and if the picture is partly transparent.
+    Raises: DataError as `load_image` does, and if the image is partly transparent.
     """
-    picture = load_picture(content, name)
-    if picture.mode == "RGBA":
+    image = load_image(content, name)
+    if image.mode == "RGBA":
         raise DataError(f"{name} is partly transparent. Flatten it first: put it on a background of one colour.")
-    return picture
+    return image
 
 
-def load_picture(content: bytes, name: str | Path) -> Image.Image:
-    """Decode a picture and turn it upright; its mode is 1, L, RGB or, only if it is partly transparent, RGBA.
+def load_image(content: bytes, name: str | Path) -> Image.Image:
+    """Decode an image and turn it upright; its mode is 1, L, RGB or, only if it is partly transparent, RGBA.
 
-    Raises: DataError, beginning with the name, if it is empty, no picture, damaged, ends early, has too many pixels or
+    Raises: DataError, beginning with the name, if it is empty, no image, damaged, ends early, has too many pixels or
         too few, moves, or has values without a known range.
     """
     try:
-        picture = Image.open(BytesIO(content), formats=FORMATS)
-        _check_header(picture)
-        picture.load()
-        return _in_known_mode(_upright(picture))
-    except _Unfit as error:
-        raise DataError(f"{name} {error}") from None
+        image = Image.open(BytesIO(content), formats=FORMATS)
+        _check_header(image, name)
+        image.load()
+        with suppress(Exception):  # damaged EXIF says nothing; the image itself was decoded without a fault
+            ImageOps.exif_transpose(image, in_place=True)
+        return _in_known_mode(image)
+    except DataError:
+        raise
     except Exception as error:  # a damaged file leads Pillow's readers to errors of any kind
         raise DataError(f"{name} {_damage(content, error)} Replace or remove it.") from None
 
 
-def _check_header(picture: Image.Image) -> None:
-    """Refuse what is seen before decoding."""
-    (width, height), limit = picture.size, Image.MAX_IMAGE_PIXELS
+def _check_header(image: Image.Image, name: str | Path) -> None:
+    """Reject what is seen before decoding."""
+    (width, height), limit = image.size, Image.MAX_IMAGE_PIXELS
     if limit and width * height > limit:
-        raise _Unfit(
-            f"has {width} x {height} = {width * height:,} pixels, {limit:,} are allowed: perhaps a decompression bomb. "
-            "Make it smaller or remove it."
+        raise DataError(
+            f"{name} has {width} x {height} = {width * height:,} pixels, {limit:,} are allowed: perhaps a "
+            "decompression bomb. Make it smaller or remove it."
         )
     if min(width, height) < MIN_SIDE:
-        raise _Unfit(f"has {width} x {height} pixels; expected at least {MIN_SIDE} on each side. Replace or remove it.")
-    # The second picture of a camera's MPO is a preview or another eye's view, no later moment.
-    if getattr(picture, "is_animated", False) and picture.format != "MPO":
-        raise _Unfit("is an animation or has several pages; expected one picture. Extract one or remove it.")
-    if picture.mode in ("I", "F") or (picture.mode.startswith("I;16") and not _has_full_range(picture)):
-        raise _Unfit("has grey values without a known range of black to white. Convert it to 8 bits a channel.")
+        raise DataError(
+            f"{name} has {width} x {height} pixels; expected at least {MIN_SIDE} on each side. Replace or remove it."
+        )
+    # The second image of a camera's MPO is a preview or another eye's view, no later moment.
+    if getattr(image, "is_animated", False) and image.format != "MPO":
+        raise DataError(f"{name} is an animation or has several pages; expected one image. Extract one or remove it.")
+    if image.mode in ("I", "F") or (image.mode.startswith("I;16") and not _has_full_range(image)):
+        raise DataError(
+            f"{name} has grey values without a known range of black to white. Convert it to 8 bits a channel."
+        )
 
 
-def _has_full_range(picture: Image.Image) -> bool:
+def _has_full_range(image: Image.Image) -> bool:
     """Tell whether 16-bit grey goes from 0 = black to 65535 = white: a TIFF may hold 12 bits, or white as 0."""
-    tags = getattr(picture, "tag_v2", None)
+    tags = getattr(image, "tag_v2", None)
     return tags is None or (
         tags.get(ExifTags.Base.BitsPerSample) == (16,) and tags.get(ExifTags.Base.PhotometricInterpretation) == 1
     )
 
 
-def _in_known_mode(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I;16"):
-        picture = _high_byte(picture)
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        if picture.getchannel("A").getextrema() != (255, 255):
-            return picture
-    return picture if picture.mode in ("1", "L", "RGB") else picture.convert("RGB")
+def _in_known_mode(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        image = _high_byte(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema() != (255, 255):
+            return image
+    return image if image.mode in ("1", "L", "RGB") else image.convert("RGB")
 
 
-def _high_byte(picture: Image.Image) -> Image.Image:
+def _high_byte(image: Image.Image) -> Image.Image:
     """Bring 16-bit grey to 8 bits as Pillow brings 16-bit colour; its `convert` would clip grey to white."""
-    grey = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    if "transparency" in picture.info:
-        grey.info["transparency"] = picture.info["transparency"] >> 8
+    grey = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if "transparency" in image.info:
+        grey.info["transparency"] = image.info["transparency"] >> 8
     return grey
-
-
-def _upright(picture: Image.Image) -> Image.Image:
-    try:
-        turn = TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # damaged EXIF says nothing; the picture itself was decoded without a fault
-        turn = None
-    return picture if turn is None else picture.transpose(turn)
 
 
 def _damage(content: bytes, error: Exception) -> str:
@@ -160,11 +144,11 @@ def _damage(content: bytes, error: Exception) -> str:
         return "is empty (0 bytes)."
     if text := _text_start(content):
         kind = "a web page" if is_web_page(content) else "text"
-        return f"is {kind}, not a picture; it starts with {text[:60]!r}."
+        return f"is {kind}, not an image; it starts with {text[:60]!r}."
     if isinstance(error, UnidentifiedImageError):
         if content.startswith(SIGNATURES):
             return "is damaged or ends early: its header cannot be read."
-        return f"is not a picture of a known format; expected one of {', '.join(FORMATS)}."
+        return f"is not an image of a known format; expected one of {', '.join(FORMATS)}."
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"has too many pixels: {error}"
     cut_webp = content.startswith(b"RIFF") and int.from_bytes(content[4:8], "little") + 8 > len(content)
@@ -182,14 +166,17 @@ def _text_start(content: bytes) -> str:
     return text if all(letter.isprintable() or letter.isspace() for letter in text) else ""
 
 
-def centre_crop(image: np.ndarray, side: int) -> np.ndarray:
-    """Cut the central square; CelebA's 178 x 218 pictures lose 20 rows above and below (side 178).
+def centre_crop(image: np.ndarray, side: int, name: str | Path) -> np.ndarray:
+    """Cut the central square; CelebA's 178 x 218 images lose 20 rows above and below (side 178).
 
-    Raises: DataError if the picture is smaller than the square.
+    Raises: DataError if the image is smaller than the square.
     """
     height, width = image.shape[:2]
     if height < side or width < side:
-        raise DataError(f"expected at least {side} x {side} pixels for the centre crop, got {width} x {height}")
+        raise DataError(
+            f"{name}: expected at least {side} x {side} pixels for the centre crop, got {width} x {height}. "
+            "Replace or remove it, or change the crop."
+        )
     top, left = (height - side) // 2, (width - side) // 2
     return image[top : top + side, left : left + side]
 

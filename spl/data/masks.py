@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from spl.common.errors import DataError
-from spl.data.images import load_picture, read_file
+from spl.data.images import load_image, read_file
 
 RATIO_BINS = ("00-10", "10-20", "20-30", "30-40", "40-50", "50-60")
 """Names of the bins (0, 0.1], (0.1, 0.2], ..., (0.5, 0.6], in percent of missing pixels."""
@@ -25,7 +25,7 @@ MIN_MASK_SIDE = 32
 
 # Share of pixels that may have a grey of 64 .. 191. Measured: irregular masks of the miniature world and of NVIDIA's
 # kind, at 64 to 512 pixels, hard or antialiased by any of Pillow's filters, as PNG or JPEG of quality 50 to 95, have
-# 13.4 % at most (64 pixels, bilinear; 2 % at 512); real photographs 19 % at least, drawn pictures 54 %.
+# 13.4 % at most (64 pixels, bilinear; 2 % at 512); real photographs 19 % at least, drawn images 54 %.
 MAX_GREYS = 0.15
 
 MAX_COLOURED = 0.001
@@ -49,7 +49,7 @@ class Measured(NamedTuple):
     """(H, W) bool, True = hole; all False if there is a reason."""
 
     reason: str
-    """"" if the picture is a mask."""
+    """"" if the image is a mask."""
 
 
 def read_mask(path: str | Path, hole: str) -> np.ndarray:
@@ -63,7 +63,7 @@ def read_mask(path: str | Path, hole: str) -> np.ndarray:
 def decode_mask(content: bytes, name: str | Path, hole: str) -> np.ndarray:
     """Decode and binarise a mask at half of the range.
 
-    Shapes: returns (H, W) bool, True = hole. Raises: DataError if the bytes are no readable picture, or it is no mask.
+    Shapes: returns (H, W) bool, True = hole. Raises: DataError if the bytes are no readable image, or it is no mask.
     """
     mask, reason = measure_mask(content, name, hole)
     if reason:
@@ -72,13 +72,13 @@ def decode_mask(content: bytes, name: str | Path, hole: str) -> np.ndarray:
 
 
 def measure_mask(content: bytes, name: str | Path, hole: str) -> Measured:
-    """Decode and binarise a mask, or tell why the picture is none.
+    """Decode and binarise a mask, or tell why the image is none.
 
-    Raises: DataError if the bytes are no readable picture.
+    Raises: DataError if the bytes are no readable image.
     """
-    picture = load_picture(content, name)
-    grey = np.asarray(picture if picture.mode in ("1", "L") else picture.convert("L"))
-    if reason := _no_mask(picture, grey):
+    image = load_image(content, name)
+    grey = np.asarray(image if image.mode in ("1", "L") else image.convert("L"))
+    if reason := _no_mask(image, grey):
         return Measured(np.zeros(grey.shape, bool), reason)
     white = grey if grey.dtype == bool else grey > 127
     return Measured(white if hole == "white" else ~white, "")
@@ -105,13 +105,13 @@ def encode_mask(mask: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def _no_mask(picture: Image.Image, grey: np.ndarray) -> str:
-    """Tell why a picture is no mask, "" if it is one."""
+def _no_mask(image: Image.Image, grey: np.ndarray) -> str:
+    """Tell why an image is no mask, "" if it is one."""
     if min(grey.shape) < MIN_MASK_SIDE:
         return f"smaller than {MIN_MASK_SIDE} pixels"
-    if picture.mode == "RGBA":
+    if image.mode == "RGBA":
         return "transparent"
-    if picture.mode == "RGB" and _coloured(picture):
+    if image.mode == "RGB" and _coloured(image):
         return "coloured"
     # 64 .. 191, by the wrap-around of 8 bits: one pass and no copy in a wider type.
     if grey.dtype != bool and np.count_nonzero(grey + np.uint8(64) >= 128) > MAX_GREYS * grey.size:
@@ -119,8 +119,8 @@ def _no_mask(picture: Image.Image, grey: np.ndarray) -> str:
     return ""
 
 
-def _coloured(picture: Image.Image) -> bool:
-    red, green, blue = picture.split()
+def _coloured(image: Image.Image) -> bool:
+    red, green, blue = image.split()
     highest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
     lowest = ImageChops.darker(ImageChops.darker(red, green), blue)
     spread = ImageChops.subtract(highest, lowest).histogram()

@@ -1,4 +1,4 @@
-"""Which mask meets which test image: drawn once per dataset, published, equal for every method."""
+"""Fixed image-mask pairs: drawn once per dataset, published, equal for every method."""
 
 import zlib
 from pathlib import Path
@@ -13,6 +13,8 @@ from spl.data.masks import RATIO_BINS, ratio_bin
 from spl.data.stored import GroupedMasks
 from spl.steps.records import take, write_record
 from spl.steps.settings import PairSettings
+
+FACTS = ["file", "source", "sha256"]
 
 
 def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path) -> None:
@@ -35,20 +37,10 @@ def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path) -
     chosen = usable.iloc[DRAWS[settings.pairs](usable, len(tests), rng)].reset_index(drop=True)
     stored = GroupedMasks(masks, names=chosen["file"])
     network_ratio = [float(stored.hole(i, settings.image_size).mean()) for i in range(len(stored))]
-    table = pd.DataFrame(
-        {
-            "image": tests["file"],
-            "image_source": tests["source"],
-            "image_sha256": tests["sha256"],
-            "mask": chosen["file"],
-            "mask_source": chosen["source"],
-            "mask_sha256": chosen["sha256"],
-            "hole_ratio": chosen["hole_ratio"],
-            "ratio_bin": chosen["ratio_bin"],
-            "network_hole_ratio": np.round(network_ratio, 6),
-            "network_ratio_bin": [ratio_bin(ratio) or "" for ratio in network_ratio],
-        }
-    )
+    parts = [tests[FACTS].add_prefix("image_"), chosen[FACTS].add_prefix("mask_"), chosen[["hole_ratio", "ratio_bin"]]]
+    table = pd.concat(parts, axis=1).rename(columns={"image_file": "image", "mask_file": "mask"})
+    table["network_hole_ratio"] = np.round(network_ratio, 6)
+    table["network_ratio_bin"] = [ratio_bin(ratio) or "" for ratio in network_ratio]
     with atomic(pairs) as temporary:
         table.to_csv(temporary, index=False)
     write_record(

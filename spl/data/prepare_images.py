@@ -1,24 +1,24 @@
-"""Prepared images: every picture at the network's size, with a manifest.
+"""Prepared images: every image at the network's size, with a manifest.
 
-A picture that has that size already stays where it is, also inside an archive: it is decoded once, to see that it is
+An image that has that size already stays where it is, also inside an archive: it is decoded once, to see that it is
 whole, hashed and referenced. The others are cropped, resized and stored losslessly.
 """
 
-import csv
 import hashlib
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from spl.common.errors import DataError
+from spl.common.files import write_rows
 from spl.common.shards import Row, Shard, resumable_folder, run_shards
 from spl.data.images import centre_crop, load_opaque, resize_image, to_rgb
 from spl.sources.listing import Listed, Listing
@@ -31,13 +31,13 @@ SHOWN_FAULTS = 10
 
 
 def prepare_images(settings: ImageSettings, source: Path, folder: Path, *, workers: int) -> None:
-    """Bring one dataset's pictures to the network's size.
+    """Bring one dataset's images to the network's size.
 
     Writes `folder`/{train,validation,test}/*.png; `manifest.csv` in a stable order: split, file, source, sha256 of the
     bytes and where they lie: in `file` here, or, where `container` is not empty, in a slice of that raw file;
     `skipped.csv`; and `record.json`. `folder` appears at once or not at all; a killed call goes on where it was.
-    Raises: DataError naming every unreadable picture it came across, if more are unreadable than may be left out, a
-        picture of the test set is, or fewer training images are left than are held out.
+    Raises: DataError naming every unreadable image it came across, if more are unreadable than may be left out, an
+        image of the test set is, or fewer training images are left than are held out.
     """
     inputs, listing = take(source=source), Listing(source)
     names, splits = hashlib.sha256(), Counter[str]()
@@ -47,22 +47,27 @@ def prepare_images(settings: ImageSettings, source: Path, folder: Path, *, worke
     held_out = _held_out(splits["train"], settings)
     rows = (row._replace(split="validation") if i in held_out else row for i, row in enumerate(listing))
     key = settings.model_dump(exclude={"skip_unreadable"}) | {"raw": str(listing.folder)}
-    with resumable_folder(folder, key | {"pictures": names.hexdigest()}) as temporary:
+    with resumable_folder(folder, key | {"files": names.hexdigest()}) as temporary:
         for split in {*splits, *(["validation"] if held_out else [])}:
             (temporary / split).mkdir(exist_ok=True)
         work = partial(_prepare_shard, listing.folder, temporary, settings.crop, settings.image_size)
-        results = run_shards(rows, work, temporary, key=key, workers=workers)
-        with tqdm(total=splits.total(), desc=f"prepare {settings.dataset}", unit="image", disable=None) as bar:
-            counts = _write_tables(temporary, results, settings, bar)
+        shown = {"total": splits.total(), "what": f"prepare {settings.dataset}", "unit": "image"}
+        results = run_shards(rows, work, temporary, key=key, workers=workers, **shown)
+        manifest, skipped = temporary / "manifest.csv", temporary / "skipped.csv"
+        counts, faults = Counter[str](), list[tuple[str, str]]()
+        write_rows(manifest, chain([COLUMNS], _usable(results, settings, counts, faults)))
+        write_rows(skipped, [("source", "reason"), *faults])
+        if leaked := counts["in_train_and_test"]:
+            print(f"warning: {leaked} test images of {settings.dataset} are also training images", file=sys.stderr)
         write_record(
             temporary / "record.json",
             settings,
             inputs,
-            {name: temporary / f"{name}.csv" for name in ("manifest", "skipped")},
+            {"manifest": manifest, "skipped": skipped},
             raw=str(listing.folder),
             images={split: counts[split] for split in ("train", "validation", "test") if counts[split]},
             referenced=counts["referenced"],
-            skipped=counts["skipped"],
+            skipped=len(faults),
             in_train_and_test=counts["in_train_and_test"],
         )
 
@@ -79,7 +84,7 @@ def _held_out(train: int, settings: ImageSettings) -> set[int]:
 
 
 def _prepare_shard(raw: Path, folder: Path, crop: int | None, size: int, shard: Shard) -> list[Row]:
-    """Prepare some pictures; return their manifest rows, each followed by why it is left out, if it is."""
+    """Prepare some images; return their manifest rows, each followed by why it is left out, if it is."""
     return [
         _prepare(raw, Listed(*row), f"{row[0]}/{number:07d}.png", folder, crop, size)
         for number, row in enumerate(shard.rows, shard.first)
@@ -87,19 +92,19 @@ def _prepare_shard(raw: Path, folder: Path, crop: int | None, size: int, shard: 
 
 
 def _prepare(raw: Path, image: Listed, file: str, folder: Path, crop: int | None, size: int) -> Row:
-    """Prepare one picture.
+    """Prepare one image.
 
     Raises: DataError if it is of the test set and cannot be read.
     """
-    (folder / file).unlink(missing_ok=True)  # of a raw picture that was replaced since
+    (folder / file).unlink(missing_ok=True)  # of a raw image that was replaced since
     try:
         content = read_place(raw, image.place)
-        picture = load_opaque(content, raw / image.path)
-        if picture.size == (size, size) and crop in (None, size):
+        decoded = load_opaque(content, raw / image.path)
+        if decoded.size == (size, size) and crop in (None, size):
             return (image.split, file, image.path, hashlib.sha256(content).hexdigest(), *image.place, "")
-        pixels = to_rgb(picture)
+        pixels = to_rgb(decoded)
         if crop is not None:
-            pixels = _crop(pixels, crop, raw / image.path)
+            pixels = centre_crop(pixels, crop, raw / image.path)
     except DataError as error:
         if image.split != "train":
             raise
@@ -111,44 +116,27 @@ def _prepare(raw: Path, image: Listed, file: str, folder: Path, crop: int | None
     return (image.split, file, image.path, hashlib.sha256(content).hexdigest(), *Place("", 0, len(content), 0), "")
 
 
-def _crop(pixels: np.ndarray, side: int, name: Path) -> np.ndarray:
-    try:
-        return centre_crop(pixels, side)
-    except DataError as error:
-        raise DataError(f"{name}: {error}. Replace or remove it, or change the crop.") from None
+def _usable(
+    results: Iterable[list[list[str]]], settings: ImageSettings, counts: Counter[str], faults: list[tuple[str, str]]
+) -> Iterator[list[str]]:
+    """Yield the manifest rows as results come; count images by split, and gather sources and reasons of the others.
 
-
-def _write_tables(folder: Path, results: Iterator[list[list[str]]], settings: ImageSettings, bar: tqdm) -> Counter[str]:
-    """Write manifest.csv and skipped.csv as results come; return how many pictures are in each split, and so on.
-
-    Raises: DataError naming the unreadable training pictures as soon as they are too many.
+    Raises: DataError naming the unreadable training images as soon as they are too many.
     """
-    counts: Counter[str] = Counter()
-    skipped: list[tuple[str, str]] = []
     train: set[bytes] = set()
-    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
-        manifest = csv.writer(file, lineterminator="\n")
-        manifest.writerow(COLUMNS)
-        for rows in results:
-            for *row, fault in rows:
-                split, digest, container = row[0], bytes.fromhex(row[3]), row[4]
-                if fault:
-                    skipped.append((row[2], fault))
-                    continue
-                manifest.writerow(row)
-                counts[split] += 1
-                counts["referenced"] += bool(container)
-                if split == "train":
-                    train.add(digest[:8])
-                counts["in_train_and_test"] += split == "test" and digest[:8] in train
-            _check_skipped(skipped, settings)
-            bar.update(len(rows))
-    with (folder / "skipped.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([("source", "reason"), *skipped])
-    counts["skipped"] = len(skipped)
-    if leaked := counts["in_train_and_test"]:
-        print(f"warning: {leaked} test pictures of {settings.dataset} are also training pictures", file=sys.stderr)
-    return counts
+    for rows in results:
+        for *row, fault in rows:
+            if fault:
+                faults.append((row[2], fault))
+                continue
+            split, digest = row[0], bytes.fromhex(row[3])[:8]
+            if split == "train":
+                train.add(digest)
+            counts[split] += 1
+            counts["referenced"] += bool(row[4])
+            counts["in_train_and_test"] += split == "test" and digest in train
+            yield row
+        _check_skipped(faults, settings)
 
 
 def _check_skipped(skipped: list[tuple[str, str]], settings: ImageSettings) -> None:
@@ -158,7 +146,6 @@ def _check_skipped(skipped: list[tuple[str, str]], settings: ImageSettings) -> N
     more = f"\n  and {len(skipped) - SHOWN_FAULTS} more" if len(skipped) > SHOWN_FAULTS else ""
     key = f"datasets.{settings.dataset}.skip_unreadable"
     raise DataError(
-        f"{len(skipped)} training pictures cannot be used so far, and {key} is {settings.skip_unreadable}:\n"
-        f"{listed}{more}\n"
-        f"Replace or remove them and fetch again, or raise {key} in params.yaml."
+        f"{len(skipped)} training images cannot be used so far, and {key} is {settings.skip_unreadable}:\n"
+        f"{listed}{more}\nReplace or remove them and fetch again, or raise {key} in params.yaml."
     )

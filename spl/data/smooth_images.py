@@ -3,8 +3,8 @@
 L. Xu, Q. Yan, Y. Xia, J. Jia, "Structure Extraction from Texture via Relative Total Variation", SIGGRAPH Asia 2012.
 """
 
-import csv
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,8 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from scipy.sparse import csc_array, diags_array, eye_array, kron
 from scipy.sparse.linalg import splu
-from tqdm import tqdm
 
-from spl.common.files import sha256
+from spl.common.files import sha256, write_rows
 from spl.common.shards import Row, Shard, resumable_folder, run_shards
 from spl.data.images import decode_rgb
 from spl.data.stored import PreparedImages
@@ -42,17 +41,11 @@ def smooth_images(settings: SmoothingSettings, images: Path, folder: Path, *, wo
     with resumable_folder(folder, key) as temporary:
         (temporary / "train").mkdir(exist_ok=True)
         work = partial(_smooth_shard, temporary, settings.structure.model_dump())
-        with (
-            tqdm(total=len(prepared), desc=f"smooth {settings.dataset}", unit="image", disable=None) as bar,
-            (temporary / "manifest.csv").open("w", newline="", encoding="utf-8") as file,
-        ):
-            manifest = csv.writer(file, lineterminator="\n")
-            manifest.writerow(("file", "sha256"))
-            for part in run_shards(rows, work, temporary, key=key, workers=workers):
-                manifest.writerows(part)
-                bar.update(len(part))
-        outputs = {"manifest": temporary / "manifest.csv"}
-        write_record(temporary / "record.json", settings, inputs, outputs, images=len(prepared))
+        shown = {"total": len(prepared), "what": f"smooth {settings.dataset}", "unit": "image"}
+        results = run_shards(rows, work, temporary, key=key, workers=workers, **shown)
+        manifest = temporary / "manifest.csv"
+        write_rows(manifest, chain([("file", "sha256")], chain.from_iterable(results)))
+        write_record(temporary / "record.json", settings, inputs, {"manifest": manifest}, images=len(prepared))
 
 
 def _smooth_shard(folder: Path, smoothing: dict, shard: Shard) -> list[Row]:
@@ -73,7 +66,7 @@ def smooth_structure(
     A larger `strength` (lambda) smooths more; a smaller `sharpness` (epsilon_s) makes the edges crisper. Each
     iteration takes weights from the last result and solves (1 + lambda L) S = image once for all channels, where
     L = Cx' Ux Wx Cx + Cy' Uy Wy Cy and Cx, Cy are the forward differences. Nothing flows across the border of the
-    picture, and no value leaves the range of its channel.
+    image, and no value leaves the range of its channel.
 
     Shapes: image (H, W, 3) uint8, RGB; returns (H, W, 3) uint8, rounded.
     Paper: u = G_sigma * 1 / (|G_sigma * dS| + epsilon) and w = 1 / (|dS| + epsilon_s), one pair for each direction;
@@ -88,17 +81,21 @@ def smooth_structure(
     identity = eye_array(height * width, format="csc")
     structure = colours
     for _ in range(iterations):
-        picture = structure.reshape(image.shape)
-        weights_x, weights_y = (_weights(picture, axis, scale, sharpness).ravel() for axis in (1, 0))
+        previous = structure.reshape(image.shape)
+        weights_x, weights_y = (_weights(previous, axis, scale, sharpness).ravel() for axis in (1, 0))
         laplacian = across.T @ diags_array(weights_x) @ across + down.T @ diags_array(weights_y) @ down
-        structure = _solve(csc_array(identity + strength * laplacian), colours)
+        system = csc_array(identity + strength * laplacian)
+        # Direct, so the result is exact whatever the weights; order and panel size suit the grid of 256 x 256 pixels.
+        options = {"SymmetricMode": True}
+        factors = splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0, panel_size=4, options=options)
+        structure = factors.solve(colours)
         scale = max(scale / 2, SMALLEST_SCALE)
     return np.rint(structure * 255).astype(np.uint8).reshape(image.shape)
 
 
 def _weights(structure: np.ndarray, axis: int, scale: float, sharpness: float) -> np.ndarray:
     """Return u w for the differences along an axis, (H, W - 1) for axis 1 or (H - 1, W) for axis 0."""
-    blurred = gaussian_filter(structure, (scale, scale, 0))  # mirrors the picture at its border
+    blurred = gaussian_filter(structure, (scale, scale, 0))  # mirrors the image at its border
     inherent = np.abs(np.diff(blurred, axis=axis)).mean(axis=2)
     u = gaussian_filter(1 / (inherent + EPSILON), scale)
     w = 1 / (np.abs(np.diff(structure, axis=axis)).mean(axis=2) + sharpness)
@@ -108,12 +105,3 @@ def _weights(structure: np.ndarray, axis: int, scale: float, sharpness: float) -
 def _forward_difference(size: int) -> csc_array:
     """Return the (size - 1, size) matrix that takes x to x[i + 1] - x[i]."""
     return csc_array(eye_array(size - 1, size, k=1) - eye_array(size - 1, size))
-
-
-def _solve(system: csc_array, colours: np.ndarray) -> np.ndarray:
-    """Solve a symmetric positive definite system for all channels by one sparse factorisation."""
-    # Direct, so the result is exact whatever the weights; this order and panel size suit the grid of 256 x 256 pixels.
-    factors = splu(
-        system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0, panel_size=4, options={"SymmetricMode": True}
-    )
-    return factors.solve(colours)

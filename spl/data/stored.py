@@ -65,7 +65,7 @@ class StoredFiles:
 
 
 class FilledImages:
-    """What an evaluation has made of every image: the pictures beside its per_image.csv."""
+    """The filled images of an evaluation, beside its per_image.csv."""
 
     def __init__(self, per_image: Path) -> None:
         table = read_table(per_image, columns=("image", "composited_sha256"))
@@ -104,7 +104,7 @@ def _require_hash(content: bytes, sha256: str, path: Path, table: Path) -> None:
 class PreparedImages(StoredFiles):
     """The images of a manifest, those of one split or those with certain names.
 
-    Names are such as `test/0000001.png`; a picture that had the network's size already lies in the raw data.
+    Names are such as `test/0000001.png`; an image that had the network's size already lies in the raw data.
     """
 
     def __init__(self, manifest: Path, *, split: str | None = None, names: Collection[str] | None = None) -> None:

@@ -1,1 +1,1 @@
-"""Objects in pictures: boxes, the detector's loss, and how detections are judged."""
+"""Objects in images: boxes, the detector's loss, and how detections are judged."""

@@ -1,4 +1,4 @@
-"""How well detections agree with known objects: average precision, and which object was found how surely."""
+"""Agreement of detections with known objects: average precision, and the score of each matched object."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from spl.detection.boxes import Detections
 
 
 class Objects(NamedTuple):
-    """The true objects of one picture."""
+    """The true objects of one image."""
 
     boxes: Tensor
     """(N, 4) left, top, right, bottom, in the units of the detections."""
@@ -24,7 +24,7 @@ def average_precision(
 ) -> Tensor:
     """Return the area under each class's precision-recall curve, (L,); NaN for classes without an object.
 
-    Over all pictures, the most confident detection first, each takes the free object of its class that it overlaps
+    Over all images, the most confident detection first, each takes the free object of its class that it overlaps
     most; it is right if their IoU is at least `iou`. Precision at a recall is the best at that recall or above
     (PASCAL VOC since 2010). Equally sure detections count in their given order.
     """
@@ -46,7 +46,7 @@ def mean_average_precision(
 
 
 def match_objects(reference: Objects | Detections, found: Detections, *, iou: float = 0.5) -> Tensor:
-    """Return how surely each reference object was found again: its detection's score, or 0.
+    """Return the score of the detection that matches each reference object, 0 where there is none.
 
     Pairs of a class that overlap by at least `iou` are made in order of their overlap, and each box is in one at most.
 
@@ -70,7 +70,7 @@ def _class_overlap(reference: Objects | Detections, found: Detections) -> Tensor
 
 
 def _outcomes(reference: Objects, found: Detections, iou: float) -> Tensor:
-    """Tell which detections of one picture are right, (N,) bool."""
+    """Tell which detections of one image are right, (N,) bool."""
     right = torch.zeros_like(found.labels, dtype=torch.bool)
     if not len(reference.labels):
         return right

@@ -13,7 +13,7 @@ MAX_DETECTIONS = 300
 
 
 class Detections(NamedTuple):
-    """Objects found in one picture, the most confident first."""
+    """Objects found in one image, the most confident first."""
 
     boxes: Tensor
     """(N, 4) left, top, right, bottom in pixels."""
@@ -23,11 +23,11 @@ class Detections(NamedTuple):
     """(N,) int64."""
 
     def scaled(self, factor: float) -> Self:
-        """Return the same objects in a picture `factor` times as large."""
+        """Return the same objects in an image `factor` times as large."""
         return self._replace(boxes=self.boxes * factor)
 
     def clipped(self, *, height: int, width: int) -> Self:
-        """Cut off what lies outside the picture."""
+        """Cut off what lies outside the image."""
         return self._replace(boxes=clip_boxes_to_image(self.boxes, (height, width)))
 
 

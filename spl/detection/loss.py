@@ -1,4 +1,4 @@
-"""YOLOv5's loss: which cells answer for which object, and how far off their answers are."""
+"""YOLOv5's loss: assignment of objects to cells, and errors of box, objectness and class."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,9 +18,9 @@ BALANCE = (4.0, 1.0, 0.4)
 
 
 class Assignment(NamedTuple):
-    """Which predictions of one scale answer for which objects, K pairs."""
+    """K pairs of a prediction of one scale and an object that it answers for."""
 
-    picture: Tensor
+    image: Tensor
     anchor: Tensor
     row: Tensor
     column: Tensor
@@ -32,11 +32,11 @@ class Assignment(NamedTuple):
 def assign(boxes: Tensor, anchors: Tensor, *, height: int, width: int) -> Assignment:
     """Give each object to the anchors of similar size, in its own cell and the two nearest neighbours.
 
-    Shapes: boxes (B, M, 5) class, centre x, y, width, height as shares of the picture, class -1 = none;
+    Shapes: boxes (B, M, 5) class, centre x, y, width, height as shares of the image, class -1 = none;
     anchors (A, 2) in cells of a scale of `height` x `width` cells.
     """
-    picture, object_ = (boxes[..., 0] >= 0).nonzero(as_tuple=True)
-    label, share = boxes[picture, object_].split([1, 4], -1)
+    image, object_ = (boxes[..., 0] >= 0).nonzero(as_tuple=True)
+    label, share = boxes[image, object_].split([1, 4], -1)
     cells = share * share.new_tensor([width, height, width, height])  # (N, 4)
     ratio = cells[:, None, 2:] / anchors  # (N, A, 2)
     fits = torch.maximum(ratio, 1 / ratio).amax(-1) < MAX_RATIO
@@ -52,7 +52,7 @@ def assign(boxes: Tensor, anchors: Tensor, *, height: int, width: int) -> Assign
     corner = cell[direction, pair]
     column, row = corner.long().unbind(1)
     return Assignment(
-        picture=picture[index[pair]],
+        image=image[index[pair]],
         anchor=anchor[pair],
         row=row,
         column=column,
@@ -73,12 +73,12 @@ def yolo_loss(predictions: Sequence[Tensor], boxes: Tensor, anchors: Tensor) -> 
     for raw, scale_anchors, balance in zip(predictions, anchors, BALANCE, strict=True):
         raw = raw.float()
         found = assign(boxes, scale_anchors, height=raw.shape[2], width=raw.shape[3])
-        chosen = raw[found.picture, found.anchor, found.row, found.column]  # (K, 5 + L)
+        chosen = raw[found.image, found.anchor, found.row, found.column]  # (K, 5 + L)
         count = max(len(chosen), 1)
         own = place_in_cells(chosen, scale_anchors[found.anchor])
         distance = complete_box_iou_loss(_corners(own), _corners(found.boxes))  # (K,) 1 - CIoU
         target = torch.zeros(raw.shape[:4], device=raw.device)
-        flat = ((found.picture * raw.shape[1] + found.anchor) * raw.shape[2] + found.row) * raw.shape[3] + found.column
+        flat = ((found.image * raw.shape[1] + found.anchor) * raw.shape[2] + found.row) * raw.shape[3] + found.column
         target.view(-1).scatter_reduce_(0, flat, (1 - distance.detach()).clamp(min=0), "amax")
         classes = F.one_hot(found.labels, raw.shape[-1] - 5).float()
         entropy = F.binary_cross_entropy_with_logits(chosen[:, 5:], classes, reduction="sum")

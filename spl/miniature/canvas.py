@@ -1,12 +1,13 @@
 """A supersampled canvas in logical units, with mild perspective, light and noise, that remembers boxes.
 
-Logical coordinates are about one pixel of a 64x64 network input wide, whatever the size of the picture, so
+Logical coordinates are about one pixel of a 64x64 network input wide, whatever the size of the image, so
 that a drawing says directly how fine its structure will be for the network.
 """
 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -16,7 +17,7 @@ from spl.miniature.palette import Colour
 SUPERSAMPLING = 2
 CIRCLE_STEPS = (10, 20)  # corners of a small and of a large circle
 NOISE_SIGMA = 2.0  # of 255, the same in the three channels, like film grain
-MINIMAL_VISIBLE = 0.4  # share of a box that must lie inside the picture for the object to count
+MINIMAL_VISIBLE = 0.4  # share of a box that must lie inside the image for the object to count
 
 
 Projection = Callable[[float, float], tuple[float, float]]
@@ -24,15 +25,15 @@ Projection = Callable[[float, float], tuple[float, float]]
 
 @dataclass(frozen=True)
 class Object:
-    """One annotated object: its label and its box (x0, y0, x1, y1) in pixels of the picture."""
+    """One annotated object: its label and its box (x0, y0, x1, y1) in pixels of the image."""
 
     label: str
     box: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One drawn picture with everything annotated on it."""
+class AnnotatedImage:
+    """One drawn image with everything annotated on it."""
 
     image: Image.Image
     objects: list[Object]
@@ -40,7 +41,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class View:
-    """Where the spectator stands: perspective, distance and aim.
+    """The spectator's perspective, distance and aim.
 
     Lengths are in logical units, everything else is relative.
     """
@@ -52,8 +53,13 @@ class View:
     shift_x: float = 0.0
     shift_y: float = 0.0
 
+    @classmethod
+    def draw(cls, rng: np.random.Generator, **ranges: tuple[float, float]) -> Self:
+        """Draw the named values uniformly, in the order given."""
+        return cls(**{name: rng.uniform(*ends) for name, ends in ranges.items()})
+
     def projection(self, size: tuple[int, int], extent: tuple[float, float]) -> Projection:
-        """Return the function from logical (x, y) to pixels of a picture of this size."""
+        """Return the function from logical (x, y) to pixels of an image of this size."""
         width, height = extent
         per_x, per_y = self.keystone_x / height, self.keystone_y / width
         shear = self.shear
@@ -69,14 +75,14 @@ class View:
 
 
 class Canvas:
-    """Draws polygons given in logical units and ends as a `Picture`."""
+    """Draws polygons given in logical units and ends as an `AnnotatedImage`."""
 
-    def __init__(self, size: tuple[int, int], extent: tuple[float, float], view: View | None = None) -> None:
+    def __init__(self, size: tuple[int, int], extent: tuple[float, float], view: View) -> None:
         """Open a canvas of `size` (width, height) pixels that shows `extent` (width, height) logical units."""
         self.size = size
         self.extent = extent
         fine = (size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING)
-        self._project = (view or View()).projection(fine, extent)
+        self._project = view.projection(fine, extent)
         self._image = Image.new("RGB", fine)
         self._draw = ImageDraw.Draw(self._image)
         self._objects: list[Object] = []
@@ -89,6 +95,20 @@ class Canvas:
         """Fill a rectangle with sides along the axes."""
         self.polygon(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), colour)
 
+    def band(self, y0: float, y1: float, colour: Colour) -> None:
+        """Fill a horizontal band across the whole canvas."""
+        self.rectangle(-8, y0, 72, y1, colour)
+
+    def columns(self, lefts: Iterable[float], width: float, y0: float, y1: float, colour: Colour) -> None:
+        """Fill equal rectangles side by side, given by their left edges."""
+        for x in lefts:
+            self.rectangle(x, y0, x + width, y1, colour)
+
+    def bands(self, tops: Iterable[float], height: float, colour: Colour) -> None:
+        """Fill equal bands, given by their upper edges."""
+        for y in tops:
+            self.band(y, y + height, colour)
+
     def ellipse(self, x: float, y: float, rx: float, ry: float, colour: Colour) -> None:
         """Fill an ellipse around (x, y)."""
         self.polygon(arc(x, y, rx, ry, 0, 360), colour)
@@ -99,23 +119,24 @@ class Canvas:
         self._draw.line([self._project(x, y) for x, y in points], fill=colour, width=max(pixels, 1), joint="curve")
 
     def mark(self, label: str, x0: float, y0: float, x1: float, y1: float) -> None:
-        """Annotate an object, unless most of it lies outside the picture."""
+        """Annotate an object, unless most of it lies outside the image."""
         across, down = zip(*(self._project(x, y) for x in (x0, x1) for y in (y0, y1)), strict=True)
-        left, right = min(across) / SUPERSAMPLING, max(across) / SUPERSAMPLING
-        top, bottom = min(down) / SUPERSAMPLING, max(down) / SUPERSAMPLING
+        left, right, top, bottom = (end / SUPERSAMPLING for end in (min(across), max(across), min(down), max(down)))
         box = (max(left, 0.0), max(top, 0.0), min(right, self.size[0]), min(bottom, self.size[1]))
         visible = max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
         if visible >= MINIMAL_VISIBLE * (right - left) * (bottom - top):
             self._objects.append(Object(label, box))
 
-    def finish(self, rng: np.random.Generator, light: tuple[float, float], tint: tuple[float, float, float]) -> Picture:
-        """Return the picture, lit and grainy.
+    def finish(
+        self, rng: np.random.Generator, light: tuple[float, float], tint: tuple[float, float, float]
+    ) -> AnnotatedImage:
+        """Return the image, lit and grainy.
 
         Shapes/Range: `light` is the relative gain of brightness from left to right and from top to bottom;
         `tint` multiplies the three channels.
         """
         width, height = self.size
-        # The pictures will be sampled at 64x64 without a filter: remove what such a grid cannot hold.
+        # The images will be sampled at 64x64 without a filter: remove what such a grid cannot hold.
         blur = 0.28 * max(width, height) / 64
         image = self._image.reduce(SUPERSAMPLING).filter(ImageFilter.GaussianBlur(blur))
         across = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None, :] * light[0]
@@ -124,7 +145,7 @@ class Canvas:
         pixels *= np.asarray(tint, dtype=np.float32)
         pixels += rng.standard_normal((height, width, 1), dtype=np.float32) * NOISE_SIGMA + 0.5
         np.clip(pixels, 0, 255, out=pixels)
-        return Picture(Image.fromarray(pixels.astype(np.uint8)), self._objects)
+        return AnnotatedImage(Image.fromarray(pixels.astype(np.uint8)), self._objects)
 
 
 def arc(x: float, y: float, rx: float, ry: float, start: float, stop: float) -> list[tuple[float, float]]:
@@ -135,7 +156,7 @@ def arc(x: float, y: float, rx: float, ry: float, start: float, stop: float) -> 
     return [(x + rx * math.cos(angle), y + ry * math.sin(angle)) for angle in angles]
 
 
-def repeat(start: float, pitch: float, extent: float) -> list[float]:
+def repeat(start: float, pitch: float, extent: float = 64.0) -> list[float]:
     """Return the positions `start + k * pitch` that reach into [-pitch, extent + pitch], from left to right."""
     first = start - math.ceil((start + pitch) / pitch) * pitch
     count = math.floor((extent + pitch - first) / pitch) + 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spl.miniature import outdoor
-from spl.miniature.canvas import Canvas, Picture, View, arc, repeat
+from spl.miniature.canvas import AnnotatedImage, Canvas, View, arc, repeat
 from spl.miniature.palette import (
     ACCENTS,
     FACADE_WALLS,
@@ -18,11 +18,13 @@ from spl.miniature.palette import (
     WHITE,
     Colour,
     choose,
+    flip_coins,
     mix,
     shade,
     vary,
 )
 
+CLASSES = ("balcony", "shutter", "flowers")
 SIZE = (192, 128)  # squashed to a square later, as the real 936x537 are
 EXTENT = (64.0, 64.0)
 PAVEMENT_TOP = 60.0
@@ -54,7 +56,7 @@ class House:
     lamps: bool
 
 
-def draw_facade(rng: np.random.Generator) -> Picture:
+def draw_facade(rng: np.random.Generator) -> AnnotatedImage:
     """Draw one façade: roof, floors of equal windows, a ground floor, the pavement."""
     pitch = rng.uniform(12.0, 18.0)
     lit = rng.random() < 0.25
@@ -72,22 +74,15 @@ def draw_facade(rng: np.random.Generator) -> Picture:
         roof_bottom=rng.uniform(7.0, 13.0),
         ground_top=rng.uniform(45.0, 50.0),
         floors=choose(rng, (2, 3, 3)),
-        arched=bool(rng.integers(2)),
-        shutters=bool(rng.integers(2)),
-        balconies=bool(rng.integers(2)),
-        awnings=bool(rng.integers(2)),
-        flowers=bool(rng.integers(2)),
-        lamps=bool(rng.integers(2)),
+        **flip_coins(rng, "arched", "shutters", "balconies", "awnings", "flowers", "lamps"),
     )
-    view = View(
-        keystone_x=rng.uniform(-0.06, 0.06),
-        keystone_y=rng.uniform(-0.1, 0.1),
-        shear=rng.uniform(-0.03, 0.03),
-        zoom=rng.uniform(0.96, 1.06),
-        shift_y=rng.uniform(-2, 2),
+    view = View.draw(
+        rng, keystone_x=(-0.06, 0.06), keystone_y=(-0.1, 0.1), shear=(-0.03, 0.03), zoom=(0.96, 1.06), shift_y=(-2, 2)
     )
     canvas = Canvas(SIZE, EXTENT, view)
-    _wall(canvas, house)
+    canvas.band(-8, 72, wall)
+    if house.bricks:
+        canvas.bands(repeat(house.roof_bottom, 3.0, 50), 1.2, shade(wall, 0.8))
     _roof(canvas, house)
     for floor in range(house.floors):
         _floor(canvas, house, floor)
@@ -96,34 +91,26 @@ def draw_facade(rng: np.random.Generator) -> Picture:
     return canvas.finish(rng, (rng.uniform(-0.25, 0.25), rng.uniform(-0.12, 0.12)), choose(rng, TINTS))
 
 
-def _wall(canvas: Canvas, house: House) -> None:
-    """Plaster the wall, or lay it in courses of two tones."""
-    canvas.rectangle(-8, -8, 72, 72, house.wall)
-    if house.bricks:
-        for y in repeat(house.roof_bottom, 3.0, 50):
-            canvas.rectangle(-8, y, 72, y + 1.2, shade(house.wall, 0.8))
-
-
 def _roof(canvas: Canvas, house: House) -> None:
     """Cover the house with tiles, a dormer over every column, a cornice under all."""
-    canvas.rectangle(-8, -8, 72, house.roof_bottom, house.roof)
-    for y in repeat(house.roof_bottom - 2.4, 3.2, house.roof_bottom):
-        canvas.rectangle(-8, y, 72, y + 1.2, shade(house.roof, 0.72))
-    for x in repeat(house.start, house.pitch, 64):
-        top = house.roof_bottom - 7
-        canvas.polygon(((x - 3.4, top + 0.4), (x, top - 3.4), (x + 3.4, top + 0.4)), shade(house.wall, 0.8))
-        outdoor.window(canvas, x, top, 5.0, 5.6, house.glass, WHITE)
-    canvas.rectangle(-8, house.roof_bottom - 1.2, 72, house.roof_bottom + 0.6, WHITE)
-    canvas.rectangle(-8, house.roof_bottom + 0.6, 72, house.roof_bottom + 1.4, shade(house.wall, 0.62))
+    bottom, shadow = house.roof_bottom, shade(house.wall, 0.8)
+    canvas.band(-8, bottom, house.roof)
+    canvas.bands(repeat(bottom - 2.4, 3.2, bottom), 1.2, shade(house.roof, 0.72))
+    for x in repeat(house.start, house.pitch):
+        top = bottom - 7
+        canvas.polygon(((x - 3.4, top + 0.4), (x, top - 3.4), (x + 3.4, top + 0.4)), shadow)
+        outdoor.window(canvas, x, top, 5.0, 5.6, house.glass)
+    canvas.band(bottom - 1.2, bottom + 0.6, WHITE)
+    canvas.band(bottom + 0.6, bottom + 1.4, shade(house.wall, 0.62))
 
 
 def _floor(canvas: Canvas, house: House, floor: int) -> None:
     """Fill one floor with equal windows."""
     height = (house.ground_top - house.roof_bottom) / house.floors
     top = house.roof_bottom + height * floor
-    canvas.rectangle(-8, top + height - 0.9, 72, top + height, mix(house.wall, WHITE, 0.6))
-    canvas.rectangle(-8, top + height, 72, top + height + 0.6, shade(house.wall, 0.66))
-    for x in repeat(house.start, house.pitch, 64):
+    canvas.band(top + height - 0.9, top + height, mix(house.wall, WHITE, 0.6))
+    canvas.band(top + height, top + height + 0.6, shade(house.wall, 0.66))
+    for x in repeat(house.start, house.pitch):
         _window(canvas, house, x, top + height * 0.24, height * 0.58)
 
 
@@ -135,7 +122,7 @@ def _window(canvas: Canvas, house: House, x: float, y: float, height: float) -> 
         canvas.polygon(arc(x, y + 0.7, width / 2 - 0.2, 1.5, 180, 360), house.accent)
     else:
         canvas.rectangle(x - width / 2 - 0.8, y - 1.1, x + width / 2 + 0.8, y + 0.2, WHITE)
-    outdoor.window(canvas, x, y, width, height, house.glass, WHITE)
+    outdoor.window(canvas, x, y, width, height, house.glass)
     if house.shutters:
         leaf, groove = width * 0.36, shade(house.accent, 0.7)
         for left in (x - width / 2 - leaf, x + width / 2):
@@ -165,36 +152,34 @@ def _balcony(canvas: Canvas, x: float, floor: float, reach: float) -> None:
     canvas.rectangle(x - reach, floor, x + reach, floor + 1.0, STONE)
     canvas.rectangle(x - reach, top, x + reach, top + 0.9, INK)
     bars = max(3, 2 * round(reach / 2.6) + 1)  # fewer than three units between two bars would blur at 64x64
-    for bar in range(bars):
-        left = x - reach + (2 * reach - 0.9) * bar / (bars - 1)
-        canvas.rectangle(left, top, left + 0.9, floor, INK)
+    lefts = (x - reach + (2 * reach - 0.9) * bar / (bars - 1) for bar in range(bars))
+    canvas.columns(lefts, 0.9, top, floor, INK)
     canvas.mark("balcony", x - reach, top, x + reach, floor + 1.0)
 
 
 def _ground_floor(canvas: Canvas, house: House) -> None:
     """Alternate doors and shop windows, under awnings or a plain ledge."""
-    canvas.rectangle(-8, house.ground_top, 72, PAVEMENT_TOP, shade(house.wall, 0.72))
-    pitch = house.pitch
-    for position, x in enumerate(repeat(house.start, house.pitch, 64)):
+    pitch, top = house.pitch, house.ground_top
+    canvas.band(top, PAVEMENT_TOP, shade(house.wall, 0.72))
+    for position, x in enumerate(repeat(house.start, pitch)):
         if position % 2:
             outdoor.door(canvas, x, PAVEMENT_TOP, pitch * 0.38, 8.2, house.accent)
         else:
             outdoor.window(canvas, x, PAVEMENT_TOP - 8, pitch * 0.66, 6.2, house.glass, shade(house.accent, 0.7))
         if house.awnings:
-            outdoor.awning(canvas, x - pitch * 0.44, x + pitch * 0.44, house.ground_top + 0.6, 3.8, house.accent)
+            outdoor.awning(canvas, x - pitch * 0.44, x + pitch * 0.44, top + 0.6, 3.8, house.accent)
     if not house.awnings:
-        canvas.rectangle(-8, house.ground_top + 0.4, 72, house.ground_top + 2.6, house.accent)
-        canvas.rectangle(-8, house.ground_top + 1.1, 72, house.ground_top + 1.8, WHITE)
+        canvas.band(top + 0.4, top + 2.6, house.accent)
+        canvas.band(top + 1.1, top + 1.8, WHITE)
 
 
 def _pavement(canvas: Canvas, house: House) -> None:
     """Pave the street in front, slab by slab."""
-    canvas.rectangle(-8, PAVEMENT_TOP, 72, 80, STONE)
     pitch = house.pitch
-    for x in repeat(house.start, house.pitch, 64):
-        for left in (x - pitch / 2, x):
-            canvas.rectangle(left, PAVEMENT_TOP, left + pitch / 4, 80, shade(STONE, 0.78))
-    canvas.rectangle(-8, PAVEMENT_TOP, 72, PAVEMENT_TOP + 0.7, shade(STONE, 0.55))
+    canvas.band(PAVEMENT_TOP, 80, STONE)
+    slabs = (left for x in repeat(house.start, pitch) for left in (x - pitch / 2, x))
+    canvas.columns(slabs, pitch / 4, PAVEMENT_TOP, 80, shade(STONE, 0.78))
+    canvas.band(PAVEMENT_TOP, PAVEMENT_TOP + 0.7, shade(STONE, 0.55))
     if house.lamps:
-        for x in repeat(house.start + pitch / 2, 2 * pitch, 64):
+        for x in repeat(house.start + pitch / 2, 2 * pitch):
             outdoor.lamp(canvas, x, 62.5, 15, lights_on=house.lit)

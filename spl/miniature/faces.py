@@ -4,22 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spl.miniature.canvas import Canvas, Picture, View, arc, repeat
+from spl.miniature.canvas import AnnotatedImage, Canvas, View, arc, repeat
 from spl.miniature.palette import ACCENTS, EYES, GOLD, HAIRS, INK, SKINS, WHITE, Colour, choose, mix, shade, vary
 
+CLASSES = ("face", "hair", "hat", "glasses", "beard", "earrings")
 SIZE = (178, 218)
 EXTENT = (64.0, 64.0 * 218 / 178)  # the centre crop of 178x178 is 64 units high, from unit 7.2 on
 MIDDLE = 32.0
+TILT = {"keystone_x": (-0.06, 0.06), "keystone_y": (-0.05, 0.05), "shear": (-0.05, 0.05)}
+AIM = {"zoom": (0.94, 1.08), "shift_x": (-1.5, 1.5), "shift_y": (-1.5, 1.5)}
 
-HATS = {"winter": "beanie", "formal": "top hat", "summer": "straw hat"}
 # What a person wears tells what else belongs to the head, so that clothes are context for a hidden face.
-GLASSES = {
-    "winter": ("",),
-    "formal": ("round",),
-    "summer": ("sun",),
-    "office": ("", "round"),
-    "sailor": ("", "sun"),
-}
+GLASSES = {"winter": ("",), "formal": ("round",), "summer": ("sun",), "office": ("", "round"), "sailor": ("", "sun")}
 BEARDED = ("winter", "sailor")
 WALLPAPERS = ("stripes", "tiles", "bricks")
 
@@ -39,7 +35,7 @@ class Person:
     smiling: bool
 
 
-def draw_face(rng: np.random.Generator) -> Picture:
+def draw_face(rng: np.random.Generator) -> AnnotatedImage:
     """Draw one face before a patterned wall."""
     outfit, long_hair = choose(rng, tuple(GLASSES)), bool(rng.integers(2))
     person = Person(
@@ -54,23 +50,14 @@ def draw_face(rng: np.random.Generator) -> Picture:
         smiling=bool(rng.integers(2)),
     )
     wall = mix(vary(rng, choose(rng, ACCENTS)), choose(rng, ((236, 230, 216), (120, 126, 140))), 0.45)
-    view = View(
-        keystone_x=rng.uniform(-0.06, 0.06),
-        keystone_y=rng.uniform(-0.05, 0.05),
-        shear=rng.uniform(-0.05, 0.05),
-        zoom=rng.uniform(0.94, 1.08),
-        shift_x=rng.uniform(-1.5, 1.5),
-        shift_y=rng.uniform(-1.5, 1.5),
-    )
-    canvas = Canvas(SIZE, EXTENT, view)
+    canvas = Canvas(SIZE, EXTENT, View.draw(rng, **TILT, **AIM))
     _wallpaper(canvas, choose(rng, WALLPAPERS), wall, rng)
     _hair_behind(canvas, person)
     _clothes(canvas, person)
     _head(canvas, person)
     _features(canvas, person)
     _hair_before(canvas, person)
-    if person.outfit in HATS:
-        _hat(canvas, person)
+    _hat(canvas, person)
     if person.glasses:
         _glasses(canvas, person)
     return canvas.finish(rng, (rng.uniform(-0.2, 0.2), rng.uniform(-0.08, 0.08)), (1.0, 1.0, 1.0))
@@ -80,19 +67,15 @@ def _wallpaper(canvas: Canvas, pattern: str, wall: Colour, rng: np.random.Genera
     """Cover the wall with a regular pattern in two tones."""
     dark, bottom = shade(wall, 0.62), 90
     start, side, pitch = rng.uniform(0, 12), rng.uniform(0, 12), rng.uniform(5.0, 7.5)
-    canvas.rectangle(-8, -8, 72, bottom, wall)
+    canvas.band(-8, bottom, wall)
     if pattern == "stripes":
-        for x in repeat(side, pitch, 64):
-            canvas.rectangle(x, -8, x + pitch / 2, bottom, dark)
-    elif pattern == "tiles":
-        for row, y in enumerate(repeat(start, pitch, 80)):
-            for x in repeat(side + pitch * (row % 2), 2 * pitch, 64):
-                canvas.rectangle(x, y, x + pitch, y + pitch, dark)
-    else:
-        for row, y in enumerate(repeat(start, pitch, 80)):
-            canvas.rectangle(-8, y, 72, y + 1.5, dark)
-            for x in repeat(side + pitch * (row % 2), 2 * pitch, 64):
-                canvas.rectangle(x, y, x + 1.5, y + pitch, dark)
+        canvas.columns(repeat(side, pitch), pitch / 2, -8, bottom, dark)
+        return
+    for row, y in enumerate(repeat(start, pitch, 80)):
+        if pattern == "bricks":
+            canvas.band(y, y + 1.5, dark)
+        width = pitch if pattern == "tiles" else 1.5
+        canvas.columns(repeat(side + pitch * (row % 2), 2 * pitch), width, y, y + pitch, dark)
 
 
 def _hair_behind(canvas: Canvas, person: Person) -> None:
@@ -114,7 +97,7 @@ def _clothes(canvas: Canvas, person: Person) -> None:
             inset = max(0.0, 66.0 - y) * 1.6
             canvas.rectangle(7.5 + inset, y, 56.5 - inset, y + 2.5, person.accent)
     elif person.outfit == "winter":
-        for x in repeat(MIDDLE + 1.5, 6.0, 64):
+        for x in repeat(MIDDLE + 1.5, 6.0):
             if 8 < x < 54:
                 canvas.rectangle(x, 64 + abs(x - 30.5) * 0.14, x + 3, 90, shade(person.accent, 0.68))
     canvas.polygon(((26, 50), (38, 50), (39.5, 61), (32, 67), (24.5, 61)), shade(person.skin, 0.84))
@@ -125,9 +108,8 @@ def _neckwear(canvas: Canvas, person: Person) -> None:
     """Add scarf, bow tie, tie or kerchief."""
     if person.outfit == "winter":
         for stripe in range(9):
-            tone = WHITE if stripe % 2 else person.accent
             x = 20.5 + stripe * 23 / 9
-            canvas.rectangle(x, 57.5, x + 23 / 9, 64.5, tone)
+            canvas.rectangle(x, 57.5, x + 23 / 9, 64.5, WHITE if stripe % 2 else person.accent)
     elif person.outfit in ("formal", "office"):
         canvas.polygon(((24.5, 59), (39.5, 59), (36, 92), (28, 92)), WHITE)
         for side in (-1, 1):
@@ -145,14 +127,11 @@ def _neckwear(canvas: Canvas, person: Person) -> None:
 
 def _head(canvas: Canvas, person: Person) -> None:
     """Shape ears, face and cheeks; earrings go with long hair."""
-    for side in (-1, 1):
-        canvas.ellipse(MIDDLE + side * 14, 41, 2.4, 3.6, shade(person.skin, 0.9))
+    _two_ellipses(canvas, 14, 41, 2.4, 3.6, shade(person.skin, 0.9))
     canvas.ellipse(MIDDLE, 39.5, 14, 18, person.skin)
-    for side in (-1, 1):
-        canvas.ellipse(MIDDLE + side * 8.4, 46, 2.6, 1.9, mix(person.skin, (226, 96, 96), 0.3))
+    _two_ellipses(canvas, 8.4, 46, 2.6, 1.9, mix(person.skin, (226, 96, 96), 0.3))
     if person.long_hair:
-        for side in (-1, 1):
-            canvas.ellipse(MIDDLE + side * 14.2, 47, 1.6, 1.9, GOLD)
+        _two_ellipses(canvas, 14.2, 47, 1.6, 1.9, GOLD)
         canvas.mark("earrings", 16, 45, 48, 49)
     canvas.mark("face", 17, 21, 47, 58)
 
@@ -170,12 +149,16 @@ def _features(canvas: Canvas, person: Person) -> None:
         canvas.polygon(((27.4, 49.2), (36.6, 49.2), (35.6, 51.2), (28.4, 51.2)), WHITE)
     else:
         canvas.ellipse(MIDDLE, 50.4, 4.8, 1.6, lips)
-    for side in (-1, 1):
-        x = MIDDLE + side * 6
-        canvas.ellipse(x, 38.4, 3.3, 2.3, WHITE)
-        canvas.ellipse(x, 38.4, 1.9, 1.9, person.eye)
-        canvas.ellipse(x, 38.4, 0.9, 0.9, INK)
+    for rx, ry, colour in ((3.3, 2.3, WHITE), (1.9, 1.9, person.eye), (0.9, 0.9, INK)):
+        _two_ellipses(canvas, 6, 38.4, rx, ry, colour)
+    for x in (MIDDLE - 6, MIDDLE + 6):
         canvas.line(((x - 3.4, 34.4), (x, 33.4), (x + 3.4, 34.4)), 1.3, shade(person.hair, 0.8))
+
+
+def _two_ellipses(canvas: Canvas, offset: float, y: float, rx: float, ry: float, colour: Colour) -> None:
+    """Fill equal ellipses on both sides of the middle."""
+    for x in (MIDDLE - offset, MIDDLE + offset):
+        canvas.ellipse(x, y, rx, ry, colour)
 
 
 def _hair_before(canvas: Canvas, person: Person) -> None:
@@ -193,21 +176,21 @@ def _hair_before(canvas: Canvas, person: Person) -> None:
 
 
 def _hat(canvas: Canvas, person: Person) -> None:
-    """Put on the hat of the outfit, in the accent colour."""
-    hat, accent = HATS[person.outfit], person.accent
-    if hat == "beanie":
+    """Put on the hat of the outfit, if it has one, in the accent colour."""
+    accent = person.accent
+    if person.outfit == "winter":
         canvas.polygon(arc(MIDDLE, 29, 16, 17, 180, 360), accent)
         for y, reach in ((25.5, 15.6), (20.5, 13.6), (15.5, 9.2)):
             canvas.rectangle(MIDDLE - reach, y - 2.4, MIDDLE + reach, y, WHITE)
         canvas.rectangle(15.5, 25.6, 48.5, 31, shade(accent, 0.72))
         canvas.ellipse(MIDDLE, 11.5, 3.4, 3.2, WHITE)
         canvas.mark("hat", 15.5, 8, 48.5, 31)
-    elif hat == "top hat":
+    elif person.outfit == "formal":
         canvas.polygon(((19.5, 10.5), (44.5, 10.5), (46, 28), (18, 28)), INK)
         canvas.rectangle(18, 22, 46, 27, accent)
         canvas.ellipse(MIDDLE, 28.2, 20.5, 2.8, INK)
         canvas.mark("hat", 11.5, 10.5, 52.5, 31)
-    else:
+    elif person.outfit == "summer":
         straw = (236, 208, 136)
         canvas.polygon((*arc(MIDDLE, 22, 14.5, 11.5, 180, 360), (46.5, 28), (17.5, 28)), straw)
         for y in (13.5, 17.5):

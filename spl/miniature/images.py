@@ -1,11 +1,12 @@
-"""One picture by its name: every one has a generator of its own, so order and number of workers do not matter."""
+"""One image by its name: every one has a generator of its own, so order and number of workers do not matter."""
 
 from zlib import crc32
 
 import numpy as np
 
 from spl.common.errors import DataError
-from spl.miniature.canvas import Picture
+from spl.miniature import facades, faces, outdoor
+from spl.miniature.canvas import AnnotatedImage
 from spl.miniature.facades import draw_facade
 from spl.miniature.faces import draw_face
 from spl.miniature.scenes import draw_scene
@@ -13,29 +14,7 @@ from spl.miniature.scenes import draw_scene
 SETS = ("places2", "celeba", "paris")
 PRETEXT = "pretext"
 
-OBJECT_CLASSES = (
-    "house",
-    "window",
-    "door",
-    "awning",
-    "tree",
-    "fence",
-    "lamp",
-    "car",
-    "boat",
-    "cloud",
-    "sun",
-    "moon",
-    "balcony",
-    "shutter",
-    "flowers",
-    "face",
-    "hair",
-    "hat",
-    "glasses",
-    "beard",
-    "earrings",
-)
+OBJECT_CLASSES = (*outdoor.CLASSES, *facades.CLASSES, *faces.CLASSES)
 
 
 def generator(name: str, *, seed: int, split: str, index: int) -> np.random.Generator:
@@ -43,8 +22,8 @@ def generator(name: str, *, seed: int, split: str, index: int) -> np.random.Gene
     return np.random.default_rng([seed, crc32(name.encode()), crc32(split.encode()), index])
 
 
-def draw_picture(name: str, *, seed: int, split: str, index: int) -> Picture:
-    """Draw one picture of a set in memory; "pretext" takes turns between the three kinds.
+def draw_image(name: str, *, seed: int, split: str, index: int) -> AnnotatedImage:
+    """Draw one image of a set in memory; "pretext" takes turns between the three kinds.
 
     Raises: DataError if no set has this name.
     """

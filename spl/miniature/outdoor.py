@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from spl.miniature.canvas import Canvas, arc, repeat
 from spl.miniature.palette import GLASS, GOLD, INK, LEAF, LIT_GLASS, STONE, TRUNK, WHITE, Colour, mix, shade
 
+CLASSES = ("house", "window", "door", "awning", "tree", "fence", "lamp", "car", "boat", "cloud", "sun", "moon")
+
 
 @dataclass(frozen=True)
 class Mood:
@@ -32,11 +34,9 @@ MOODS = (
 
 def sky(canvas: Canvas, mood: Mood, bottom: float) -> None:
     """Paint horizontal bands from the zenith down to `bottom`."""
-    bands = 8
-    for band in range(bands):
-        top = bottom * band / bands
-        colour = mix(mood.zenith, mood.horizon, band / (bands - 1))
-        canvas.rectangle(-8, top - 8 * (band == 0), 72, bottom + 8, colour)
+    for band in range(8):
+        top = bottom * band / 8
+        canvas.band(top - 8 * (band == 0), bottom + 8, mix(mood.zenith, mood.horizon, band / 7))
 
 
 def sun(canvas: Canvas, mood: Mood, x: float, y: float) -> None:
@@ -61,11 +61,10 @@ def cloud(canvas: Canvas, mood: Mood, x: float, y: float) -> None:
 
 def hills(canvas: Canvas, top: float, bottom: float, period: float, phase: float, colour: Colour) -> None:
     """Roll a chain of equal hills, striped by fields."""
-    stripes = 4
-    for stripe in range(stripes):
+    for stripe in range(4):
         tone = colour if stripe % 2 == 0 else shade(colour, 0.82)
-        lower = (bottom - top) * stripe / stripes
-        for x in repeat(phase, period, 64):
+        lower = (bottom - top) * stripe / 4
+        for x in repeat(phase, period):
             canvas.polygon(arc(x, bottom + lower, period * 0.72, bottom - top, 180, 360), tone)
 
 
@@ -85,7 +84,9 @@ def tree(canvas: Canvas, x: float, base: float, height: float, width: float, *, 
     canvas.mark("tree", x - width / 2, top, x + width / 2, base)
 
 
-def window(canvas: Canvas, x: float, y: float, width: float, height: float, glass: Colour, frame: Colour) -> None:
+def window(
+    canvas: Canvas, x: float, y: float, width: float, height: float, glass: Colour, frame: Colour = WHITE
+) -> None:
     """Set a framed window with a cross; (x, y) is the middle of its top edge."""
     canvas.rectangle(x - width / 2, y, x + width / 2, y + height, frame)
     bar = 0.32
@@ -93,6 +94,12 @@ def window(canvas: Canvas, x: float, y: float, width: float, height: float, glas
         canvas.rectangle(left, y + 0.5, right, y + height - 0.5, glass)
     canvas.rectangle(x - width / 2, y + height * 0.42, x + width / 2, y + height * 0.42 + 0.6, frame)
     canvas.mark("window", x - width / 2, y, x + width / 2, y + height)
+
+
+def windows(canvas: Canvas, x: float, offset: float, y: float, width: float, height: float, glass: Colour) -> None:
+    """Set two equal windows, `offset` to the left and to the right of x."""
+    for middle in (x - offset, x + offset):
+        window(canvas, middle, y, width, height, glass)
 
 
 def door(canvas: Canvas, x: float, base: float, width: float, height: float, colour: Colour) -> None:
@@ -124,23 +131,20 @@ def cottage(canvas: Canvas, x: float, base: float, width: float, wall: Colour, r
     canvas.rectangle(x - width / 2, eaves - 0.5, x + width / 2, base, wall)
     for course in range(5):
         top, bottom = ridge + (eaves - ridge) * course / 5, ridge + (eaves - ridge) * (course + 1) / 5
-        reach_top, reach_bottom = (width / 2 + 1.4) * course / 5, (width / 2 + 1.4) * (course + 1) / 5
-        tone = roof if course % 2 == 0 else shade(roof, 0.78)
-        canvas.polygon(
-            ((x - reach_top, top), (x + reach_top, top), (x + reach_bottom, bottom), (x - reach_bottom, bottom)), tone
-        )
+        narrow, wide = (width / 2 + 1.4) * course / 5, (width / 2 + 1.4) * (course + 1) / 5
+        tiles = ((x - narrow, top), (x + narrow, top), (x + wide, bottom), (x - wide, bottom))
+        canvas.polygon(tiles, roof if course % 2 == 0 else shade(roof, 0.78))
     canvas.rectangle(x - width / 2, eaves, x + width / 2, eaves + 0.9, shade(wall, 0.72))
-    for side in (-1, 1):
-        window(canvas, x + side * width * 0.31, base - 8.8, width * 0.24, 4.6, mood.glass, WHITE)
+    windows(canvas, x, width * 0.31, base - 8.8, width * 0.24, 4.6, mood.glass)
     door(canvas, x, base, width * 0.2, 6.4, shade(roof, 0.85))
     canvas.mark("house", x - width / 2 - 1, ridge, x + width / 2 + 1, base)
 
 
 def fence(canvas: Canvas, base: float, height: float, period: float, phase: float, colour: Colour) -> None:
-    """Run a picket fence across the picture; every period of it is one post."""
-    canvas.rectangle(-8, base - height * 0.72, 72, base - height * 0.72 + 0.9, shade(colour, 0.82))
-    canvas.rectangle(-8, base - height * 0.3, 72, base - height * 0.3 + 0.9, shade(colour, 0.82))
-    for x in repeat(phase, period, 64):
+    """Run a picket fence across the image; every period of it is one post."""
+    canvas.band(base - height * 0.72, base - height * 0.72 + 0.9, shade(colour, 0.82))
+    canvas.band(base - height * 0.3, base - height * 0.3 + 0.9, shade(colour, 0.82))
+    for x in repeat(phase, period):
         half, top = period * 0.26, base - height
         picket = ((x - half, base), (x - half, top + 0.9), (x, top), (x + half, top + 0.9), (x + half, base))
         canvas.polygon(picket, colour)

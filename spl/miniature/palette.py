@@ -1,4 +1,4 @@
-"""Colours: few, and shared within a picture, so that what is seen tells the colour of what is hidden."""
+"""Colours: few, and shared within an image, so that what is seen tells the colour of what is hidden."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -19,36 +19,21 @@ TRUNK: Colour = (104, 70, 48)
 ASPHALT: Colour = (86, 86, 98)
 STONE: Colour = (190, 184, 174)
 
-WALL_PAIRS: tuple[tuple[Colour, Colour], ...] = (
-    ((196, 86, 66), (240, 222, 184)),
-    ((232, 178, 84), (244, 240, 228)),
-    ((112, 150, 190), (240, 226, 200)),
-    ((140, 186, 150), (244, 236, 214)),
-    ((226, 150, 140), (244, 232, 216)),
-    ((176, 128, 166), (238, 222, 196)),
-)
-ROOFS: tuple[Colour, ...] = ((150, 58, 46), (76, 82, 104), (112, 76, 60))
-ACCENTS: tuple[Colour, ...] = (
-    (204, 56, 52),
-    (46, 96, 176),
-    (40, 132, 96),
-    (228, 156, 44),
-    (126, 70, 148),
-    (36, 136, 156),
-)
-FACADE_WALLS: tuple[Colour, ...] = (
-    (226, 206, 170),
-    (214, 148, 116),
-    (236, 204, 112),
-    (186, 200, 206),
-    (192, 108, 88),
-    (170, 196, 160),
-    (236, 228, 214),
-    (222, 172, 172),
-)
-SKINS: tuple[Colour, ...] = ((250, 220, 196), (236, 190, 154), (206, 150, 110), (158, 104, 72), (112, 72, 52))
-HAIRS: tuple[Colour, ...] = ((44, 34, 34), (104, 62, 38), (170, 84, 40), (226, 184, 96), (176, 172, 172))
-EYES: tuple[Colour, ...] = ((64, 112, 168), (70, 128, 80), (104, 68, 40))
+
+def _colours(listed: str) -> tuple[Colour, ...]:
+    """Read hexadecimal colours that are separated by blanks."""
+    return tuple((int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)) for colour in listed.split())
+
+
+DARK_WALLS = _colours("#c45642 #e8b254 #7096be #8cba96 #e2968c #b080a6")
+LIGHT_WALLS = _colours("#f0deb8 #f4f0e4 #f0e2c8 #f4ecd6 #f4e8d8 #eedec4")
+WALL_PAIRS = tuple(zip(DARK_WALLS, LIGHT_WALLS, strict=True))
+FACADE_WALLS = _colours("#e2ceaa #d69474 #eccc70 #bac8ce #c06c58 #aac4a0 #ece4d6 #deacac")
+ROOFS = _colours("#963a2e #4c5268 #704c3c")
+ACCENTS = _colours("#cc3834 #2e60b0 #288460 #e49c2c #7e4694 #24889c")
+SKINS = _colours("#fadcc4 #ecbe9a #ce966e #9e6848 #704834")
+HAIRS = _colours("#2c2222 #683e26 #aa5428 #e2b860 #b0acac")
+EYES = _colours("#4070a8 #468050 #684428")
 
 
 def shade(colour: Colour, factor: float) -> Colour:
@@ -68,8 +53,13 @@ def choose(rng: np.random.Generator, options: Sequence[T]) -> T:
     return options[int(rng.integers(len(options)))]
 
 
+def flip_coins(rng: np.random.Generator, *names: str) -> dict[str, bool]:
+    """Draw a truth value for every name, in the order given."""
+    return {name: bool(rng.integers(2)) for name in names}
+
+
 def vary(rng: np.random.Generator, colour: Colour, amount: float = 22.0) -> Colour:
-    """Move a colour a little, so that no two pictures have quite the same palette."""
+    """Move a colour a little, so that no two images have quite the same palette."""
     return _rounded(min(max(channel + rng.uniform(-amount, amount), 0), 255) for channel in colour)
 
 

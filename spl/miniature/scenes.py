@@ -1,12 +1,11 @@
 """Outdoor scenes, the miniature Places2: rows of things in one rhythm, in the colours of one palette."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from spl.miniature import outdoor
-from spl.miniature.canvas import Canvas, Picture, View, repeat
+from spl.miniature.canvas import AnnotatedImage, Canvas, View, repeat
 from spl.miniature.outdoor import MOODS, Mood
 from spl.miniature.palette import (
     ACCENTS,
@@ -19,6 +18,7 @@ from spl.miniature.palette import (
     WHITE,
     Colour,
     choose,
+    flip_coins,
     mix,
     shade,
     vary,
@@ -47,11 +47,11 @@ class Plan:
 
 
 def scene_class(index: int) -> str:
-    """Return the folder that the picture with this index belongs to."""
+    """Return the folder that the image with this index belongs to."""
     return tuple(SCENES)[index % len(SCENES)]
 
 
-def draw_scene(rng: np.random.Generator, index: int) -> Picture:
+def draw_scene(rng: np.random.Generator, index: int) -> AnnotatedImage:
     """Draw one outdoor scene of the class that `scene_class` names."""
     pitch = rng.uniform(15.0, 23.0)
     walls = choose(rng, WALL_PAIRS)
@@ -64,17 +64,10 @@ def draw_scene(rng: np.random.Generator, index: int) -> Picture:
         start=rng.uniform(0, pitch),
         sky_start=rng.uniform(0, pitch),
         road_start=rng.uniform(0, pitch),
-        sun_left=bool(rng.integers(2)),
-        green=bool(rng.integers(2)),
-        traffic=bool(rng.integers(2)),
-        fenced=bool(rng.integers(2)),
+        **flip_coins(rng, "sun_left", "green", "traffic", "fenced"),
     )
-    view = View(
-        keystone_x=rng.uniform(-0.05, 0.05),
-        keystone_y=rng.uniform(-0.06, 0.06),
-        shear=rng.uniform(-0.02, 0.02),
-        zoom=rng.uniform(0.96, 1.1),
-        shift_y=rng.uniform(-3, 3),
+    view = View.draw(
+        rng, keystone_x=(-0.05, 0.05), keystone_y=(-0.06, 0.06), shear=(-0.02, 0.02), zoom=(0.96, 1.1), shift_y=(-3, 3)
     )
     canvas = Canvas(SIZE, EXTENT, view)
     SCENES[scene_class(index)](canvas, plan)
@@ -86,12 +79,11 @@ def _village(canvas: Canvas, plan: Plan) -> None:
     """Cottages in a row behind a fence, hills behind, a road in front."""
     _sky_with_clouds(canvas, plan, 24, 5.5)
     outdoor.hills(canvas, 14, 34, plan.pitch, plan.start + plan.pitch / 2, mix(GRASS, plan.mood.horizon, 0.35))
-    canvas.rectangle(-8, 34, 72, 48, GRASS)
-    for position, x in enumerate(repeat(plan.start, plan.pitch, 64)):
+    canvas.band(34, 48, GRASS)
+    for position, x in enumerate(repeat(plan.start, plan.pitch)):
         if plan.green:
             outdoor.tree(canvas, x + plan.pitch / 2, 41.5, 15, plan.pitch * 0.36, conifer=plan.pitch < 20)
-        wall = plan.walls[position % 2]
-        outdoor.cottage(canvas, x, 42, plan.pitch * 0.72, wall, plan.roof, plan.mood)
+        outdoor.cottage(canvas, x, 42, plan.pitch * 0.72, plan.walls[position % 2], plan.roof, plan.mood)
     if plan.fenced:
         outdoor.fence(canvas, 47.5, 6.5, 4.0, plan.start, WHITE)
     _road(canvas, plan, 48)
@@ -100,12 +92,11 @@ def _village(canvas: Canvas, plan: Plan) -> None:
 def _street(canvas: Canvas, plan: Plan) -> None:
     """Terraced houses wall to wall over shops, lamps before them, a road in front."""
     _sky_with_clouds(canvas, plan, 20, 3.5)
-    for position, x in enumerate(repeat(plan.start, plan.pitch, 64)):
+    for position, x in enumerate(repeat(plan.start, plan.pitch)):
         _terraced_house(canvas, plan, x, plan.walls[position % 2], tall=position % 2 == 0)
-    canvas.rectangle(-8, 44, 72, 48, STONE)
-    for x in repeat(plan.start, 5.33, 64):
-        canvas.rectangle(x, 44, x + 2.66, 48, shade(STONE, 0.84))
-    for x in repeat(plan.start + plan.pitch / 2, plan.pitch, 64):
+    canvas.band(44, 48, STONE)
+    canvas.columns(repeat(plan.start, 5.33), 2.66, 44, 48, shade(STONE, 0.84))
+    for x in repeat(plan.start + plan.pitch / 2, plan.pitch):
         if plan.green:
             outdoor.tree(canvas, x, 47, 14, 5.2, conifer=False)
         elif plan.fenced:
@@ -117,22 +108,20 @@ def _harbor(canvas: Canvas, plan: Plan) -> None:
     """Gabled warehouses on a quay, boats on striped water, a pier in front."""
     _sky_with_clouds(canvas, plan, 20, 4)
     width = plan.pitch / 2
-    for position, x in enumerate(repeat(plan.start, width, 64)):
+    for position, x in enumerate(repeat(plan.start, width)):
         _warehouse(canvas, plan, x, width, (*plan.walls, plan.accent, plan.walls[1])[position % 4])
-    canvas.rectangle(-8, 33, 72, 37, STONE)
-    for x in repeat(plan.start, 5.33, 64):
-        canvas.rectangle(x, 33.8, x + 2.2, 37, shade(STONE, 0.66))
+    canvas.band(33, 37, STONE)
+    canvas.columns(repeat(plan.start, 5.33), 2.2, 33.8, 37, shade(STONE, 0.66))
     water = mix((44, 110, 150), plan.mood.horizon, 0.18)
-    canvas.rectangle(-8, 37, 72, 72, water)
+    canvas.band(37, 72, water)
     for row in range(7):
-        for x in repeat(plan.road_start + 4 * (row % 2), 8.0, 64):
+        for x in repeat(plan.road_start + 4 * (row % 2), 8.0):
             canvas.rectangle(x - 2.2, 38.6 + 3 * row, x + 2.2, 39.8 + 3 * row, mix(water, WHITE, 0.5))
     if plan.traffic:
-        for x in repeat(plan.start + plan.pitch / 2, plan.pitch, 64):
+        for x in repeat(plan.start + plan.pitch / 2, plan.pitch):
             outdoor.boat(canvas, x, 49, plan.accent, WHITE)
-    canvas.rectangle(-8, 57, 72, 72, (170, 126, 84))
-    for x in repeat(plan.start, 5.33, 64):
-        canvas.rectangle(x, 57, x + 2.4, 72, (136, 96, 62))
+    canvas.band(57, 72, (170, 126, 84))
+    canvas.columns(repeat(plan.start, 5.33), 2.4, 57, 72, (136, 96, 62))
     if plan.fenced:
         outdoor.fence(canvas, 58.5, 6, 5.33, plan.start + 1.2, shade(TRUNK, 0.8))
 
@@ -141,47 +130,40 @@ def _orchard(canvas: Canvas, plan: Plan) -> None:
     """Rows of equal trees that grow towards the spectator, striped by furrows, a barn row behind."""
     _sky_with_clouds(canvas, plan, 22, 5)
     outdoor.hills(canvas, 12, 24, plan.pitch, plan.start + plan.pitch / 2, mix(GRASS, plan.mood.horizon, 0.35))
-    canvas.rectangle(-8, 24, 72, 72, shade(GRASS, 1.06))
-    for position, x in enumerate(repeat(plan.start, plan.pitch, 64)):
+    canvas.band(24, 72, shade(GRASS, 1.06))
+    for position, x in enumerate(repeat(plan.start, plan.pitch)):
         if plan.traffic:
             outdoor.cottage(canvas, x, 30, plan.pitch * 0.66, plan.walls[position % 2], plan.roof, plan.mood)
     soil = mix((150, 108, 72), GRASS, 0.25)
     for row, base in enumerate((36.0, 46.0, 57.0)):
-        canvas.rectangle(-8, base - 2.6, 72, base + 1.6, soil)
-        for x in repeat(plan.start + 4 * (row % 2), 8.0, 64):
+        canvas.band(base - 2.6, base + 1.6, soil)
+        for x in repeat(plan.start + 4 * (row % 2), 8.0):
             _fruit_tree(canvas, plan, x, base, 7.6 + 1.6 * row)
     if plan.fenced:
         outdoor.fence(canvas, 62.5, 6.5, 4.0, plan.start, WHITE)
 
 
-SCENES: dict[str, Callable[[Canvas, Plan], None]] = {
-    "village": _village,
-    "street": _street,
-    "harbor": _harbor,
-    "orchard": _orchard,
-}
+SCENES = {"village": _village, "street": _street, "harbor": _harbor, "orchard": _orchard}
 
 
 def _sky_with_clouds(canvas: Canvas, plan: Plan, horizon: float, height: float) -> None:
     """Paint the sky; clouds float in the rhythm of the buildings, the sun stands where the light comes from."""
     outdoor.sky(canvas, plan.mood, horizon)
     outdoor.sun(canvas, plan.mood, 8 if plan.sun_left else 56, height + 2.5)
-    for x in repeat(plan.sky_start, plan.pitch * 0.8, 64):
+    for x in repeat(plan.sky_start, plan.pitch * 0.8):
         outdoor.cloud(canvas, plan.mood, x, height)
 
 
 def _road(canvas: Canvas, plan: Plan, top: float) -> None:
     """Lay kerb, asphalt, lane marks and cars from `top` to the lower edge."""
-    canvas.rectangle(-8, top + 1.8, 72, 72, ASPHALT)
+    canvas.band(top + 1.8, 72, ASPHALT)
     for edge in (top, top + 13.6):
-        canvas.rectangle(-8, edge, 72, edge + 1.8, WHITE)
-        for x in repeat(plan.road_start, 8.0, 64):
-            canvas.rectangle(x, edge, x + 4, edge + 1.8, plan.accent)
-    canvas.rectangle(-8, top + 15.4, 72, 80, GRASS)
-    for x in repeat(plan.road_start, 10.67, 64):
-        canvas.rectangle(x, top + 7.4, x + 6, top + 8.9, WHITE)
+        canvas.band(edge, edge + 1.8, WHITE)
+        canvas.columns(repeat(plan.road_start, 8.0), 4, edge, edge + 1.8, plan.accent)
+    canvas.band(top + 15.4, 80, GRASS)
+    canvas.columns(repeat(plan.road_start, 10.67), 6, top + 7.4, top + 8.9, WHITE)
     if plan.traffic:
-        for x in repeat(plan.road_start + plan.pitch / 4, plan.pitch, 64):
+        for x in repeat(plan.road_start + plan.pitch / 4, plan.pitch):
             outdoor.car(canvas, x, top + 12.4, plan.accent, plan.mood)
 
 
@@ -190,15 +172,13 @@ def _terraced_house(canvas: Canvas, plan: Plan, x: float, wall: Colour, *, tall:
     half, top = plan.pitch / 2, 9.0 if tall else 14.0
     canvas.rectangle(x - half, top, x + half, 45, wall)
     canvas.rectangle(x - half, top - 2.4, x + half, top, plan.roof)
-    for tooth in range(4):
-        left = x - half + (tooth + 0.25) * plan.pitch / 4
-        canvas.rectangle(left, top - 4, left + plan.pitch / 8, top - 2, plan.roof)
+    teeth = (x - half + (tooth + 0.25) * plan.pitch / 4 for tooth in range(4))
+    canvas.columns(teeth, plan.pitch / 8, top - 4, top - 2, plan.roof)
     for floor in (16.5, 25.0):
         canvas.rectangle(x - half, floor + 6.2, x + half, floor + 7.0, shade(wall, 0.78))
-        for side in (-1, 1):
-            outdoor.window(canvas, x + side * plan.pitch * 0.23, floor, plan.pitch * 0.22, 5.4, plan.mood.glass, WHITE)
+        outdoor.windows(canvas, x, plan.pitch * 0.23, floor, plan.pitch * 0.22, 5.4, plan.mood.glass)
     canvas.rectangle(x - half, 34, x + half, 45, shade(wall, 0.62))
-    outdoor.window(canvas, x - plan.pitch * 0.14, 36.5, plan.pitch * 0.5, 6, plan.mood.glass, WHITE)
+    outdoor.window(canvas, x - plan.pitch * 0.14, 36.5, plan.pitch * 0.5, 6, plan.mood.glass)
     outdoor.door(canvas, x + plan.pitch * 0.3, 45, plan.pitch * 0.17, 7.2, plan.accent)
     outdoor.awning(canvas, x - half + 0.6, x + half - 0.6, 33.6, 3.6, plan.accent)
     canvas.rectangle(x + half - 0.3, top, x + half + 0.3, 45, shade(wall, 0.6))
@@ -211,14 +191,13 @@ def _warehouse(canvas: Canvas, plan: Plan, x: float, width: float, wall: Colour)
     canvas.line(((x - width / 2, 17), (x, 9), (x + width / 2, 17)), 1.4, plan.roof)
     canvas.rectangle(x + width / 2 - 0.3, 17, x + width / 2 + 0.3, 34, shade(wall, 0.6))
     for y in (17.5, 23.5):
-        for side in (-1, 1):
-            outdoor.window(canvas, x + side * width * 0.23, y, width * 0.32, 4.0, plan.mood.glass, WHITE)
+        outdoor.windows(canvas, x, width * 0.23, y, width * 0.32, 4.0, plan.mood.glass)
     outdoor.door(canvas, x, 34, width * 0.26, 5, shade(plan.roof, 0.85))
     canvas.mark("house", x - width / 2, 9, x + width / 2, 34)
 
 
 def _fruit_tree(canvas: Canvas, plan: Plan, x: float, base: float, size: float) -> None:
-    """Plant a round tree, with fruit in the accent colour when the picture is a green one."""
+    """Plant a round tree, with fruit in the accent colour when the scene is a green one."""
     outdoor.tree(canvas, x, base, size * 1.2, min(size * 0.72, 7.4), conifer=False)
     if plan.green:
         for dx, dy in ((-1.6, -0.85), (1.5, -0.8), (0.1, -0.6)):

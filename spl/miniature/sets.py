@@ -1,6 +1,5 @@
 """Whole sets on disk, in the layout of the archives that they stand for."""
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,10 +7,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tqdm import tqdm
-
 from spl.common.errors import DataError
-from spl.common.files import write_text
+from spl.common.files import write_rows, write_text
+from spl.common.progress import progress
 from spl.miniature.annotations import (
     BOX_COLUMNS,
     LABEL_COLUMNS,
@@ -19,14 +17,20 @@ from spl.miniature.annotations import (
     BoxRow,
     box_rows,
     label_rows,
-    write_table,
 )
-from spl.miniature.images import PRETEXT, SETS, draw_picture
+from spl.miniature.images import PRETEXT, SETS, draw_image
 from spl.miniature.masks import BIN_EDGES, draw_mask
 from spl.miniature.scenes import scene_class
 
 JPEG = {"train": 95, "val": 95, "test": 100}  # quality: what is tested must not carry the codec's artefacts
 MASK_FOLDER = "testing_mask_dataset"
+PATHS = {
+    "places2": {"train": "train/{scene}/{number:08d}.jpg", "test": "val/{scene}/Places365_val_{number:08d}.jpg"},
+    "celeba": {"train": "img_align_celeba/{overall:06d}.jpg", "test": "img_align_celeba/{overall:06d}.jpg"},
+    "paris": {"train": "paris_train_original/{number:05d}.jpg", "test": "paris_eval_gt/{number:03d}_im.png"},
+}
+"""Paths in the archive, by set and split; `overall` goes on counting from one split to the next."""
+
 CHUNK = 16  # drawings handed to a worker at a time
 
 Job = TypeVar("Job")
@@ -35,7 +39,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Drawing:
-    """One picture to draw and the path, relative to the set's folder, to keep it at."""
+    """One image to draw and the path, relative to the set's folder, to keep it at."""
 
     split: str
     index: int
@@ -52,14 +56,14 @@ def draw_image_set(name: str, folder: Path, *, seed: int, train: int, test: int,
 
     Raises: DataError if no set has this name.
     """
-    if name not in LAYOUTS:
+    if name not in PATHS:
         raise DataError(f"No miniature image set is called {name!r}. Expected one of: {', '.join(SETS)}.")
-    layout = LAYOUTS[name]
-    paths = [("train", index, layout("train", index, train)) for index in range(train)]
-    paths += [("test", index, layout("test", index, train)) for index in range(test)]
-    drawings = [Drawing(split, index, path, path) for split, index, path in paths]
+    drawings = []
+    for overall, (split, index) in enumerate(_numbered(train=train, test=test), 1):
+        path = PATHS[name][split].format(scene=scene_class(index), number=index + 1, overall=overall)
+        drawings.append(Drawing(split, index, path, path))
     boxes = _draw_all(name, folder, drawings, seed=seed, workers=workers)
-    write_table(folder / "annotations.csv", BOX_COLUMNS, boxes)
+    write_rows(folder / "annotations.csv", [BOX_COLUMNS, *boxes])
     if name == "celeba":
         lines = (f"{Path(item.path).name} {0 if item.split == 'train' else 2}\n" for item in drawings)
         write_text(folder / "list_eval_partition.txt", "".join(lines))
@@ -71,15 +75,14 @@ def draw_pretext_set(folder: Path, *, seed: int, train: int, val: int, workers: 
     An `ImageID` is the file's name without its ending. `labels.csv` holds one row, of confidence 1, for every
     class that is present; `split.csv` says `train` or `val`.
     """
-    numbered = [("train", index) for index in range(train)] + [("val", index) for index in range(val)]
-    names = [f"{number:016x}" for number in range(1, len(numbered) + 1)]
     drawings = [
-        Drawing(split, index, f"images/{name}.jpg", name) for (split, index), name in zip(numbered, names, strict=True)
+        Drawing(split, index, f"images/{number:016x}.jpg", f"{number:016x}")
+        for number, (split, index) in enumerate(_numbered(train=train, val=val), 1)
     ]
     boxes = _draw_all(PRETEXT, folder, drawings, seed=seed, workers=workers)
-    write_table(folder / "boxes.csv", BOX_COLUMNS, boxes)
-    write_table(folder / "labels.csv", LABEL_COLUMNS, label_rows(boxes))
-    write_table(folder / "split.csv", SPLIT_COLUMNS, ((item.image_id, item.split) for item in drawings))
+    write_rows(folder / "boxes.csv", [BOX_COLUMNS, *boxes])
+    write_rows(folder / "labels.csv", [LABEL_COLUMNS, *label_rows(boxes)])
+    write_rows(folder / "split.csv", [SPLIT_COLUMNS, *((item.image_id, item.split) for item in drawings)])
 
 
 def draw_mask_set(folder: Path, *, seed: int, per_bin: int, workers: int = 1) -> None:
@@ -89,58 +92,38 @@ def draw_mask_set(folder: Path, *, seed: int, per_bin: int, workers: int = 1) ->
     """
     (folder / MASK_FOLDER).mkdir(parents=True, exist_ok=True)
     indices = range(len(BIN_EDGES) * per_bin)
-    _map(partial(_save_mask, folder, seed), indices, workers=workers, title="masks")
+    map_jobs(partial(_save_mask, folder, seed), indices, workers=workers, title="masks")
 
 
-def _places2_path(split: str, index: int, _train: int) -> str:
-    scene = scene_class(index)
-    if split == "train":
-        return f"train/{scene}/{index + 1:08d}.jpg"
-    return f"val/{scene}/Places365_val_{index + 1:08d}.jpg"
-
-
-def _celeba_path(split: str, index: int, train: int) -> str:
-    number = index + 1 if split == "train" else train + index + 1
-    return f"img_align_celeba/{number:06d}.jpg"
-
-
-def _paris_path(split: str, index: int, _train: int) -> str:
-    if split == "train":
-        return f"paris_train_original/{index + 1:05d}.jpg"
-    return f"paris_eval_gt/{index + 1:03d}_im.png"
-
-
-LAYOUTS: dict[str, Callable[[str, int, int], str]] = {
-    "places2": _places2_path,
-    "celeba": _celeba_path,
-    "paris": _paris_path,
-}
+def _numbered(**counts: int) -> list[tuple[str, int]]:
+    """Return the split of every image and its index there, split by split."""
+    return [(split, index) for split, count in counts.items() for index in range(count)]
 
 
 def _draw_all(name: str, folder: Path, drawings: Sequence[Drawing], *, seed: int, workers: int) -> list[BoxRow]:
-    """Draw and save pictures; return the rows of their boxes in order."""
+    """Draw and save images; return the rows of their boxes in order."""
     for parent in sorted({(folder / drawing.path).parent for drawing in drawings}):
         parent.mkdir(parents=True, exist_ok=True)
-    rows = _map(partial(_save_picture, name, folder, seed), drawings, workers=workers, title=name)
-    return [row for picture_rows in rows for row in picture_rows]
+    rows = map_jobs(partial(_save_image, name, folder, seed), drawings, workers=workers, title=name)
+    return [row for image_rows in rows for row in image_rows]
 
 
-def _save_picture(name: str, folder: Path, seed: int, drawing: Drawing) -> list[BoxRow]:
-    picture = draw_picture(name, seed=seed, split=drawing.split, index=drawing.index)
+def _save_image(name: str, folder: Path, seed: int, drawing: Drawing) -> list[BoxRow]:
+    drawn = draw_image(name, seed=seed, split=drawing.split, index=drawing.index)
     # Full chroma resolution: at 64x64 a colour edge is as sharp as an edge of brightness.
     jpeg: dict[str, Any] = {"quality": JPEG[drawing.split], "subsampling": 0}
-    picture.image.save(folder / drawing.path, **(jpeg if drawing.path.endswith(".jpg") else {}))
-    return box_rows(drawing.image_id, picture.objects, picture.image.size)
+    drawn.image.save(folder / drawing.path, **(jpeg if drawing.path.endswith(".jpg") else {}))
+    return box_rows(drawing.image_id, drawn.objects, drawn.image.size)
 
 
 def _save_mask(folder: Path, seed: int, index: int) -> None:
     draw_mask(seed=seed, index=index).save(folder / MASK_FOLDER / f"{index:05d}.png")
 
 
-def _map(function: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int, title: str) -> list[Result]:
+def map_jobs(function: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int, title: str) -> list[Result]:
     """Apply a function to every job, in `workers` processes if more than one, with a progress bar."""
-    progress = partial(tqdm, total=len(jobs), desc=f"draw {title}", unit="file", disable=not sys.stderr.isatty())
+    bar = partial(progress, total=len(jobs), what=f"draw {title}", unit="file")
     if workers <= 1:
-        return list(progress(map(function, jobs)))
+        return list(bar(map(function, jobs)))
     with get_context("spawn").Pool(workers) as pool:
-        return list(progress(pool.imap(function, jobs, chunksize=CHUNK)))
+        return list(bar(pool.imap(function, jobs, chunksize=CHUNK)))

@@ -1,1 +1,1 @@
-"""Where torch begins: images and masks as tensors, sample by sample and batch by batch."""
+"""Images and masks as tensors, sample by sample and batch by batch."""

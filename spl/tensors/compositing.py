@@ -21,7 +21,7 @@ def composite(output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
 
 
 def quantise(image: Tensor) -> Tensor:
-    """Turn [0, 1] into 8 bits by truncation; pictures that came from 8 bits survive exactly.
+    """Turn [0, 1] into 8 bits by truncation; images that came from 8 bits survive exactly.
 
     Shapes: (B, 3, H, W) float, returns uint8. Values outside the range are clamped first.
     """

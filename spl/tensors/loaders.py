@@ -42,7 +42,7 @@ class SampleStream(Dataset):
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0))
 
     def index(self, number: int) -> int:
-        """Return which picture sample `number` shows."""
+        """Return the index of the image that sample `number` shows."""
         epoch, position = divmod(number, self._per_epoch)
         if self._order[0] != epoch:
             self._order = (epoch, np.random.default_rng([*self._seed, epoch]).permutation(self.count))

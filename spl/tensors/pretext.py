@@ -1,4 +1,4 @@
-"""The labelled pretext set: pictures with several classes each, in the tables of Open Images."""
+"""The labelled pretext set: images with several classes each, in the tables of Open Images."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from spl.data.images import read_rgb, resize_image
 from spl.tensors.loaders import SampleStream, to_image
 
 
-class PretextPictures:
-    """One split of a pretext folder (`images/`, `labels.csv`, `split.csv`), shown as the teacher will see pictures.
+class PretextImages:
+    """One split of a pretext folder (`images/`, `labels.csv`, `split.csv`), shown as the teacher will see images.
 
-    The teacher looks at an inpainting image enlarged twice, so a pretext picture takes the same way: down to the
+    The teacher looks at an inpainting image enlarged twice, so a pretext image takes the same way: down to the
     network's size, then bilinearly up to twice that.
     """
 
@@ -32,21 +32,27 @@ class PretextPictures:
     def __len__(self) -> int:
         return len(self._paths)
 
-    def picture(self, i: int, *, flip: bool = False) -> Tensor:
-        """Return picture `i`, (3, 2H, 2W) in [0, 1]."""
+    def image(self, i: int, *, flip: bool = False) -> Tensor:
+        """Return image `i`, (3, 2H, 2W) in [0, 1]."""
         pixels = resize_image(read_rgb(self._paths[i]), self._image_size)
         image = to_image(np.ascontiguousarray(pixels[:, ::-1]) if flip else pixels)
         return F.interpolate(image[None], scale_factor=2, mode="bilinear", align_corners=False)[0]
 
+    def target(self, i: int, *, flip: bool) -> Tensor:
+        """Return the labels of image `i`, (L,) in {0, 1}."""
+        return self.targets[i]
+
 
 class PretextStream(SampleStream):
-    """Training pictures and their labels, flipped half of the time."""
+    """Training images and their labels, flipped half of the time."""
 
-    def __init__(self, pictures: PretextPictures, *, batch_size: int, seed: int) -> None:
-        self._pictures = pictures
-        super().__init__(len(pictures), batch_size=batch_size, seed=seed, name="pretext")
+    name = "pretext"
+
+    def __init__(self, images: PretextImages, *, batch_size: int, seed: int) -> None:
+        self._images = images
+        super().__init__(len(images), batch_size=batch_size, seed=seed, name=self.name)
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return picture (3, 2H, 2W) in [0, 1] and labels (L,) in {0, 1}."""
-        i = self.index(number)
-        return self._pictures.picture(i, flip=self.rng(number).random() < 0.5), self._pictures.targets[i]
+        """Return image (3, 2H, 2W) in [0, 1] and its target, see `PretextImages.target`."""
+        i, flip = self.index(number), self.rng(number).random() < 0.5
+        return self._images.image(i, flip=flip), self._images.target(i, flip=flip)

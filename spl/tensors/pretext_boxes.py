@@ -5,59 +5,51 @@ from pathlib import Path
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torchvision.ops import box_convert
 
 from spl.detection.average_precision import Objects
-from spl.tensors.loaders import SampleStream
-from spl.tensors.pretext import PretextPictures
+from spl.tensors.pretext import PretextImages, PretextStream
 
 NO_OBJECT = -1
 
 
-class BoxedPictures(PretextPictures):
-    """One split of a pretext folder (as `PretextPictures`, and `boxes.csv`).
+class BoxedImages(PretextImages):
+    """One split of a pretext folder (as `PretextImages`, and `boxes.csv`).
 
-    `boxes` (P, M, 5) holds class, centre x, y, width and height as shares of the picture; class -1 fills up.
+    `boxes` (P, M, 5) holds class, centre x, y, width and height as shares of the image; class -1 = none.
     """
 
     def __init__(self, folder: Path, split: str, *, image_size: int) -> None:
         super().__init__(folder, split, image_size=image_size)
         rows = dict(list(pd.read_csv(folder / "boxes.csv").groupby("ImageID")))
-        listed = [self._of_picture(rows[name]) if name in rows else torch.empty(0, 5) for name in self.names]
-        self.boxes = torch.full((len(listed), max(map(len, listed)), 5), 0.0)
-        self.boxes[..., 0] = NO_OBJECT
-        for padded, boxes in zip(self.boxes, listed, strict=True):
-            padded[: len(boxes)] = boxes
+        listed = [self._of_image(rows[name]) if name in rows else torch.empty(0, 5) for name in self.names]
+        self.boxes = pad_sequence(listed, batch_first=True, padding_value=NO_OBJECT)
 
-    def _of_picture(self, rows: pd.DataFrame) -> Tensor:
-        label = rows["LabelName"].map(self.classes.index)
-        left, right, top, bottom = (rows[column] for column in ("XMin", "XMax", "YMin", "YMax"))
-        columns = [label, (left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
-        return torch.tensor(pd.concat(columns, axis=1).to_numpy(), dtype=torch.float32)
+    def _of_image(self, rows: pd.DataFrame) -> Tensor:
+        labels = torch.tensor(rows["LabelName"].map(self.classes.index).to_numpy())
+        corners = torch.tensor(rows[["XMin", "YMin", "XMax", "YMax"]].to_numpy())
+        return torch.cat([labels[:, None], box_convert(corners, "xyxy", "cxcywh")], 1).float()
 
     def sizes(self) -> Tensor:
-        """Return width and height of all boxes of the split, (N, 2), in pixels of what `picture` shows."""
+        """Return width and height of all boxes of the split, (N, 2), in pixels of what `image` shows."""
         return self.boxes[self.boxes[..., 0] != NO_OBJECT][:, 3:] * 2 * self._image_size
 
     def objects(self, i: int) -> Objects:
-        """Return the objects of picture `i`, in pixels of what `picture` shows."""
+        """Return the objects of image `i`, in pixels of what `image` shows."""
         boxes = self.boxes[i]
         boxes = boxes[boxes[:, 0] != NO_OBJECT]
-        corners = torch.cat([boxes[:, 1:3] - boxes[:, 3:] / 2, boxes[:, 1:3] + boxes[:, 3:] / 2], 1)
-        return Objects(corners * 2 * self._image_size, boxes[:, 0].long())
+        return Objects(box_convert(boxes[:, 1:], "cxcywh", "xyxy") * 2 * self._image_size, boxes[:, 0].long())
+
+    def target(self, i: int, *, flip: bool) -> Tensor:
+        """Return the boxes of image `i`, (M, 5)."""
+        return mirror(self.boxes[i]) if flip else self.boxes[i]
 
 
-class BoxedStream(SampleStream):
-    """Training pictures and their boxes, flipped together half of the time."""
+class BoxedStream(PretextStream):
+    """Training images and their boxes, flipped together half of the time."""
 
-    def __init__(self, pictures: BoxedPictures, *, batch_size: int, seed: int) -> None:
-        self._pictures = pictures
-        super().__init__(len(pictures), batch_size=batch_size, seed=seed, name="boxes")
-
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return picture (3, 2H, 2W) in [0, 1] and boxes (M, 5), see `BoxedPictures`."""
-        i = self.index(number)
-        flip, boxes = self.rng(number).random() < 0.5, self._pictures.boxes[i]
-        return self._pictures.picture(i, flip=flip), mirror(boxes) if flip else boxes
+    name = "boxes"
 
 
 def mirror(boxes: Tensor) -> Tensor:

@@ -24,8 +24,8 @@ from spl.teachers.build import build_teacher
 from spl.teachers.tresnet import TResNetTeacher, build_classifier
 from spl.teachers.yolov5 import YOLOv5Teacher, build_yolov5
 from spl.tensors.loaders import SampleStream
-from spl.tensors.pretext import PretextPictures, PretextStream
-from spl.tensors.pretext_boxes import BoxedPictures, BoxedStream
+from spl.tensors.pretext import PretextImages, PretextStream
+from spl.tensors.pretext_boxes import BoxedImages, BoxedStream
 from spl.training.checkpoint import lock_run
 from spl.training.distributed import World
 from spl.training.loop import Method, Plan, train
@@ -70,11 +70,11 @@ def make_teacher(
         return True
     state, inputs = CHECKPOINTS / "teachers" / settings.teacher, take(pretext=source)
     with lock_run(state, world):
-        pictures, listing = raw_folder(source), listing_of(source)
+        images, listing = raw_folder(source), listing_of(source)
         inputs |= take(listing=listing)
         for row in read_table(listing).itertuples():
-            read_listed(pictures / str(row.file), str(row.sha256), listing)
-        trained = _train(settings, teacher, pictures, state, world, should_stop)
+            read_listed(images / str(row.file), str(row.sha256), listing)
+        trained = _train(settings, teacher, images, state, world, should_stop)
         if trained is None:
             return False
         network, facts = trained
@@ -86,7 +86,7 @@ def make_teacher(
 def _train(
     settings: TeacherSettings,
     teacher: TrainedTeacher,
-    pictures: Path,
+    images: Path,
     state: Path,
     world: World,
     should_stop: Callable[[int], bool],
@@ -95,7 +95,7 @@ def _train(
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     training = teacher.training
-    task = TASKS[teacher.kind](settings.seed, teacher, pictures, world)
+    task = TASKS[teacher.kind](settings.seed, teacher, images, world)
     plan = Plan(
         settings=canonical_json(counted(settings)),
         product=next(iter(task.method.networks)),
@@ -121,22 +121,22 @@ def _train(
 
 def _classification(seed: int, teacher: TrainedTResNet, folder: Path, world: World) -> Task:
     """Build the task of classification: TResNet with the asymmetric loss."""
-    pictures = PretextPictures(folder, "train", image_size=teacher.image_size)
-    network = build_classifier(layers=teacher.layers, width_factor=teacher.width, num_classes=len(pictures.classes))
+    images = PretextImages(folder, "train", image_size=teacher.image_size)
+    network = build_classifier(layers=teacher.layers, width_factor=teacher.width, num_classes=len(images.classes))
     network.to(world.device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=teacher.training.lr)
 
     @torch.no_grad()
     def validate() -> float:
-        unseen = PretextPictures(folder, "val", image_size=teacher.image_size)
-        logits = [network(unseen.picture(i)[None].to(world.device))[0] for i in range(len(unseen))]
+        unseen = PretextImages(folder, "val", image_size=teacher.image_size)
+        logits = [network(unseen.image(i)[None].to(world.device))[0] for i in range(len(unseen))]
         return label_mean_average_precision(torch.stack(logits).cpu(), unseen.targets)
 
     return Task(
         network,
         TeacherMethod(network, optimizer, teacher.loss),
-        PretextStream(pictures, batch_size=teacher.training.batch_size, seed=seed),
-        pictures.classes,
+        PretextStream(images, batch_size=teacher.training.batch_size, seed=seed),
+        images.classes,
         validate,
         lambda: TResNetTeacher.from_classifier(network),
     )
@@ -144,25 +144,25 @@ def _classification(seed: int, teacher: TrainedTResNet, folder: Path, world: Wor
 
 def _detection(seed: int, teacher: TrainedYOLO, folder: Path, world: World) -> Task:
     """Build the task of detection: YOLOv5."""
-    pictures = BoxedPictures(folder, "train", image_size=teacher.image_size)
-    classes, side = len(pictures.classes), 2 * teacher.image_size
+    images = BoxedImages(folder, "train", image_size=teacher.image_size)
+    classes, side = len(images.classes), 2 * teacher.image_size
     network = build_yolov5(depth=teacher.depth, width=teacher.width, num_classes=classes, side=side)
-    network.suit_anchors(pictures.sizes())
+    network.suit_anchors(images.sizes())
     network.to(world.device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=teacher.training.lr)
 
     def validate() -> float:
-        unseen = BoxedPictures(folder, "val", image_size=teacher.image_size)
-        shown = [unseen.picture(i)[None].to(world.device) for i in range(len(unseen))]
-        found = [network.detect(picture, min_score=LEAST_SCORE)[0] for picture in shown]
+        unseen = BoxedImages(folder, "val", image_size=teacher.image_size)
+        shown = [unseen.image(i)[None].to(world.device) for i in range(len(unseen))]
+        found = [network.detect(image, min_score=LEAST_SCORE)[0] for image in shown]
         references = [unseen.objects(i) for i in range(len(unseen))]
         return mean_average_precision(references, found, num_classes=classes)
 
     return Task(
         network,
         YOLOv5Method(network, optimizer, teacher.loss),
-        BoxedStream(pictures, batch_size=teacher.training.batch_size, seed=seed),
-        pictures.classes,
+        BoxedStream(images, batch_size=teacher.training.batch_size, seed=seed),
+        images.classes,
         validate,
         lambda: YOLOv5Teacher(network),
     )

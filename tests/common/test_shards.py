@@ -13,6 +13,8 @@ from spl.common.errors import DataError
 from spl.common.shards import SHARD_ROWS, resumable_folder, run_shards
 
 COUNT = 5 * SHARD_ROWS + 7
+ROWS = [(i,) for i in range(COUNT)]
+SHOWN = {"total": COUNT, "what": "work", "unit": "row"}
 
 
 def square(shard):
@@ -29,7 +31,7 @@ def fall(shard):
 
 
 def results(folder, rows, *, workers=1, key="k", work=square):
-    return [row for part in run_shards(rows, work, folder, key=key, workers=workers) for row in part]
+    return [row for part in run_shards(rows, work, folder, key=key, workers=workers, **SHOWN) for row in part]
 
 
 def done(folder):
@@ -38,71 +40,53 @@ def done(folder):
 
 @pytest.mark.parametrize("workers", [0, 1, 2, 3])
 def test_results_come_in_order_whatever_the_number_of_processes(tmp_path, workers):
-    rows = [(i,) for i in range(COUNT)]
-    assert results(tmp_path, rows, workers=workers) == [[str(i), str(i * i)] for i in range(COUNT)]
+    assert results(tmp_path, ROWS, workers=workers) == [[str(i), str(i * i)] for i in range(COUNT)]
 
 
-def test_finished_work_is_not_done_again(tmp_path):
-    rows = [(i,) for i in range(COUNT)]
-    first = results(tmp_path, rows)
-    assert results(tmp_path, rows) == first
+def test_only_shards_whose_rows_or_key_changed_are_done_again(tmp_path):
+    first = results(tmp_path, ROWS)
+    assert results(tmp_path, ROWS) == first
     assert done(tmp_path) == list(range(0, COUNT, SHARD_ROWS))
-
-
-def test_only_shards_whose_rows_changed_are_done_again(tmp_path):
-    rows = [(i,) for i in range(COUNT)]
-    results(tmp_path, rows)
-    rows[2 * SHARD_ROWS + 5] = (-1,)
-    assert results(tmp_path, rows)[2 * SHARD_ROWS + 5] == ["-1", "1"]
+    changed = ROWS.copy()
+    changed[2 * SHARD_ROWS + 5] = (-1,)
+    assert results(tmp_path, changed)[2 * SHARD_ROWS + 5] == ["-1", "1"]
     assert done(tmp_path).count(2 * SHARD_ROWS) == 2
-    assert len(done(tmp_path)) == 7
-
-
-def test_another_key_does_everything_again(tmp_path):
-    rows = [(i,) for i in range(COUNT)]
-    results(tmp_path, rows)
-    results(tmp_path, rows, key="other")
-    assert len(done(tmp_path)) == 12
+    assert len(done(tmp_path)) == 6 + 1
+    results(tmp_path, ROWS, key="other")
+    assert len(done(tmp_path)) == 6 + 1 + 6
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_stops_the_work_and_keeps_what_was_finished(tmp_path, workers):
-    rows = [(i,) for i in range(COUNT)]
-    rows[-1] = ("bad",)
     with pytest.raises(DataError, match="row is bad"):
-        results(tmp_path, rows, workers=workers)
-    rows[-1] = (COUNT - 1,)
-    assert len(results(tmp_path, rows, workers=workers)) == COUNT
+        results(tmp_path, [*ROWS[:-1], ("bad",)], workers=workers)
+    assert len(results(tmp_path, ROWS, workers=workers)) == COUNT
     assert len(done(tmp_path)) == 6
 
 
 def test_a_killed_worker_is_reported_not_waited_for(tmp_path):
     with pytest.raises(DataError, match="a worker process was killed, perhaps for lack of memory"):
-        results(tmp_path, [(i,) for i in range(COUNT)], workers=2, work=fall)
+        results(tmp_path, ROWS, workers=2, work=fall)
 
 
-def test_a_folder_appears_when_the_block_ends_and_remembers_until_then(tmp_path):
+def test_a_folder_appears_when_the_block_ends_and_remembers_until_then_unless_the_key_changes(tmp_path):
     folder = tmp_path / "folder"
-    with pytest.raises(RuntimeError), resumable_folder(folder, {"a": 1}) as temporary:
-        (temporary / "kept").touch()
-        raise RuntimeError
+
+    def interrupt(key, name):
+        with pytest.raises(RuntimeError), resumable_folder(folder, key) as temporary:
+            (temporary / name).touch()
+            raise RuntimeError
+
+    interrupt(1, "kept")
     assert not folder.exists()
-    with resumable_folder(folder, {"a": 1}) as temporary:
-        assert (temporary / "kept").exists()
+    with resumable_folder(folder, 1):
+        pass
     assert [path.name for path in folder.iterdir()] == ["kept"]
-
-
-def test_another_key_begins_an_empty_folder_and_the_old_one_stays_until_the_end(tmp_path):
-    folder = tmp_path / "folder"
-    with resumable_folder(folder, 1) as temporary:
-        (temporary / "old").touch()
-    with pytest.raises(RuntimeError), resumable_folder(folder, 1) as temporary:
-        (temporary / "half").touch()
-        raise RuntimeError
+    interrupt(1, "half")
     with resumable_folder(folder, 2) as temporary:
         assert not (temporary / "half").exists()
-        assert (folder / "old").exists()
-    assert not (folder / "old").exists()
+        assert (folder / "kept").exists()  # the old folder stays until the end
+    assert list(folder.iterdir()) == []
 
 
 def test_two_processes_do_not_work_on_one_folder(tmp_path):
@@ -119,9 +103,9 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
         import sys, time
         from pathlib import Path
         from spl.common.shards import run_shards
-        from tests.common.test_shards import linger
+        from tests.common.test_shards import ROWS, linger
         if __name__ == "__main__":
-            list(run_shards(((i,) for i in range(2000)), linger, Path(sys.argv[1]), key="", workers=2))
+            list(run_shards(ROWS, linger, Path(sys.argv[1]), key="", workers=2, what="work", unit="row"))
     """)
     (tmp_path / "program.py").write_text(program)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

@@ -7,6 +7,7 @@ import torch
 
 from spl.detection.average_precision import Objects, average_precision, match_objects, mean_average_precision
 from spl.detection.boxes import Detections
+from tests.detection.test_boxes import overlap
 
 
 def objects(*rows):
@@ -24,34 +25,25 @@ def detections(*rows):
 A, B, ELSEWHERE = (0, 0, 10, 10), (20, 0, 30, 10), (50, 50, 60, 60)
 
 
-def overlap(a, b):
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    both = max(width, 0) * max(height, 0)
-    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+PAIR = [objects((0, *A), (0, *B))]
+BY_HAND = {
+    "right, wrong, right: precision 1 at recall 1/2, then 2/3 at recall 1": (
+        PAIR, [detections((0, 0.9, *A), (0, 0.8, *ELSEWHERE), (0, 0.7, *B))], 1 / 2 + 1 / 3
+    ),
+    "wrong, right, right: the 2/3 at recall 1 counts also for the 1/2 at recall 1/2": (
+        PAIR, [detections((0, 0.9, *ELSEWHERE), (0, 0.8, *A), (0, 0.7, *B))], 2 / 3
+    ),
+    "a second detection of an object is wrong": (PAIR, [detections((0, 0.9, *A), (0, 0.8, *A), (0, 0.7, *B))], 5 / 6),
+    "one ranking for all images: a sure mistake in one stands before the right detection in another": (
+        [objects((0, *A)), objects()], [detections((0, 0.5, *A)), detections((0, 0.9, *A))], 1 / 2
+    ),
+}  # fmt: skip
 
 
-def test_right_wrong_right():
-    """Precision 1 at recall 1/2, then 2/3 at recall 1: area 1/2 + 1/3."""
-    found = [detections((0, 0.9, *A), (0, 0.8, *ELSEWHERE), (0, 0.7, *B))]
-    assert average_precision([objects((0, *A), (0, *B))], found, num_classes=1).tolist() == [pytest.approx(5 / 6)]
-
-
-def test_precision_counts_as_the_best_at_that_recall_or_above():
-    """Wrong, right, right: precision 1/2 at recall 1/2, but 2/3 at recall 1, which counts for both."""
-    found = [detections((0, 0.9, *ELSEWHERE), (0, 0.8, *A), (0, 0.7, *B))]
-    assert average_precision([objects((0, *A), (0, *B))], found, num_classes=1).tolist() == [pytest.approx(2 / 3)]
-
-
-def test_a_second_detection_of_an_object_is_wrong():
-    found = [detections((0, 0.9, *A), (0, 0.8, *A), (0, 0.7, *B))]
-    assert average_precision([objects((0, *A), (0, *B))], found, num_classes=1).tolist() == [pytest.approx(5 / 6)]
-
-
-def test_the_pictures_share_one_ranking():
-    """A sure mistake in one picture stands before the right detection in another."""
-    reference = [objects((0, *A)), objects()]
-    found = [detections((0, 0.5, *A)), detections((0, 0.9, *A))]
-    assert average_precision(reference, found, num_classes=1).tolist() == [0.5]
+@pytest.mark.parametrize("case", BY_HAND)
+def test_cases_worked_by_hand(case):
+    reference, found, expected = BY_HAND[case]
+    assert average_precision(reference, found, num_classes=1).tolist() == [pytest.approx(expected)]
 
 
 @pytest.mark.parametrize(("shift", "expected"), [(3.3, 1.0), (3.4, 0.0)])
@@ -74,35 +66,35 @@ def test_classes_are_judged_apart_and_absent_ones_do_not_count():
 def by_definition(reference, found, label, iou):
     """Average precision with plain lists: at every recall level, the best precision at that level or above."""
     objects_ = {
-        picture: [box for box, own in zip(r.boxes.tolist(), r.labels.tolist(), strict=True) if own == label]
-        for picture, r in enumerate(reference)
+        image: [box for box, own in zip(r.boxes.tolist(), r.labels.tolist(), strict=True) if own == label]
+        for image, r in enumerate(reference)
     }
     total = sum(map(len, objects_.values()))
     ranked = sorted(
         (
-            (-score, picture, box)
-            for picture, f in enumerate(found)
+            (-score, image, box)
+            for image, f in enumerate(found)
             for box, score, own in zip(f.boxes.tolist(), f.scores.tolist(), f.labels.tolist(), strict=True)
             if own == label
         ),
         key=lambda row: row[0],
     )
     right, curve = 0, []
-    for rank, (_, picture, box) in enumerate(ranked, start=1):
-        free = sorted(objects_[picture], key=lambda other: -overlap(box, other))
+    for rank, (_, image, box) in enumerate(ranked, start=1):
+        free = sorted(objects_[image], key=lambda other: -overlap(box, other))
         if free and overlap(box, free[0]) >= iou:
-            objects_[picture].remove(free[0])
+            objects_[image].remove(free[0])
             right += 1
         curve.append((right, right / rank))
     levels = [max((p for reached, p in curve if reached >= level), default=0.0) for level in range(1, total + 1)]
     return sum(levels) / total
 
 
-def crowd(seed, pictures=6):
+def crowd(seed, images=6):
     """Random objects, and detections that are shaken copies of them, doubles, wrong classes and inventions."""
     random = torch.Generator().manual_seed(seed)
     reference, found = [], []
-    for _ in range(pictures):
+    for _ in range(images):
         corner = torch.rand(8, 2, generator=random) * 30
         boxes = torch.cat([corner, corner + 4 + torch.rand(8, 2, generator=random) * 10], 1)
         labels = torch.randint(0, 3, (8,), generator=random)
@@ -138,21 +130,22 @@ def test_each_object_gets_the_score_of_its_own_detection():
     torch.testing.assert_close(match_objects(reference, found), torch.tensor([0.8, 0.6, 0.0]))
 
 
-def test_the_closest_pair_is_made_first_and_a_detection_serves_once():
+@pytest.mark.parametrize(
+    ("others", "scores"),
+    [([], [0.0, 0.9]), ([(0, 0.3, 4, 0, 14, 10)], [0.0, 0.9]), ([(0, 0.3, -1, 0, 9, 10)], [0.3, 0.9])],
+)
+def test_the_closest_pair_is_made_first_and_a_detection_serves_once(others, scores):
     """One detection between two objects goes to the closer; the other object takes what is left, or nothing."""
     reference = objects((0, 0, 0, 10, 10), (0, 2, 0, 12, 10))
-    shared = (0, 0.9, 1.5, 0, 11.5, 10)
-    torch.testing.assert_close(match_objects(reference, detections(shared)), torch.tensor([0.0, 0.9]))
-    both = detections(shared, (0, 0.3, 4, 0, 14, 10))
-    torch.testing.assert_close(match_objects(reference, both), torch.tensor([0.0, 0.9]))
-    both = detections(shared, (0, 0.3, -1, 0, 9, 10))
-    torch.testing.assert_close(match_objects(reference, both), torch.tensor([0.3, 0.9]))
+    found = detections((0, 0.9, 1.5, 0, 11.5, 10), *others)
+    torch.testing.assert_close(match_objects(reference, found), torch.tensor(scores))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_matching_does_not_depend_on_the_order(seed):
     (reference, *_), (found, *_) = crowd(seed)
     expected = match_objects(reference, found)
+    assert torch.equal(match_objects(found, found), found.scores)  # detections find themselves
     order, other = torch.randperm(8), torch.randperm(16)
     shuffled = match_objects(
         Objects(reference.boxes[order], reference.labels[order]), Detections(*(part[other] for part in found))
@@ -161,11 +154,6 @@ def test_matching_does_not_depend_on_the_order(seed):
     used = expected[expected > 0].tolist()
     assert 0 < len(used) == len(set(used))
     assert set(used) <= set(found.scores.tolist())
-
-
-def test_detections_find_themselves():
-    _, (found, *_) = crowd(0)
-    assert torch.equal(match_objects(found, found), found.scores)
 
 
 def test_nothing_to_match():

@@ -13,7 +13,7 @@ SIZE = 64
 
 @pytest.fixture
 def scene():
-    """Two pictures with one bright sign each, and their boxes."""
+    """Two images with one bright sign each, and their boxes."""
     image = torch.full((2, 3, SIZE, SIZE), 0.1)
     image[0, 0, 8:24, 4:24] = 1
     image[1, 1, 32:60, 20:40] = 1
@@ -29,22 +29,17 @@ def method():
     return YOLOv5Method(detector, optimizer, YOLOLossWeights(box=0.5, objectness=1.0, classification=0.5))
 
 
-def test_two_pictures_are_learnt_by_heart(scene, method):
+def test_two_images_are_learnt_by_heart(scene, method):
     image, boxes = scene
     for step in range(50):
-        method.step(image, boxes, step=step)
+        losses = method.step(image, boxes, step=step)
+        assert set(losses) == {"box", "objectness", "classification"}
+        assert not any(loss.requires_grad for loss in losses.values())
     # Still in training mode: the running statistics of batch norms need some hundred steps.
     found = method.networks["detector"].detect(image, min_score=0.2)
     corners = torch.cat([boxes[..., 1:3] - boxes[..., 3:] / 2, boxes[..., 1:3] + boxes[..., 3:] / 2], -1) * SIZE
     for i in range(2):
         assert match_objects(Objects(corners[i], boxes[i, :, 0].long()), found[i]).min() > 0.5
-
-
-def test_losses_are_weighted_and_detached(scene, method):
-    once = method.step(*scene, step=0)
-    assert set(once) == {"box", "objectness", "classification"}
-    assert not any(loss.requires_grad for loss in once.values())
-    assert 0.5 * 3 * 0.2 < once["box"] < 0.5 * 3 * 1.5
 
 
 def test_a_weight_of_zero_removes_a_part(scene):

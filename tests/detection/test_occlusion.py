@@ -1,4 +1,4 @@
-"""The share of a box that a hole hides, at whole pixels, at fractions and beyond the picture's edge."""
+"""The share of a box that a hole hides, at whole pixels, at fractions and beyond the image's edge."""
 
 import numpy as np
 import pytest

@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 
 from spl.common.files import sha256
 from spl.data.images import resize_image, resize_mask
-from spl.miniature.images import draw_picture
+from spl.miniature.images import draw_image
 from spl.miniature.masks import draw_mask
 from tests.fabricate import write_facts, write_manifest, write_masks_table
 
@@ -32,7 +32,7 @@ class Dataset:
             methods,
             size,
         )
-        pictures = [draw_picture(name, seed=seed, split="test", index=i) for i in range(images)]
+        pictures = [draw_image(name, seed=seed, split="test", index=i) for i in range(images)]
         self.names = [f"test/{i}.png" for i in range(images)]
         self.truths = [resize_image(np.asarray(picture.image), size) for picture in pictures]
         self.masks = [np.asarray(draw_mask(seed=seed, index=2 + i * 4 // images + 6 * i)) > 0 for i in range(images)]

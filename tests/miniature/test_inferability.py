@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spl.miniature import OBJECT_CLASSES, SETS, Picture, draw_picture
+from spl.miniature.canvas import AnnotatedImage
+from spl.miniature.images import OBJECT_CLASSES, SETS, draw_image
 
 GRID = 16
 TRAIN, TEST = 150, 75
@@ -28,27 +29,27 @@ class Hole(NamedTuple):
     bottom: int
 
 
-HOLE = Hole(4, 2, 12, 14)  # 37.5 % of the picture, in its middle
+HOLE = Hole(4, 2, 12, 14)  # 37.5 % of the image, in its middle
 
 
-def visible_pixels(picture: Picture) -> np.ndarray:
+def visible_pixels(image: AnnotatedImage) -> np.ndarray:
     """Return mean and spread of the colours in every cell outside the hole.
 
     Shapes: returns (F,). The hole lies on whole cells, so nothing leaks out of it.
     """
     visible = np.ones((GRID, GRID), dtype=bool)
     visible[HOLE.top : HOLE.bottom, HOLE.left : HOLE.right] = False
-    fine = np.asarray(picture.image.resize((4 * GRID, 4 * GRID), Image.Resampling.BILINEAR), dtype=float) / 255
+    fine = np.asarray(image.image.resize((4 * GRID, 4 * GRID), Image.Resampling.BILINEAR), dtype=float) / 255
     cells = fine.reshape(GRID, 4, GRID, 4, 3).swapaxes(1, 2)[visible]  # (cells, 4, 4, 3)
     return np.concatenate([cells.mean(axis=(1, 2)).ravel(), 2 * cells.std(axis=(1, 2)).ravel()])
 
 
-def hidden_classes(picture: Picture) -> list[bool]:
+def hidden_classes(image: AnnotatedImage) -> list[bool]:
     """Tell for every class of the vocabulary whether the hole hides an object of it."""
-    scale = np.array(picture.image.size * 2) / GRID
+    scale = np.array(image.image.size * 2) / GRID
     left, top, right, bottom = np.array(HOLE) * scale
     hidden = set()
-    for item in picture.objects:
+    for item in image.objects:
         x0, y0, x1, y1 = item.box
         shared = max(min(x1, right) - max(x0, left), 0) * max(min(y1, bottom) - max(y0, top), 0)
         if shared >= INSIDE * (x1 - x0) * (y1 - y0):
@@ -57,7 +58,7 @@ def hidden_classes(picture: Picture) -> list[bool]:
 
 
 def balanced_accuracy(features: np.ndarray, present: np.ndarray) -> float:
-    """Fit a class-balanced ridge classifier on the first TRAIN pictures and score it on the others.
+    """Fit a class-balanced ridge classifier on the first TRAIN images and score it on the others.
 
     Shapes: features (TRAIN + TEST, F); present (TRAIN + TEST,) bool.
     """
@@ -77,15 +78,15 @@ def undecided(present: np.ndarray) -> bool:
 
 @pytest.mark.parametrize("name", SETS)
 def test_hidden_classes_are_predicted_from_the_visible_part(name: str) -> None:
-    pictures = [draw_picture(name, seed=11, split="train", index=index) for index in range(TRAIN + TEST)]
-    features = np.stack([visible_pixels(picture) for picture in pictures])
-    hidden = np.array([hidden_classes(picture) for picture in pictures])
+    images = [draw_image(name, seed=11, split="train", index=index) for index in range(TRAIN + TEST)]
+    features = np.stack([visible_pixels(image) for image in images])
+    hidden = np.array([hidden_classes(image) for image in images])
     classes = [column for column in hidden.T if undecided(column)]
     assert len(classes) >= 2
 
     from_context = np.mean([balanced_accuracy(features, present) for present in classes])
     shuffle = np.random.default_rng(0).permutation(TRAIN + TEST)
-    from_another_picture = np.mean([balanced_accuracy(features[shuffle], present) for present in classes])
+    from_another_image = np.mean([balanced_accuracy(features[shuffle], present) for present in classes])
 
     assert from_context >= CHANCE + 0.15
-    assert from_another_picture <= CHANCE + 0.1
+    assert from_another_image <= CHANCE + 0.1

@@ -1,14 +1,15 @@
-"""Pictures with boxes: tables are read right, and a box stays on its object when the picture is flipped."""
+"""Images with boxes: tables are read right, and a box stays on its object when the image is flipped."""
 
 import pandas as pd
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from torchvision.ops import box_convert
 
 from spl.detection.average_precision import match_objects
 from spl.detection.boxes import Detections
 from spl.miniature import draw_pretext_set
-from spl.tensors.pretext_boxes import BoxedPictures, BoxedStream, mirror
+from spl.tensors.pretext_boxes import BoxedImages, BoxedStream
 
 SIZE = 32
 
@@ -23,13 +24,13 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def signs(tmp_path):
     """A red and a green sign on black, the same in every file; the third file shows nothing."""
-    picture = Image.new("RGB", (64, 64))
-    pen = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (64, 64))
+    pen = ImageDraw.Draw(image)
     pen.rectangle((4, 8, 23, 17), fill=(255, 0, 0))
     pen.rectangle((32, 40, 59, 47), fill=(0, 255, 0))
     (tmp_path / "images").mkdir()
     for name in ("a", "b"):
-        picture.save(tmp_path / f"images/{name}.jpg", quality=100, subsampling=0)
+        image.save(tmp_path / f"images/{name}.jpg", quality=100, subsampling=0)
     Image.new("RGB", (64, 64)).save(tmp_path / "images/c.jpg")
     rows = [("red", 4 / 64, 24 / 64, 8 / 64, 18 / 64), ("green", 32 / 64, 60 / 64, 40 / 64, 48 / 64)]
     boxes = pd.DataFrame([(name, *row) for name in ("a", "b") for row in rows])
@@ -47,31 +48,28 @@ def extent(channel):
 
 
 def test_boxes_are_those_of_the_table(folder):
-    pictures = BoxedPictures(folder, "val", image_size=SIZE)
+    images = BoxedImages(folder, "val", image_size=SIZE)
     table = pd.read_csv(folder / "boxes.csv")
-    for i, name in enumerate(pictures.names):
+    assert images.classes == sorted(table["LabelName"].unique())  # of both splits
+    for i, name in enumerate(images.names):
         rows = table[table["ImageID"] == name]
-        found = pictures.objects(i)
-        assert [pictures.classes[label] for label in found.labels] == rows["LabelName"].tolist()
+        found = images.objects(i)
+        assert [images.classes[label] for label in found.labels] == rows["LabelName"].tolist()
         expected = torch.tensor(rows[["XMin", "YMin", "XMax", "YMax"]].to_numpy(), dtype=torch.float32) * 2 * SIZE
         torch.testing.assert_close(found.boxes, expected)
 
 
-def test_both_splits_number_the_classes_alike(folder):
-    train, val = (BoxedPictures(folder, split, image_size=SIZE) for split in ("train", "val"))
-    assert train.classes == val.classes == sorted(pd.read_csv(folder / "boxes.csv")["LabelName"].unique())
-
-
-def test_a_picture_without_objects_has_only_padding(signs):
-    pictures = BoxedPictures(signs, "train", image_size=SIZE)
-    assert pictures.boxes.shape == (3, 2, 5)
-    assert pictures.boxes[:, :, 0].tolist() == [[1, 0], [1, 0], [-1, -1]]
-    assert [len(pictures.objects(i).labels) for i in range(3)] == [2, 2, 0]
+def test_boxes_are_padded_and_sizes_are_in_pixels(signs):
+    images = BoxedImages(signs, "train", image_size=SIZE)
+    assert images.boxes.shape == (3, 2, 5)
+    assert images.boxes[:, :, 0].tolist() == [[1, 0], [1, 0], [-1, -1]]
+    assert [len(images.objects(i).labels) for i in range(3)] == [2, 2, 0]
+    torch.testing.assert_close(images.sizes(), torch.tensor([[20.0, 10.0], [28.0, 8.0]]).repeat(2, 1))
 
 
 def test_boxes_lie_on_their_objects_flipped_or_not(signs):
-    pictures = BoxedPictures(signs, "train", image_size=SIZE)
-    stream = BoxedStream(pictures, batch_size=3, seed=1)
+    images = BoxedImages(signs, "train", image_size=SIZE)
+    stream = BoxedStream(images, batch_size=3, seed=1)
     left = {"red": [4, 8, 24, 18], "green": [32, 40, 60, 48]}
     right = {"red": [40, 8, 60, 18], "green": [4, 40, 32, 48]}
     sides = []
@@ -80,10 +78,8 @@ def test_boxes_lie_on_their_objects_flipped_or_not(signs):
         if stream.index(number) == 2:
             assert (boxes[:, 0] == -1).all()
             continue
-        found = {}
-        for label, x, y, w, h in boxes.tolist():
-            corners = [(x - w / 2) * 64, (y - h / 2) * 64, (x + w / 2) * 64, (y + h / 2) * 64]
-            found[pictures.classes[int(label)]] = [round(corner, 3) for corner in corners]
+        corners = box_convert(boxes[:, 1:] * 64, "cxcywh", "xyxy").round().tolist()
+        found = {images.classes[int(label)]: box for label, box in zip(boxes[:, 0], corners, strict=True)}
         assert found in (left, right)
         for channel, name in enumerate(("red", "green")):
             assert extent(image[channel]) == pytest.approx(found[name], abs=1)
@@ -91,19 +87,9 @@ def test_boxes_lie_on_their_objects_flipped_or_not(signs):
     assert 0.25 < sum(sides) / len(sides) < 0.75
 
 
-def test_sizes_are_those_of_all_boxes_in_pixels(signs):
-    sizes = BoxedPictures(signs, "train", image_size=SIZE).sizes()
-    torch.testing.assert_close(sizes, torch.tensor([[20.0, 10.0], [28.0, 8.0]]).repeat(2, 1))
-
-
-def test_mirroring_twice_changes_nothing(folder):
-    for boxes in BoxedPictures(folder, "train", image_size=SIZE).boxes:
-        torch.testing.assert_close(mirror(mirror(boxes)), boxes)
-
-
-def test_objects_are_in_pixels_of_the_picture(signs):
-    """A detection read off the shown picture finds its object."""
-    pictures = BoxedPictures(signs, "train", image_size=SIZE)
-    boxes = torch.tensor([extent(pictures.picture(0)[channel]) for channel in (0, 1)], dtype=torch.float32)
+def test_objects_are_in_pixels_of_the_image(signs):
+    """A detection read off the shown image finds its object."""
+    images = BoxedImages(signs, "train", image_size=SIZE)
+    boxes = torch.tensor([extent(images.image(0)[channel]) for channel in (0, 1)], dtype=torch.float32)
     found = Detections(boxes, torch.tensor([0.5, 0.6]), torch.tensor([1, 0]))
-    torch.testing.assert_close(match_objects(pictures.objects(0), found, iou=0.8), torch.tensor([0.5, 0.6]))
+    torch.testing.assert_close(match_objects(images.objects(0), found, iou=0.8), torch.tensor([0.5, 0.6]))

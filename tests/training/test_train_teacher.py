@@ -16,7 +16,7 @@ from spl.steps.settings import PretextSettings, TeacherSettings
 from spl.teachers.build import build_teacher, detected_classes, load_teacher
 from spl.teachers.tresnet import TResNetTeacher
 from spl.teachers.yolov5 import YOLOv5Teacher, build_yolov5
-from spl.tensors.pretext_boxes import BoxedPictures
+from spl.tensors.pretext_boxes import BoxedImages
 from spl.training.distributed import World
 from spl.training.train_teacher import make_teacher
 from spl.weights.files import read_state, save_weights
@@ -103,7 +103,7 @@ def test_a_trained_detector_knows_the_names_of_what_it_finds(pretext, tmp_path, 
     settings = trained("detector", batch_size=16)
     make(settings, tmp_path / "out", source=pretext)
     weights = tmp_path / "out/weights.safetensors"
-    images = BoxedPictures(pretext.parent / "data/raw/miniature/pretext", "train", image_size=32)
+    images = BoxedImages(pretext.parent / "data/raw/miniature/pretext", "train", image_size=32)
     assert detected_classes(weights) == images.classes
     detector = load_teacher(settings.network, weights)
     assert detector.detector.head.num_classes == len(images.classes)

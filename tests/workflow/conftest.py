@@ -1,6 +1,7 @@
 """A small world for end-to-end tests: the demo's code paths at the smallest sizes, in a clone of this repository."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -103,6 +104,11 @@ class Clone:
             arguments = ("--", *arguments)
         return planned_jobs(self.run("snakemake", "-n", "--quiet", "reason", *arguments))
 
+    def snakemake(self, params: str, *arguments: str, ok: bool = True) -> str:
+        """Run the repository's workflow in a folder that is no clone, with a parameter file of its own."""
+        where = ("--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "profiles/default"))
+        return self.run("snakemake", *where, "--cores", "2", "--configfile", params, *arguments, ok=ok)
+
     def set_params(self, change) -> None:
         """Change params.yaml by a function of its dict."""
         path = self.folder / "params.yaml"
@@ -117,16 +123,7 @@ class Clone:
 
 def planned_jobs(output: str) -> dict[str, int]:
     """Read the table of jobs that Snakemake prints; empty when there is nothing to be done."""
-    jobs: dict[str, int] = {}
-    in_table = False
-    for line in output.splitlines():
-        words = line.split()
-        if words == ["job", "count"]:
-            in_table = True
-        elif in_table and len(words) == 2 and words[1].isdigit():
-            jobs[words[0]] = int(words[1])
-        elif in_table and not words:
-            break
+    jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
     jobs.pop("total", None)
     return jobs
 

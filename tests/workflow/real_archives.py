@@ -1,4 +1,4 @@
-"""The archives of the paper's data as their authors publish them, with pictures of the miniature world in them."""
+"""The archives of the paper's data as their authors publish them, with images of the miniature world in them."""
 
 import hashlib
 import io
@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from spl.config.registry import SOURCES
-from spl.miniature.images import draw_picture
+from spl.miniature.images import draw_image
 from spl.miniature.masks import draw_mask
 from spl.miniature.scenes import scene_class
 
@@ -17,9 +17,9 @@ TRAIN, TEST, MASKS = 10, 4, 12
 
 
 def encoded(scene: str, split: str, index: int, size: tuple[int, int], form: str = "JPEG") -> bytes:
-    picture = draw_picture(scene, seed=3, split=split, index=index).image.convert("RGB").resize(size)
+    image = draw_image(scene, seed=3, split=split, index=index).image.convert("RGB").resize(size)
     buffer = io.BytesIO()
-    picture.save(buffer, form)
+    image.save(buffer, form)
     return buffer.getvalue()
 
 
@@ -38,7 +38,7 @@ def write_zip(path: Path, content: dict[str, bytes]) -> None:
 
 
 def places(train: int = TRAIN, test: int = TEST) -> dict[str, list[tuple[str, bytes]]]:
-    """Training and validation pictures of 256 x 256 with the class of each."""
+    """Training and validation images of 256 x 256 with the class of each."""
     counts = {"train": train, "test": test}
     return {
         split: [(scene_class(i), encoded("places2", split, i, (256, 256))) for i in range(count)]
@@ -47,16 +47,16 @@ def places(train: int = TRAIN, test: int = TEST) -> dict[str, list[tuple[str, by
 
 
 def write_places365_easy(folder: Path) -> None:
-    pictures, top = places(), "places365_standard"
-    content = {f"{top}/train/{c}/{i:08d}.jpg": data for i, (c, data) in enumerate(pictures["train"], 1)}
-    content |= {f"{top}/val/{c}/Places365_val_{i:08d}.jpg": data for i, (c, data) in enumerate(pictures["test"], 1)}
+    images, top = places(), "places365_standard"
+    content = {f"{top}/train/{c}/{i:08d}.jpg": data for i, (c, data) in enumerate(images["train"], 1)}
+    content |= {f"{top}/val/{c}/Places365_val_{i:08d}.jpg": data for i, (c, data) in enumerate(images["test"], 1)}
     write_tar(folder / "places365standard_easyformat.tar", content)
 
 
 def write_places365_flat(folder: Path) -> None:
-    pictures = places()
-    train = {f"/{c[0]}/{c}/{i:08d}.jpg": data for i, (c, data) in enumerate(pictures["train"], 1)}
-    val = {f"Places365_val_{i:08d}.jpg": data for i, (_, data) in enumerate(pictures["test"], 1)}
+    images = places()
+    train = {f"/{c[0]}/{c}/{i:08d}.jpg": data for i, (c, data) in enumerate(images["train"], 1)}
+    val = {f"Places365_val_{i:08d}.jpg": data for i, (_, data) in enumerate(images["test"], 1)}
     write_tar(folder / "train_256_places365standard.tar", {f"data_256{path}": data for path, data in train.items()})
     write_tar(folder / "val_256.tar", {f"val_256/{path}": data for path, data in val.items()})
     lists = {"places365_train_standard.txt": train, "places365_val.txt": val}
@@ -65,7 +65,7 @@ def write_places365_flat(folder: Path) -> None:
 
 
 def write_celeba(folder: Path, train: int = TRAIN, test: int = TEST) -> None:
-    """The aligned pictures; the official partition has a validation part, which nothing uses."""
+    """The aligned images; the official partition has a validation part, which nothing uses."""
     parts = ["0"] * train + ["1"] * 2 + ["2"] * test
     content = {
         f"img_align_celeba/{i:06d}.jpg": encoded("celeba", "train", i, (178, 218)) for i in range(1, len(parts) + 1)

@@ -45,10 +45,7 @@ def place(folder: Path, params: dict, sources: dict, cache: Path, **environment:
 
 
 def snakemake(clone: Clone, *targets: str, ok: bool = True) -> str:
-    return clone.run(
-        "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "profiles/default"),
-        "--cores", "2", "--configfile", "paper.yaml", "--", *targets, ok=ok,
-    )  # fmt: skip
+    return clone.snakemake("paper.yaml", "--", *targets, ok=ok)
 
 
 def test_the_paper_preset_fetches_resumes_verifies_and_prepares_all_sets(served, tmp_path):
@@ -139,7 +136,7 @@ RESULTS = (
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """Enough pictures and masks for several shards."""
+    """Enough images and masks for several shards."""
     folder = tmp_path_factory.mktemp("many")
     drawn = [archives.encoded("celeba", "train", i, (178, 218)) for i in range(20)]
     count = {"train": 650, "test": 50}

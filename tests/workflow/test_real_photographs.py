@@ -39,10 +39,7 @@ def test_real_photographs_and_real_masks_fill_table1(raw_params, tmp_path):
     raw["methods"] = {name: raw["methods"][name] for name in ("telea", "rn")}
     (tmp_path / "real.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     clone = Clone(tmp_path, tmp_path / "cache")
-    clone.run(
-        "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "profiles/default"),
-        "--cores", "2", "--configfile", "real.yaml", "--", "results/table1.csv",
-    )  # fmt: skip
+    clone.snakemake("real.yaml", "--", "results/table1.csv")
     masks = pd.read_csv(tmp_path / "data/masks/masks.csv", keep_default_na=False)
     assert len(masks) == 9
     assert set(masks["ratio_bin"]) == {"20-30", "30-40", "40-50", "50-60"}  # as drawn by the masks' authors: 27 to 55 %

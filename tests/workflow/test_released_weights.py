@@ -76,8 +76,7 @@ class World:
         )
 
     def snakemake(self, *arguments, target="results/table1.csv", params="params.yaml"):
-        where = ("--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "profiles" / "default"))
-        return self.clone.run("snakemake", *where, "--configfile", params, *arguments, "--", target)
+        return self.clone.snakemake(params, *arguments, "--", target)
 
     def planned(self, **options):
         return planned_jobs(self.snakemake("-n", "--quiet", "reason", **options))
@@ -86,10 +85,9 @@ class World:
         return pd.read_csv(self.folder / "results/eval/paris" / name / "seed1/per_image.csv")
 
     def evaluate(self, name, out, *, batch_size=4, weights=None):
-        """Evaluate again, into another folder."""
-        settings = EvaluationSettings.of(self.params, dataset="paris", method=name).model_copy(
-            update={"batch_size": batch_size}
-        )
+        """Evaluate again, into another folder; return the numbers of every image."""
+        settings = EvaluationSettings.of(self.params, dataset="paris", method=name)
+        settings = settings.model_copy(update={"batch_size": batch_size})
         data = self.folder / "data"
         evaluate_method(
             settings,
@@ -100,13 +98,14 @@ class World:
             folder=out,
             device=CPU,
         )
+        return pd.read_csv(out / "per_image.csv")
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     world = World(tmp_path_factory.mktemp("released"))
     world.jobs = world.planned()
-    world.snakemake("--cores", "2")
+    world.snakemake()
     with contextlib.chdir(world.folder):
         build([name for name in METHODS if name not in BUILT], Path("all.yaml"))
         table1(out=Path("all/table1.csv"), params=Path("all.yaml"))
@@ -125,10 +124,6 @@ def inside(world, monkeypatch):
     """The same world as the working folder."""
     monkeypatch.chdir(world.folder)
     return world
-
-
-def pictures(folder):
-    return {path.name: np.asarray(Image.open(path)).astype(int) for path in (folder / "composited").iterdir()}
 
 
 def test_nothing_is_trained_and_nothing_is_made_to_learn_from(world):
@@ -163,18 +158,16 @@ def test_table1_says_what_stands_behind_each_cell(world, folder, names):
 
 
 def test_every_method_is_measured_on_the_same_pairs(world):
-    pairs = pd.read_csv(world.folder / "data/pairs/paris.csv")
+    pairs, shared = pd.read_csv(world.folder / "data/pairs/paris.csv"), ["image", "mask", "hole_ratio", "ratio_bin"]
     assert len(pairs) == TEST_IMAGES
     for name in ("telea", *METHODS):
-        assert world.evidence(name)[["image", "mask", "hole_ratio", "ratio_bin"]].equals(
-            pairs[["image", "mask", "hole_ratio", "ratio_bin"]]
-        )
+        assert world.evidence(name)[shared].equals(pairs[shared])
         record = read_json(world.folder / "results/eval/paris" / name / "seed1/record.json")
         assert input_hashes(record)["pairs"] == sha256(world.folder / "data/pairs/paris.csv")
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_the_pictures_are_those_of_the_released_network(world, name):
+def test_the_images_are_those_of_the_released_network(world, name):
     run = world.folder / "results/weights/paris" / name / "seed1"
     record = read_json(run / "run.json")
     files = {file.name: sha256(file) for file in (world.folder / "released" / name).iterdir()}
@@ -187,19 +180,13 @@ def test_the_pictures_are_those_of_the_released_network(world, name):
     with torch.no_grad():
         output = as_inpainter(world.generators[name])(image, mask)
     expected = quantise(composite(output.clamp(0, 1), image, mask)).permute(0, 2, 3, 1).int()
-    seen = pictures(world.folder / "results/eval/paris" / name / "seed1")
-    for file, picture in zip(pairs.table["image"], expected.numpy(), strict=True):
-        assert np.abs(seen[Path(file).name] - picture).max() <= 1
-
-
-def evidence_of(folder):
-    return pd.read_csv(folder / "per_image.csv")
+    composited = world.folder / "results/eval/paris" / name / "seed1/composited"
+    for file, pixels in zip(pairs.table["image"], expected.numpy(), strict=True):
+        assert np.abs(np.asarray(Image.open(composited / Path(file).name)).astype(int) - pixels).max() <= 1
 
 
 def test_rn_depends_on_the_declared_batch(world, tmp_path):
-    for batch_size in (4, 2, 1):
-        world.evaluate("rn", tmp_path / str(batch_size), batch_size=batch_size)
-    whole, halves, singles = (evidence_of(tmp_path / name)["psnr"] for name in ("4", "2", "1"))
+    whole, halves, singles = (world.evaluate("rn", tmp_path / str(size), batch_size=size)["psnr"] for size in (4, 2, 1))
     assert whole.equals(world.evidence("rn")["psnr"])  # the same batch gives the same numbers
     assert (whole != halves).any()
     assert (whole != singles).any()
@@ -208,8 +195,7 @@ def test_rn_depends_on_the_declared_batch(world, tmp_path):
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "rn"])
 def test_no_other_method_depends_on_the_batch(world, tmp_path, name):
-    world.evaluate(name, tmp_path / "singles", batch_size=1)
-    singles, whole = evidence_of(tmp_path / "singles"), world.evidence(name)
+    singles, whole = world.evaluate(name, tmp_path / "singles", batch_size=1), world.evidence(name)
     for metric, tolerance in {"psnr": 0.01, "ssim": 1e-4, "mae": 1e-4}.items():
         np.testing.assert_allclose(singles[metric], whole[metric], atol=tolerance)
 
@@ -223,17 +209,16 @@ def test_the_declared_batch_is_part_of_the_evidence(inside):
     assert set(map(str, stale_results(changed, evidence))) == expected
 
 
-@pytest.mark.parametrize("name", ["rn", "ec"])
-def test_weights_that_the_record_does_not_describe_are_refused(world, tmp_path, name):
+def test_weights_that_the_record_does_not_describe_are_refused(world, tmp_path):
     weights = tmp_path / "weights"
-    shutil.copytree(world.folder / "results/weights/paris" / name / "seed1", weights)
+    shutil.copytree(world.folder / "results/weights/paris/ec/seed1", weights)
     file, record = weights / "weights.safetensors", weights / "run.json"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(RecordError, match="is not the file that"):
-        world.evaluate(name, tmp_path / "out", weights=weights)
+        world.evaluate("ec", tmp_path / "out", weights=weights)
     write_json(record, sealed(json.loads(record.read_text().replace("released/", "elsewhere/"))))
     with pytest.raises(RecordError, match=r"released\.path: was 'elsewhere/"):
-        world.evaluate(name, tmp_path / "out", weights=weights)
+        world.evaluate("ec", tmp_path / "out", weights=weights)
     assert not (tmp_path / "out").exists()
 
 
@@ -281,7 +266,7 @@ def room(tmp_path, monkeypatch):
 
 
 def draw(params):
-    """Make one test picture and its mask, as the rules do."""
+    """Make one test image and its mask, as the rules do."""
     data_commands.fetch_images("paris", params=params)
     data_commands.fetch_masks(params=params)
     data_commands.prepare_images("paris", params=params)
@@ -290,7 +275,7 @@ def draw(params):
 
 
 def check_outputs(recipe, fixture, generator):
-    """Compare what the converted run makes of the fixture's picture with what the authors' network made of it."""
+    """Compare what the converted run makes of the fixture's image with what the authors' network made of it."""
 
     def compute(generator, image, mask):
         output = as_inpainter(generator)(image, mask)
