@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 CODE := spl tests benchmarks tools
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: table1 test check compare schema lock
+.PHONY: table1 test check compare docs rulegraph schema lock
 
 table1: $(STAMP)  ## Table 1 and the example pictures of params.yaml
 	snakemake --cores all all
@@ -23,6 +23,14 @@ check: $(STAMP)  ## formatting, lint, workflow, layers, types
 
 compare: $(STAMP)  ## does this working tree give the numbers of another commit?   make compare BASE=<commit> [WHOLE=1]
 	python tools/compare.py $(BASE) $(if $(WHOLE),--whole)
+
+docs: $(STAMP)  ## docs/ and the reference of spl/ as one searchable site: build/docs/index.html
+	uv pip install --quiet --python $(VENV)/bin/python --requirement pyproject.toml --extra docs
+	sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 docs build/docs
+
+rulegraph: $(STAMP)  ## the drawing of the rules; needs Graphviz (apt install graphviz)
+	snakemake --rulegraph dot -- all > docs/rulegraph.dot
+	tred docs/rulegraph.dot | dot -Grankdir=LR -Tsvg > docs/rulegraph.svg
 
 schema: $(STAMP)  ## workflow/schemas/params.schema.json from spl/config/experiment.py
 	python -m spl schema > workflow/schemas/params.schema.json
