@@ -6,6 +6,7 @@ from typing import Any
 project = "SPL, reproduced"
 html_title = project
 html_theme = "furo"
+html_show_copyright = False
 exclude_patterns = ["conf.py"]
 
 extensions = ["myst_parser", "autoapi.extension"]
@@ -22,20 +23,23 @@ suppress_warnings = ["autoapi.python_import_resolution"]  # of constants that ar
 def write_rst(app: Any, kind: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Turn a docstring, which is plain text with `names` in backticks, into reStructuredText, in place.
 
-    An indented paragraph is a literal block; `Shapes:`, `Raises:` and the like begin a paragraph in bold.
+    An indented paragraph is a literal block; `Shapes:`, `Raises:` and the like begin a paragraph in bold. Examples that
+    begin with `>>>` stay as they are.
     """
     paragraphs = re.split(r"\n\s*\n|\n(?=[A-Z][a-z]+: )", "\n".join(lines))
-    lines[:] = "\n\n".join(
-        f"::\n\n{part}" if part.startswith(" ") else _paragraph(part) for part in paragraphs
-    ).splitlines()
+    lines[:] = "\n\n".join(map(_paragraph, paragraphs)).splitlines()
 
 
 def _paragraph(text: str) -> str:
     """Escape what reStructuredText would read as markup, join the lines, and set names as code."""
+    if text.startswith(">>>"):
+        return text
+    if text.startswith(" "):
+        return f"::\n\n{text}"
     words = re.split(r"`([^`]+)`", " ".join(text.split()))
     words[::2] = [re.sub(r"([\\\\*|_])", r"\\\1", part) for part in words[::2]]
     words[1::2] = [f"``{part}``" for part in words[1::2]]
-    return re.sub(r"^(\w+): ", r"**\1:** ", "".join(words))
+    return re.sub(r"^(Shapes|Raises|Returns|Paper|Example): ", r"**\1:** ", "".join(words))
 
 
 def setup(app: Any) -> None:
