@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
-CODE := spl tests benchmarks tools
+CODE := spl tests benchmarks tools docs
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: table1 test check compare docs rulegraph schema lock
