@@ -4,10 +4,10 @@ PYTHON ?= python3
 ACTIVE := $(if $(VIRTUAL_ENV),$(shell $(VIRTUAL_ENV)/bin/python -P -c 'import spl' 2>/dev/null && echo $(VIRTUAL_ENV)))
 VENV := $(or $(ACTIVE),.venv)
 STAMP := $(if $(ACTIVE),,$(VENV)/.installed)
-CODE := spl tests benchmarks tools
+CODE := spl tests benchmarks tools docs
 export PATH := $(if $(ACTIVE),,$(CURDIR)/)$(VENV)/bin:$(PATH)
 
-.PHONY: table1 test check compare schema lock
+.PHONY: table1 test check compare docs rulegraph schema lock
 
 table1: $(STAMP)  ## Table 1 and the example images of params.yaml
 	snakemake --cores all all
@@ -25,6 +25,14 @@ check: $(STAMP)  ## formatting, lint, workflow, layers, types
 
 compare: $(STAMP)  ## does this working tree give the numbers of another commit?   make compare BASE=<commit> [WHOLE=1]
 	python tools/compare.py $(BASE) $(if $(WHOLE),--whole)
+
+docs: $(STAMP)  ## docs/ and the reference of spl/ as one searchable site: build/docs/index.html
+	uv pip install --quiet --python $(VENV)/bin/python --requirement pyproject.toml --extra docs
+	sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 docs build/docs
+
+rulegraph: $(STAMP)  ## the drawing of the rules; needs Graphviz (apt install graphviz)
+	snakemake --rulegraph dot -- all > docs/rulegraph.dot
+	tred docs/rulegraph.dot | dot -Grankdir=LR -Tsvg > docs/rulegraph.svg
 
 schema: $(STAMP)  ## workflow/schemas/params.schema.json from spl/config/experiment.py
 	python -m spl schema > workflow/schemas/params.schema.json

@@ -36,6 +36,9 @@ def ratio_bin(hole_ratio: float) -> str | None:
     """Return the name of the bin that a hole ratio in [0, 1] falls into; None for 0 and for more than 0.6.
 
     Upper edges belong to their bin: 0.1 is in `00-10`.
+
+    >>> [ratio_bin(ratio) for ratio in (0.0, 0.1, 0.11, 0.6, 0.61)]
+    [None, '00-10', '10-20', '50-60', None]
     """
     # Ratios are counts over pixels, so 1e-9 only absorbs the rounding of an edge such as 3 / 10.
     index = int(np.searchsorted(_EDGES, hole_ratio - 1e-9)) - 1

@@ -57,6 +57,9 @@ def spread_over_hole_ratios(hole_ratios: np.ndarray, count: int) -> list[int]:
     """Choose pairs by rule, never by hand: the rows at equally spaced ranks of the hole ratio, small ones first.
 
     Shapes: hole_ratios (N,). Returns `count` rows, or all if there are fewer.
+
+    >>> spread_over_hole_ratios(np.array([0.5, 0.1, 0.3, 0.2]), 2)
+    [3, 0]
     """
     order = hole_ratios.argsort(kind="stable")
     ranks = ((np.arange(count) + 0.5) / count * len(order)).astype(int)

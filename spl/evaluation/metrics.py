@@ -31,7 +31,12 @@ def measure(composited: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor
 
 
 def psnr(composited: Tensor, image: Tensor) -> Tensor:
-    """Return the peak signal-to-noise ratio in dB over all channels, range 255; infinite for equal images."""
+    """Return the peak signal-to-noise ratio in dB over all channels, range 255; infinite for equal images.
+
+    >>> image = torch.full((1, 3, 4, 4), 100, dtype=torch.uint8)
+    >>> psnr(image + 10, image)
+    tensor([28.1308], dtype=torch.float64)
+    """
     return _decibels((composited.double() - image.double()).square().mean(dim=(1, 2, 3)))
 
 

@@ -16,6 +16,10 @@ def composite(output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     """Take the hole from a generator's `output` and everything else from `image`, exactly.
 
     Shapes: output, image (B, 3, H, W) in [0, 1]; mask (B, 1, H, W) in {0, 1}; returns (B, 3, H, W).
+
+    >>> mask = torch.tensor([[[[0.0, 1.0]]]])
+    >>> composite(torch.full((1, 1, 1, 2), 0.9), torch.full((1, 1, 1, 2), 0.2), mask)
+    tensor([[[[0.2000, 0.9000]]]])
     """
     return output * mask + image * (1 - mask)
 
