@@ -469,9 +469,10 @@ class FigureSettings(TableSettings):
 
     step = "draw_figure"
     wildcards = ("figure",)
-    figure: Literal["fig1", "fig2", "fig3", "fig4", "fig5", "grid"]
+    figure: str
     teachers: dict[Name, teachers.Teacher]
     figures: experiment.Figures
+    detection: teachers.Detection | None
 
 
 class ExampleSettings(Settings, Design):
@@ -534,11 +535,12 @@ def weight_files(params: Params) -> list[str]:
     return sorted({str(file) for file in files if file})
 
 
+def figure_sections(params: Params | FigureSettings) -> dict[str, Strict | None]:
+    """Return the section that describes each figure, by the figure's name; None if the experiment does not have it."""
+    sections = {name: section for name, section in params.figures if name.startswith("fig")}
+    return dict(sorted((sections | {"fig4": params.ablations, "grid": params.grid}).items()))
+
+
 def drawn_figures(params: Params | FigureSettings) -> list[str]:
     """Return the names of the figures that the experiment has."""
-    figures = params.figures
-    present = {
-        "fig1": figures.fig1, "fig2": figures.fig2, "fig3": figures.fig3, "fig4": params.ablations,
-        "fig5": figures.fig5, "grid": params.grid,
-    }  # fmt: skip
-    return [name for name, section in present.items() if section]
+    return [name for name, section in figure_sections(params).items() if section]
