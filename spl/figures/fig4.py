@@ -25,7 +25,7 @@ def draw_fig4(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     """Draw a panel of bars for every metric.
 
     A bar's whiskers are the interval of its paired difference to the reference, so those that do not reach the
-    reference's line mark a difference; dots are single seeds.
+    reference's line mark a difference; dots are single runs.
     Raises: DataError if the table has no rows.
     """
     csv = results / "ablations.csv"
@@ -40,7 +40,7 @@ def draw_fig4(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
         _draw_bars(axis, rows[rows["metric"] == metric].reset_index(drop=True))
         axis.set_title(metric_title(metric))
     confidence, reference = settings.evaluation.bootstrap.confidence, method_title(settings.ablations.reference)
-    dots = "; dots: single seeds" if rows["n_seeds"].max() > 1 else ""
+    dots = "; dots: single runs" if rows["n_seeds"].max() > 1 else ""
     figure.supxlabel(
         f"{table['dataset'][0]}. Axes are cut and do not start at 0. "
         f"Whiskers: {confidence:.0%} interval of the paired difference to {reference} (dashed){dots}.",

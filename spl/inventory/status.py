@@ -135,13 +135,22 @@ def _weight_needs(params: Params, registry: dict[str, Source]) -> Iterator[Need]
         if vgg := run.vgg_file():
             needed.append(("perception", Path(vgg), cell, ""))
     folder = Path(params.evaluation.perceptual.folder)
+    renamed: dict[Path, Path | None] = {}
     for metric in params.evaluation.perceptual.metrics:
-        paths = [file.find(folder) or folder / file.names[0] for file in FILES[metric]]
+        renamed |= {folder / file.names[0]: file.find(folder) for file in FILES[metric]}
+        paths = [folder / file.names[0] for file in FILES[metric]]
         needed += [("evaluation.perceptual.folder", path, set(), metric.upper()) for path in paths]
     unlisted = {Path(source.folder): name for name, source in registry.items() if not source.files}
     for parameter, path, cells, other in needed:
         home = source_of(registry, path) or unlisted.get(path.parent)
-        yield Need(parameter, home or str(path), registry.get(home or ""), (path,), frozenset(cells), other)
+        yield Need(
+            parameter,
+            home or str(path),
+            registry.get(home or ""),
+            (renamed.get(path) or path,),
+            frozenset(cells),
+            other,
+        )
 
 
 def _state(path: Path) -> State:

@@ -23,7 +23,7 @@ DATASET, SIZE, KEPT = "places2", 32, 3
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Seven pictures, whose masks do not come in the order of their holes."""
+    """Seven images, whose masks do not come in the order of their holes."""
     return draw_pairs(tmp_path_factory.mktemp("data"), size=SIZE, holes=(14, 3, 10, 6, 20, 8, 12))
 
 
