@@ -50,11 +50,10 @@ def describe_detections(settings: FigureSettings) -> str:
 
 def occluding_images(evidence: Evidence, truth: pd.DataFrame, images: Collection[str]) -> set[str]:
     """Return the images with an object of which the hole covers at least half."""
-    return {
-        image
-        for image, objects in truth[truth["image"].isin(images)].groupby("image")
-        if any(occluded_fraction(evidence.hole(image), box) >= HALF_OCCLUDED for box in objects[BOX].to_numpy())
-    }
+    shown = truth[truth["image"].isin(images)]
+    boxes = zip(shown["image"], shown[BOX].to_numpy(), strict=True)
+    holes = {image: evidence.hole(image) for image in set(shown["image"])}
+    return {image for image, box in boxes if occluded_fraction(holes[image], box) >= HALF_OCCLUDED}
 
 
 def choose_occluding(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
-import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
@@ -67,8 +66,14 @@ def method_colours(methods: Iterable[str]) -> dict[str, str]:
 
 def distinct_colours(count: int) -> list[str]:
     """Return `count` colours; past nine, lighter and then darker tones of the nine follow, past 27 they start over."""
-    blended = [(np.array(to_rgb(colour)) + towards) / 2 for towards in (1, 0) for colour in PALETTE]
-    return list(islice(cycle([*PALETTE, *map(to_hex, blended)]), count))
+    tones = [*PALETTE, *(_blend(colour, towards) for towards in (1.0, 0.0) for colour in PALETTE)]
+    return list(islice(cycle(tones), count))
+
+
+def _blend(colour: str, towards: float) -> str:
+    """Mix a colour half and half with black (0) or white (1)."""
+    red, green, blue = ((channel + towards) / 2 for channel in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 class Drawing(NamedTuple):

@@ -470,9 +470,9 @@ class FigureSettings(TableSettings):
     step = "draw_figure"
     wildcards = ("figure",)
     figure: str
+    detection: teachers.Detection | None
     teachers: dict[Name, teachers.Teacher]
     figures: experiment.Figures
-    detection: teachers.Detection | None
 
 
 class ExampleSettings(Settings, Design):

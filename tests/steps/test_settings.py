@@ -111,7 +111,7 @@ def test_what_is_compared_is_compared_again(raw_params, write_params, path, valu
         ),
         ("evaluation.perceptual.metrics", ["lpips"], SHOWN | MEASURED),
         ("evaluation.pairs", "uniform", SHOWN | of("pair_masks")),
-        ("detection.min_score", 0.5, DETECTIONS | {"check_claims", "write_report"}),
+        ("detection.min_score", 0.5, DETECTIONS | FIGURES | {"check_claims", "write_report"}),
         ("masks.source.per_bin", 50, {"fetch_masks", "write_report"}),
         ("structure.strength", 0.01, of("smooth_images") | cells("mfe") | {"write_report"}),
         ("perception", VGG, cells(*PERCEPTUAL) | {"fetch_weights vgg", "write_report"}),
