@@ -29,6 +29,9 @@ COLUMNS = ["image", "label", "score", "x_min", "y_min", "x_max", "y_max"]
 Detect = Callable[[Tensor], Detections]
 """image (3, H, W) in [0, 1] -> its objects, boxes in pixels of the image."""
 
+Detector = tuple[Detect, list[str], Path]
+"""A detector, the names of its labels and the file of its weights."""
+
 
 def detect_objects(
     settings: DetectionSettings, *, pairs: Path, images: Path, results: Path, out: Path, device: torch.device
@@ -57,8 +60,8 @@ def detect_objects(
     write_record(out.with_suffix(".json"), settings, inputs, {"objects": out}, objects=len(rows), device=str(device))
 
 
-def _load_detector(settings: DetectionSettings, results: Path, device: torch.device) -> tuple[Detect, list[str], Path]:
-    """Return the detector, the names of its labels and the file of its weights."""
+def _load_detector(settings: DetectionSettings, results: Path, device: torch.device) -> Detector:
+    """Return the detector of the settings."""
     if isinstance(settings.detector, TorchvisionDetector):
         return _load_torchvision(settings.detector, settings.min_score, device)
     weights = results / f"teachers/{settings.detector.teacher}/weights.safetensors"
@@ -77,9 +80,7 @@ def _load_detector(settings: DetectionSettings, results: Path, device: torch.dev
     return detect, detected_classes(weights), weights
 
 
-def _load_torchvision(
-    detector: TorchvisionDetector, min_score: float, device: torch.device
-) -> tuple[Detect, list[str], Path]:
+def _load_torchvision(detector: TorchvisionDetector, min_score: float, device: torch.device) -> Detector:
     path = Path(detector.path)
     if not path.is_file():
         raise DataError(

@@ -37,14 +37,13 @@ def measure_cost(settings: CostSettings, path: Path, *, device: torch.device) ->
     Weights are fresh ones: cost does not depend on them. Seconds are the median for single images; memory is what
     building the network and filling an image add to the process, or to the GPU's peak.
     """
-    rows = []
     # A new process for each, forked from one that has only imported: what a measurement leaves in memory would hide
     # what the next one needs, and an import would count as its own.
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__, *TEACHERS])
     with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
-        for method in progress(settings.methods, what="cost", unit="method"):
-            rows.append(pool.submit(measure_method, method, str(device)).result())
+        methods = progress(settings.methods, what="cost", unit="method")
+        rows = [pool.submit(measure_method, method, str(device)).result() for method in methods]
     with atomic(path) as temporary:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
     write_record(path.with_suffix(".json"), settings, {}, {"costs": path}, device=str(device))
@@ -68,8 +67,7 @@ def measure_method(built: Architecture, device_name: str) -> dict[str, Any]:
         inpainter(image, mask)  # the first call is slower
         seconds = [_time(inpainter, image, mask) for _ in range(REPEATS)]
         peak = _peak(device) - before
-        operations = FlopCounterMode(display=False)
-        with operations:
+        with FlopCounterMode(display=False) as operations:
             inpainter(image, mask)
     return {
         "method": built.method,

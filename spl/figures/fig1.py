@@ -31,8 +31,8 @@ def draw_fig1(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     found_files = detection_files(results, figure.dataset, figure.methods)
     inputs = take_all([*evidence.files(), guidance, *found_files.values()])
     names, priors = read_guidance(guidance, kind="prior")
-    detections, table = read_detections(found_files), evidence.table(figure.methods[-1])
-    image = choose_occluding(evidence, detections[GROUND_TRUTH], table, settings, among=names)
+    detections = read_detections(found_files)
+    image = choose_occluding(evidence, detections[GROUND_TRUTH], settings, among=names)
 
     labels = cluster_priors(priors, [names.index(image)], clusters, seed=settings.seed)[0]
     panes = [("Input", evidence.masked(image), None)]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import EngFormatter
 
 from spl.common.labels import method_title
 from spl.config.methods import SPLRecipe
@@ -134,9 +135,8 @@ def _training(steps: Steps, teacher: str) -> list[Part]:
 
 
 def _title(part: str, step: Any) -> str:
-    """Add the number of parameters with three significant digits: 25.1 M, 667 k."""
-    count = step.parameters
-    return f"{part}, " + (f"{count / 1e6:.3g} M" if count >= 999_500 else f"{count / 1e3:.3g} k") + " parameters"
+    """Add the number of parameters: 25.1 M, 667.3 k."""
+    return f"{part}, {EngFormatter(places=1)(step.parameters)} parameters"
 
 
 def _conv(steps: Steps, conv: str, colour: str = CONV, *, norm: str | None = None, more: str = "") -> Block:

@@ -34,14 +34,12 @@ def draw_fig3(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     found_files = detection_files(results, figure.detections, figure.methods)
     inputs = take_all([*(file for shown in evidence.values() for file in shown.files()), *found_files.values()])
     detections = read_detections(found_files)
-    tables = {dataset: shown.table(figure.methods[-1]) for dataset, shown in evidence.items()}
-    detected = choose_occluding(
-        evidence[figure.detections], detections[GROUND_TRUTH], tables[figure.detections], settings
-    )
+    detected = choose_occluding(evidence[figure.detections], detections[GROUND_TRUTH], settings)
     columns: list[tuple[str, str]] = []
     for dataset, count in figure.images.items():
         without = [detected] if dataset == figure.detections else []
-        columns += [(dataset, image) for image in choose_images(tables[dataset], settings, count, without=without)]
+        table = evidence[dataset].table(figure.methods[-1])
+        columns += [(dataset, image) for image in choose_images(table, settings, count, without=without)]
     columns.append((figure.detections, detected))
 
     rows = ["Input", *map(method_title, figure.methods), "Ground truth"]

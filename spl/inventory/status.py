@@ -48,7 +48,7 @@ class Need:
     """The source's entry in the registry; None for own files and for what is drawn here."""
     paths: tuple[Path, ...]
     """Files, or a folder; empty for what is drawn here."""
-    cells: frozenset[Cell] = frozenset()
+    cells: set[Cell]
     """Runs that are blocked without the files."""
     other: str = ""
     """Anything else that is."""
@@ -95,10 +95,9 @@ def status(params: Params, registry: dict[str, Source]) -> list[SourceStatus]:
 def _image_needs(params: Params, registry: dict[str, Source]) -> Iterator[Need]:
     """Yield the need for the images of every dataset, for masks, and for the labelled images of teachers."""
     everything = {(dataset, method) for dataset in params.datasets for method in params.methods_of(dataset)}
-    needed: list[tuple[str, ImageSource | MiniatureMasks | MiniaturePretext, set[Cell]]] = [
-        (f"datasets.{name}", dataset.source, {cell for cell in everything if cell[0] == name})
-        for name, dataset in params.datasets.items()
-    ]
+    needed: list[tuple[str, ImageSource | MiniatureMasks | MiniaturePretext, set[Cell]]] = []
+    for name, dataset in params.datasets.items():
+        needed.append((f"datasets.{name}", dataset.source, {cell for cell in everything if cell[0] == name}))
     needed.append(("masks", params.masks.source, everything))
     taught = {(run.dataset, run.method) for run in first_runs(params) if run.teacher and run.teacher.pretext}
     if params.pretext and any(TeacherSettings.of(params, teacher=name).pretext for name in needed_teachers(params)):
@@ -110,11 +109,10 @@ def _image_needs(params: Params, registry: dict[str, Source]) -> Iterator[Need]:
         elif isinstance(place, Registered):
             name, source = place.name, registry.get(place.name)
             if source is None:
-                raise ParamsError(
-                    f"{parameter}.source.name: the registry has no {name!r}; it has {', '.join(registry)}"
-                )
+                known = ", ".join(registry)
+                raise ParamsError(f"{parameter}.source.name: the registry has no {name!r}; it has {known}")
             paths = tuple(Path(source.folder) / file.name for file in source.files) or (Path(source.folder),)
-        yield Need(parameter, name, source, paths, frozenset(cells))
+        yield Need(parameter, name, source, paths, cells)
 
 
 def _weight_needs(params: Params, registry: dict[str, Source]) -> Iterator[Need]:
@@ -134,23 +132,14 @@ def _weight_needs(params: Params, registry: dict[str, Source]) -> Iterator[Need]
         needed += [(f"methods.{run.method}.weights.{run.dataset}", path, cell, "") for path in run.released_files()]
         if vgg := run.vgg_file():
             needed.append(("perception", Path(vgg), cell, ""))
-    folder = Path(params.evaluation.perceptual.folder)
-    renamed: dict[Path, Path | None] = {}
-    for metric in params.evaluation.perceptual.metrics:
-        renamed |= {folder / file.names[0]: file.find(folder) for file in FILES[metric]}
-        paths = [folder / file.names[0] for file in FILES[metric]]
-        needed += [("evaluation.perceptual.folder", path, set(), metric.upper()) for path in paths]
+    folder, metrics = Path(params.evaluation.perceptual.folder), params.evaluation.perceptual.metrics
+    files = [(metric, file) for metric in metrics for file in FILES[metric]]
+    needed += [("evaluation.perceptual.folder", folder / file.names[0], set(), m.upper()) for m, file in files]
+    renamed = {folder / file.names[0]: file.find(folder) for _, file in files}
     unlisted = {Path(source.folder): name for name, source in registry.items() if not source.files}
     for parameter, path, cells, other in needed:
-        home = source_of(registry, path) or unlisted.get(path.parent)
-        yield Need(
-            parameter,
-            home or str(path),
-            registry.get(home or ""),
-            (renamed.get(path) or path,),
-            frozenset(cells),
-            other,
-        )
+        name = source_of(registry, path) or unlisted.get(path.parent) or str(path)
+        yield Need(parameter, name, registry.get(name), (renamed.get(path) or path,), cells, other)
 
 
 def _state(path: Path) -> State:
