@@ -46,9 +46,8 @@ def draw_fig4(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
         f"Whiskers: {confidence:.0%} interval of the paired difference to {reference} (dashed){dots}.",
         fontsize=SMALL,
     )
-    methods = (settings.ablations.reference, *settings.ablations.methods)
     caption = (
-        f"{', '.join(map(method_title, methods))} on {settings.ablations.dataset}, all hole ratios. Whiskers are the "
+        f"{', '.join(map(method_title, rows['method'].unique()))} on {settings.ablations.dataset}, all hole ratios. Whiskers are the "
         f"{confidence:.0%} intervals of the paired differences to {reference}."
     )
     return Drawing(figure, caption, inputs)

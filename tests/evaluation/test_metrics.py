@@ -54,12 +54,6 @@ def test_mae_takes_the_channel_mean_first_as_the_released_code_does():
     assert mae_rgb(composited, images).numpy() == pytest.approx(np.abs(a - b).mean((1, 2, 3)) / 255)
 
 
-@given(seed=st.integers(0, 1000))
-def test_channel_mean_mae_is_never_larger_than_rgb_mae(seed):
-    composited, images = image_pairs(seed)
-    assert (mae(composited, images) <= mae_rgb(composited, images) + 1e-12).all()
-
-
 def test_metrics_of_the_hole_see_its_pixels_only():
     composited, images = image_pairs()
     masks = draw_masks(images)
@@ -125,13 +119,6 @@ def test_equal_images_have_infinite_psnr_ssim_one_and_no_error():
     assert ssim_gaussian(images, images).numpy() == pytest.approx(1)
     assert (mae(images, images) == 0).all()
     assert (mae_hole(images, images, masks) == 0).all()
-
-
-def test_psnr_is_per_image_not_pooled():
-    composited, images = image_pairs()
-    composited[0] = images[0] ^ 1
-    pooled = 10 * np.log10(255**2 / (composited.double() - images.double()).square().mean().item())
-    assert psnr(composited, images).mean().item() != pytest.approx(pooled, rel=0.05)
 
 
 def test_quantisation_truncates_and_keeps_every_8_bit_code():

@@ -64,19 +64,6 @@ def test_the_numbering_that_kmeans_happens_to_find_does_not_matter(order):
     np.testing.assert_array_equal(_along_first_component(KINDS[list(order)]), _along_first_component(KINDS))
 
 
-@given(st.permutations(range(6)))
-def test_the_numbering_of_channels_does_not_matter(order):
-    _, priors = images()
-    labels = cluster_priors(priors, [0, 1], clusters(), seed=1)
-    np.testing.assert_array_equal(cluster_priors(priors[:, list(order)], [0, 1], clusters(), seed=1), labels)
-
-
-def test_what_is_shown_beside_does_not_matter():
-    _, priors = images()
-    both = cluster_priors(priors, [3, 1], clusters(), seed=1)
-    np.testing.assert_array_equal(cluster_priors(priors, [1], clusters(), seed=1)[0], both[1])
-
-
 def test_an_image_on_its_own_is_divided_more_finely_than_within_the_set():
     """Two tones of one kind, in a set of far-apart kinds: `set` merges them, `image` tells them apart."""
     priors = np.zeros((3, 2, 4, 4), np.float16)

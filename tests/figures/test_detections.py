@@ -1,4 +1,4 @@
-"""Detections are drawn as the table has them: every box of the picture and no other, texts apart from each other."""
+"""Detections are drawn as the table has them: every box of the image and no other, texts apart from each other."""
 
 import itertools
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spl.config.experiment import Figure2
-from spl.config.methods import ConstantDecay, SPLLossWeights, SPLModel, SPLRecipe, SPLTraining
+from spl.config.methods import SPLModel
 from spl.config.teachers import RandomTResNet
 from spl.figures.draw_figure import FIGURES
 from spl.models.build import build_generator
@@ -13,10 +13,6 @@ from tests.analysis.fabricate import table_settings
 
 SIZE = 48
 TEACHER = RandomTResNet(kind="tresnet_random", layers=(1, 1), width=0.25)
-TRAINING = SPLTraining(
-    batch_size=8, epochs=2, lr=0.001, betas=(0.0, 0.9), decay=ConstantDecay(kind="constant"), ema=None, flip=True,
-    precision="fp32", per_dataset={}, lr_discriminator=0.001, prior_epochs=None,
-)  # fmt: skip
 VARIANTS = {
     "paper": {"semantic_learner": "residual", "fusion": "gamma"},
     "released": {"semantic_learner": "dense", "fusion": "one_plus_gamma"},
@@ -25,16 +21,13 @@ VARIANTS = {
 
 
 def settings(variant, *, with_teacher=True):
-    losses = SPLLossWeights(
-        lambda_img=1.0, lambda_adv=1.0, lambda_prior=float(with_teacher), alpha=3.0, delta=5.0, discriminator="sum"
-    )
-    model = SPLModel(**VARIANTS[variant], semantic_blocks=3, fusion_blocks=2, width=8)
-    teacher = "any" if with_teacher else None
-    recipe = SPLRecipe(recipe="spl", teacher=teacher, model=model, losses=losses, training=TRAINING)
     shown = table_settings(["paris"], ["spl"], kind=FigureSettings)
+    recipe = shown.methods["spl"]
+    losses = recipe.losses.model_copy(update={"lambda_prior": float(with_teacher)})
+    model = SPLModel(**VARIANTS[variant], semantic_blocks=3, fusion_blocks=2, width=8)
     return shown.model_copy(update={
         "datasets": {"paris": shown.datasets["paris"].model_copy(update={"image_size": SIZE})},
-        "methods": {"spl": recipe},
+        "methods": {"spl": recipe.model_copy(update={"teacher": "any", "model": model, "losses": losses})},
         "teachers": {"any": TEACHER},
         "figures": shown.figures.model_copy(update={"fig2": Figure2(dataset="paris", method="spl")}),
     })  # fmt: skip
