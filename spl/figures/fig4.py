@@ -47,8 +47,8 @@ def draw_fig4(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
         fontsize=SMALL,
     )
     caption = (
-        f"{', '.join(map(method_title, rows['method'].unique()))} on {settings.ablations.dataset}, all hole ratios. Whiskers are the "
-        f"{confidence:.0%} intervals of the paired differences to {reference}."
+        f"{', '.join(map(method_title, rows['method'].unique()))} on {settings.ablations.dataset}, all hole ratios. "
+        f"Whiskers are the {confidence:.0%} intervals of the paired differences to {reference}."
     )
     return Drawing(figure, caption, inputs)
 
