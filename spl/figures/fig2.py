@@ -57,7 +57,7 @@ def draw_fig2(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     lines = [[_encoder(steps)], [_learner(steps)], [_decoder(steps)], _fusion(steps)]
     if recipe.losses.lambda_prior > 0:
         teacher = f"{recipe.teacher}:\n{built.teacher.kind}" if built.teacher else "pretext\nnetwork"
-        lines.append(_training(steps, teacher.replace("_", " ")))
+        lines.append(_training(steps, teacher.replace("_", "\n")))
     caption = (
         f"The network of {method_title(figure.method)} for {built.image_size} × {built.image_size} px, drawn from the "
         "model itself: blocks and shapes are those of a forward pass. Convolutions have their kernel before them and "
@@ -135,8 +135,8 @@ def _training(steps: Steps, teacher: str) -> list[Part]:
 
 
 def _title(part: str, step: Any) -> str:
-    """Add the number of parameters: 25.1 M, 667.3 k."""
-    return f"{part}, {EngFormatter(places=1)(step.parameters)} parameters"
+    """Add the number of parameters: 25.08 M, 667.04 k."""
+    return f"{part}, {EngFormatter(places=2)(step.parameters)} parameters"
 
 
 def _conv(steps: Steps, conv: str, colour: str = CONV, *, norm: str | None = None, more: str = "") -> Block:
