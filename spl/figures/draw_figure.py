@@ -34,5 +34,4 @@ def draw_figure(settings: FigureSettings, *, results: Path, data: Path, out: Pat
         raise ParamsError(f"params.yaml has no {settings.figure}, or its section is null; it has {', '.join(drawn)}")
     figure, caption, inputs = FIGURES[settings.figure](settings, results=results, data=data)
     save_figure(figure, out, caption)
-    outputs = {"pdf": out, "png": out.with_suffix(".png")}
-    write_record(out.with_suffix(".json"), settings, inputs, outputs)
+    write_record(out.with_suffix(".json"), settings, inputs, {"pdf": out, "png": out.with_suffix(".png")})
