@@ -23,7 +23,7 @@ MARGIN, PITCH, WIDTH, HEIGHT, LINE = 0.06, 0.69, 0.58, 0.38, 0.98
 """Left margin, distance between the left sides of blocks, size of a block, and height of a line, in inches."""
 
 Steps = dict[str, Any]
-"""What `spl.models.trace.trace` returns."""
+"""Result of `spl.models.trace.trace`."""
 
 
 class Block(NamedTuple):

@@ -53,7 +53,7 @@ def draw_fig5(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
         f"Images of {figure.dataset}: the input, the edges of {drawing} and its result, "
         f"{describe_clusters(settings, figure.prior)} and its result, and the ground truth. "
         f"{describe_choice(settings, figure.prior)} Edges of the input are black, those that {drawing} "
-        "predicts are blue, and noise after too short a training. Colours of clusters have no meaning. "
+        "predicts are blue, and only noise if it was trained for too few steps. Colours of clusters have no meaning. "
         f"Shown: {', '.join(f'{figure.dataset}/{image}' for image in images)}."
     )
     return Drawing(canvas, caption, inputs)
