@@ -1,4 +1,4 @@
-"""Filling holes in one's own pictures with a trained model."""
+"""Inpainting of one's own images with a trained model."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from spl.tensors.loaders import to_image, to_mask
 
 
 def load_inpainter(weights: Path, device: torch.device) -> tuple[Inpainter, int]:
-    """Load a finished run: how to fill, and the side of the square pictures it was trained on.
+    """Load a finished run; return its inpainter and the side of its square training images in pixels.
 
     Raises: DataError if there is no run, RecordError if it is none of this version.
     """
@@ -40,7 +40,7 @@ def load_inpainter(weights: Path, device: torch.device) -> tuple[Inpainter, int]
 
 
 class Job(NamedTuple):
-    """A picture, its mask, and where the filled one goes."""
+    """An image, its mask, and the path of the filled image."""
 
     image: Path
     mask: Path
@@ -48,9 +48,9 @@ class Job(NamedTuple):
 
 
 def match_files(image: Path, mask: Path, out: Path) -> list[Job]:
-    """Return the picture to fill, or those of a folder, each with the mask of its name in another.
+    """Return the image to fill, or those of a folder, each with the mask of its name in another.
 
-    Raises: DataError if only one of the two is a folder, one holds no pictures, two have one name, or their names
+    Raises: DataError if only one of the two is a folder, one holds no images, two have one name, or their names
         differ.
     """
     if not image.is_dir() and not mask.is_dir():
@@ -61,35 +61,35 @@ def match_files(image: Path, mask: Path, out: Path) -> list[Job]:
     if alone := sorted(images.keys() ^ masks.keys()):
         listed = ", ".join(str(images.get(name) or masks[name]) for name in alone[:5])
         raise DataError(
-            f"{image} has {len(images)} pictures, {mask} has {len(masks)} masks; a picture and its mask have the same "
+            f"{image} has {len(images)} images, {mask} has {len(masks)} masks; an image and its mask have the same "
             f"name but for the ending. Without a counterpart: {listed}{', …' if len(alone) > 5 else ''}"
         )
     return [Job(images[name], masks[name], out / f"{name}.png") for name in images]
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
-    """Return the pictures in a folder by their names without the ending."""
+    """Return the images in a folder by their names without the ending."""
     found: dict[str, Path] = {}
     for path in sorted(path for path in folder.iterdir() if is_image(path.name)):
         if path.stem in found:
             raise DataError(f"{found[path.stem]} and {path} have the same name but for the ending. Rename one.")
         found[path.stem] = path
     if not found:
-        raise DataError(f"{folder} holds no pictures")
+        raise DataError(f"{folder} holds no images")
     return found
 
 
 @torch.no_grad()
-def fill_picture(
+def fill_image(
     inpainter: Inpainter, image_size: int, image: Path, mask: Path, out: Path, *, hole: str, device: torch.device
 ) -> None:
-    """Fill the hole of one picture at the model's size and write the composite, at the picture's own size.
+    """Fill the hole of one image at the model's size and write the composite, at the image's own size.
 
-    Outside the hole the result is the picture, bit for bit; inside it is as sharp as the model's size allows.
+    Outside the hole the result is the image, bit for bit; inside it is as sharp as the model's size allows.
     Raises: DataError if a file is unreadable, the sizes differ, the mask has no hole or `out` is not a PNG.
     """
     if out.suffix.lower() != ".png":
-        raise DataError(f"{out}: expected a name ending in .png, since other formats would change the whole picture.")
+        raise DataError(f"{out}: expected a name ending in .png, since other formats would change the whole image.")
     pixels, missing = read_rgb(image), read_mask(mask, hole)
     if missing.shape != pixels.shape[:2]:
         raise DataError(

@@ -1,4 +1,4 @@
-"""A picture meets its mask by name."""
+"""An image meets its mask by name."""
 
 import pytest
 from PIL import Image
@@ -9,7 +9,7 @@ from spl.inpaint import match_files
 
 @pytest.fixture
 def folders(tmp_path):
-    """A folder of pictures and one of masks, by a function that fills them."""
+    """A folder of images and one of masks, by a function that fills them."""
 
     def fill(images, masks):
         for folder, names in (("photos", images), ("masks", masks)):
@@ -22,25 +22,25 @@ def folders(tmp_path):
     return fill
 
 
-def test_a_folder_of_pictures_meets_a_folder_of_masks_by_name(folders):
+def test_a_folder_of_images_meets_a_folder_of_masks_by_name(folders):
     jobs = folders(["b.jpg", "a.png"], ["a.png", "b.png"])
     assert [(job.image.name, job.mask.name, job.out.name) for job in jobs] == [
         ("a.png", "a.png", "a.png"), ("b.jpg", "b.png", "b.png"),
     ]  # fmt: skip
 
 
-def test_another_number_of_masks_than_pictures_names_what_is_alone(folders):
-    with pytest.raises(DataError, match=r"photos has 2 pictures, .*masks has 1 masks; .* counterpart: .*photos/b\.png"):
+def test_another_number_of_masks_than_images_names_what_is_alone(folders):
+    with pytest.raises(DataError, match=r"photos has 2 images, .*masks has 1 masks; .* counterpart: .*photos/b\.png"):
         folders(["a.png", "b.png"], ["a.png"])
 
 
-def test_two_pictures_of_one_name_are_an_error(folders):
+def test_two_images_of_one_name_are_an_error(folders):
     with pytest.raises(DataError, match=r"a\.jpg and .*a\.png have the same name but for the ending"):
         folders(["a.png", "a.jpg"], ["a.png"])
 
 
 def test_an_empty_folder_is_named(folders):
-    with pytest.raises(DataError, match="masks holds no pictures"):
+    with pytest.raises(DataError, match="masks holds no images"):
         folders(["a.png"], [])
 
 

@@ -163,12 +163,12 @@ def _detected(settings: ClaimSettings, detections: Path, data: Path) -> Iterator
         for subject, rival in ((s, r) for s in subjects for r in (*RIVALS, "ec")):
             yield Finding("more_objects", "places2", subject, rival, lacks="This run looks for no objects.")
         return
-    from spl.analysis.objects import find_again  # it alone needs torch
+    from spl.analysis.objects import match_occluded_objects  # it alone needs torch
 
     for dataset in settings.detection.datasets:
         present = [name for name in (*subjects, *RIVALS, "ec") if name in settings.table_methods]
         size = settings.datasets[dataset].image_size
-        found = find_again(dataset, present, detections=detections, data=data, image_size=size)
+        found = match_occluded_objects(dataset, present, detections=detections, data=data, image_size=size)
         for subject, rival in ((s, r) for s in subjects for r in (*RIVALS, "ec")):
             if lacks := _lacks(settings, dataset, subject, rival):
                 yield Finding("more_objects", dataset, subject, rival, lacks=lacks)

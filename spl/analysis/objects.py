@@ -11,12 +11,12 @@ from spl.common.tables import read_table
 from spl.data.stored import GroupedMasks
 from spl.detection.average_precision import match_objects
 from spl.detection.boxes import Detections
-from spl.detection.occlusion import HALF_HIDDEN, hidden_share
+from spl.detection.occlusion import HALF_OCCLUDED, occluded_fraction
 
 BOX = ["x_min", "y_min", "x_max", "y_max"]
 
 
-def find_again(
+def match_occluded_objects(
     dataset: str, methods: Sequence[str], *, detections: Path, data: Path, image_size: int
 ) -> dict[str, list[np.ndarray]]:
     """Return by method how surely each half-hidden object was found again, 0 where it was not.
@@ -36,7 +36,7 @@ def find_again(
     found: dict[str, list[np.ndarray]] = {method: [] for method in methods}
     for image, objects in by_image["ground_truth"].items():
         hole = masks.hole(rows[image], image_size)
-        hidden = objects[[hidden_share(hole, box) >= HALF_HIDDEN for box in objects[BOX].to_numpy()]]
+        hidden = objects[[occluded_fraction(hole, box) >= HALF_OCCLUDED for box in objects[BOX].to_numpy()]]
         if hidden.empty:
             continue
         reference = _detections(hidden, classes)

@@ -24,7 +24,7 @@ def inpaint(
     """
     from tqdm import tqdm
 
-    from spl.inpaint import fill_picture, load_inpainter, match_files
+    from spl.inpaint import fill_image, load_inpainter, match_files
     from spl.tensors.device import pick_device
 
     if hole not in ("white", "black"):
@@ -32,4 +32,4 @@ def inpaint(
     jobs, where = match_files(image, mask, out), pick_device(device)
     inpainter, image_size = load_inpainter(weights, where)
     for job in tqdm(jobs, desc="fill", unit="picture", disable=None if len(jobs) > 1 else True):
-        fill_picture(inpainter, image_size, *job, hole=hole, device=where)
+        fill_image(inpainter, image_size, *job, hole=hole, device=where)

@@ -21,7 +21,8 @@ def status(params: opt.ParamsFile = opt.PARAMS, registry: opt.SourcesFile = SOUR
     from spl.inventory.status import render
     from spl.inventory.status import status as look
 
-    print(render(look(load_params(params), load_registry(registry))))
+    experiment = load_params(params)
+    print(render(look(experiment, load_registry(registry)), experiment))
 
 
 def verify(places: Places = None, params: opt.ParamsFile = opt.PARAMS, workers: opt.Workers = 4) -> None:

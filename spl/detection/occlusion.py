@@ -1,12 +1,12 @@
-"""Objects that a hole hides: which share of a box is missing."""
+"""Occlusion of objects by a hole."""
 
 import numpy as np
 
-HALF_HIDDEN = 0.5
-"""Share of a box that must be missing for its object to count as hidden, in figures and claims."""
+HALF_OCCLUDED = 0.5
+"""Share of a box that must be missing for its object to count as occluded, in figures and claims."""
 
 
-def hidden_share(hole: np.ndarray, box: np.ndarray) -> float:
+def occluded_fraction(hole: np.ndarray, box: np.ndarray) -> float:
     """Return the share of a box's pixels that are missing.
 
     Shapes: hole (H, W) bool; box (4,) left, top, right, bottom in pixels. A box touches at least one pixel.

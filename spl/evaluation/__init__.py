@@ -1,1 +1,1 @@
-"""Measuring: fills, metrics, priors, detections, costs."""
+"""Measurements: fills, metrics, priors, detections, costs."""

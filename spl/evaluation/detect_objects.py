@@ -1,4 +1,4 @@
-"""The objects that a detector finds in filled or uncorrupted pictures (paper sections 1 and 4.2)."""
+"""Detection of objects in filled or uncorrupted images (paper sections 1 and 4.2)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 import torchvision
 from torch import Tensor
-from tqdm import tqdm
 
 from spl.common.errors import DataError
 from spl.common.files import atomic
+from spl.common.progress import progress
 from spl.common.tables import read_table
 from spl.config.teachers import TorchvisionDetector
 from spl.data.stored import FilledImages, PreparedImages
@@ -27,21 +27,18 @@ from spl.weights.fit import fill
 COLUMNS = ["image", "label", "score", "x_min", "y_min", "x_max", "y_max"]
 
 Detect = Callable[[Tensor], Detections]
-"""image (3, H, W) in [0, 1] -> what is in it, boxes in pixels of the image."""
+"""image (3, H, W) in [0, 1] -> its objects, boxes in pixels of the image."""
+
+Detector = tuple[Detect, list[str], Path]
+"""A detector, the names of its labels and the file of its weights."""
 
 
 def detect_objects(
-    settings: DetectionSettings,
-    *,
-    pairs: Path,
-    images: Path,
-    results: Path,
-    out: Path,
-    device: torch.device,
+    settings: DetectionSettings, *, pairs: Path, images: Path, results: Path, out: Path, device: torch.device
 ) -> None:
-    """Write a row for every object found in the pictures that a method's run has filled, or in the uncorrupted ones.
+    """Write a row for every object found in the images that a method's run has filled, or in the uncorrupted ones.
 
-    Boxes are in pixels of the prepared picture. Raises: DataError if the detector's weights are missing.
+    Boxes are in pixels of the prepared image. Raises: DataError if the detector's weights are missing.
     """
     torch.set_num_threads(settings.threads)
     detect, classes, weights = _load_detector(settings, results, device)
@@ -53,7 +50,7 @@ def detect_objects(
     rows = []
     names = read_table(pairs)["image"]
     truth = PreparedImages(images, names=names)
-    for i, name in enumerate(tqdm(names, desc="detect", unit="image", disable=None)):
+    for i, name in enumerate(progress(names, what="detect", unit="image")):
         pixels = filled.pixels(name) if filled else truth.pixels(i)
         found = detect(to_image(pixels).to(device))
         for box, score, label in zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True):
@@ -63,8 +60,8 @@ def detect_objects(
     write_record(out.with_suffix(".json"), settings, inputs, {"objects": out}, objects=len(rows), device=str(device))
 
 
-def _load_detector(settings: DetectionSettings, results: Path, device: torch.device) -> tuple[Detect, list[str], Path]:
-    """Return the detector, the names of its labels and the file of its weights."""
+def _load_detector(settings: DetectionSettings, results: Path, device: torch.device) -> Detector:
+    """Return the detector of the settings."""
     if isinstance(settings.detector, TorchvisionDetector):
         return _load_torchvision(settings.detector, settings.min_score, device)
     weights = results / f"teachers/{settings.detector.teacher}/weights.safetensors"
@@ -73,7 +70,7 @@ def _load_detector(settings: DetectionSettings, results: Path, device: torch.dev
     assert isinstance(teacher, YOLOv5Teacher)
 
     def detect(image: Tensor) -> Detections:
-        """Show the picture doubled, as in training, on a gray canvas whose sides the coarsest stride divides."""
+        """Double the image, as in training, on a gray canvas whose sides are multiples of the coarsest stride."""
         large = F.interpolate(image[None], scale_factor=2, mode="bilinear", align_corners=False)
         height, width = large.shape[2:]
         canvas = F.pad(large, (0, -width % STRIDES[-1], 0, -height % STRIDES[-1]), value=0.5)
@@ -83,9 +80,7 @@ def _load_detector(settings: DetectionSettings, results: Path, device: torch.dev
     return detect, detected_classes(weights), weights
 
 
-def _load_torchvision(
-    detector: TorchvisionDetector, min_score: float, device: torch.device
-) -> tuple[Detect, list[str], Path]:
+def _load_torchvision(detector: TorchvisionDetector, min_score: float, device: torch.device) -> Detector:
     path = Path(detector.path)
     if not path.is_file():
         raise DataError(

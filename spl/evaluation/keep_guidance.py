@@ -1,13 +1,13 @@
-"""What guides a method on test images, kept for figures: SPL's semantic priors, EdgeConnect's edges."""
+"""Semantic priors of SPL or edges of EdgeConnect on test images, kept for figures."""
 
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
-from tqdm import tqdm
 
 from spl.common.errors import ParamsError
+from spl.common.progress import progress
 from spl.config.methods import Network
 from spl.data.pair_masks import spread_over_hole_ratios
 from spl.evaluation.evaluate_method import take_pairs, take_run
@@ -33,9 +33,9 @@ def keep_guidance(
     out: Path,
     device: torch.device,
 ) -> None:
-    """Write `prior` (N, c, H/4, W/4) float16, or `edges` (N, 1, H, W) uint8, to `out`, and which images to its record.
+    """Write `prior` (N, c, H/4, W/4) float16, or `edges` (N, 1, H, W) uint8, to `out`.
 
-    The N images are spread equally over the ranks of the hole ratio.
+    The N images, whose names are in the record, are spread equally over the ranks of the hole ratio.
     Raises: ParamsError if the method is neither SPL nor EdgeConnect; RecordError if its weights are not current.
     """
     run = settings.run
@@ -49,7 +49,7 @@ def keep_guidance(
     loader = DataLoader(Subset(test_pairs, rows), batch_size=BATCH)
     kept = [
         _guidance(network, image.to(device), mask.to(device)).cpu()
-        for image, mask in tqdm(loader, desc="guidance", unit="batch", disable=None)
+        for image, mask in progress(loader, what="guidance", unit="batch")
     ]
     save_weights({"prior" if isinstance(network, SPL) else "edges": torch.cat(kept)}, out)
     names = test_pairs.table["image"].iloc[rows].tolist()

@@ -1,4 +1,4 @@
-"""LPIPS: how far apart two pictures look to AlexNet, calibrated by human judgement (Zhang et al. 2018)."""
+"""LPIPS: distance of two images in AlexNet's features, calibrated by human judgement (Zhang et al. 2018)."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from spl.weights.files import read_state
 from spl.weights.fit import fill
 
 RELUS = {1: 64, 4: 192, 7: 384, 9: 256, 11: 256}
-"""Layers of torchvision's `features` that are compared, and their channels."""
+"""Channels of the compared layers, by their index in torchvision's `features`."""
 
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
 """ImageNet's mean and standard deviation in [-1, 1], as published."""
 
 EPSILON = 1e-10
-"""Keeps a feature of length zero, as published."""
+"""Avoids a division by zero at features of length zero, as published."""
 
 
 class LPIPS(nn.Module):
@@ -36,15 +36,14 @@ class LPIPS(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, composited: Tensor, image: Tensor) -> Tensor:
-        """Return distances, 0 for equal pictures.
+        """Return distances, 0 for equal images.
 
         Shapes: (B, 3, H, W) in [0, 1]; returns (B,).
         Paper: Eq. 1; the file of linear layers holds the squares of its weights w.
         """
         pairs = zip(self._features(composited), self._features(image), self.layers, strict=True)
-        return torch.stack([layer((ours - theirs).square()).mean(dim=(1, 2, 3)) for ours, theirs, layer in pairs]).sum(
-            0
-        )
+        distances = [layer((ours - theirs).square()).mean(dim=(1, 2, 3)) for ours, theirs, layer in pairs]
+        return torch.stack(distances).sum(0)
 
     def _features(self, image: Tensor) -> list[Tensor]:
         """Return the activations, (B, C, h, w) each, of length 1 at every position."""
@@ -62,10 +61,8 @@ def load_lpips(folder: Path, device: torch.device) -> LPIPS:
     Raises: CheckpointError if a file is missing, damaged or another one.
     """
     alexnet, layers = ALEXNET.require(folder), LPIPS_LAYERS.require(folder)
-    network = LPIPS()
-    features = {
-        key.removeprefix("features."): x for key, x in read_state(alexnet).items() if key.startswith("features.")
-    }
+    network, state = LPIPS(), read_state(alexnet)
+    features = {key.removeprefix("features."): x for key, x in state.items() if key.startswith("features.")}
     fill(network.trunk, features, source=str(alexnet), layout="torchvision's AlexNet")
     names = {f"{i}.weight": f"lin{i}.model.1.weight" for i in range(len(RELUS))}
     fill(network.layers, read_state(layers), source=str(layers), layout="the LPIPS repository's", names=names)

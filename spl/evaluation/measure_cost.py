@@ -1,4 +1,4 @@
-"""What filling a picture costs: parameters, multiplications, seconds and memory of every method."""
+"""Cost of filling an image: parameters, multiplications, seconds and memory of every method."""
 
 import statistics
 import time
@@ -11,9 +11,9 @@ import pandas as pd
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-from tqdm import tqdm
 
 from spl.common.files import atomic
+from spl.common.progress import progress
 from spl.config.methods import ClassicalFill
 from spl.models.build import Inpainter, as_inpainter, build_generator
 from spl.models.classical import classical_inpainter
@@ -34,26 +34,23 @@ TEACHERS = ("spl.teachers.backbone", "spl.teachers.tresnet", "spl.teachers.yolov
 def measure_cost(settings: CostSettings, path: Path, *, device: torch.device) -> None:
     """Measure every method at every image size, one at a time in a process of its own; write a table and its record.
 
-    Weights are fresh ones: cost does not depend on them. Seconds are the median for single pictures; memory is what
-    building the network and filling a picture add to the process, or to the GPU's peak.
+    Weights are fresh ones: cost does not depend on them. Seconds are the median for single images; memory is what
+    building the network and filling an image add to the process, or to the GPU's peak.
     """
-    rows = []
     # A new process for each, forked from one that has only imported: what a measurement leaves in memory would hide
     # what the next one needs, and an import would count as its own.
     context = get_context("forkserver")
-    context.set_forkserver_preload(
-        [__name__, *(TEACHERS if any(method.teacher for method in settings.methods) else ())]
-    )
+    context.set_forkserver_preload([__name__, *TEACHERS])
     with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
-        for method in tqdm(settings.methods, desc="cost", unit="method", disable=None):
-            rows.append(pool.submit(measure_method, method, str(device)).result())
+        methods = progress(settings.methods, what="cost", unit="method")
+        rows = [pool.submit(measure_method, method, str(device)).result() for method in methods]
     with atomic(path) as temporary:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
     write_record(path.with_suffix(".json"), settings, {}, {"costs": path}, device=str(device))
 
 
 def measure_method(built: Architecture, device_name: str) -> dict[str, Any]:
-    """Build a method and fill a picture of its size a few times; return a row of the table."""
+    """Build a method and fill an image of its size a few times; return a row of the table."""
     device = torch.device(device_name)
     before = _reset_peak(device)
     generator = build_network(built)
@@ -70,8 +67,7 @@ def measure_method(built: Architecture, device_name: str) -> dict[str, Any]:
         inpainter(image, mask)  # the first call is slower
         seconds = [_time(inpainter, image, mask) for _ in range(REPEATS)]
         peak = _peak(device) - before
-        operations = FlopCounterMode(display=False)
-        with operations:
+        with FlopCounterMode(display=False) as operations:
             inpainter(image, mask)
     return {
         "method": built.method,

@@ -1,4 +1,4 @@
-"""Perceptual metrics of one evaluation: LPIPS of every filled picture, FID and KID of them all."""
+"""Perceptual metrics of one evaluation: LPIPS of every filled image, FID and KID of them all."""
 
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ ONE_SUBSET = "Up to 1000 images make one subset, whose estimate has no deviation
 def measure_perceptual(
     settings: PerceptualSettings, *, evaluation: Path, images: Path, out: Path, device: str | None
 ) -> None:
-    """Measure the filled pictures of one evaluation against the prepared ones.
+    """Measure the filled images of one evaluation against the prepared ones.
 
-    Reads per_image.csv and composited/ of the folder `evaluation`, the pictures beside the manifest `images` and the
+    Reads per_image.csv and composited/ of the folder `evaluation`, the images beside the manifest `images` and the
     published networks in the settings' folder; writes LPIPS per image to `out` and the rest to a record beside it.
-    Metrics that cannot be had are empty there, with the reason.
-    Raises: CheckpointError if a weight file is damaged or another one, DataError if a picture is missing or was
+    A metric that is not available is empty there, with the reason.
+    Raises: CheckpointError if a weight file is damaged or another one, DataError if an image is missing or was
     replaced.
     """
     per_image = evaluation / "per_image.csv"
@@ -33,11 +33,10 @@ def measure_perceptual(
     found: dict[str, Any] = {}
     available: list[PerceptualMetric] = [metric for metric in metrics if metric not in unavailable]
     if available:
-        # PyTorch takes seconds to import, for every run of a study: only where there is something to look through.
-        from spl.evaluation.perceptual import FilledPictures, look
+        # PyTorch takes seconds to import, for every run of a study: only if there is something to measure.
+        from spl.evaluation.perceptual import ImagePairs, compute_perceptual
 
-        pictures = FilledPictures(per_image, images)
-        found = look(settings, available, pictures, device)
+        found = compute_perceptual(settings, available, ImagePairs(per_image, images), device)
         if "kid" in available and found["kid_sd"] is None:
             unavailable["kid_sd"] = ONE_SUBSET
     table["lpips"] = found.pop("lpips", None)
@@ -48,7 +47,7 @@ def measure_perceptual(
 
 
 def find_obstacles(metrics: tuple[PerceptualMetric, ...], weights: Path, *, count: int) -> dict[str, str]:
-    """Say for every metric that cannot be had of `count` images why not."""
+    """Return the reason by metric for those that are not available for `count` images."""
     reasons = {}
     for metric in metrics:
         found = [missing_files(metric, weights), "" if metric == "lpips" else too_few(metric, count)]

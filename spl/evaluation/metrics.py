@@ -96,7 +96,7 @@ def _hole_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def _similarity(x: Tensor, y: Tensor, mean: Callable[[Tensor], Tensor], sample: float) -> Tensor:
-    """Average the similarity of all windows that lie within the picture.
+    """Average the similarity of all windows that lie within the image.
 
     `mean` averages within every window, (B, 3, H, W) -> (B, 3, H - 10, W - 10); variances are multiplied by `sample`.
     """

@@ -1,4 +1,4 @@
-"""Per-image evidence: fill every published pair, quantise, measure, keep the picture."""
+"""Per-image evidence: fill every published pair, quantise, measure, keep the composited image."""
 
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from spl.common.errors import DataError
 from spl.common.files import sha256
+from spl.common.progress import progress
 from spl.evaluation.metrics import measure
 from spl.models.build import Inpainter
 from spl.tensors.compositing import composite, quantise
@@ -28,15 +28,15 @@ def evaluate(inpainter: Inpainter, pairs: TestPairs, folder: Path, *, batch_size
     """
     rows: list[dict[str, Any]] = []
     (folder / "composited").mkdir()
-    for image, mask in tqdm(DataLoader(pairs, batch_size=batch_size), desc="evaluate", unit="batch", disable=None):
+    for image, mask in progress(DataLoader(pairs, batch_size=batch_size), what="evaluate", unit="batch"):
         image, mask = image.to(device), mask.to(device)
         output = inpainter(image, mask)
         _check_output(output, image)
         composited, truth = quantise(composite(output.clamp(0, 1), image, mask)), quantise(image)
         measured = {name: values.tolist() for name, values in measure(composited, truth, mask).items()}
-        for i, picture in enumerate(composited.cpu()):
+        for i, filled in enumerate(composited.cpu()):
             path = folder / "composited" / Path(pairs.table["image"][len(rows)]).name
-            _save(picture, path)
+            Image.fromarray(filled.permute(1, 2, 0).numpy()).save(path, compress_level=1)
             rows.append({name: values[i] for name, values in measured.items()} | {"composited_sha256": sha256(path)})
     table = pairs.table[["image", "mask", "hole_ratio", "ratio_bin"]].join(pd.DataFrame(rows).round(6))
     table.to_csv(folder / "per_image.csv", index=False)
@@ -48,7 +48,3 @@ def _check_output(output: Tensor, image: Tensor) -> None:
             f"expected a finite output of shape {tuple(image.shape)}, got shape {tuple(output.shape)} with "
             f"{int((~torch.isfinite(output)).sum())} values that are not finite"
         )
-
-
-def _save(picture: Tensor, path: Path) -> None:
-    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(path, compress_level=1)

@@ -1,73 +1,66 @@
-"""Which test pictures a figure shows: by rule, never by hand."""
+"""Choice of the test images that a figure shows: by rule, never by hand."""
 
 from collections.abc import Collection
-from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 
 from spl.common.errors import DataError
+from spl.common.labels import method_title
 from spl.steps.settings import FigureSettings
 
 
-class Choice(NamedTuple):
-    """The rule by which a figure's images are chosen."""
-
-    seed: int
-    choice: str
-    min_hole_ratio: float
-
-    @classmethod
-    def of(cls, settings: FigureSettings) -> Self:
-        """Take the rule from a figure's settings."""
-        return cls(settings.seed, settings.figures.choice, settings.figures.min_hole_ratio)
-
-
-def choose_pictures(
+def choose_images(
     table: pd.DataFrame,
-    choice: Choice,
+    settings: FigureSettings,
     count: int,
     *,
     among: Collection[str] | None = None,
     favoured: Collection[str] = (),
     without: Collection[str] = (),
 ) -> list[str]:
-    """Choose different pictures with large holes; the order of the table's rows does not matter.
+    """Choose different images with large holes; the order of the table's rows does not matter.
+
+    `figures.choice` of the settings is the rule: `median` takes the candidates whose PSNR is closest to the median of
+    all candidates, `seeded` draws.
 
     Args:
         table: per_image.csv of the figure's last method.
-        choice: `median` takes the candidates whose PSNR is closest to the candidates' median, `seeded` draws.
-        count: how many.
-        among: only these are candidates; None for all.
-        favoured: if enough candidates are among these, only those are.
-        without: what the figure shows already.
+        settings: the rule, its seed and the least hole ratio.
+        count: number of images.
+        among: the only candidates; None for all.
+        favoured: the only candidates if there are enough of them.
+        without: images that are shown already.
 
     Raises: DataError if there are not enough candidates.
     """
-    large = table[table["hole_ratio"] >= choice.min_hole_ratio]
-    kept = large[~large["image"].isin(without)]
+    rule = settings.figures
+    kept = table[(table["hole_ratio"] >= rule.min_hole_ratio) & ~table["image"].isin(without)]
     if among is not None:
         kept = kept[kept["image"].isin(among)]
     if (preferred := kept[kept["image"].isin(favoured)]).shape[0] >= count:
         kept = preferred
     if len(kept) < count:
         raise DataError(
-            f"a figure wants {count} pictures with a hole ratio of at least {choice.min_hole_ratio}, but of "
-            f"{len(table)} test pictures only {len(kept)} can be taken. "
-            "Lower figures.min_hole_ratio in params.yaml, or ask for fewer pictures."
+            f"a figure needs {count} images with a hole ratio of at least {rule.min_hole_ratio}, but of "
+            f"{len(table)} test images only {len(kept)} can be taken. "
+            "Lower figures.min_hole_ratio in params.yaml, or ask for fewer images."
         )
     kept = kept.sort_values("image", ignore_index=True)
-    return list(kept["image"][ORDERS[choice.choice](kept, choice.seed)[:count]])
+    if rule.choice == "median":
+        psnr = kept["psnr"].to_numpy()
+        order = np.argsort(np.abs(psnr - np.median(psnr)), kind="stable")
+    else:
+        order = np.random.default_rng(settings.seed).permutation(len(kept))
+    return list(kept["image"][order[:count]])
 
 
-def _median(candidates: pd.DataFrame, seed: int) -> np.ndarray:
-    """Sort by the distance to the median PSNR."""
-    psnr = candidates["psnr"].to_numpy()
-    return np.argsort(np.abs(psnr - np.median(psnr)), kind="stable")
-
-
-def _seeded(candidates: pd.DataFrame, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).permutation(len(candidates))
-
-
-ORDERS = {"median": _median, "seeded": _seeded}
+def describe_choice(settings: FigureSettings, method: str, *, occluded: bool = False) -> str:
+    """Print for a caption the rule by which images were chosen from the table of a method."""
+    rule = settings.figures
+    among = f"{settings.evaluation.split} images with a hole ratio of at least {rule.min_hole_ratio:.0%}"
+    if occluded:
+        among += " whose hole, if there are any, occludes at least half of an object"
+    if rule.choice == "median":
+        return f"Rule: of the {among}, those whose PSNR under {method_title(method)} is closest to the median."
+    return f"Rule: drawn with the seed {settings.seed} from the {among}."

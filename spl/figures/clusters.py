@@ -1,8 +1,8 @@
-"""The k-means picture of semantic priors (paper section 4.5), with colours that keep their meaning.
+"""k-means clusters of semantic priors (paper section 4.5), with the same colour for the same cluster in all images.
 
 The paper "directly conduct[s] the k-means algorithm on the learned semantic priors" and does not say on how many
-pictures at once. `scope: image` clusters each picture on its own, as its single example in Figure 1 suggests;
-`scope: set` fits one clustering to the pictures whose priors are kept, so that a colour means the same in all of them.
+images at once. `scope: image` clusters each image on its own, as its single example in Figure 1 suggests;
+`scope: set` fits one clustering to the images whose priors are kept, so that a colour means the same in all of them.
 
 Two things are ours: positions are compared by the direction of their vectors, not their length, and clusters are fitted
 away from the border, where the padding of many convolutions would otherwise make clusters of its own.
@@ -15,14 +15,17 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from safetensors.numpy import load_file
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 
 from spl.common.errors import DataError, again
+from spl.common.labels import method_title
 from spl.config.experiment import Clusters
 from spl.figures.style import distinct_colours
 from spl.steps.records import read_record
+from spl.steps.settings import FigureSettings
 
 POINTS = 20_000
-"""Positions that a clustering is fitted to, at most."""
+"""Most positions that a clustering is fitted to."""
 
 RESTARTS = 5
 ITERATIONS = 100
@@ -35,7 +38,7 @@ def guidance_file(results: Path, dataset: str, method: str) -> Path:
 
 
 def read_guidance(path: Path, *, kind: str) -> tuple[list[str], np.ndarray]:
-    """Read the kept `prior` (N, c, h, w) or `edges` (N, 1, H, W) of a method, and the names of its N pictures.
+    """Read the kept `prior` (N, c, h, w) or `edges` (N, 1, H, W) of a method, and the names of its N images.
 
     Raises: DataError if the file and its record do not fit together.
     """
@@ -45,23 +48,23 @@ def read_guidance(path: Path, *, kind: str) -> tuple[list[str], np.ndarray]:
     tensor = load_file(path).get(kind)
     if tensor is None or tensor.ndim != 4 or len(tensor) != len(names):
         raise DataError(
-            f"{path}: expected {kind} of {len(names)} pictures, got {'none' if tensor is None else tensor.shape}. "
+            f"{path}: expected {kind} of {len(names)} images, got {'none' if tensor is None else tensor.shape}. "
             f"Make it again: {again(path)}"
         )
     return names, tensor
 
 
 def cluster_priors(priors: np.ndarray, shown: list[int], clusters: Clusters, *, seed: int) -> np.ndarray:
-    """Cluster the positions of priors; neither the order of the pictures nor of the clusters found matters.
+    """Cluster the positions of priors; neither the order of the images nor of the clusters found matters.
 
-    The clusters of the set are numbered along its first principal component. Those of a single picture take the
+    The clusters of the set are numbered along its first principal component. Those of a single image take the
     numbers of the set's that lie closest, all in all.
 
     Args:
-        priors: (N, c, h, w) of all kept pictures.
-        shown: which of them are wanted.
-        clusters: how many, and of what.
-        seed: of the subsample and of k-means.
+        priors: (N, c, h, w) of all kept images.
+        shown: indices of the wanted ones.
+        clusters: their number and scope.
+        seed: seed of the subsample and of k-means.
 
     Returns:
         (len(shown), h, w) int, below `clusters.number`.
@@ -73,11 +76,12 @@ def cluster_priors(priors: np.ndarray, shown: list[int], clusters: Clusters, *, 
     few = rng.choice(inner, min(len(inner), max(1, POINTS // len(points))), replace=False)
     centroids = _along_first_component(_kmeans(points[:, few], clusters.number, seed))
     maps = []
-    for picture in points[shown]:
+    for image in points[shown]:
         own = centroids
         if clusters.scope == "image":
-            own = _matched(_kmeans(picture[inner], clusters.number, seed), centroids)
-        maps.append(_nearest(picture, own).reshape(priors.shape[2:]))
+            own = _kmeans(image[inner], clusters.number, seed)
+            own = own[linear_sum_assignment(cdist(centroids, own))[1]]
+        maps.append(cdist(image, own).argmin(axis=1).reshape(priors.shape[2:]))
     return np.stack(maps)
 
 
@@ -86,6 +90,14 @@ def _away_from_border(height: int, width: int) -> np.ndarray:
     places = np.arange(height * width).reshape(height, width)
     top, left = height // 8, width // 8
     return places[top : height - top, left : width - left].ravel()
+
+
+def describe_clusters(settings: FigureSettings, method: str) -> str:
+    """Print for a caption which clusters are shown."""
+    clusters = settings.figures.clusters
+    assert clusters is not None
+    scope = "over all kept images" if clusters.scope == "set" else "of each image alone"
+    return f"the semantic prior of {method_title(method)} by k-means ({clusters.number} clusters, {scope})"
 
 
 def paint(labels: np.ndarray, number: int) -> np.ndarray:
@@ -108,15 +120,3 @@ def _along_first_component(centroids: np.ndarray) -> np.ndarray:
     component = np.linalg.svd(centroids - centroids.mean(0), full_matrices=False)[2][0]
     component = component * np.sign(component[np.abs(component).argmax()])
     return centroids[np.argsort(centroids @ component, kind="stable")]
-
-
-def _matched(own: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """Order one picture's centroids (k, c) like those of the set that they are closest to, one to one."""
-    distances = np.linalg.norm(centroids[:, None] - own[None], axis=-1)
-    return own[linear_sum_assignment(distances)[1]]
-
-
-def _nearest(points: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """Return the index of the closest centroid. Shapes: points (P, c); centroids (k, c); returns (P,)."""
-    # |x - m|^2 without the term of x, which is the same for all centroids.
-    return np.argmin((centroids**2).sum(1) - 2 * points @ centroids.T, axis=1)

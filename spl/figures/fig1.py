@@ -1,55 +1,55 @@
-"""Figure 1: one picture filled by several methods, with what a detector finds in it, and the prior's clusters."""
+"""Figure 1: one image filled by several methods, with the objects that a detector finds, and the prior's clusters."""
 
 from pathlib import Path
 
 from spl.common.labels import method_title
-from spl.figures.choose import Choice
-from spl.figures.clusters import cluster_priors, guidance_file, paint, read_guidance
+from spl.figures.choose import describe_choice
+from spl.figures.clusters import cluster_priors, describe_clusters, guidance_file, paint, read_guidance
 from spl.figures.detections import (
     LEGEND,
-    add_legend,
-    choose_hiding,
-    class_colours,
+    choose_occluding,
+    describe_detections,
     detection_files,
     draw_detections,
-    found_in,
     read_detections,
 )
-from spl.figures.pictures import Evidence, picture_grid, show
-from spl.figures.style import PAGE_WIDTH, save_figure
-from spl.steps.records import Inputs, take_all
+from spl.figures.images import Evidence, image_grid, show
+from spl.figures.style import PAGE_WIDTH, Drawing
+from spl.steps.records import take_all
 from spl.steps.settings import GROUND_TRUTH, FigureSettings
 
 
-def draw_fig1(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> Inputs:
-    """Draw input, results with detections, the prior's k-means picture and the ground truth side by side.
+def draw_fig1(settings: FigureSettings, *, results: Path, data: Path) -> Drawing:
+    """Draw input, results with detections, the prior's clusters and the ground truth side by side.
 
-    The picture is one whose hole hides at least half of an object, if there is any. Returns what was read.
+    The image is one whose hole occludes at least half of an object, if there is any.
     """
-    figure, choice, clusters = settings.figures.fig1, Choice.of(settings), settings.figures.clusters
+    figure, clusters = settings.figures.fig1, settings.figures.clusters
     assert figure is not None
+    assert clusters is not None
     evidence = Evidence.of(settings, figure.dataset, figure.methods, results=results, data=data)
     guidance = guidance_file(results, figure.dataset, figure.prior)
     found_files = detection_files(results, figure.dataset, figure.methods)
     inputs = take_all([*evidence.files(), guidance, *found_files.values()])
     names, priors = read_guidance(guidance, kind="prior")
     detections = read_detections(found_files)
-    table = evidence.table(figure.methods[-1])
-    image = choose_hiding(evidence, detections[GROUND_TRUTH], table, choice, among=names)
+    image = choose_occluding(evidence, detections[GROUND_TRUTH], settings, among=names)
 
-    labels = cluster_priors(priors, [names.index(image)], clusters, seed=choice.seed)[0]
+    labels = cluster_priors(priors, [names.index(image)], clusters, seed=settings.seed)[0]
     panes = [("Input", evidence.masked(image), None)]
     panes += [(method_title(m), evidence.filled(image, m), m) for m in figure.methods]
     panes += [(f"Prior $S_m$ of {method_title(figure.prior)}", paint(labels, clusters.number), None)]
     panes += [("Ground truth", evidence.truth(image), GROUND_TRUTH)]
-    found = {source: found_in(image, table) for source, table in detections.items()}
-    colours = class_colours(found.values())
-    canvas, axes = picture_grid(1, len(panes), width=PAGE_WIDTH, top=0.17, bottom=LEGEND if colours else 0.0)
-    for axis, (title, pixels, source) in zip(axes[0], panes, strict=True):
+    canvas, axes = image_grid(1, len(panes), width=PAGE_WIDTH, top=0.17, bottom=LEGEND)
+    for axis, (title, pixels, _) in zip(axes[0], panes, strict=True):
         axis.set_title(title, pad=3)
         show(axis, pixels)
-        if source:
-            draw_detections(axis, found[source], colours)
-    add_legend(canvas, colours)
-    save_figure(canvas, out, shown=f"{figure.dataset}/{image}")
-    return inputs
+    searched = {source: axis for axis, (_, _, source) in zip(axes[0], panes, strict=True) if source}
+    draw_detections(canvas, searched, image, detections)
+    caption = (
+        f"One image of {figure.dataset}: the input, results of {', '.join(map(method_title, figure.methods))} with "
+        f"{describe_detections(settings)}, {describe_clusters(settings, figure.prior)}, and the ground truth. "
+        f"{describe_choice(settings, figure.methods[-1], occluded=True)} Colours of clusters have no meaning: they are "
+        f"not those of the objects. Shown: {figure.dataset}/{image}."
+    )
+    return Drawing(canvas, caption, inputs)

@@ -1,83 +1,79 @@
-"""Figure 3: methods by row, pictures of several datasets by column, detections in the last column."""
+"""Figure 3: methods by row, images of several datasets by column; detections in the last, if the experiment has any."""
 
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from spl.common.labels import method_title
-from spl.figures.choose import Choice, choose_pictures
+from spl.figures.choose import choose_images, describe_choice
 from spl.figures.detections import (
     LEGEND,
-    add_legend,
-    choose_hiding,
-    class_colours,
+    choose_occluding,
+    describe_detections,
     detection_files,
     draw_detections,
-    found_in,
     read_detections,
 )
-from spl.figures.pictures import Evidence, picture_grid, show
-from spl.figures.style import PAGE_WIDTH, save_figure
-from spl.steps.records import Inputs, take_all
+from spl.figures.images import Evidence, image_grid, show
+from spl.figures.style import PAGE_WIDTH, Drawing
+from spl.steps.records import take_all
 from spl.steps.settings import GROUND_TRUTH, FigureSettings
 
 
-def draw_fig3(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> Inputs:
+def draw_fig3(settings: FigureSettings, *, results: Path, data: Path) -> Drawing:
     """Draw input, every method and ground truth below each other.
 
-    The last column shows a picture whose hole hides at least half of an object, if there is any. Returns what
-    was read.
+    The column of detections shows an image whose hole occludes at least half of an object, if there is any.
     """
-    figure, choice = settings.figures.fig3, Choice.of(settings)
+    figure = settings.figures.fig3
     assert figure is not None
     evidence = {
         dataset: Evidence.of(settings, dataset, figure.methods, results=results, data=data)
-        for dataset in dict.fromkeys([*figure.images, figure.detections])
+        for dataset in dict.fromkeys([*figure.images, *figure.detected])
     }
-    found_files = detection_files(results, figure.detections, figure.methods)
+    found_files = detection_files(results, figure.detections, figure.methods) if figure.detections else {}
     inputs = take_all([*(file for shown in evidence.values() for file in shown.files()), *found_files.values()])
     detections = read_detections(found_files)
-    table = evidence[figure.detections].table(figure.methods[-1])
-    detected = choose_hiding(evidence[figure.detections], detections[GROUND_TRUTH], table, choice)
+    detected = [(d, choose_occluding(evidence[d], detections[GROUND_TRUTH], settings)) for d in figure.detected]
     columns: list[tuple[str, str]] = []
     for dataset, count in figure.images.items():
-        without = [detected] if dataset == figure.detections else []
+        without = [image for searched, image in detected if searched == dataset]
         table = evidence[dataset].table(figure.methods[-1])
-        columns += [(dataset, image) for image in choose_pictures(table, choice, count, without=without)]
+        columns += [(dataset, image) for image in choose_images(table, settings, count, without=without)]
+    heads = [*(dataset for dataset, _ in columns), *["Detections"] * len(detected)]
+    columns += detected
 
-    found = {source: found_in(detected, table) for source, table in detections.items()}
-    colours = class_colours(found.values())
-    rows = ["Input", *map(method_title, figure.methods), "Ground truth"]
-    canvas, axes = picture_grid(
-        len(rows), len(columns) + 1, width=PAGE_WIDTH, left=0.18, top=0.17, bottom=LEGEND if colours else 0.0
-    )
+    rows, bottom = ["Input", *map(method_title, figure.methods), "Ground truth"], LEGEND if detected else 0.0
+    canvas, axes = image_grid(len(rows), len(columns), width=PAGE_WIDTH, left=0.18, top=0.17, bottom=bottom)
     for axis, title in zip(axes[:, 0], rows, strict=True):
         axis.set_ylabel(title, labelpad=2)
-    _head(axes[0], [dataset for dataset, _ in columns], "Detections")
-    for column, (dataset, image) in zip(axes.T, [*columns, (figure.detections, detected)], strict=True):
-        for axis, pixels in zip(column, _panes(evidence[dataset], image, figure.methods), strict=True):
+    _write_heads(axes[0], heads)
+    for column, (dataset, image) in zip(axes.T, columns, strict=True):
+        shown = evidence[dataset]
+        panes = [shown.masked(image), *(shown.filled(image, m) for m in figure.methods), shown.truth(image)]
+        for axis, pixels in zip(column, panes, strict=True):
             show(axis, pixels)
-    for axis, source in zip(axes[1:, -1], [*figure.methods, GROUND_TRUTH], strict=True):
-        draw_detections(axis, found[source], colours)
-    add_legend(canvas, colours)
-    save_figure(canvas, out, shown=", ".join(f"{d}/{i}" for d, i in [*columns, (figure.detections, detected)]))
-    return inputs
+    counted, with_objects = ", ".join(f"{count} of {dataset}" for dataset, count in figure.images.items()), ""
+    for dataset, image in detected:
+        searched = dict(zip([*figure.methods, GROUND_TRUTH], axes[1:, -1], strict=True))
+        draw_detections(canvas, searched, image, detections)
+        with_objects = (
+            f" The last column is an image of {dataset} with {describe_detections(settings)}; only images count whose "
+            "hole occludes at least half of an object, if there are any."
+        )
+    caption = (
+        f"Input, results of {', '.join(map(method_title, figure.methods))} and ground truth below each other "
+        f"({counted}). {describe_choice(settings, figure.methods[-1])}{with_objects} "
+        f"Shown: {', '.join(f'{d}/{i}' for d, i in columns)}."
+    )
+    return Drawing(canvas, caption, inputs)
 
 
-def _panes(evidence: Evidence, image: str, methods: tuple[str, ...]) -> list[np.ndarray]:
-    return [evidence.masked(image), *(evidence.filled(image, method) for method in methods), evidence.truth(image)]
-
-
-def _head(axes: np.ndarray, datasets: list[str], last: str) -> None:
-    """Write each dataset's name over the middle of its columns, and `last` over the last column."""
-    for dataset in dict.fromkeys(datasets):
-        first, count = datasets.index(dataset), datasets.count(dataset)
-        _write_over(axes[first], axes[first + count - 1], dataset)
-    _write_over(axes[-1], axes[-1], last)
-
-
-def _write_over(left: Axes, right: Axes, words: str) -> None:
-    figure, (start, end) = left.figure, (left.get_position(), right.get_position())
-    lift = 3 / 72 / figure.get_figheight()  # pyright: ignore[reportAttributeAccessIssue]
-    figure.text((start.x0 + end.x1) / 2, start.y1 + lift, words, ha="center", va="bottom")
+def _write_heads(axes: np.ndarray, heads: list[str]) -> None:
+    """Write each head once over the middle of its columns."""
+    figure = axes[0].figure
+    for head in dict.fromkeys(heads):
+        columns = [axis.get_position() for axis, own in zip(axes, heads, strict=True) if own == head]
+        lift = 3 / 72 / figure.get_figheight()
+        centre = (columns[0].x0 + columns[-1].x1) / 2
+        figure.text(centre, columns[0].y1 + lift, head, ha="center", va="bottom")

@@ -11,21 +11,21 @@ from spl.analysis.evidence import as_numbers
 from spl.common.errors import DataError
 from spl.common.labels import method_title, metric_title
 from spl.common.tables import read_table
-from spl.figures.style import INK, PAGE_WIDTH, RULE, SMALL, method_colours, save_figure
-from spl.steps.records import Inputs, take_all
+from spl.figures.style import INK, PAGE_WIDTH, RULE, SMALL, Drawing, method_colours
+from spl.steps.records import take_all
 from spl.steps.settings import FigureSettings
 
 ORDER = ("psnr", "ssim", "mae")
 
 MASK_RATIO = "all"
-"""Of the bars; the table has the others too."""
+"""Hole ratios of the bars; the table has the others too."""
 
 
-def draw_fig4(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> Inputs:
+def draw_fig4(settings: FigureSettings, *, results: Path, data: Path) -> Drawing:
     """Draw a panel of bars for every metric.
 
     A bar's whiskers are the interval of its paired difference to the reference, so those that do not reach the
-    reference's line mark a difference; dots are single trainings. Returns what was read.
+    reference's line mark a difference; dots are single runs.
     Raises: DataError if the table has no rows.
     """
     csv = results / "ablations.csv"
@@ -40,14 +40,17 @@ def draw_fig4(settings: FigureSettings, *, results: Path, data: Path, out: Path)
         _draw_bars(axis, rows[rows["metric"] == metric].reset_index(drop=True))
         axis.set_title(metric_title(metric))
     confidence, reference = settings.evaluation.bootstrap.confidence, method_title(settings.ablations.reference)
-    dots = "; dots: single trainings" if rows["n_seeds"].max() > 1 else ""
+    dots = "; dots: single runs" if rows["n_seeds"].max() > 1 else ""
     figure.supxlabel(
         f"{table['dataset'][0]}. Axes are cut and do not start at 0. "
         f"Whiskers: {confidence:.0%} interval of the paired difference to {reference} (dashed){dots}.",
         fontsize=SMALL,
     )
-    save_figure(figure, out)
-    return inputs
+    caption = (
+        f"{', '.join(map(method_title, rows['method'].unique()))} on {settings.ablations.dataset}, all hole ratios. "
+        f"Whiskers are the {confidence:.0%} intervals of the paired differences to {reference}."
+    )
+    return Drawing(figure, caption, inputs)
 
 
 def _draw_bars(axis: Axes, rows: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Figure 5: the semantic priors of one method beside the edges of another, and what each makes of them."""
+"""Figure 5: the semantic priors of one method beside the edges of another, and the images filled with them."""
 
 from pathlib import Path
 
@@ -7,37 +7,35 @@ from matplotlib.colors import to_rgb
 
 from spl.common.labels import method_title
 from spl.data.images import resize_mask
-from spl.figures.choose import Choice, choose_pictures
-from spl.figures.clusters import cluster_priors, guidance_file, paint, read_guidance
-from spl.figures.pictures import Evidence, picture_grid, show
-from spl.figures.style import INK, PAGE_WIDTH, save_figure
-from spl.steps.records import Inputs, take_all
+from spl.figures.choose import choose_images, describe_choice
+from spl.figures.clusters import cluster_priors, describe_clusters, guidance_file, paint, read_guidance
+from spl.figures.images import Evidence, image_grid, show
+from spl.figures.style import INK, PAGE_WIDTH, Drawing
+from spl.steps.records import take_all
 from spl.steps.settings import FigureSettings
 
 PREDICTED = "#0055cc"
 """Colour of edges inside the hole; those outside are Canny's."""
 
 
-def draw_fig5(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> Inputs:
-    """Draw input, edges and what is made of them, the prior's k-means picture and what is made of it, ground truth.
-
-    Returns what was read.
-    """
-    figure, choice, clustering = settings.figures.fig5, Choice.of(settings), settings.figures.clusters
+def draw_fig5(settings: FigureSettings, *, results: Path, data: Path) -> Drawing:
+    """Draw input, edges, the result with them, the prior's clusters, the result with the prior, and ground truth."""
+    figure, clustering = settings.figures.fig5, settings.figures.clusters
     assert figure is not None
+    assert clustering is not None
     evidence = Evidence.of(settings, figure.dataset, (figure.edges, figure.prior), results=results, data=data)
     guidance = [guidance_file(results, figure.dataset, method) for method in (figure.prior, figure.edges)]
     inputs = take_all([*evidence.files(), *guidance])
     named_priors, priors = read_guidance(guidance[0], kind="prior")
     named_edges, edges = read_guidance(guidance[1], kind="edges")
     both = set(named_priors) & set(named_edges)
-    images = choose_pictures(evidence.table(figure.prior), choice, figure.images, among=both)
+    images = choose_images(evidence.table(figure.prior), settings, figure.images, among=both)
 
     shown = [named_priors.index(image) for image in images]
-    labels = cluster_priors(priors, shown, clustering, seed=choice.seed)
+    labels = cluster_priors(priors, shown, clustering, seed=settings.seed)
     drawing, painting = method_title(figure.edges), method_title(figure.prior)
     titles = ["Input", f"Edges of {drawing}", drawing, f"Prior $S_m$ of {painting}", painting, "Ground truth"]
-    canvas, axes = picture_grid(len(images), len(titles), width=PAGE_WIDTH, top=0.17)
+    canvas, axes = image_grid(len(images), len(titles), width=PAGE_WIDTH, top=0.17)
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title, pad=3)
     for line, image, clusters in zip(axes, images, labels, strict=True):
@@ -52,8 +50,14 @@ def draw_fig5(settings: FigureSettings, *, results: Path, data: Path, out: Path)
         ]
         for axis, pixels in zip(line, panes, strict=True):
             show(axis, pixels)
-    save_figure(canvas, out, shown=", ".join(f"{figure.dataset}/{image}" for image in images))
-    return inputs
+    caption = (
+        f"Images of {figure.dataset}: the input, the edges of {drawing} and its result, "
+        f"{describe_clusters(settings, figure.prior)} and its result, and the ground truth. "
+        f"{describe_choice(settings, figure.prior)} Edges of the input are black, those that {drawing} "
+        "predicts are blue, and only noise if it was trained for too few steps. Colours of clusters have no meaning. "
+        f"Shown: {', '.join(f'{figure.dataset}/{image}' for image in images)}."
+    )
+    return Drawing(canvas, caption, inputs)
 
 
 def draw_edges(edges: np.ndarray, hole: np.ndarray) -> np.ndarray:

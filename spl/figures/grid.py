@@ -1,4 +1,4 @@
-"""The picture of the grid search (paper section 3.4), from `results/grid.csv` alone."""
+"""The drawing of the grid search (paper section 3.4), from `results/grid.csv` alone."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from spl.analysis.compare_grid import WEIGHTS
 from spl.common.errors import DataError
 from spl.common.labels import method_title
 from spl.common.tables import read_table
-from spl.figures.style import GREY, INK, PAGE_WIDTH, RULE, SMALL, method_colours, save_figure
-from spl.steps.records import Inputs, take_all
+from spl.figures.style import GREY, INK, PAGE_WIDTH, RULE, SMALL, Drawing, method_colours
+from spl.steps.records import take_all
 from spl.steps.settings import FigureSettings
 
 TITLES = {
@@ -23,17 +23,17 @@ TITLES = {
 }
 
 
-def draw_grid(settings: FigureSettings, *, results: Path, data: Path, out: Path) -> Inputs:
+def draw_grid(settings: FigureSettings, *, results: Path, data: Path) -> Drawing:
     """Draw PSNR against every weight that varies, a row of panels for each dataset.
 
     Every point is in every panel of its dataset; the line joins the best of each value.
-    Returns what was read. Raises: DataError if the table has no rows.
+    Raises: DataError if the table has no rows.
     """
     csv = results / "grid.csv"
     inputs = take_all([csv])
     table = read_table(csv)
     if settings.grid is None or table.empty:
-        raise DataError(f"{csv} has no rows: params.yaml has no grid, so there is no picture of it to draw")
+        raise DataError(f"{csv} has no rows: params.yaml has no grid, so there is nothing to draw")
     weights = [weight for weight in WEIGHTS if table[weight].nunique() > 1]
     datasets = list(dict.fromkeys(table["dataset"]))
     method = settings.grid.method
@@ -51,8 +51,7 @@ def draw_grid(settings: FigureSettings, *, results: Path, data: Path, out: Path)
         f"star: {method_title(method)}'s own weights.",
         fontsize=SMALL,
     )
-    save_figure(figure, out)
-    return inputs
+    return Drawing(figure, "The same numbers, drawn.", inputs)
 
 
 def _draw_weight(axis: Axes, rows: pd.DataFrame, weight: str, method: str, colour: str) -> None:

@@ -1,24 +1,25 @@
-"""The look that all figures share: letters, sizes, colours, and how a figure is saved."""
+"""Common look of all figures: fonts, sizes, colours, and the form in which they are saved."""
 
 from collections.abc import Iterable
 from itertools import cycle, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from spl.common.files import atomic
+from spl.steps.records import Inputs
 
 PAGE_WIDTH = 7.0
-"""Inches of a figure across both columns."""
-
+"""Width of a figure across both columns, in inches."""
 
 SMALL, NORMAL = 6.5, 8.0
-"""Points: marks inside a figure, and everything else."""
+"""Font sizes of marks inside a figure and of everything else, in points."""
 
 RULE = 0.5
-"""Points: frames and axes."""
+"""Width of frames and axes, in points."""
 
 INK, GREY = "#1a1a1a", "#8a8a8a"
 
@@ -65,21 +66,31 @@ def method_colours(methods: Iterable[str]) -> dict[str, str]:
 
 def distinct_colours(count: int) -> list[str]:
     """Return `count` colours; past nine, lighter and then darker tones of the nine follow, past 27 they start over."""
-    tones = [*PALETTE, *(_blend(colour, 1.0) for colour in PALETTE), *(_blend(colour, 0.0) for colour in PALETTE)]
+    tones = [*PALETTE, *(_blend(colour, towards) for towards in (1.0, 0.0) for colour in PALETTE)]
     return list(islice(cycle(tones), count))
-
-
-def save_figure(figure: Figure, out: Path, *, shown: str = "") -> None:
-    """Write `out` as .pdf and as .png, each whole or not at all; the same figure gives the same bytes.
-
-    `shown` names the pictures in it, for the report: the PNG keeps it as its description.
-    """
-    for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None, "Description": shown})):
-        with atomic(out.with_suffix(suffix)) as temporary:
-            figure.savefig(temporary, metadata=metadata)
 
 
 def _blend(colour: str, towards: float) -> str:
     """Mix a colour half and half with black (0) or white (1)."""
     red, green, blue = ((channel + towards) / 2 for channel in to_rgb(colour))
     return to_hex((red, green, blue))
+
+
+class Drawing(NamedTuple):
+    """A figure that is not saved yet."""
+
+    figure: Figure
+    caption: str
+    """Its contents and the rule that chose them, for the report."""
+    inputs: Inputs
+    """The files that were read."""
+
+
+def save_figure(figure: Figure, out: Path, caption: str) -> None:
+    """Write `out` as .pdf and as .png, each whole or not at all; the same figure gives the same bytes.
+
+    The PNG keeps the caption as its description.
+    """
+    for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None, "Description": caption})):
+        with atomic(out.with_suffix(suffix)) as temporary:
+            figure.savefig(temporary, metadata=metadata)

@@ -1,1 +1,1 @@
-"""What is on disk: what is missing, what has changed, what belongs to another params.yaml."""
+"""Inventory of the disk: missing files, changed files, files of another params.yaml."""

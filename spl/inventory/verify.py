@@ -1,4 +1,4 @@
-"""Is everything on disk what the records say, and does it belong to params.yaml? Where does a file come from?
+"""Verification of files against their records and of records against params.yaml; the origin of a file.
 
 After `dvc checkout` or `dvc exp run`, files of other settings may lie where Snakemake, which goes by times, believes
 them up to date, and an edited file keeps its time if somebody wants it to. Only records tell.
@@ -22,11 +22,11 @@ from spl.steps.settings import STEPS
 
 FOLDERS = (Path("data"), Path("results"))
 BLOCK = 4096
-"""Files that are hashed before the next are listed."""
+"""Number of files that are hashed before the next are listed."""
 
 
 class Finding(NamedTuple):
-    """What a file is: `right`, or why not."""
+    """The state of a file: `right`, or the reason why it is not."""
 
     path: Path
     state: str
@@ -66,7 +66,7 @@ def records(places: Sequence[Path] = FOLDERS) -> Iterator[Path]:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """Read a JSON object; None for what is none, such as a record that was cut off."""
+    """Read a JSON object; None if it is none, such as a record that was cut off."""
     try:
         content = read_json(path)
     except DataError:
@@ -75,7 +75,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _verify_record(record: Path, params: Params, workers: int) -> Iterator[Finding]:
-    """Say what a record and everything that it lists are."""
+    """Yield the state of a record and of everything that it lists."""
     content = _read(record)
     if content is None:
         yield Finding(record, "edited", "no JSON any more")
@@ -128,7 +128,7 @@ def _verify_listed(table: Path, record: dict[str, Any], workers: int) -> Iterato
 
 
 class _Listed(NamedTuple):
-    """A file that a table describes: where its bytes lie, and their hash."""
+    """A file that a table describes: the place of its bytes, and their hash."""
 
     path: Path
     name: str
@@ -161,15 +161,14 @@ def _verify_file(listed: _Listed) -> Finding:
         content = read_place(listed.root, listed.place) if listed.place else listed.path.read_bytes()
     except (DataError, OSError) as error:
         return Finding(listed.path, "edited" if listed.path.exists() else "missing", str(error))
-    return Finding(
-        listed.path, "right" if hashlib.sha256(content).hexdigest() == listed.sha256 else "edited", listed.name
-    )
+    is_right = hashlib.sha256(content).hexdigest() == listed.sha256
+    return Finding(listed.path, "right" if is_right else "edited", listed.name)
 
 
 def why(file: Path, params: Params) -> Iterator[str]:
     """Yield the chain from a file to raw data: under every file the step that made it, and what that read.
 
-    What is not as it should be is said beside it. A step that was shown before is not taken apart again.
+    Anything wrong is printed beside it. A step that was shown before is not expanded again.
     """
     yield from _why(file, params, 0, set())
 

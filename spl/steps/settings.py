@@ -287,11 +287,14 @@ class RunSettings(Settings):
         return cls.of(params.model_copy(update={"methods": named}), dataset=dataset, method=method)
 
     @property
+    def taught(self) -> list[TeacherSettings]:
+        """Pretext networks that the run learns from."""
+        return [known for known in (self.teacher, self.perceptual) if isinstance(known, TeacherSettings)]
+
+    @property
     def teachers(self) -> list[str]:
         """Names of the pretext networks that the run learns from."""
-        return sorted(
-            {known.teacher for known in (self.teacher, self.perceptual) if isinstance(known, TeacherSettings)}
-        )
+        return sorted({teacher.teacher for teacher in self.taught})
 
     def vgg_file(self) -> str | None:
         """Return the torchvision file that the perceptual losses need, if any."""
@@ -469,7 +472,8 @@ class FigureSettings(TableSettings):
 
     step = "draw_figure"
     wildcards = ("figure",)
-    figure: Literal["fig1", "fig2", "fig3", "fig4", "fig5", "grid"]
+    figure: str
+    detection: teachers.Detection | None
     teachers: dict[Name, teachers.Teacher]
     figures: experiment.Figures
 
@@ -534,12 +538,14 @@ def weight_files(params: Params) -> list[str]:
     return sorted({str(file) for file in files if file})
 
 
+def figure_sections(params: Params | FigureSettings) -> dict[str, Strict | None]:
+    """Return the section that describes each figure, by the figure's name; None if the experiment does not have it."""
+    if params.figures is None:
+        return {}
+    sections = {name: section for name, section in params.figures if name.startswith("fig")}
+    return dict(sorted((sections | {"fig4": params.ablations, "grid": params.grid}).items()))
+
+
 def drawn_figures(params: Params | FigureSettings) -> list[str]:
     """Return the names of the figures that the experiment has."""
-    if (figures := params.figures) is None:
-        return []
-    present = {
-        "fig1": figures.fig1, "fig2": figures.fig2, "fig3": figures.fig3, "fig4": params.ablations,
-        "fig5": figures.fig5, "grid": params.grid,
-    }  # fmt: skip
-    return [name for name, section in present.items() if section]
+    return [name for name, section in figure_sections(params).items() if section]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from spl.analysis.objects import BOX, find_again
+from spl.analysis.objects import BOX, match_occluded_objects
 from tests.fabricate import write_masks_table
 
 SIZE = 32
@@ -28,7 +28,7 @@ def find(tmp_path):
         (tmp_path / "detections/places2").mkdir(parents=True)
         for name, rows in {"ground_truth": truth, **methods}.items():
             pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / f"detections/places2/{name}.csv", index=False)
-        found = find_again(
+        found = match_occluded_objects(
             "places2", list(methods), detections=tmp_path / "detections", data=tmp_path / "data", image_size=SIZE
         )
         return {method: [scores.round(6).tolist() for scores in images] for method, images in found.items()}

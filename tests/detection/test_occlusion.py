@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spl.detection.occlusion import hidden_share
+from spl.detection.occlusion import occluded_fraction
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from spl.detection.occlusion import hidden_share
 def test_a_hole_on_the_left(box, share):
     hole = np.zeros((16, 16), bool)
     hole[:, :8] = True
-    assert hidden_share(hole, np.array(box)) == share
+    assert occluded_fraction(hole, np.array(box)) == share
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,4 @@ def test_a_hole_on_the_left(box, share):
 def test_a_hole_in_a_corner(box, share):
     hole = np.zeros((8, 8), bool)
     hole[:4, :4] = True
-    assert hidden_share(hole, np.array(box)) == share
+    assert occluded_fraction(hole, np.array(box)) == share

@@ -1,4 +1,4 @@
-"""Objects are found in a method's pictures and in the uncorrupted ones, in pixels of the prepared picture."""
+"""Objects are found in a method's images and in the uncorrupted ones, in pixels of the prepared image."""
 
 import numpy as np
 import pandas as pd
@@ -58,14 +58,14 @@ def results(detector, network, tmp_path_factory):
 
 @pytest.fixture
 def evidence(data, results):
-    """A method's filled pictures, which are other pictures."""
+    """A method's filled images, which are other images."""
     folder = results / "eval/places2/spl/seed1"
     (folder / "composited").mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(5)
     names = pd.read_csv(data.pairs)["image"]
     for name in names:
-        picture = rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)
-        Image.fromarray(picture).save(folder / "composited" / name.split("/")[-1])
+        image = rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)
+        Image.fromarray(image).save(folder / "composited" / name.split("/")[-1])
     hashes = [sha256(folder / "composited" / name.split("/")[-1]) for name in names]
     table = pd.DataFrame({"image": names, "composited_sha256": hashes})
     table.to_csv(folder / "per_image.csv", index=False)
@@ -83,12 +83,12 @@ def detect(data, detector, results, out, *, evidence=None, min_score=LEAST):
 
 
 def read(path):
-    """A picture, by other means than the package's."""
+    """An image, by other means than the package's."""
     return torch.from_numpy(np.array(Image.open(path), np.float32) / 255).permute(2, 0, 1)
 
 
 def check_rows(table, found, names):
-    """Compare the rows of one picture with what a network has found, boxes in the picture's pixels."""
+    """Compare the rows of one image with what a network has found, boxes in the image's pixels."""
     labels = [names[label] for label in found["labels"].tolist()]
     assert table["label"].tolist() == labels
     assert len(labels) > 0

@@ -23,7 +23,7 @@ DATASET, SIZE, KEPT = "places2", 32, 3
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Seven pictures, whose masks do not come in the order of their holes."""
+    """Seven images, whose masks do not come in the order of their holes."""
     return draw_pairs(tmp_path_factory.mktemp("data"), size=SIZE, holes=(14, 3, 10, 6, 20, 8, 12))
 
 
@@ -62,29 +62,25 @@ def shown(data, name):
 
 
 @torch.no_grad()
-def test_priors_are_those_of_the_images_in_the_record(params, data, tmp_path):
-    network = finish_run(params, data, "spl", tmp_path)
-    kept, record = keep(params, data, "spl", tmp_path)
-    assert kept.keys() == {"prior"}
-    assert kept["prior"].dtype == torch.float16
-    assert kept["prior"].shape == (KEPT, 16, SIZE // 4, SIZE // 4)
-    for prior, name in zip(kept["prior"], record["images"], strict=True):
-        expected = network.semantic_prior(*shown(data, name))[0]
-        torch.testing.assert_close(prior.float(), expected, atol=2e-3, rtol=2e-3)
-    assert not torch.allclose(kept["prior"][0], kept["prior"][1], atol=1e-2)
-
-
-@torch.no_grad()
-def test_edges_are_those_of_the_images_in_the_record(params, data, tmp_path):
-    network = finish_run(params, data, "ec", tmp_path)
-    kept, record = keep(params, data, "ec", tmp_path)
-    assert kept.keys() == {"edges"}
-    assert kept["edges"].dtype == torch.uint8
-    assert kept["edges"].shape == (KEPT, 1, SIZE, SIZE)
-    for edges, name in zip(kept["edges"], record["images"], strict=True):
-        expected = 255 * network.edges(*shown(data, name))[0]
-        assert (edges.float() - expected).abs().max() <= 1.01
-    assert (kept["edges"][0].float() - kept["edges"][1].float()).abs().max() > 5
+@pytest.mark.parametrize(
+    ("method", "kind", "form", "shape", "tolerance"),
+    [
+        ("spl", "prior", torch.float16, (KEPT, 16, SIZE // 4, SIZE // 4), 1e-2),
+        ("ec", "edges", torch.uint8, (KEPT, 1, SIZE, SIZE), 1.01),
+    ],
+)
+def test_kept_tensors_are_those_of_the_images_in_the_record(
+    params, data, tmp_path, method, kind, form, shape, tolerance
+):
+    network = finish_run(params, data, method, tmp_path)
+    kept, record = keep(params, data, method, tmp_path)
+    assert [(name, tensor.dtype, tensor.shape) for name, tensor in kept.items()] == [(kind, form, shape)]
+    tensors = kept[kind].float()
+    for tensor, name in zip(tensors, record["images"], strict=True):
+        image, mask = shown(data, name)
+        expected = network.semantic_prior(image, mask) if kind == "prior" else 255 * network.edges(image, mask)
+        assert (tensor - expected[0]).abs().max() <= tolerance
+    assert (tensors[0] - tensors[1]).abs().max() > 5 * tolerance
 
 
 def test_the_images_are_spread_over_the_hole_ratios(params, data, tmp_path):

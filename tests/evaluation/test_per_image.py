@@ -16,7 +16,7 @@ SIZE = 16
 
 
 class Pairs(torch.utils.data.Dataset):
-    """Three random pictures; the hole of the second one has vanished, the third one will be filled perfectly."""
+    """Three random images; the hole of the second one has vanished, the third one will be filled perfectly."""
 
     def __init__(self):
         self.table = pd.DataFrame({
@@ -48,7 +48,7 @@ def evidence(tmp_path):
     return tmp_path
 
 
-def test_every_pair_has_every_metric_of_its_quantised_picture(evidence):
+def test_every_pair_has_every_metric_of_its_quantised_image(evidence):
     pairs = Pairs()
     table = pd.read_csv(evidence / "per_image.csv", dtype={"ratio_bin": str})
     pd.testing.assert_frame_equal(table[list(pairs.table)], pairs.table)
@@ -57,9 +57,9 @@ def test_every_pair_has_every_metric_of_its_quantised_picture(evidence):
     assert list(table) == [*pairs.table, *expected, "composited_sha256"]
     for name, values in expected.items():
         np.testing.assert_allclose(table[name], values, atol=1e-6)
-    for i, picture in enumerate(filled):
+    for i, image in enumerate(filled):
         saved = np.asarray(Image.open(evidence / f"composited/{i}.png"))
-        np.testing.assert_array_equal(saved, picture.permute(1, 2, 0))
+        np.testing.assert_array_equal(saved, image.permute(1, 2, 0))
         assert table["composited_sha256"][i] == sha256(evidence / f"composited/{i}.png")
 
 

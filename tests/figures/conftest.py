@@ -1,5 +1,6 @@
 import pytest
 
+from spl.figures.draw_figure import FIGURES
 from tests.figures.fabricate import fabricate
 
 
@@ -12,15 +13,12 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def draw():
-    """A function that draws a figure as matplotlib has it, without saving it."""
+    """A function that draws a figure as matplotlib has it, without saving it; folders may be left out."""
 
-    def draw(function, settings, **folders):
-        figures = []
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(f"{function.__module__}.save_figure", lambda figure, out, **_: figures.append(figure))
-            function(settings, **({"results": None, "data": None} | folders), out=None)
-        figures[0].draw_without_rendering()
-        return figures[0]
+    def draw(name, settings, **folders):
+        figure = FIGURES[name](settings, **{"results": None, "data": None} | folders).figure
+        figure.draw_without_rendering()
+        return figure
 
     return draw
 

@@ -1,4 +1,4 @@
-"""A results and a data folder as the workflow leaves them: real pictures, classical fills in the place of networks."""
+"""A results and a data folder as the workflow leaves them: drawn images, classical fills in the place of networks."""
 
 import cv2
 import numpy as np
@@ -25,21 +25,15 @@ def fabricate(root, *, datasets=("places2",), methods=("rn", "spl"), images=6, s
 
 class Dataset:
     def __init__(self, root, name, methods, images, size, seed):
-        self.results, self.data, self.name, self.methods, self.size = (
-            root / "results",
-            root / "data",
-            name,
-            methods,
-            size,
-        )
-        pictures = [draw_image(name, seed=seed, split="test", index=i) for i in range(images)]
+        self.results, self.data = root / "results", root / "data"
+        self.name, self.methods, self.size = name, methods, size
+        drawn = [draw_image(name, seed=seed, split="test", index=i) for i in range(images)]
         self.names = [f"test/{i}.png" for i in range(images)]
-        self.truths = [resize_image(np.asarray(picture.image), size) for picture in pictures]
+        self.truths = [resize_image(np.asarray(image.image), size) for image in drawn]
         self.masks = [np.asarray(draw_mask(seed=seed, index=2 + i * 4 // images + 6 * i)) > 0 for i in range(images)]
         self.holes = [resize_mask(mask, size) for mask in self.masks]
         self.objects = [
-            [(item.label, np.array(item.box) * size / picture.image.width) for item in picture.objects]
-            for picture in pictures
+            [(item.label, np.array(item.box) * size / image.image.width) for item in image.objects] for image in drawn
         ]
 
     def write(self):
@@ -72,14 +66,14 @@ class Dataset:
         columns = ["image", "mask", "hole_ratio", "psnr", "composited_sha256"]
         pd.DataFrame(rows, columns=columns).to_csv(folder / "per_image.csv", index=False)
 
-    def write_detections(self, source, pictures):
+    def write_detections(self, source, images):
         """Write the true objects; a fill loses those that it has changed most, and is less sure of the others."""
         rows = []
-        for i, picture in enumerate(pictures):
+        for i, image in enumerate(images):
             for label, box in self.objects[i]:
                 left, top, right, bottom = np.round(box).astype(int)
                 there = np.s_[max(top, 0) : bottom, max(left, 0) : right]
-                lost = np.abs(picture[there].astype(float) - self.truths[i][there]).mean() / 255
+                lost = np.abs(image[there].astype(float) - self.truths[i][there]).mean() / 255
                 if lost < 0.15:
                     rows.append((self.names[i], label, round(0.97 - 3 * lost, 6), *np.round(box, 3)))
         columns = ["image", "label", "score", "x_min", "y_min", "x_max", "y_max"]

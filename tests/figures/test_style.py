@@ -31,20 +31,21 @@ def test_a_figure_is_saved_twice_over_with_the_same_bytes(tmp_path):
     figure = Figure(figsize=(1, 1))
     figure.text(0.5, 0.5, "$S_m$")
     for stem in ("fig.v1", "fig.v2"):
-        save_figure(figure, tmp_path / "new" / f"{stem}.pdf")
+        save_figure(figure, tmp_path / "new" / f"{stem}.pdf", "An edge ×2.")
     names = ["fig.v1.pdf", "fig.v1.png", "fig.v2.pdf", "fig.v2.png"]
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == names
-    first, picture, second, again = (path.read_bytes() for path in sorted((tmp_path / "new").iterdir()))
+    first, image, second, again = (path.read_bytes() for path in sorted((tmp_path / "new").iterdir()))
     assert first == second
-    assert picture == again
+    assert image == again
     assert b"CreationDate" not in first
     with Image.open(tmp_path / "new/fig.v1.png") as printed:
         assert printed.size == (300, 300)
+        assert printed.info["Description"] == "An edge ×2."
 
 
 def test_a_figure_that_fails_leaves_nothing(tmp_path):
     figure = Figure(figsize=(1, 1))
     figure.text(0.5, 0.5, "$\\no_such_letter$")
     with pytest.raises(ValueError, match="no_such_letter"):
-        save_figure(figure, tmp_path / "fig")
+        save_figure(figure, tmp_path / "fig", "")
     assert not list(tmp_path.iterdir())

@@ -61,7 +61,7 @@ def fabricate(params_path, root):
     _write_tables(params, results, data)
     _write_data(params, data)
     for name in [*drawn_figures(params), *(f"examples_{dataset}" for dataset in params.datasets)]:
-        write_figure(results / f"figures/{name}.png")
+        write_figure(results / f"figures/{name}.png", f"Caption of {name}.")
     return {"results": results, "data": data}
 
 
@@ -70,12 +70,11 @@ def write_page(params_path, **places):
     write_report(ReportSettings.of(load_params(params_path)), params_path, **places)
 
 
-def write_figure(path, shown=None):
-    """Draw a figure of one distinctive colour that may name what it shows."""
+def write_figure(path, caption):
+    """Draw a figure of one distinctive colour with its caption as the description."""
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = PngInfo()
-    if shown:
-        facts.add_text("Description", shown)
+    facts.add_text("Description", caption)
     Image.new("RGB", (2100, 400), COLOUR).save(path, pnginfo=facts)
 
 

@@ -111,7 +111,6 @@ def test_what_is_compared_is_compared_again(raw_params, write_params, path, valu
         ),
         ("evaluation.perceptual.metrics", ["lpips"], SHOWN | MEASURED),
         ("evaluation.pairs", "uniform", SHOWN | of("pair_masks")),
-        ("detection.min_score", 0.5, DETECTIONS | {"check_claims", "write_report"}),
         ("masks.source.per_bin", 50, {"fetch_masks", "write_report"}),
         ("structure.strength", 0.01, of("smooth_images") | cells("mfe") | {"write_report"}),
         ("perceptual_network", VGG, cells(*PERCEPTUAL) | {"fetch_weights vgg", "write_report"}),
@@ -127,6 +126,7 @@ FIGURES = {step for step in SHOWN if "figure" in step}
 @pytest.mark.parametrize(
     ("path", "value", "changed"),
     [
+        ("detection.min_score", 0.5, DETECTIONS | {"check_claims"}),
         ("figures.clusters.images", 3, {"keep_guidance places2/spl", "keep_guidance places2/ec"} | EXAMPLES),
         (
             "teachers.multilabel.training.lr", 0.005,

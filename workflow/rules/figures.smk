@@ -32,7 +32,7 @@ rule draw_figure:
     benchmark:
         "benchmarks/results/draw_figure/{figure}.tsv"
     wildcard_constraints:
-        figure="fig[1-5]|grid",
+        figure=r"fig\d+|grid",
     params:
         file=params_file,
         settings=settings_of("draw_figure"),

@@ -1,4 +1,4 @@
-"""Figures 1, 3 and 5 and the examples: which picture stands where, and files fit to print."""
+"""Figures 1, 3 and 5 and the examples: the place of every image, the captions, and files fit to print."""
 
 import matplotlib
 import numpy as np
@@ -11,18 +11,16 @@ from spl.common.files import read_json
 from spl.common.tables import read_table
 from spl.config.experiment import Clusters, Design, Figure1, Figure3, Figure5, Figures
 from spl.data.images import read_rgb
-from spl.figures.choose import Choice, choose_pictures
+from spl.figures.choose import choose_images
 from spl.figures.draw_examples import draw_examples
+from spl.figures.draw_figure import FIGURES as DRAWINGS
 from spl.figures.draw_figure import draw_figure
-from spl.figures.fig1 import draw_fig1
-from spl.figures.fig3 import draw_fig3
-from spl.figures.fig5 import PREDICTED, draw_edges, draw_fig5
-from spl.figures.pictures import Evidence
+from spl.figures.fig5 import PREDICTED, draw_edges
+from spl.figures.images import Evidence
 from spl.steps.settings import ExampleSettings, FigureSettings
 from tests.analysis.fabricate import table_settings
 from tests.figures.fabricate import Dataset
 
-CHOICE = Choice(seed=1, choice="median", min_hole_ratio=0.2)
 DATASETS, METHODS = ("places2", "paris"), ("rn", "ec", "spl")
 SECTION = Figures(
     examples=3, choice="median", min_hole_ratio=0.2, clusters=Clusters(number=4, scope="set", images=6), fig2=None,
@@ -32,12 +30,12 @@ SECTION = Figures(
 )  # fmt: skip
 SETTINGS = table_settings(DATASETS, METHODS, kind=FigureSettings, figures=SECTION)
 NAMES = [f"test/{i}.png" for i in range(6)]
-FIGURES = {name: (draw, SETTINGS) for name, draw in (("fig1", draw_fig1), ("fig3", draw_fig3), ("fig5", draw_fig5))}
+FIGURES = ("fig1", "fig3", "fig5")
 
 
 @pytest.fixture(scope="module")
 def figures(draw, folders):
-    return {name: draw(*figure, **folders) for name, figure in FIGURES.items()}
+    return {name: draw(name, SETTINGS, **folders) for name in FIGURES}
 
 
 @pytest.fixture
@@ -47,30 +45,39 @@ def evidence(folders):
 
 
 def panes(figure):
-    """Return the picture in every pane, in rows from top to bottom, each from left to right."""
+    """Return the image in every pane, in rows from top to bottom, each from left to right."""
     axes = sorted(figure.axes, key=lambda axis: (-round(axis.get_position().y0, 3), axis.get_position().x0))
     return [np.asarray(axis.images[0].get_array()) for axis in axes]
 
 
 def the_one(evidence, truth):
-    """Return the name of the picture that this is."""
+    """Return the name of this image."""
     (image,) = [name for name in NAMES if np.array_equal(evidence.truth(name), truth)]
     return image
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_both_files_are_valid_and_the_same_when_drawn_again(name, folders, tmp_path):
-    draw, settings = FIGURES[name]
+def test_a_figures_files_are_the_same_when_drawn_again_and_its_record_names_every_table(name, folders, tmp_path):
+    settings = SETTINGS.model_copy(update={"figure": name})
     with matplotlib.rc_context({"savefig.dpi": 60}):
         for stem in ("once", "twice"):
-            draw(settings, **folders, out=tmp_path / f"{stem}.pdf")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["once.pdf", "once.png", "twice.pdf", "twice.png"]
-    with Image.open(tmp_path / "once.png") as picture:
-        assert picture.width == 7 * 60
-        assert 60 < picture.height < 9 * 60
+            draw_figure(settings, **folders, out=tmp_path / f"{stem}.pdf")
+    with Image.open(tmp_path / "once.png") as image:
+        assert image.width == 7 * 60
+        assert 60 < image.height < 9 * 60
+        assert "Rule: of the test images" in image.info["Description"]
     assert (tmp_path / "once.pdf").read_bytes().startswith(b"%PDF")
     for suffix in (".pdf", ".png"):
         assert (tmp_path / f"once{suffix}").read_bytes() == (tmp_path / f"twice{suffix}").read_bytes()
+    record, shown = read_json(tmp_path / "once.json"), SECTION.shown()[name]
+    assert (record["step"], record["wildcards"]) == ("draw_figure", {"figure": name})
+    read = {folders["results"] / f"eval/{d}/{m}/seed1/per_image.csv" for d, m in shown.filled}
+    read |= {folders["data"] / f"prepared/{d}/manifest.csv" for d, _ in shown.filled}
+    read |= {folders["results"] / f"guidance/{d}/{m}.safetensors" for d, m in shown.guided}
+    read |= {folders["results"] / f"detections/{d}/{m}.csv" for d, m in shown.searched}
+    read |= {folders["results"] / f"detections/{d}/ground_truth.csv" for d, _ in shown.searched}
+    read |= {folders["data"] / "masks/masks.csv"}
+    assert {file["path"] for file in record["inputs"].values()} == set(map(str, read))
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -78,7 +85,7 @@ def test_letters_are_large_enough_and_apart(name, figures, check_texts):
     check_texts(figures[name])
 
 
-def test_figure_1_shows_input_methods_prior_and_ground_truth_of_one_picture(figures, evidence):
+def test_figure_1_shows_input_methods_prior_and_ground_truth_of_one_image(figures, evidence):
     given, rn, spl, prior, truth = panes(figures["fig1"])
     places2 = evidence("places2")
     image = the_one(places2, truth)
@@ -92,16 +99,7 @@ def test_figure_1_shows_input_methods_prior_and_ground_truth_of_one_picture(figu
     assert prior.shape == (8, 8, 3)
 
 
-def test_figure_1_draws_as_many_boxes_as_were_found(figures, evidence):
-    places2 = evidence("places2")
-    image = the_one(places2, panes(figures["fig1"])[-1])
-    found = [read_table(places2.results / f"detections/places2/{s}.csv") for s in ("rn", "spl", "ground_truth")]
-    rn, spl, truth = (int((table["image"] == image).sum()) for table in found)
-    assert [len(axis.patches) for axis in figures["fig1"].axes] == [0, rn, spl, 0, truth]
-    assert truth > 0
-
-
-def test_figure_3_shows_methods_below_each_other_and_no_picture_twice(figures, evidence):
+def test_figure_3_shows_methods_below_each_other_and_no_image_twice(figures, evidence):
     shown = np.array(panes(figures["fig3"])).reshape(4, 4, 32, 32, 3)
     assert len({truth.tobytes() for truth in shown[-1]}) == 4
     for column, dataset in enumerate(["places2", "places2", "paris", "places2"]):
@@ -117,9 +115,9 @@ def test_figure_3_draws_detections_in_the_last_column_only(figures):
     assert boxes.sum() == 3
 
 
-def test_figure_5_shows_edges_and_priors_of_the_chosen_pictures(figures, evidence):
+def test_figure_5_shows_edges_and_priors_of_the_chosen_images(figures, evidence):
     paris, shown = evidence("paris"), panes(figures["fig5"])
-    images = choose_pictures(paris.table("spl"), CHOICE, 2)
+    images = choose_images(paris.table("spl"), SETTINGS, 2)
     for image, row in zip(images, (shown[:6], shown[6:]), strict=True):
         np.testing.assert_array_equal(row[0], paris.masked(image))
         np.testing.assert_array_equal(row[2], paris.filled(image, "ec"))
@@ -127,7 +125,7 @@ def test_figure_5_shows_edges_and_priors_of_the_chosen_pictures(figures, evidenc
         np.testing.assert_array_equal(row[5], paris.truth(image))
 
 
-def test_only_pictures_whose_prior_is_kept_are_shown(draw, tmp_path):
+def test_only_images_whose_prior_is_kept_are_shown(draw, tmp_path):
     dataset = Dataset(tmp_path, "paris", ("rn", "ec", "spl"), 6, 32, 1)
     dataset.write()
     dataset.names, dataset.truths = dataset.names[:3], dataset.truths[:3]
@@ -140,10 +138,10 @@ def test_only_pictures_whose_prior_is_kept_are_shown(draw, tmp_path):
             update={"figures": SECTION.model_copy(update={"min_hole_ratio": 0.0, "fig5": figure})}
         )
 
-    shown = panes(draw(draw_fig5, settings(3), **folders))
+    shown = panes(draw("fig5", settings(3), **folders))
     assert {shown[i].tobytes() for i in (5, 11, 17)} == {truth.tobytes() for truth in dataset.truths}
     with pytest.raises(DataError, match="only 3 can be taken"):
-        draw(draw_fig5, settings(4), **folders)
+        draw("fig5", settings(4), **folders)
 
 
 def test_edges_are_black_outside_and_blue_inside_the_hole():
@@ -162,29 +160,21 @@ def test_examples_show_the_first_run_of_every_method(folders, tmp_path):
     read_table(folders["results"] / "eval/paris/spl/seed1/per_image.csv").to_csv(pairs, index=False)
     examples = ExampleSettings(**sections, dataset="paris", figures=SECTION)
     draw_examples(examples, **folders, out=tmp_path / "examples.png")
-    with Image.open(tmp_path / "examples.png") as picture:
-        assert picture.width == 4 * 1.2 * 300
+    with Image.open(tmp_path / "examples.png") as image:
+        assert image.width == 4 * 1.2 * 300
+        assert image.info["Description"].endswith("Shown: test/1.png, test/3.png, test/5.png.")
     with pytest.raises(DataError, match="seed2"):
         draw_examples(examples.model_copy(update={"seeds": (2,)}), **folders, out=tmp_path / "other.png")
 
 
-@pytest.mark.parametrize("name", ["fig1", "fig3", "fig5"])
-def test_a_figures_record_names_every_table_that_it_reads(folders, tmp_path, name):
-    settings = SETTINGS.model_copy(update={"figure": name})
-    draw_figure(settings, **folders, out=tmp_path / f"{name}.pdf")
-    record = read_json(tmp_path / f"{name}.json")
-    assert (record["step"], record["wildcards"]) == ("draw_figure", {"figure": name})
-    shown = SECTION.shown()[name]
-    read = {folders["results"] / f"eval/{d}/{m}/seed1/per_image.csv" for d, m in shown.filled}
-    read |= {folders["data"] / f"prepared/{d}/manifest.csv" for d, _ in shown.filled} | {
-        folders["data"] / "masks/masks.csv"
-    }
-    read |= {folders["results"] / f"guidance/{d}/{m}.safetensors" for d, m in shown.guided}
-    read |= {folders["results"] / f"detections/{d}/{m}.csv" for d, m in shown.searched}
-    read |= {folders["results"] / f"detections/{d}/ground_truth.csv" for d, _ in shown.searched}
-    assert {file["path"] for file in record["inputs"].values()} == set(map(str, read))
+@pytest.mark.parametrize("name", FIGURES)
+def test_captions_say_what_colours_and_images_mean(name, folders):
+    caption = DRAWINGS[name](SETTINGS, **folders).caption
+    assert ("Colours of clusters have no meaning" in caption) == (name != "fig3")
+    assert ("the objects that the detector finds (score at least" in caption) == (name != "fig5")
+    assert "Shown: p" in caption
 
 
 def test_a_figure_that_the_experiment_has_not_is_refused(folders, tmp_path):
-    with pytest.raises(ParamsError, match="has no fig4"):
+    with pytest.raises(ParamsError, match="has no fig4, or its section is null; it has fig1, fig3, fig5"):
         draw_figure(SETTINGS.model_copy(update={"figure": "fig4"}), **folders, out=tmp_path / "fig4.pdf")

@@ -1,4 +1,4 @@
-"""Rows and columns of pictures, and where the pictures come from."""
+"""Images of evaluations, and figures that show images in rows and columns."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,25 +11,24 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spl.common.errors import DataError
 from spl.common.tables import read_table
 from spl.config.experiment import Design
 from spl.data.stored import FilledImages, GroupedMasks, PreparedImages
 from spl.figures.style import GREY
 
 GAP = 0.03
-"""Inches between pictures."""
+"""Distance between images, in inches."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the evaluations of one dataset have left: which mask met which image, numbers and filled pictures."""
+    """The evaluations of one dataset: pairs of image and mask, metrics and filled images."""
 
     results: Path
     data: Path
     dataset: str
     seeds: dict[str, int]
-    """The methods and the seed of the run that is shown."""
+    """By method, the seed of the run that is shown."""
 
     @classmethod
     def of(cls, design: Design, dataset: str, methods: Iterable[str], *, results: Path, data: Path) -> Self:
@@ -37,7 +36,7 @@ class Evidence:
         return cls(results, data, dataset, {method: design.seeds_of(dataset, method)[0] for method in methods})
 
     def files(self) -> list[Path]:
-        """Return the tables that all of it is found by."""
+        """Return the tables that list all of it."""
         tables = [self._folder(method) / "per_image.csv" for method in self.seeds]
         return [*tables, self.data / f"prepared/{self.dataset}/manifest.csv", self.data / "masks/masks.csv"]
 
@@ -46,25 +45,20 @@ class Evidence:
         return read_table(self._folder(method) / "per_image.csv")
 
     def truth(self, image: str) -> np.ndarray:
-        """Return the uncorrupted picture. Shapes: (H, W, 3) uint8."""
-        return self._images.pixels(self._row(image))
+        """Return the uncorrupted image. Shapes: (H, W, 3) uint8."""
+        return self._images.pixels(self._rows[image])
 
     def hole(self, image: str) -> np.ndarray:
-        """Return what is missing, at the network's size. Shapes: (H, W) bool."""
-        return self._holes.hole(self._row(image), self.truth(image).shape[0])
+        """Return the hole at the network's size. Shapes: (H, W) bool."""
+        return self._holes.hole(self._rows[image], self.truth(image).shape[0])
 
     def masked(self, image: str) -> np.ndarray:
-        """Return what methods are given, the hole white. Shapes: (H, W, 3) uint8."""
+        """Return the input of the methods, with a white hole. Shapes: (H, W, 3) uint8."""
         return whiten(self.truth(image), self.hole(image))
 
     def filled(self, image: str, method: str) -> np.ndarray:
         """Return a method's composited result. Shapes: (H, W, 3) uint8."""
         return self._filled[method].pixels(image)
-
-    def _row(self, image: str) -> int:
-        if image not in self._rows:
-            raise DataError(f"{self.dataset} has no test image {image!r} in the evaluation of {next(iter(self.seeds))}")
-        return self._rows[image]
 
     @cached_property
     def _table(self) -> pd.DataFrame:
@@ -90,12 +84,12 @@ class Evidence:
         return self.results / "eval" / self.dataset / method / f"seed{self.seeds[method]}"
 
 
-def whiten(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """Paint a hole white. Shapes: picture (H, W, 3) uint8; hole (H, W) bool; returns (H, W, 3)."""
-    return np.where(hole[..., None], np.uint8(255), picture)
+def whiten(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """Paint a hole white. Shapes: image (H, W, 3) uint8; hole (H, W) bool; returns (H, W, 3)."""
+    return np.where(hole[..., None], np.uint8(255), image)
 
 
-def picture_grid(
+def image_grid(
     rows: int, columns: int, *, width: float, left: float = 0.02, top: float, below: float = 0.0, bottom: float = 0.0
 ) -> tuple[Figure, np.ndarray]:
     """Make a figure of square panes that lie close together.
@@ -127,7 +121,7 @@ def picture_grid(
 
 
 def show(axis: Axes, pixels: np.ndarray) -> None:
-    """Show a picture as it is: small ones are enlarged to visible pixels, only nearly fitting ones are smoothed.
+    """Show an image as it is: small ones are enlarged to visible pixels, only nearly fitting ones are smoothed.
 
     Shapes: pixels (H, W, 3) uint8.
     """
