@@ -1,4 +1,4 @@
-"""Which half-hidden objects the detector finds again in a method's pictures, and how surely."""
+"""Confidence with which the detector finds half-hidden objects again in a method's images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,7 +47,7 @@ def find_again(
 
 
 def _detections(table: pd.DataFrame, classes: np.ndarray) -> Detections:
-    """Return a picture's rows, the most confident first, with labels as numbers."""
+    """Return an image's rows, the most confident first, with labels as numbers."""
     table = table.sort_values("score", ascending=False, kind="stable")
     numbers = pd.Index(classes).get_indexer(pd.Index(table["label"]))
     return Detections(

@@ -1,4 +1,4 @@
-"""How sure a mean is: bootstrap over images, spread over trainings, and both in one interval."""
+"""Uncertainty of a mean: bootstrap over images, variance over seeds, and a combined interval."""
 
 import math
 import zlib
@@ -22,45 +22,53 @@ class Interval(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A mean over images and trainings, and how sure it is; NaN where that cannot be known."""
+    """A mean over images and seeds with its uncertainty; NaN where that cannot be known."""
 
     mean: float
     low: float
-    """Bootstrap interval over images of the mean over trainings."""
+    """Bootstrap interval over images of the mean over seeds."""
     high: float
     combined_low: float
-    """Interval over images and trainings; with one training, that over images."""
+    """Interval over images and seeds; with one seed, that over images."""
     combined_high: float
     n_images: int
     se_images: float
-    """Standard error that the images leave."""
+    """Standard error due to the images."""
     seed_means: tuple[float, ...]
-    """The mean of each training."""
+    """The mean of each seed."""
 
     @property
     def n_seeds(self) -> int:
-        """How many trainings there are."""
+        """The number of seeds."""
         return len(self.seed_means)
 
     @property
     def seed_sd(self) -> float:
-        """Standard deviation over trainings; NaN with one."""
+        """Standard deviation over seeds; NaN with one."""
         return math.sqrt(_variance(np.array(self.seed_means))) if self.n_seeds > 1 else NAN
 
     def negated(self) -> "Estimate":
         """Return the same of the values with the other sign."""
-        return self._replace(
-            mean=-self.mean,
-            low=-self.high,
-            high=-self.low,
-            combined_low=-self.combined_high,
-            combined_high=-self.combined_low,
-            seed_means=tuple(-mean for mean in self.seed_means),
-        )
+        means = tuple(-mean for mean in self.seed_means)
+        combined = -self.combined_high, -self.combined_low
+        return Estimate(-self.mean, -self.high, -self.low, *combined, self.n_images, self.se_images, means)
+
+    def columns(self) -> dict[str, float]:
+        """Return the columns of a table that describe a mean; the interval is over images."""
+        return {
+            "value": self.mean, "low": self.low, "high": self.high,
+            "n_images": self.n_images, "n_seeds": self.n_seeds, "seed_sd": self.seed_sd,
+        }  # fmt: skip
+
+    def difference_columns(self) -> dict[str, float]:
+        """Return the columns of a table that describe a difference; the interval is over images and seeds."""
+        return {
+            "difference": self.mean, "difference_low": self.combined_low, "difference_high": self.combined_high
+        }  # fmt: skip
 
 
 class Part(NamedTuple):
-    """The variance of a mean that one source leaves, with its degrees of freedom."""
+    """The part of a mean's variance that is due to one source, with its degrees of freedom."""
 
     variance: float
     freedom: int
@@ -75,7 +83,7 @@ def bootstrap_mean(values: np.ndarray, bootstrap: Bootstrap, *, seed: int, name:
 
 
 def estimate_mean(values: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: str) -> Estimate:
-    """Return the mean of `values` (trainings, n), all finite, over images and trainings; NaN where there are none."""
+    """Return the mean of `values` (seeds, n), all finite, over images and seeds; NaN where there are none."""
     n_images = values.shape[1]
     seed_means = values.mean(axis=1) if n_images else np.full(len(values), NAN)
     if n_images < 2:  # resampling one image would claim certainty
@@ -89,9 +97,9 @@ def estimate_mean(values: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: 
 def paired_difference(
     ours: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: str
 ) -> Estimate:
-    """Return the mean difference `ours - reference`; both (trainings, n), same image order.
+    """Return the mean difference `ours - reference`; both (seeds, n), same image order.
 
-    Trainings are paired by their order; where one side has a single one, it meets all of the other's. Images on which
+    Seeds are paired by their order; where one side has a single one, it meets all of the other's. Images on which
     either is not finite are left out.
     """
     return estimate_mean(_differences(ours, reference), bootstrap, seed=seed, name=name)
@@ -107,7 +115,7 @@ def difference_of_differences(
 ) -> Estimate:
     """Return by how much more `ours` and `reference` differ on the first images than on the second.
 
-    Shapes: two pairs (ours, reference) of (trainings, n), over two sets of images that are resampled independently.
+    Shapes: two pairs (ours, reference) of (seeds, n), over two sets of images that are resampled independently.
     """
     groups = [_differences(*pair) for pair in (first, second)]
     sizes = [group.shape[1] for group in groups]
@@ -124,7 +132,7 @@ def difference_of_differences(
 def estimate_ratio(sums: np.ndarray, counts: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: str) -> Estimate:
     """Return the mean over objects, where whole images are resampled: sum of `sums` over sum of `counts`.
 
-    Shapes: both (n,), the sum over an image's objects and their number, at least one; of one training.
+    Shapes: both (n,), the sum over an image's objects and their number, at least one; of one seed.
     """
     ratio = np.array([sums.sum() / counts.sum() if len(sums) else NAN])
     if len(sums) < 2:
@@ -151,9 +159,9 @@ def half_width(parts: Sequence[Part], confidence: float) -> float:
 def _combine(
     interval: Interval, images: Sequence[Part], seed_means: np.ndarray, n_images: int, bootstrap: Bootstrap
 ) -> Estimate:
-    """Add the spread over trainings to what the images leave.
+    """Add the variance over seeds to that due to the images.
 
-    What a training does to single images counts in both, so the combined interval is a little wide.
+    The interaction of seeds and images counts in both, so the combined interval is a little wide.
     """
     se_images = math.sqrt(sum(part.variance for part in images))
     both = interval.low, interval.high
@@ -186,7 +194,7 @@ def _interval(mean: float, resampled: np.ndarray, bootstrap: Bootstrap) -> Inter
 
 
 def _differences(ours: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Return `ours - reference` (trainings, n) of the images on which both are finite."""
+    """Return `ours - reference` (seeds, n) of the images on which both are finite."""
     kept = np.isfinite(ours).all(axis=0) & np.isfinite(reference).all(axis=0)
     return ours[:, kept] - reference[:, kept]
 
