@@ -1,15 +1,16 @@
 """The paper's claims, one by one, against the measurements of this run."""
 
 from collections.abc import Iterator
+from itertools import product, starmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from spl.analysis.evidence import MASK_RATIOS, Evidence, evidence_files, read_evidence, seeds_of
-from spl.analysis.paper import CLAIMS, LAYOUTS, SUBJECTS, Basis, Claim, images_of, printed_lead
 from spl.analysis.claims_page import read_claims, to_page
+from spl.analysis.evidence import MASK_RATIOS, Evidence, evidence_files, read_evidence, seeds_of
+from spl.analysis.paper import LAYOUTS, SUBJECTS, Basis, Claim, images_of, paper_claims, printed_lead
 from spl.analysis.statistics import Estimate, difference_of_differences, estimate_ratio
 from spl.analysis.table1 import compare
 from spl.analysis.verdicts import Verdict, judge, needed
@@ -47,6 +48,14 @@ class Finding(NamedTuple):
     """The same by the paper's Table 1."""
 
 
+class Measured(NamedTuple):
+    """An experiment and what was measured in it."""
+
+    settings: ClaimSettings
+    evidence: Evidence
+    objects: Objects
+
+
 def check_claims(settings: ClaimSettings, *, results: Path, data: Path, out: Path) -> None:
     """Write the claims with their verdicts to `out` (.csv), and as a page beside it (.md).
 
@@ -61,9 +70,10 @@ def check_claims(settings: ClaimSettings, *, results: Path, data: Path, out: Pat
         *(data / f"pairs/{dataset}.csv" for dataset in searched),
         *([data / "masks/masks.csv"] if searched else []),
     ])  # fmt: skip
-    evidence, objects = read_evidence(results, seeds), _find_objects(settings, results / "detections", data)
+    objects = {dataset: _find_objects(settings, dataset, results / "detections", data) for dataset in searched}
+    measured = Measured(settings, read_evidence(results, seeds), objects)
     rows: list[Row] = []
-    for name, claim in CLAIMS.items():
+    for name, claim in paper_claims().items():
         if claim.basis is Basis.ALL_LEADS:
             rows += [_summary(settings, rows, name, d, s) for d in _datasets(settings) for s in _subjects(settings)]
             continue
@@ -72,31 +82,19 @@ def check_claims(settings: ClaimSettings, *, results: Path, data: Path, out: Pat
             if lacks := _lacks(settings, claim, pair):
                 rows.append(row | {"verdict": Verdict.NOT_TESTABLE, "reason": lacks})
             else:
-                found = _measure(claim, pair, settings, evidence, objects)
-                rows += [row | _judged(settings, claim, pair, finding) for finding in found]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+                findings = MEASURES[claim.basis](measured, pair)
+                rows += [row | _judged(settings, claim, pair, finding) for finding in findings]
     outputs = {"claims": out, "page": out.with_suffix(".md")}
-    write_table(out, table)
+    write_table(out, pd.DataFrame(rows, columns=COLUMNS))
     write_text(outputs["page"], to_page(read_claims(out), settings.evaluation.bootstrap.confidence))
     write_record(out.with_suffix(".json"), settings, inputs, outputs)
 
 
-def _find_objects(settings: ClaimSettings, detections: Path, data: Path) -> Objects:
-    """Match the half-hidden objects of every dataset that is searched; empty without a detector."""
-    if settings.detection is None:
-        return {}
+def _find_objects(settings: ClaimSettings, dataset: str, detections: Path, data: Path) -> dict[str, list[np.ndarray]]:
     from spl.analysis.objects import find_again  # it alone needs torch
 
-    return {
-        dataset: find_again(
-            dataset,
-            settings.table_methods,
-            detections=detections,
-            data=data,
-            image_size=settings.datasets[dataset].image_size,
-        )
-        for dataset in settings.detection.datasets
-    }
+    size = settings.datasets[dataset].image_size
+    return find_again(dataset, settings.table_methods, detections=detections, data=data, image_size=size)
 
 
 def _datasets(settings: ClaimSettings) -> list[str]:
@@ -108,16 +106,15 @@ def _subjects(settings: ClaimSettings) -> list[str]:
     return [name for name in SUBJECTS if name in settings.table_methods] or ["spl"]
 
 
-def _pairs(settings: ClaimSettings, claim: Claim) -> list[Pair]:
-    """Return the pairs that a claim is about, whether this run has them or not."""
-    subjects, ablations = _subjects(settings), settings.ablations
-    datasets: list[str] | tuple[str, ...] = _datasets(settings)
+def _pairs(settings: ClaimSettings, claim: Claim) -> Iterator[Pair]:
+    """Yield the pairs that a claim is about, whether this run has them or not."""
+    datasets, subjects, ablations = _datasets(settings), _subjects(settings), settings.ablations
     if claim.basis is Basis.ABLATION:
         datasets = [ablations.dataset if ablations else "paris"]
         subjects = [claim.subject or (ablations.reference if ablations else "spl")]
     elif claim.basis is Basis.OBJECTS:
-        datasets = settings.detection.datasets if settings.detection else ["places2"]
-    return [Pair(d, subject, rival) for d in datasets for subject in subjects for rival in claim.rivals]
+        datasets = [*settings.detection.datasets] if settings.detection else ["places2"]
+    yield from starmap(Pair, product(datasets, subjects, claim.rivals))
 
 
 def _lacks(settings: ClaimSettings, claim: Claim, pair: Pair) -> str:
@@ -132,27 +129,18 @@ def _lacks(settings: ClaimSettings, claim: Claim, pair: Pair) -> str:
     return f"This run has no {' and no '.join(missing)}." if missing else ""
 
 
-def _measure(
-    claim: Claim, pair: Pair, settings: ClaimSettings, evidence: Evidence, objects: Objects
-) -> Iterator[Finding]:
-    if claim.basis is Basis.OBJECTS:
-        return _object_leads(settings, objects, pair)
-    return (_growing_leads if claim.basis is Basis.GROWTH else _leads)(settings, evidence, pair)
-
-
-def _leads(settings: ClaimSettings, evidence: Evidence, pair: Pair) -> Iterator[Finding]:
+def _leads(measured: Measured, pair: Pair) -> Iterator[Finding]:
     """Measure the lead of one method over another in every metric and mask ratio."""
     dataset, subject, rival = pair
-    for metric in PAPER_METRICS:
-        for ratio in MASK_RATIOS:
-            lead = compare(evidence, settings, (metric, subject, dataset, ratio), rival)
-            paper = printed_lead(metric, dataset, ratio, subject, rival)
-            yield Finding(metric, ratio, _in_favour(metric, lead), paper)
+    for metric, ratio in product(PAPER_METRICS, MASK_RATIOS):
+        lead = compare(measured.evidence, measured.settings, (metric, subject, dataset, ratio), rival)
+        paper = printed_lead(metric, dataset, ratio, subject, rival)
+        yield Finding(metric, ratio, _in_favour(metric, lead), paper)
 
 
-def _growing_leads(settings: ClaimSettings, evidence: Evidence, pair: Pair) -> Iterator[Finding]:
+def _growing_leads(measured: Measured, pair: Pair) -> Iterator[Finding]:
     """Measure by how much a lead grows from 20-40 % to 40-60 %, in every metric."""
-    dataset, subject, rival = pair
+    (dataset, subject, rival), (settings, evidence, _) = pair, measured
     for metric in PAPER_METRICS:
         large, small = (
             (evidence[dataset, subject].select(metric, ratio), evidence[dataset, rival].select(metric, ratio))
@@ -165,9 +153,9 @@ def _growing_leads(settings: ClaimSettings, evidence: Evidence, pair: Pair) -> I
         yield Finding(metric, "40-60", _in_favour(metric, growth), paper)
 
 
-def _object_leads(settings: ClaimSettings, objects: Objects, pair: Pair) -> Iterator[Finding]:
+def _object_leads(measured: Measured, pair: Pair) -> Iterator[Finding]:
     """Measure how many more objects are found again, and how much more surely, per half-hidden object."""
-    dataset, subject, rival = pair
+    (dataset, subject, rival), (settings, _, objects) = pair, measured
     found = list(zip(objects[dataset][subject], objects[dataset][rival], strict=True))
     counts = np.array([len(ours) for ours, _ in found], float)
     leads = {
@@ -175,10 +163,14 @@ def _object_leads(settings: ClaimSettings, objects: Objects, pair: Pair) -> Iter
         "confidence": [ours.sum() - theirs.sum() for ours, theirs in found],
     }
     for metric, sums in leads.items():
-        name = f"{metric}/{subject}-{rival}/{dataset}/all"
-        bootstrap = settings.evaluation.bootstrap
+        name, bootstrap = f"{metric}/{subject}-{rival}/{dataset}/all", settings.evaluation.bootstrap
         lead = estimate_ratio(np.array(sums, float), counts, bootstrap, seed=settings.seed, name=name)
         yield Finding(metric, "all", lead)
+
+
+MEASURES = {
+    Basis.LEAD: _leads, Basis.ABLATION: _leads, Basis.GROWTH: _growing_leads, Basis.OBJECTS: _object_leads
+}  # fmt: skip
 
 
 def _in_favour(metric: str, estimate: Estimate) -> Estimate:
@@ -188,7 +180,7 @@ def _in_favour(metric: str, estimate: Estimate) -> Estimate:
 
 def _head(settings: ClaimSettings, name: str, dataset: str, subject: str) -> Row:
     about = images_of(settings, dataset) if dataset in settings.datasets else ""
-    text, source, *_ = CLAIMS[name]
+    text, source, *_ = paper_claims()[name]
     return {"claim": name, "text": text, "source": source, "about": about, "dataset": dataset, "subject": subject}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from spl.analysis.paper import CLAIMS, Basis, Images
+from spl.analysis.paper import Basis, Images, paper_claims
 from spl.analysis.verdicts import Verdict
 from spl.common.labels import RATIO_TITLES, method_title
 from spl.common.metrics import metric_of
@@ -49,9 +49,9 @@ def explanation(confidence: float) -> str:
     """Explain the numbers of a claim."""
     return (
         f"A difference is positive where the claim holds. Its {confidence:.0%} interval is over test images and, with "
-        "several seeds, over seeds; a claim is supported or not if the interval lies wholly on one side of 0. Intervals "
-        "are not corrected for the number of comparisons. What an undecided one needs is right if its difference stays "
-        "as measured. Below it stands the same difference by the paper's numbers, where it has them."
+        "several seeds, over seeds; a claim is supported or not if the interval lies wholly on one side of 0. "
+        "Intervals are not corrected for the number of comparisons. What an undecided one needs is right if its "
+        "difference stays as measured. Below it stands the same difference by the paper's numbers, where it has them."
     )
 
 
@@ -77,11 +77,12 @@ def claim_table(rows: pd.DataFrame) -> Table:
     """Lay out the comparisons of a claim: a line for each pair of methods and metric, hole ratios by column."""
     ratios = [ratio for ratio in RATIO_TITLES if (rows["mask_ratio"] == ratio).any()]
     lines = []
-    for (dataset, subject, rival), pair in rows.groupby(["dataset", "subject", "rival"], sort=False):
-        first = pair.iloc[0]
+    for _, pair in rows.groupby(["dataset", "subject", "rival"], sort=False):
+        first = pair.to_dict("records")[0]
+        about, rival = first["about"], first["rival"]
         heads = [
-            Cell(dataset, (first["about"],) if first["about"] else ()),
-            Cell(method_title(subject), (f"against {method_title(rival)}",) if rival else ()),
+            Cell(first["dataset"], (about,) if about else ()),
+            Cell(method_title(first["subject"]), (f"against {method_title(rival)}",) if rival else ()),
         ]
         remark = _one_seed(first["one_seed"]) if first["metric"] else first["reason"]
         for metric, records in pair.groupby("metric", sort=False):
@@ -89,7 +90,7 @@ def claim_table(rows: pd.DataFrame) -> Table:
             cells = [found.get(ratio, Cell("")) for ratio in ratios]
             if not metric:
                 cells = [Cell(first["verdict"], look=f"{look(first['verdict'])} left", span=max(len(ratios), 1))]
-            label = metric_of(metric).label if metric else ""  # without an arrow: positive is better here
+            label = metric_of(str(metric)).label  # without an arrow: positive is better here
             lines.append([*heads, Cell(label), *cells, Cell(remark, look="words")])
             heads, remark = [Cell(""), Cell("")], ""  # said once for all metrics
     columns = [RATIO_TITLES[ratio] for ratio in ratios] or ["verdict"]
@@ -101,7 +102,7 @@ def look(verdict: str) -> str:
     return verdict.replace(" ", "-")
 
 
-def _comparison(record: dict[str, Any]) -> Cell:
+def _comparison(record: dict[Any, Any]) -> Cell:
     """Print one comparison, with the reason where that is not the interval."""
     verdict, reason = record["verdict"], (record["reason"],)
     if pd.isna(record["difference"]):
@@ -111,8 +112,8 @@ def _comparison(record: dict[str, Any]) -> Cell:
     notes = interval(record["low"], record["high"], decimals, signed=True) or reason
     notes += (f"{verdict}, {count(record['n_images'], 'image')}{seeds}",)
     if pd.notna(paper):
-        grows = CLAIMS[record["claim"]].basis is not Basis.GROWTH or paper > 0
-        notes += (f"paper {number(paper, decimals, signed=True)}{'' if grows else ', so not by its own numbers'}",)
+        grows = paper_claims()[record["claim"]].basis is not Basis.GROWTH or paper > 0
+        notes += (f"paper {number(paper, decimals, signed=True)}{'' if grows else ': its lead does not grow'}",)
     if record["needed"]:
         notes += (f"needs {record['needed']}{' if seeds do not differ' if record['one_seed'] else ''}",)
     return Cell(number(record["difference"], decimals, signed=True), notes, look=look(verdict))

@@ -1,6 +1,7 @@
 """Per-image evidence, read with all its seeds: one stack of numbers for every dataset, method and metric."""
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,12 +94,13 @@ def _require_metrics(tables: Mapping[Path, pd.DataFrame]) -> list[str]:
 
     Raises: DataError naming the tables that lack one, such as those from before it was added.
     """
-    metrics = list(dict.fromkeys([*DECLARED, *(name for t in tables.values() for name in t if name not in NO_METRICS)]))
-    old = {path: lacking for path, t in tables.items() if (lacking := [name for name in metrics if name not in t])}
-    if old:
-        names = ", ".join(dict.fromkeys(name for lacking in old.values() for name in lacking))
+    found = {path: [str(name) for name in table if name not in NO_METRICS] for path, table in tables.items()}
+    metrics = dict.fromkeys([*DECLARED, *chain(*found.values())])
+    old = {path: [name for name in metrics if name not in names] for path, names in found.items()}
+    if lacking := {path: names for path, names in old.items() if names}:
+        names = ", ".join(dict.fromkeys(chain(*lacking.values())))
         raise DataError(
-            f"{', '.join(map(str, old))} lack the metrics {names}, so another version of spl has written them. "
-            f"Evaluate again: {again(*old)}"
+            f"{', '.join(map(str, lacking))}: no column {names}, so another version of spl has written this. "
+            f"Evaluate again: {again(*lacking)}"
         )
-    return metrics
+    return list(metrics)

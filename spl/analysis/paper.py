@@ -1,7 +1,6 @@
 """What the paper prints and claims, and the data that it does so about."""
 
-from collections.abc import Mapping
-from enum import Enum, StrEnum, auto
+from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -27,8 +26,6 @@ ABLATION_ORDER = {"spl_no_prior": "worse", "spl_detector": "between", "spl_conca
 SUBJECTS = ("spl", "spl_released")
 """Methods that the claims are about."""
 
-RIVALS = ("rn", "rfr", "mfe")
-
 
 class Images(StrEnum):
     """Origin of a dataset's images."""
@@ -38,19 +35,19 @@ class Images(StrEnum):
     OTHER = "other images"
 
 
-class Basis(Enum):
+class Basis(StrEnum):
     """Measurement that a claim is checked by."""
 
-    LEAD = auto()
+    LEAD = "lead"
     """Paired differences of Table 1's metrics, as in Table 1."""
-    GROWTH = auto()
-    """The growth of these differences from 20-40 % to 40-60 %."""
-    ABLATION = auto()
-    """Paired differences on the dataset of the ablations, as in figure 4."""
-    OBJECTS = auto()
-    """Partly hidden objects that the detector finds again."""
-    ALL_LEADS = auto()
+    ALL_LEADS = "all leads"
     """All comparisons of the claim `ahead` on a dataset together."""
+    GROWTH = "growth"
+    """The growth of these differences from 20-40 % to 40-60 %."""
+    ABLATION = "ablation"
+    """Paired differences on the dataset of the ablations, as in figure 4."""
+    OBJECTS = "objects"
+    """Half-hidden objects that the detector finds again."""
 
 
 class Claim(NamedTuple):
@@ -59,60 +56,31 @@ class Claim(NamedTuple):
     text: str
     source: str
     basis: Basis
-    rivals: tuple[str, ...] = RIVALS
-    subject: str | None = None
-    """Of an ablation; None is the method that the ablations vary."""
+    rivals: tuple[str, ...]
+    subject: str
+    """Of an ablation; empty for the method that the ablations vary."""
 
 
-CLAIMS = {
-    "ahead": Claim(
-        "SPL is ahead of RN, RFR and MFE in all three metrics.", "section 4.3, Table 1", Basis.LEAD
-    ),
-    "state_of_the_art": Claim(
-        "SPL is the state of the art: ahead in every column of the dataset.", "abstract, section 5, Table 1",
-        Basis.ALL_LEADS,
-    ),
-    "larger_holes": Claim(
-        "SPL's lead over RN, RFR and MFE is larger at 40–60 % than at 20–40 %.", "Table 1; not said in words",
-        Basis.GROWTH,
-    ),
-    "ahead_of_edges": Claim(
-        "SPL restores complex scenes better than EdgeConnect; the paper shows it by images.",
-        "sections 1 and 4.5, figures 1 and 5", Basis.LEAD, ("ec",),
-    ),
-    "more_objects": Claim(
-        "SPL's images contain more complete objects, detected more confidently, than those of other methods.",
-        "sections 1 and 4.2, figures 1 and 3", Basis.OBJECTS, (*RIVALS, "ec"),
-    ),
-    "supervision": Claim(
-        "Without semantic supervision (w/o S) SPL is significantly worse.", "section 4.4, figure 4",
-        Basis.ABLATION, ("spl_no_prior",),
-    ),
-    "detector_helps": Claim(
-        "Supervision by a detection network helps too: better than none.", "section 4.4, figure 4",
-        Basis.ABLATION, ("spl_no_prior",), "spl_detector",
-    ),
-    "multilabel_helps_more": Claim(
-        "The multi-label network is at least as good a teacher as the detection network.", "section 4.4, figure 4",
-        Basis.ABLATION, ("spl_detector",),
-    ),
-    "concatenation": Claim(
-        "Concatenation in SPADE's place is worse in all three metrics.", "section 4.4, figure 4",
-        Basis.ABLATION, ("spl_concat",),
-    ),
-}  # fmt: skip
-"""In the order of the page."""
+@cache
+def paper_claims() -> dict[str, Claim]:
+    """Return the paper's claims by name, in the order of the page."""
+    rows = _read("paper_claims.csv").to_dict("records")
+    return {
+        r["claim"]: Claim(r["text"], r["source"], Basis(r["basis"]), tuple(r["rivals"].split()), r["subject"])
+        for r in rows
+    }
 
 
+@cache
 def paper_table() -> pd.DataFrame:
     """Return the paper's Table 1: metric, method, dataset, mask_ratio, value."""
-    with (files("spl.analysis") / "table1_paper.csv").open() as file:
-        return pd.read_csv(file)
+    return _read("table1_paper.csv")
 
 
 def printed(metric: str, method: str, dataset: str, mask_ratio: str) -> float | None:
     """Return the number of Table 1 that a method's is compared with; None if there is none."""
-    return _cells().get((metric, ROW_OF.get(method, ""), dataset, mask_ratio))
+    cells = paper_table().set_index(["metric", "method", "dataset", "mask_ratio"])["value"]
+    return cells.get((metric, ROW_OF.get(method, ""), dataset, mask_ratio))
 
 
 def printed_lead(metric: str, dataset: str, mask_ratio: str, subject: str, rival: str) -> float | None:
@@ -133,7 +101,6 @@ def images_of(design: TableSettings | Params, dataset: str) -> Images:
     return Images.PAPER if is_papers else Images.OTHER
 
 
-@cache
-def _cells() -> Mapping[tuple[str, str, str, str], float]:
-    """Return the paper's Table 1 by metric, row, dataset and mask ratio."""
-    return paper_table().set_index(["metric", "method", "dataset", "mask_ratio"])["value"].to_dict()
+def _read(name: str) -> pd.DataFrame:
+    with (files("spl.analysis") / name).open(encoding="utf-8") as file:
+        return pd.read_csv(file, keep_default_na=False)

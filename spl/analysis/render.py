@@ -22,11 +22,11 @@ Show = Callable[[dict[str, Any]], Cell]
 
 def print_table1(table: pd.DataFrame, ours: Show, papers: Show) -> Table:
     """Lay out metric x method against dataset x mask ratio; the paper's row stands below each of ours."""
-    datasets = list(dict.fromkeys(table["dataset"]))
-    rows = []
+    datasets, rows = list(dict.fromkeys(table["dataset"])), []
+    columns = table[["dataset", "mask_ratio"]].drop_duplicates()
     for metric, block in table.groupby("metric", sort=False):
         title = metric_of(str(metric)).title
-        for method, records in lines_of(block, "method", ["dataset", "mask_ratio"]):
+        for method, records in lines_of(block, "method", columns):
             rows.append(Row((Cell(method_title(method)),), tuple(map(ours, records)), group=title))
             if any(pd.notna(record["paper"]) for record in records):
                 label = Cell(f"paper: {ROWS[ROW_OF[method]]}")

@@ -62,12 +62,14 @@ def compare_methods(evidence: Evidence, settings: TableSettings, references: Ite
     for metric, dataset, mask_ratio, method, reference in product(
         PAPER_METRICS, settings.datasets, MASK_RATIOS, settings.table_methods, references
     ):
-        if reference == method:
+        if method == reference:
             continue
         found = compare(evidence, settings, (metric, method, dataset, mask_ratio), reference)
         if found.n_images:
-            rows.append((metric, method, reference, dataset, mask_ratio, found.mean, found.low, found.high,
-                         found.n_images, found.n_seeds, found.seed_sd, found.combined_low, found.combined_high))  # fmt: skip
+            rows.append((
+                metric, method, reference, dataset, mask_ratio, found.mean, found.low, found.high, found.n_images,
+                found.n_seeds, found.seed_sd, found.combined_low, found.combined_high,
+            ))  # fmt: skip
     return pd.DataFrame(rows, columns=COMPARED)
 
 

@@ -81,14 +81,10 @@ def simple_table(head: list[str], rows: Sequence[Sequence[str | Cell]], *, heads
     return Table((titles,), tuple(Row(line[:heads], line[heads:]) for line in lines), caption)
 
 
-def lines_of(table: pd.DataFrame, line: str, across: list[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield every value of the column `line` with its records, one for each combination of `across`; NaN where absent.
-
-    The values and the combinations stand in the order in which the table has them.
-    """
-    columns = table[across].drop_duplicates()
+def lines_of(table: pd.DataFrame, line: str, across: pd.DataFrame) -> Iterator[tuple[str, list[dict[Any, Any]]]]:
+    """Yield every value of the column `line` with its records, one for each row of `across`; NaN where absent."""
     for name, rows in table.groupby(line, sort=False):
-        yield str(name), columns.merge(rows, how="left").to_dict("records")
+        yield str(name), across.merge(rows, how="left").to_dict("records")
 
 
 def number(value: float, decimals: int, *, signed: bool = False) -> str:
