@@ -50,8 +50,9 @@ def explanation(confidence: float) -> str:
     return (
         f"A difference is positive where the claim holds. Its {confidence:.0%} interval is over test images and, with "
         "several seeds, over seeds; a claim is supported or not if the interval lies wholly on one side of 0. "
-        "Intervals are not corrected for the number of comparisons. What an undecided one needs is right if its "
-        "difference stays as measured. Below it stands the same difference by the paper's numbers, where it has them."
+        "Intervals are not corrected for the number of comparisons. Below stands the same difference by the paper's "
+        "numbers, where it has them. An undecided comparison says what would decide it if the difference stays as "
+        "measured and, where a method has one seed, if seeds do not differ."
     )
 
 
@@ -94,7 +95,7 @@ def claim_table(rows: pd.DataFrame) -> Table:
             lines.append([*heads, Cell(label), *cells, Cell(remark, look="words")])
             heads, remark = [Cell(""), Cell("")], ""  # said once for all metrics
     columns = [RATIO_TITLES[ratio] for ratio in ratios] or ["verdict"]
-    return simple_table(["dataset", "method", "metric", *columns, "remarks"], lines, heads=3)
+    return simple_table(["dataset", "method", "metric", *columns, Cell("remarks", look="left")], lines, heads=3)
 
 
 def look(verdict: str) -> str:
@@ -113,9 +114,9 @@ def _comparison(record: dict[Any, Any]) -> Cell:
     notes += (f"{verdict}, {count(record['n_images'], 'image')}{seeds}",)
     if pd.notna(paper):
         grows = paper_claims()[record["claim"]].basis is not Basis.GROWTH or paper > 0
-        notes += (f"paper {number(paper, decimals, signed=True)}{'' if grows else ': its lead does not grow'}",)
+        notes += (f"paper {number(paper, decimals, signed=True)}{'' if grows else ', no growth'}",)
     if record["needed"]:
-        notes += (f"needs {record['needed']}{' if seeds do not differ' if record['one_seed'] else ''}",)
+        notes += (f"needs {record['needed']}",)
     return Cell(number(record["difference"], decimals, signed=True), notes, look=look(verdict))
 
 

@@ -33,7 +33,7 @@ def print_table1(table: pd.DataFrame, ours: Show, papers: Show) -> Table:
                 rows.append(Row((label,), tuple(map(papers, records)), "paper", title))
     head = (
         (Cell(""), *(Cell(dataset, span=len(MASK_RATIOS)) for dataset in datasets)),
-        (Cell("method"), *(Cell(RATIO_TITLES[ratio]) for _ in datasets for ratio in MASK_RATIOS)),
+        (Cell("method", look="left"), *(Cell(RATIO_TITLES[ratio]) for _ in datasets for ratio in MASK_RATIOS)),
     )
     return Table(head, tuple(rows))
 

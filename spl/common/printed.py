@@ -47,9 +47,9 @@ class Table(NamedTuple):
 
     def to_markdown(self, *, between: str = " ") -> str:
         """Print as Markdown: the head on one line, `between` a text and its notes, groups in a column of their own."""
-        groups, heads = any(row.group for row in self.rows), len(self.rows[0].heads)
+        groups = any(row.group for row in self.rows)
         title = [" ".join(filter(None, texts)) for texts in zip(*map(_repeated, self.head), strict=True)]
-        rule = ["---"] * heads + ["--:"] * (len(title) - heads)
+        rule = ["---" if cell.look == "left" else "--:" for cell in self.head[-1] for _ in range(cell.span)]
         lines = [["", *title], ["---", *rule]] if groups else [title, rule]
         for row in self.rows:
             style = "*{}*" if row.look == "paper" else "{}"
@@ -74,11 +74,14 @@ class Table(NamedTuple):
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def simple_table(head: list[str], rows: Sequence[Sequence[str | Cell]], *, heads: int = 1, caption: str = "") -> Table:
+def simple_table(
+    head: Sequence[str | Cell], rows: Sequence[Sequence[str | Cell]], *, heads: int = 1, caption: str = ""
+) -> Table:
     """Make a table of one line of titles; the first `heads` columns are the heads of their rows."""
-    lines = [tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in row) for row in rows]
-    titles = tuple(Cell(text, look="left" if i < heads else "") for i, text in enumerate(head))
-    return Table((titles,), tuple(Row(line[:heads], line[heads:]) for line in lines), caption)
+    titles, *lines = ([cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in (head, *rows))
+    left = [cell._replace(look="left") for cell in titles[:heads]]
+    body = tuple(Row(tuple(line[:heads]), tuple(line[heads:])) for line in lines)
+    return Table(((*left, *titles[heads:]),), body, caption)
 
 
 def lines_of(table: pd.DataFrame, line: str, across: pd.DataFrame) -> Iterator[tuple[str, list[dict[Any, Any]]]]:

@@ -41,7 +41,7 @@ def draw_curves(dataset: str, logs: Mapping[str, list[pd.DataFrame]], colours: M
     canvas = Canvas(figsize=(11, 0.5 + 2 * lines), layout="constrained")
     panels = canvas.subplots(lines, COLUMNS, squeeze=False).flat
     drawn = {}
-    for panel, (method, of_seeds) in zip(panels, logs.items(), strict=False):
+    for (method, of_seeds), panel in zip(logs.items(), panels, strict=False):
         panel.set(title=method_title(method), yscale="log")
         panel.grid(color="#e4e4e4")
         panel.spines[["top", "right"]].set_visible(False)
