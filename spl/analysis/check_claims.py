@@ -12,7 +12,7 @@ from spl.analysis.claims_page import read_claims, to_page
 from spl.analysis.evidence import MASK_RATIOS, Evidence, evidence_files, read_evidence, seeds_of
 from spl.analysis.paper import LAYOUTS, SUBJECTS, Basis, Claim, images_of, paper_claims, printed_lead
 from spl.analysis.statistics import Estimate, difference_of_differences, estimate_ratio
-from spl.analysis.table1 import compare
+from spl.analysis.table1 import compare, draws_of
 from spl.analysis.verdicts import Verdict, judge, needed
 from spl.common.files import write_text
 from spl.common.metrics import METRICS, PAPER_METRICS
@@ -27,7 +27,7 @@ COLUMNS = ["claim", "text", "source", "about", "dataset", "metric", "mask_ratio"
 Row = dict[str, Any]
 
 Objects = dict[str, dict[str, list[np.ndarray]]]
-"""By dataset and method, how surely each half-hidden object of an image was found again."""
+"""By dataset and method, the confidence in each half-hidden object of an image; 0 where it was not found again."""
 
 
 class Pair(NamedTuple):
@@ -49,7 +49,7 @@ class Finding(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """An experiment and what was measured in it."""
+    """An experiment and its results."""
 
     settings: ClaimSettings
     evidence: Evidence
@@ -118,7 +118,7 @@ def _pairs(settings: ClaimSettings, claim: Claim) -> Iterator[Pair]:
 
 
 def _lacks(settings: ClaimSettings, claim: Claim, pair: Pair) -> str:
-    """Name what a comparison needs and this run does not have."""
+    """Name the part of the experiment that a comparison needs and this run does not have."""
     if claim.basis is Basis.ABLATION and settings.ablations is None:
         return "This run has no ablations."
     if claim.basis is Basis.OBJECTS and settings.detection is None:
@@ -146,15 +146,15 @@ def _growing_leads(measured: Measured, pair: Pair) -> Iterator[Finding]:
             (evidence[dataset, subject].select(metric, ratio), evidence[dataset, rival].select(metric, ratio))
             for ratio in ("40-60", "20-40")
         )
-        name = f"{metric}/{subject}-{rival}/{dataset}/growth"
-        growth = difference_of_differences(large, small, settings.evaluation.bootstrap, seed=settings.seed, name=name)
+        draws = draws_of(settings, f"{metric}/{subject}-{rival}/{dataset}/growth")
+        growth = difference_of_differences(large, small, draws)
         at_large, at_small = (printed_lead(metric, dataset, r, subject, rival) for r in ("40-60", "20-40"))
         paper = None if at_large is None or at_small is None else round(at_large - at_small, 4)
         yield Finding(metric, "40-60", _in_favour(metric, growth), paper)
 
 
 def _object_leads(measured: Measured, pair: Pair) -> Iterator[Finding]:
-    """Measure how many more objects are found again, and how much more surely, per half-hidden object."""
+    """Measure the leads in recall and confidence, per half-hidden object."""
     (dataset, subject, rival), (settings, _, objects) = pair, measured
     found = list(zip(objects[dataset][subject], objects[dataset][rival], strict=True))
     counts = np.array([len(ours) for ours, _ in found], float)
@@ -163,9 +163,8 @@ def _object_leads(measured: Measured, pair: Pair) -> Iterator[Finding]:
         "confidence": [ours.sum() - theirs.sum() for ours, theirs in found],
     }
     for metric, sums in leads.items():
-        name, bootstrap = f"{metric}/{subject}-{rival}/{dataset}/all", settings.evaluation.bootstrap
-        lead = estimate_ratio(np.array(sums, float), counts, bootstrap, seed=settings.seed, name=name)
-        yield Finding(metric, "all", lead)
+        draws = draws_of(settings, f"{metric}/{subject}-{rival}/{dataset}/all")
+        yield Finding(metric, "all", estimate_ratio(np.array(sums, float), counts, draws))
 
 
 MEASURES = {

@@ -57,7 +57,7 @@ def explanation(confidence: float) -> str:
 
 
 def warnings(claims: pd.DataFrame) -> list[str]:
-    """Return what a reader of the verdicts has to know."""
+    """Return the caveats that a reader of the verdicts has to know."""
     found = [text for images, text in WARNINGS.items() if (claims["about"] == images).any()]
     return found + [ONE_SEED] * bool((claims["one_seed"] != "").any())
 

@@ -1,4 +1,4 @@
-"""The result of the grid search (paper section 3.4): what every point reaches, and against the method's own weights."""
+"""The result of the grid search (paper section 3.4): every point, and its difference to the method's own weights."""
 
 from pathlib import Path
 from typing import get_args

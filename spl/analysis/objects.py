@@ -19,7 +19,7 @@ BOX = ["x_min", "y_min", "x_max", "y_max"]
 def find_again(
     dataset: str, methods: Sequence[str], *, detections: Path, data: Path, image_size: int
 ) -> dict[str, list[np.ndarray]]:
-    """Return by method how surely each half-hidden object was found again, 0 where it was not.
+    """Return by method the confidence with which each half-hidden object was found again, 0 where it was not.
 
     Reads `detections`/<dataset>/ground_truth.csv, which is the reference, and <method>.csv beside it, the published
     pairs `data`/pairs/<dataset>.csv and their masks. An object is found again by a detection of its class whose box

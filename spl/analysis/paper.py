@@ -1,4 +1,4 @@
-"""What the paper prints and claims, and the data that it does so about."""
+"""The facts of the paper: Table 1, its claims, and its datasets."""
 
 from enum import StrEnum
 from functools import cache

@@ -74,44 +74,56 @@ class Part(NamedTuple):
     freedom: int
 
 
-def bootstrap_mean(values: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: str) -> Interval:
-    """Return the mean of `values` (n,) with its percentile interval over resampled images.
+class Draws(NamedTuple):
+    """Resampling of images, which depends on seed and name alone: a cell of a table never depends on its neighbours."""
 
-    The resampling depends on the seed and `name` alone, so a cell of a table never depends on its neighbours.
-    """
-    return _interval(float(values.mean()), _resampled_means(values[None], bootstrap, seed, name)[0], bootstrap)
+    bootstrap: Bootstrap
+    seed: int
+    name: str
+
+    def means(self, rows: np.ndarray) -> np.ndarray:
+        """Return the means of `rows` (k, n) over resampled images, (k, samples)."""
+        rng, samples = np.random.default_rng([self.seed, zlib.crc32(self.name.encode())]), self.bootstrap.samples
+        count = rows.shape[1]
+        # A few hundred resamples at a time bound the memory for the 36,500 images of Places2.
+        step = max(1, 4_000_000 // count)
+        sizes = [min(step, samples - start) for start in range(0, samples, step)]
+        return np.concatenate([rows[:, rng.integers(count, size=(size, count))].mean(axis=2) for size in sizes], axis=1)
+
+    def interval(self, mean: float, resampled: np.ndarray) -> Interval:
+        """Return the percentile interval of resampled means."""
+        tail = (1 - self.bootstrap.confidence) / 2
+        low, high = np.quantile(resampled, [tail, 1 - tail])
+        return Interval(mean, float(low), float(high))
 
 
-def estimate_mean(values: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: str) -> Estimate:
+def bootstrap_mean(values: np.ndarray, draws: Draws) -> Interval:
+    """Return the mean of `values` (n,) with its percentile interval over resampled images."""
+    return draws.interval(float(values.mean()), draws.means(values[None])[0])
+
+
+def estimate_mean(values: np.ndarray, draws: Draws) -> Estimate:
     """Return the mean of `values` (seeds, n), all finite, over images and seeds; NaN where there are none."""
     n_images = values.shape[1]
     seed_means = values.mean(axis=1) if n_images else np.full(len(values), NAN)
     if n_images < 2:  # resampling one image would claim certainty
         return _unknown(seed_means, n_images)
     over_seeds = values.mean(axis=0)
-    interval = bootstrap_mean(over_seeds, bootstrap, seed=seed, name=name)
     part = Part(_variance(over_seeds) / n_images, n_images - 1)
-    return _combine(interval, [part], seed_means, n_images, bootstrap)
+    return _combine(bootstrap_mean(over_seeds, draws), [part], seed_means, n_images, draws)
 
 
-def paired_difference(
-    ours: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: str
-) -> Estimate:
+def paired_difference(ours: np.ndarray, reference: np.ndarray, draws: Draws) -> Estimate:
     """Return the mean difference `ours - reference`; both (seeds, n), same image order.
 
     Seeds are paired by their order; where one side has a single one, it meets all of the other's. Images on which
     either is not finite are left out.
     """
-    return estimate_mean(_differences(ours, reference), bootstrap, seed=seed, name=name)
+    return estimate_mean(_differences(ours, reference), draws)
 
 
 def difference_of_differences(
-    first: tuple[np.ndarray, np.ndarray],
-    second: tuple[np.ndarray, np.ndarray],
-    bootstrap: Bootstrap,
-    *,
-    seed: int,
-    name: str,
+    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], draws: Draws
 ) -> Estimate:
     """Return by how much more `ours` and `reference` differ on the first images than on the second.
 
@@ -123,13 +135,13 @@ def difference_of_differences(
     if min(sizes) < 2:
         return _unknown(seed_means, sum(sizes))
     over_seeds = [group.mean(axis=0) for group in groups]
-    means = [_resampled_means(values[None], bootstrap, seed, f"{name}/{i}")[0] for i, values in enumerate(over_seeds)]
-    interval = _interval(float(seed_means.mean()), means[0] - means[1], bootstrap)
+    means = [draws._replace(name=f"{draws.name}/{i}").means(v[None])[0] for i, v in enumerate(over_seeds)]
+    interval = draws.interval(float(seed_means.mean()), means[0] - means[1])
     parts = [Part(_variance(values) / len(values), len(values) - 1) for values in over_seeds]
-    return _combine(interval, parts, seed_means, sum(sizes), bootstrap)
+    return _combine(interval, parts, seed_means, sum(sizes), draws)
 
 
-def estimate_ratio(sums: np.ndarray, counts: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: str) -> Estimate:
+def estimate_ratio(sums: np.ndarray, counts: np.ndarray, draws: Draws) -> Estimate:
     """Return the mean over objects, where whole images are resampled: sum of `sums` over sum of `counts`.
 
     Shapes: both (n,), the sum over an image's objects and their number, at least one; of one seed.
@@ -137,11 +149,11 @@ def estimate_ratio(sums: np.ndarray, counts: np.ndarray, bootstrap: Bootstrap, *
     ratio = np.array([sums.sum() / counts.sum() if len(sums) else NAN])
     if len(sums) < 2:
         return _unknown(ratio, len(sums))
-    resampled = _resampled_means(np.stack([sums, counts]), bootstrap, seed, name)
-    interval = _interval(ratio.item(), resampled[0] / resampled[1], bootstrap)
+    resampled = draws.means(np.stack([sums, counts]))
     # A ratio varies as its linearisation does (Cochran 1977, Sampling Techniques, section 2.11).
     variance = _variance(sums - ratio * counts) / (len(sums) * counts.mean() ** 2)
-    return _combine(interval, [Part(variance, len(sums) - 1)], ratio, len(sums), bootstrap)
+    interval = draws.interval(ratio.item(), resampled[0] / resampled[1])
+    return _combine(interval, [Part(variance, len(sums) - 1)], ratio, len(sums), draws)
 
 
 def half_width(parts: Sequence[Part], confidence: float) -> float:
@@ -157,7 +169,7 @@ def half_width(parts: Sequence[Part], confidence: float) -> float:
 
 
 def _combine(
-    interval: Interval, images: Sequence[Part], seed_means: np.ndarray, n_images: int, bootstrap: Bootstrap
+    interval: Interval, images: Sequence[Part], seed_means: np.ndarray, n_images: int, draws: Draws
 ) -> Estimate:
     """Add the variance over seeds to that due to the images.
 
@@ -167,30 +179,9 @@ def _combine(
     both = interval.low, interval.high
     if len(seed_means) > 1:
         parts = [*images, Part(_variance(seed_means) / len(seed_means), len(seed_means) - 1)]
-        half = half_width(parts, bootstrap.confidence)
+        half = half_width(parts, draws.bootstrap.confidence)
         both = interval.mean - half, interval.mean + half
     return Estimate(*interval, *both, n_images, se_images, tuple(seed_means.tolist()))
-
-
-def _resampled_means(rows: np.ndarray, bootstrap: Bootstrap, seed: int, name: str) -> np.ndarray:
-    """Return the means of `rows` (k, n) over resampled images, (k, samples)."""
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    count = rows.shape[1]
-    # A few hundred resamples at a time bound the memory for the 36,500 images of Places2.
-    step = max(1, 4_000_000 // count)
-    return np.concatenate(
-        [
-            rows[:, rng.integers(count, size=(min(step, bootstrap.samples - start), count))].mean(axis=2)
-            for start in range(0, bootstrap.samples, step)
-        ],
-        axis=1,
-    )
-
-
-def _interval(mean: float, resampled: np.ndarray, bootstrap: Bootstrap) -> Interval:
-    tail = (1 - bootstrap.confidence) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail])
-    return Interval(mean, float(low), float(high))
 
 
 def _differences(ours: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from spl.analysis.evidence import MASK_RATIOS, Evidence
 from spl.analysis.paper import Images, images_of, printed
-from spl.analysis.statistics import Estimate, estimate_mean, paired_difference
+from spl.analysis.statistics import Draws, Estimate, estimate_mean, paired_difference
 from spl.common.metrics import PAPER_METRICS
 from spl.config.experiment import Design
 from spl.config.methods import NetworkMethod
@@ -76,13 +76,8 @@ def compare_methods(evidence: Evidence, settings: TableSettings, references: Ite
 def compare(evidence: Evidence, settings: TableSettings, cell: Cell, reference: str) -> Estimate:
     """Return by how much a cell lies above the same one of `reference`, image by image."""
     metric, method, dataset, mask_ratio = cell
-    return paired_difference(
-        evidence[dataset, method].select(metric, mask_ratio),
-        evidence[dataset, reference].select(metric, mask_ratio),
-        settings.evaluation.bootstrap,
-        seed=settings.seed,
-        name=f"{metric}/{method}-{reference}/{dataset}/{mask_ratio}",
-    )
+    ours, theirs = (evidence[dataset, name].select(metric, mask_ratio) for name in (method, reference))
+    return paired_difference(ours, theirs, draws_of(settings, f"{metric}/{method}-{reference}/{dataset}/{mask_ratio}"))
 
 
 def summarise(evidence: Evidence, settings: TableSettings, cell: Cell) -> Estimate:
@@ -94,10 +89,15 @@ def summarise(evidence: Evidence, settings: TableSettings, cell: Cell) -> Estima
 def finite_mean(values: np.ndarray, settings: TableSettings, name: str) -> Estimate:
     """Return the mean of `values` (seeds, n) over the images on which all seeds are finite."""
     finite = values[:, np.isfinite(values).all(axis=0)]
-    found = estimate_mean(finite, settings.evaluation.bootstrap, seed=settings.seed, name=name)
+    found = estimate_mean(finite, draws_of(settings, name))
     if np.isinf(values).any() and not finite.size:
         return found._replace(mean=float("inf"))
     return found
+
+
+def draws_of(settings: TableSettings, name: str) -> Draws:
+    """Return the resampling of a table's cell; `name` is all that tells it from the other cells."""
+    return Draws(settings.evaluation.bootstrap, settings.seed, name)
 
 
 def origin_of(design: Design, dataset: str, method: str) -> Origin:

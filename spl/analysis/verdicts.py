@@ -41,20 +41,17 @@ def needed(estimate: Estimate, confidence: float) -> str:
 
     def decided(n_images: int, n_seeds: int) -> bool:
         parts = [Part(images / n_images, n_images - 1)]
-        if seeds:
-            parts.append(Part(seeds / n_seeds, n_seeds - 1))
+        parts += [Part(seeds / n_seeds, n_seeds - 1)] if seeds else []
         return half_width(parts, confidence) < abs(estimate.mean)
 
     if seeds / estimate.n_seeds > images / estimate.n_images:
-        counts = range(estimate.n_seeds + 1, MOST_SEEDS + 1)
+        counts, noun = range(estimate.n_seeds + 1, MOST_SEEDS + 1), "seeds"
         found = bisect_left(counts, True, key=lambda count: decided(estimate.n_images, count))
-        what = "seeds"
     else:
-        counts = range(estimate.n_images + 1, MOST_IMAGES + 1)
+        counts, noun = range(estimate.n_images + 1, MOST_IMAGES + 1), "images"
         found = bisect_left(counts, True, key=lambda count: decided(count, estimate.n_seeds))
-        what = "images"
     if found < len(counts):
-        return f"about {counts[found]:,} {what}"
+        return f"about {counts[found]:,} {noun}"
     if seeds and decided(MOST_IMAGES, MOST_SEEDS):
         return "more images and more seeds"
-    return f"more than {counts.stop - 1:,} {what}"
+    return f"more than {counts.stop - 1:,} {noun}"

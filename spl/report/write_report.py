@@ -64,7 +64,7 @@ def write_report(settings: ReportSettings, params_file: Path, *, results: Path, 
 
 
 def _shown(settings: ReportSettings, results: Path, data: Path) -> Iterator[Path]:
-    """Yield what the page shows, if it is there."""
+    """Yield the files that the page shows, if they are there."""
     files = _tables(settings, results)
     names = (*drawn_figures(settings), *(f"examples_{dataset}" for dataset in settings.datasets))
     files += [results / f"figures/{name}.png" for name in names]
@@ -102,7 +102,7 @@ def _template() -> jinja2.Template:
 
 
 def _facts(params_file: Path, results: Path, data: Path, out: Path) -> dict[str, str]:
-    """Say when, by what code and how the page was made."""
+    """Return date, code and command of the page."""
     software = versions()
     commit = software.pop("commit")
     if commit == "unknown":
@@ -135,4 +135,4 @@ def _deviations(path: Path) -> Section:
         if token.type.startswith("heading"):
             token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"  # below the page's own headings
     rendered = Markup(markdown.renderer.render(tokens, markdown.options, {}))
-    return Section("deviations", "Deviations", (Folded("What the paper says, its code does, and we do", rendered),))
+    return Section("deviations", "Deviations", (Folded("Paper, released code and this project compared", rendered),))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from spl.analysis.statistics import (
+    Draws,
     bootstrap_mean,
     difference_of_differences,
     estimate_mean,
@@ -15,31 +16,24 @@ from spl.analysis.statistics import (
 )
 from spl.config.experiment import Bootstrap
 
-BOOTSTRAP = Bootstrap(samples=400, confidence=0.95)
-FINE = Bootstrap(samples=4000, confidence=0.95)
+DRAWS = Draws(Bootstrap(samples=400, confidence=0.95), seed=0, name="x")
+FINE = DRAWS._replace(bootstrap=Bootstrap(samples=4000, confidence=0.95))
+COARSE = DRAWS._replace(bootstrap=Bootstrap(samples=100, confidence=0.95))
 
 
 def width(found):
     return found.high - found.low
 
 
-def mean_of(values, **changes):
-    return estimate_mean(values, **{"bootstrap": BOOTSTRAP, "seed": 0, "name": "x"} | changes)
-
-
-def difference_of(ours, reference):
-    return paired_difference(ours, reference, BOOTSTRAP, seed=0, name="x")
-
-
 def test_interval_covers_the_true_mean_about_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    found = [bootstrap_mean(rng.normal(5, 2, 60), BOOTSTRAP, seed=trial, name="x") for trial in range(300)]
+    found = [bootstrap_mean(rng.normal(5, 2, 60), DRAWS._replace(seed=trial)) for trial in range(300)]
     assert 0.90 <= np.mean([interval.low <= 5 <= interval.high for interval in found]) <= 0.98
 
 
 def test_interval_agrees_with_scipys_bootstrap():
     values = np.random.default_rng(1).gamma(2, 1, 80)
-    ours = bootstrap_mean(values, FINE, seed=0, name="x")
+    ours = bootstrap_mean(values, FINE)
     theirs = stats.bootstrap((values,), np.mean, n_resamples=4000, method="percentile", rng=2).confidence_interval
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.05 * width(theirs))
     assert ours.mean == values.mean()
@@ -49,14 +43,14 @@ def test_pairing_removes_what_both_methods_share():
     rng = np.random.default_rng(2)
     difficulty = rng.normal(25, 5, 96)
     ours, reference = difficulty + 0.5 + rng.normal(0, 0.2, 96), difficulty + rng.normal(0, 0.2, 96)
-    paired = difference_of(ours[None], reference[None])
+    paired = paired_difference(ours[None], reference[None], DRAWS)
     assert 0 < paired.low < 0.5 < paired.high + 0.1
-    assert width(paired) < width(bootstrap_mean(ours, BOOTSTRAP, seed=0, name="x")) / 5
+    assert width(paired) < width(bootstrap_mean(ours, DRAWS)) / 5
 
 
 def test_resampling_depends_on_seed_and_name_alone():
     one, same, *others = (
-        bootstrap_mean(np.arange(20.0), BOOTSTRAP, seed=seed, name=name)
+        bootstrap_mean(np.arange(20.0), DRAWS._replace(seed=seed, name=name))
         for seed, name in ((1, "a"), (1, "a"), (1, "b"), (2, "a"))
     )
     assert one == same
@@ -64,7 +58,7 @@ def test_resampling_depends_on_seed_and_name_alone():
 
 
 def test_one_seed_has_the_interval_over_images_alone():
-    found = mean_of(np.random.default_rng(3).normal(0, 1, (1, 50)))
+    found = estimate_mean(np.random.default_rng(3).normal(0, 1, (1, 50)), DRAWS)
     assert (found.combined_low, found.combined_high) == (found.low, found.high)
     assert found.n_seeds == 1
     assert np.isnan(found.seed_sd)
@@ -72,8 +66,8 @@ def test_one_seed_has_the_interval_over_images_alone():
 
 def test_several_seeds_are_averaged_image_by_image():
     values = np.random.default_rng(4).normal(20, 1, (3, 50))
-    found = mean_of(values)
-    assert (found.low, found.high) == bootstrap_mean(values.mean(axis=0), BOOTSTRAP, seed=0, name="x")[1:]
+    found = estimate_mean(values, DRAWS)
+    assert (found.low, found.high) == bootstrap_mean(values.mean(axis=0), DRAWS)[1:]
     assert found.mean == pytest.approx(values.mean())
     assert found.seed_means == pytest.approx(values.mean(axis=1))
     assert found.seed_sd == pytest.approx(np.std(values.mean(axis=1), ddof=1))
@@ -88,14 +82,14 @@ def welch_satterthwaite(variances, freedoms, confidence=0.95):
 
 def test_the_combined_interval_is_welch_and_satterthwaites():
     values = np.random.default_rng(5).normal(0, 1, (4, 30)) + np.random.default_rng(6).normal(0, 0.3, (4, 1))
-    found = mean_of(values)
+    found = estimate_mean(values, DRAWS)
     half = welch_satterthwaite([stats.sem(values.mean(axis=axis)) ** 2 for axis in (0, 1)], [29, 3])
     assert (found.combined_low, found.combined_high) == pytest.approx((values.mean() - half, values.mean() + half))
 
 
 def test_where_seeds_do_not_differ_the_combined_interval_is_students():
     values = np.tile(np.random.default_rng(7).normal(0, 1, 40), (3, 1))
-    found = mean_of(values)
+    found = estimate_mean(values, DRAWS)
     student = stats.t.interval(0.95, 39, loc=values[0].mean(), scale=stats.sem(values[0]))
     assert (found.combined_low, found.combined_high) == pytest.approx(student)
 
@@ -106,7 +100,7 @@ def test_the_combined_interval_covers_the_mean_over_images_and_seeds():
     alone = combined = 0
     for trial in range(300):
         values = 5 + rng.normal(0, 1, 60) + rng.normal(0, 0.5, (4, 1)) + rng.normal(0, 0.2, (4, 60))
-        found = mean_of(values, bootstrap=Bootstrap(samples=100, confidence=0.95), seed=trial)
+        found = estimate_mean(values, COARSE._replace(seed=trial))
         alone += found.low <= 5 <= found.high
         combined += found.combined_low <= 5 <= found.combined_high
     assert 0.91 <= combined / 300 <= 0.99
@@ -116,13 +110,13 @@ def test_the_combined_interval_covers_the_mean_over_images_and_seeds():
 def test_seeds_are_paired_by_their_order():
     shared = np.random.default_rng(9).normal(0, 3, (5, 1))  # what a seed does to both methods
     images = np.random.default_rng(10).normal(25, 1, (1, 40))
-    found = difference_of(images + shared + 1, images + shared)
+    found = paired_difference(images + shared + 1, images + shared, DRAWS)
     assert (found.mean, found.seed_sd) == (pytest.approx(1), pytest.approx(0, abs=1e-9))
 
 
 def test_a_method_of_one_seed_meets_all_of_the_others():
     ours, fill = np.random.default_rng(11).normal(25, 1, (3, 40)), np.full((1, 40), 20.0)
-    found, back = difference_of(ours, fill), difference_of(fill, ours)
+    found, back = paired_difference(ours, fill, DRAWS), paired_difference(fill, ours, DRAWS)
     assert found.seed_sd == pytest.approx(np.std(ours.mean(axis=1), ddof=1))
     assert back.mean == pytest.approx(-found.mean)
     assert back.combined_low == pytest.approx(found.negated().combined_low)
@@ -131,14 +125,14 @@ def test_a_method_of_one_seed_meets_all_of_the_others():
 def test_images_on_which_a_seed_is_infinite_or_undefined_are_left_out():
     ours, theirs = np.random.default_rng(12).normal(25, 1, (2, 2, 10))
     ours[0, 3], theirs[1, 7] = np.inf, np.nan
-    found = difference_of(ours, theirs)
+    found = paired_difference(ours, theirs, DRAWS)
     assert found.n_images == 8
     assert found.mean == pytest.approx(np.delete(ours - theirs, [3, 7], axis=1).mean())
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_no_interval_of_less_than_two_images(count):
-    found = mean_of(np.full((2, count), 3.0))
+    found = estimate_mean(np.full((2, count), 3.0), DRAWS)
     assert (found.n_images, found.n_seeds) == (count, 2)
     assert found.mean == pytest.approx(3 if count else np.nan, nan_ok=True)
     assert np.isnan([found.low, found.high, found.combined_low, found.combined_high]).all()
@@ -149,7 +143,7 @@ def test_a_difference_of_differences_resamples_two_sets_of_images():
     base = [rng.normal(25, 5, (1, size)) for size in (70, 40)]
     gains = [rng.normal(mean, 1, (3, size)) for mean, size in ((2, 70), (0.5, 40))]
     first, second = ((b + g, b) for b, g in zip(base, gains, strict=True))
-    found = difference_of_differences(first, second, FINE, seed=0, name="x")
+    found = difference_of_differences(first, second, FINE)
     over_seeds = [gain.mean(axis=0) for gain in gains]
     assert found.mean == pytest.approx(over_seeds[0].mean() - over_seeds[1].mean())
     assert found.n_images == 110
@@ -164,16 +158,16 @@ def test_a_difference_of_differences_resamples_two_sets_of_images():
 
 def test_the_two_sets_of_images_are_resampled_apart_and_neither_may_be_empty():
     pair = np.random.default_rng(15).normal(25, 1, (2, 1, 60))
-    found = difference_of_differences(pair, pair, BOOTSTRAP, seed=0, name="x")
+    found = difference_of_differences(pair, pair, DRAWS)
     assert found.low < -0.1 < 0.1 < found.high
-    assert np.isnan(difference_of_differences(pair, pair[..., :0], BOOTSTRAP, seed=0, name="x").mean)
+    assert np.isnan(difference_of_differences(pair, pair[..., :0], DRAWS).mean)
 
 
 def test_a_ratio_resamples_whole_images():
     rng = np.random.default_rng(14)
     counts = rng.geometric(0.2, 90).astype(float)
     sums = counts * rng.normal(0.3, 0.4, 90)
-    found = estimate_ratio(sums, counts, FINE, seed=0, name="x")
+    found = estimate_ratio(sums, counts, FINE)
     theirs = stats.bootstrap(
         (sums, counts), lambda s, c, axis: s.sum(axis) / c.sum(axis),
         paired=True, n_resamples=4000, method="percentile", rng=1,
@@ -191,7 +185,7 @@ def test_a_ratio_resamples_whole_images():
 )
 def test_an_estimate_moves_with_its_values(values, seeds, shift):
     values = np.array(values).reshape(seeds, -1)
-    found, moved = (mean_of(v, bootstrap=Bootstrap(samples=100, confidence=0.9)) for v in (values, values + shift))
+    found, moved = (estimate_mean(v, COARSE) for v in (values, values + shift))
     assert found.combined_low - 1e-9 <= found.mean <= found.combined_high + 1e-9
     numbers = [[e.mean, e.low, e.high, e.combined_low, e.combined_high] for e in (found, moved)]
     np.testing.assert_allclose(np.array(numbers[0]) + shift, numbers[1], atol=1e-6)

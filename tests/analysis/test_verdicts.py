@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spl.analysis.statistics import Estimate, estimate_mean
+from spl.analysis.statistics import Draws, Estimate, estimate_mean
 from spl.analysis.verdicts import Verdict, judge, needed
 from spl.config.experiment import Bootstrap
 
-BOOTSTRAP = Bootstrap(samples=100, confidence=0.95)
+DRAWS = Draws(Bootstrap(samples=100, confidence=0.95), seed=0, name="x")
 
 
 def interval(low, high, mean=0.2):
@@ -39,7 +39,7 @@ def estimate(mean, *, images, between_images, between_seeds=0.0):
     """
     image, seed = np.linspace(-1, 1, images), np.array([-1.0, 0, 1])[: 3 if between_seeds else 1]
     image *= between_images / image.std(ddof=1)
-    return estimate_mean(mean + image + seed[:, None] * between_seeds, BOOTSTRAP, seed=0, name="x")
+    return estimate_mean(mean + image + seed[:, None] * between_seeds, DRAWS)
 
 
 def test_images_are_needed_where_they_leave_more():
@@ -82,4 +82,4 @@ def test_what_cannot_be_had_is_not_counted(mean, between_images, between_seeds, 
 
 
 def test_without_an_interval_more_images_are_needed():
-    assert needed(estimate_mean(np.ones((3, 1)), BOOTSTRAP, seed=0, name="x"), 0.95) == "more images"
+    assert needed(estimate_mean(np.ones((3, 1)), DRAWS), 0.95) == "more images"
