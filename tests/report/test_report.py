@@ -229,6 +229,12 @@ def test_metrics_that_are_not_available_say_why_and_markup_stays_text(finished):
     assert telea[-2:] == ["not available", "not available"]
 
 
+def test_a_further_column_of_per_image_csv_needs_no_change_to_be_shown(finished):
+    _, page = finished
+    head, *_ = page.sections["metrics"]
+    assert head[1:6] == ["MAE, RGB ↓", "SSIM, Gaussian ↑", "PSNR, hole ↑", "MAE, hole ↓", "sharpness"]
+
+
 def test_runs_teachers_and_data_are_listed(finished):
     _, page = finished
     runs = [line for line in page.sections["training"] if line[0] == "paris"]
