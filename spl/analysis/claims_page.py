@@ -1,78 +1,129 @@
-"""The claims as a Markdown page."""
+"""The claims in words: tables and sentences of the Markdown page and of the report, from the columns of claims.csv."""
+
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from spl.common.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
+from spl.analysis.paper import Basis, Images, paper_claims
+from spl.analysis.verdicts import Verdict
+from spl.common.labels import RATIO_TITLES, method_title
+from spl.common.metrics import metric_of
+from spl.common.printed import Cell, Table, count, interval, number, simple_table
+from spl.common.tables import read_table
 
-VERDICTS = ("supported", "not supported", "undecided", "not testable")
-
-WORLDS = {
-    "miniature world": "The verdicts are about the miniature world with its small networks; "
-    "they say nothing about the paper's results.",
-    "other pictures": "Some pictures are not the paper's (another source, layout, size or split), and verdicts about "
-    "them say little about the paper's results.",
+WARNINGS = {
+    Images.MINIATURE: "The verdicts are about the miniature world with its small networks; they say nothing about the "
+    "paper's results.",
+    Images.OTHER: "Some images are not the paper's (another source, layout, size or split), and verdicts about them "
+    "say little about the paper's results.",
 }
 
-
-ONE_TRAINING = (
-    "Where a method was trained once, a verdict is about that training. How far the next would differ is not known, "
-    "and often counts more than the images do: give seeds in params.yaml three values or more."
+ONE_SEED = (
+    "Where a method has one seed, a verdict is about that run. The variance over seeds is then unknown, and often "
+    "larger than that over images: give seeds in params.yaml three values or more."
 )
 
 
-def to_page(table: pd.DataFrame, *, confidence: float) -> str:
-    """Render a summary of all claims, then every claim with its comparisons."""
-    known = table.astype(object).where(table.notna(), "")
-    lines = [
-        "# The paper's claims\n",
-        f"A difference is positive where the claim holds. Its {confidence:.0%} interval is over test images and, where "
-        "methods were trained several times, over trainings; a claim is supported or not if the interval lies wholly "
-        "on one side of 0. Intervals are not corrected for the number of comparisons. What an undecided one needs is "
-        "right if its difference stays as measured.\n",
-        *(f"**{text}**\n" for about, text in WORLDS.items() if (known["about"] == about).any()),
-        *([f"**{ONE_TRAINING}**\n"] if (known["n_seeds"] == 1).any() else []),
-        "| claim | source | " + " | ".join(VERDICTS) + " |",
-        "|---|---|" + "--:|" * len(VERDICTS),
+def read_claims(path: Path) -> pd.DataFrame:
+    """Read claims.csv; empty numbers are NaN."""
+    return read_table(path, numbers=("paper", "difference", "low", "high", "n_images", "n_seeds"))
+
+
+def to_page(claims: pd.DataFrame, confidence: float) -> str:
+    """Write a summary of all claims, then every claim with its comparisons."""
+    parts = [
+        "# The paper's claims",
+        explanation(confidence),
+        *(f"**{text}**" for text in warnings(claims)),
+        summary_table(claims).to_markdown().rstrip(),
     ]
-    claims = list(dict(list(known.groupby("claim", sort=False))).values())
-    for rows in claims:
-        counts = [str((rows["verdict"] == verdict).sum()) for verdict in VERDICTS]
-        lines.append(f"| {rows['text'].iloc[0]} | {rows['source'].iloc[0]} | " + " | ".join(counts) + " |")
-    for rows in claims:
-        lines += [f"\n## {rows['text'].iloc[0]}\n", f"Paper: {rows['source'].iloc[0]}.\n", *_details(rows)]
-    return "\n".join(lines) + "\n"
+    for _, rows in claims.groupby("claim", sort=False):
+        table = claim_table(rows)
+        title, source = rows[["text", "source"]].iloc[0]
+        parts += [f"## {title}", f"Paper: {source}.", table.to_markdown(between="<br>").rstrip()]
+    return "\n\n".join(parts) + "\n"
 
 
-def _details(rows: pd.DataFrame) -> list[str]:
-    """Render the comparisons of one claim; whose pictures they are about, where that differs."""
-    differs = rows["about"].nunique() > 1
-    head = ["about"] * differs + ["dataset", "method", "against", "metric", "masks", "paper", "difference", "images",
-                                  "trainings", "verdict", "note"]  # fmt: skip
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for row in rows.to_dict("records"):
-        metric = row["metric"]
-        cells = [
-            *[row["about"]] * differs, row["dataset"], method_title(row["subject"]), method_title(row["rival"]),
-            metric and metric_title(metric), RATIO_TITLES.get(row["mask_ratio"], ""),
-            _signed(row["paper"], metric), _difference(row), _count(row["n_images"]), _count(row["n_seeds"]),
-            row["verdict"], _note(row),
-        ]  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+def explanation(confidence: float) -> str:
+    """Explain the numbers of a claim."""
+    return (
+        f"A difference is positive where the claim holds. Its {confidence:.0%} interval is over test images and, with "
+        "several seeds, over seeds; a claim is supported or not if the interval lies wholly on one side of 0. "
+        "Intervals are not corrected for the number of comparisons. Below stands the same difference by the paper's "
+        "numbers, where it has them. An undecided comparison says what would decide it if the difference stays as "
+        "measured and, where a method has one seed, if seeds do not differ."
+    )
 
 
-def _difference(row: dict) -> str:
-    number, low, high = (_signed(row[name], row["metric"]) for name in ("difference", "low", "high"))
-    return f"{number} [{low}, {high}]" if low else number
+def warnings(claims: pd.DataFrame) -> list[str]:
+    """Return the caveats that a reader of the verdicts has to know."""
+    found = [text for images, text in WARNINGS.items() if (claims["about"] == images).any()]
+    return found + [ONE_SEED] * bool((claims["one_seed"] != "").any())
 
 
-def _note(row: dict) -> str:
-    return f"{row['reason']} Needs {row['needed']}.".strip() if row["needed"] else row["reason"]
+def summary_table(claims: pd.DataFrame) -> Table:
+    """Count the verdicts on the comparisons of every claim, and on all."""
+    blocks = [block for _, block in claims.groupby("claim", sort=False)]
+    heads = [[*block[["text", "source"]].iloc[0]] for block in blocks] + [["All comparisons", ""]]
+    rows = []
+    for head, block in zip(heads, [*blocks, claims], strict=True):
+        found = {verdict: int((block["verdict"] == verdict).sum()) for verdict in Verdict}
+        cells = [Cell(str(n), look=look(verdict) if n else "none") for verdict, n in found.items()]
+        rows.append([*(Cell(text, look="words") for text in head), *cells])
+    return simple_table(["claim", "in the paper", *Verdict], rows, heads=2)
 
 
-def _signed(value: float | str, metric: str) -> str:
-    return "" if value == "" else f"{value:+.{DECIMALS[metric] + 1}f}"
+def claim_table(rows: pd.DataFrame) -> Table:
+    """Lay out the comparisons of a claim: a line for each pair of methods and metric, hole ratios by column."""
+    ratios = [ratio for ratio in RATIO_TITLES if (rows["mask_ratio"] == ratio).any()]
+    lines = []
+    for _, pair in rows.groupby(["dataset", "subject", "rival"], sort=False):
+        first = pair.to_dict("records")[0]
+        about, rival = first["about"], first["rival"]
+        heads = [
+            Cell(first["dataset"], (about,) if about else ()),
+            Cell(method_title(first["subject"]), (f"against {method_title(rival)}",) if rival else ()),
+        ]
+        remark = _one_seed(first["one_seed"]) if first["metric"] else first["reason"]
+        for metric, records in pair.groupby("metric", sort=False):
+            found = {record["mask_ratio"]: _comparison(record) for record in records.to_dict("records")}
+            cells = [found.get(ratio, Cell("")) for ratio in ratios]
+            if not metric:
+                cells = [Cell(first["verdict"], look=f"{look(first['verdict'])} left", span=max(len(ratios), 1))]
+            label = metric_of(str(metric)).label  # without an arrow: positive is better here
+            lines.append([*heads, Cell(label), *cells, Cell(remark, look="words")])
+            heads, remark = [Cell(""), Cell("")], ""  # said once for all metrics
+    columns = [RATIO_TITLES[ratio] for ratio in ratios] or ["verdict"]
+    return simple_table(["dataset", "method", "metric", *columns, Cell("remarks", look="left")], lines, heads=3)
 
 
-def _count(value: float | str) -> str:
-    return "" if value == "" else f"{value:.0f}"
+def look(verdict: str) -> str:
+    """Return the CSS class of a verdict."""
+    return verdict.replace(" ", "-")
+
+
+def _comparison(record: dict[Any, Any]) -> Cell:
+    """Print one comparison, with the reason where that is not the interval."""
+    verdict, reason = record["verdict"], (record["reason"],)
+    if pd.isna(record["difference"]):
+        return Cell(verdict, reason, look=look(verdict))
+    decimals, paper = metric_of(record["metric"]).decimals + 1, record["paper"]
+    seeds = f", {count(record['n_seeds'], 'seed')}" if record["n_seeds"] > 1 else ""
+    notes = interval(record["low"], record["high"], decimals, signed=True) or reason
+    notes += (f"{verdict}, {count(record['n_images'], 'image')}{seeds}",)
+    if pd.notna(paper):
+        grows = paper_claims()[record["claim"]].basis is not Basis.GROWTH or paper > 0
+        notes += (f"paper {number(paper, decimals, signed=True)}{'' if grows else ', no growth'}",)
+    if record["needed"]:
+        notes += (f"needs {record['needed']}",)
+    return Cell(number(record["difference"], decimals, signed=True), notes, look=look(verdict))
+
+
+def _one_seed(methods: str) -> str:
+    """Name the methods whose variance over seeds is unknown."""
+    return (
+        f"One seed of {', one of '.join(map(method_title, methods.split()))}: variance over seeds unknown."
+        if methods
+        else ""
+    )

@@ -1,13 +1,14 @@
-"""The result of the grid search (paper section 3.4): what every point reaches, and against the method's own weights."""
+"""The result of the grid search (paper section 3.4): every point, and its difference to the method's own weights."""
 
 from pathlib import Path
 from typing import get_args
 
 import pandas as pd
 
-from spl.analysis.evidence import METRICS, evidence_files, read_evidence, seeds_of
+from spl.analysis.evidence import evidence_files, read_evidence, seeds_of
 from spl.analysis.table1 import compare, summarise
-from spl.common.files import atomic
+from spl.common.metrics import PAPER_METRICS
+from spl.common.tables import write_table
 from spl.config.experiment import LossWeight
 from spl.config.grid import grid_points, own_weights
 from spl.steps.records import take_all, write_record
@@ -16,7 +17,7 @@ from spl.steps.settings import GridSettings
 WEIGHTS = get_args(LossWeight)
 
 COLUMNS = ["dataset", "method", *WEIGHTS, "split", "rank",
-           *(f"{metric}{part}" for metric in METRICS
+           *(f"{metric}{part}" for metric in PAPER_METRICS
              for part in ("", "_low", "_high", "_difference", "_difference_low", "_difference_high")),
            "n_images", "n_seeds"]  # fmt: skip
 
@@ -24,8 +25,8 @@ COLUMNS = ["dataset", "method", *WEIGHTS, "split", "rank",
 def compare_grid(settings: GridSettings, *, results: Path, out: Path) -> None:
     """Write one row for every dataset and point, the method's own weights first; without a grid, the header.
 
-    A difference is the point minus the method's own weights, image by image, with its interval over images and
-    trainings; `rank` orders a dataset's points by PSNR, the best first.
+    A difference is the point minus the method's own weights, image by image, with its interval over images and seeds;
+    `rank` orders a dataset's points by PSNR, the best first.
     Raises: DataError if the points were not evaluated on the same pairs.
     """
     grid, rows = settings.grid, []
@@ -35,21 +36,16 @@ def compare_grid(settings: GridSettings, *, results: Path, out: Path) -> None:
     for dataset in seeds:
         for method in points:
             row = {"dataset": dataset, "method": method, **points[method], "split": settings.evaluation.split}
-            for metric in METRICS:
+            for metric in PAPER_METRICS:
                 cell = (metric, method, dataset, "all")
-                value = summarise(found[dataset, method].select(metric, "all"), settings, "/".join(cell))
+                value = summarise(found, settings, cell)
                 row |= {metric: value.mean, f"{metric}_low": value.low, f"{metric}_high": value.high}
                 row |= {"n_images": value.n_images, "n_seeds": value.n_seeds}
                 if method != (own := next(iter(points))):
-                    difference = compare(found, settings, cell, own)
-                    row |= {
-                        f"{metric}_difference": difference.mean,
-                        f"{metric}_difference_low": difference.combined_low,
-                        f"{metric}_difference_high": difference.combined_high,
-                    }
+                    difference = compare(found, settings, cell, own).difference_columns()
+                    row |= {f"{metric}_{name}": number for name, number in difference.items()}
             rows.append(row)
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["rank"] = table.groupby("dataset")["psnr"].rank(ascending=False, method="min").astype(int)
-    with atomic(out) as temporary:
-        table.round(6).to_csv(temporary, index=False)
+    write_table(out, table)
     write_record(out.with_suffix(".json"), settings, inputs, {"grid": out})

@@ -1,6 +1,7 @@
-"""Per-image evidence, read with all its trainings: one stack of numbers for every dataset, method and metric."""
+"""Per-image evidence, read with all its seeds: one stack of numbers for every dataset, method and metric."""
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,34 +9,33 @@ import numpy as np
 import pandas as pd
 
 from spl.common.errors import DataError, again
-from spl.common.tables import read_table
+from spl.common.metrics import METRICS, Group
+from spl.common.tables import as_numbers, read_table
 from spl.config.experiment import Design
 from spl.data.masks import RATIO_BINS
 
 MASK_RATIOS = {"20-40": ("20-30", "30-40"), "40-60": ("40-50", "50-60"), "all": RATIO_BINS}
-"""The columns of Table 1 and the bins each gathers."""
-
-HIGHER_IS_BETTER = {"ssim": True, "psnr": True, "mae": False}
-"""Table 1's metrics, in the paper's order."""
-
-METRICS = tuple(HIGHER_IS_BETTER)
+"""Columns of Table 1 and the bins that each gathers."""
 
 PAIR = ["image", "mask"]
 
 NO_METRICS = (*PAIR, "hole_ratio", "ratio_bin", "composited_sha256")
 """The other columns of per_image.csv."""
 
+DECLARED = tuple(name for name, metric in METRICS.items() if metric.group in (Group.TABLE_1, Group.PER_IMAGE))
+"""Metrics that every per_image.csv has."""
+
 
 class Measured(NamedTuple):
-    """What the trainings of a method reach on the images of a dataset."""
+    """Results of a method, with all its seeds, on the images of a dataset."""
 
     pairs: pd.DataFrame
     """image, mask, ratio_bin of the n images."""
     metrics: dict[str, np.ndarray]
-    """By name, (trainings, n); NaN where a metric is not defined, such as a hole that vanished by resizing."""
+    """By name, (seeds, n); NaN where a metric is not defined, such as a hole that vanished by resizing."""
 
     def select(self, metric: str, mask_ratio: str) -> np.ndarray:
-        """Return a metric on the images of a column of Table 1, (trainings, k)."""
+        """Return a metric on the images of a column of Table 1, (seeds, k)."""
         return self.metrics[metric][:, self.pairs["ratio_bin"].isin(MASK_RATIOS[mask_ratio]).to_numpy()]
 
 
@@ -56,26 +56,27 @@ def evidence_files(results: Path, seeds: Seeds) -> list[Path]:
     return [
         results / f"eval/{dataset}/{method}/seed{seed}/per_image.csv"
         for dataset, methods in seeds.items()
-        for method, trainings in methods.items()
-        for seed in trainings
+        for method, of_method in methods.items()
+        for seed in of_method
     ]
 
 
 def read_evidence(results: Path, seeds: Seeds) -> Evidence:
     """Read per_image.csv of all datasets, methods and seeds.
 
-    Raises: DataError if two evaluations on a dataset saw other images or masks.
+    Raises: DataError if a file lacks a metric, or if two evaluations on a dataset saw other images or masks.
     """
+    tables = {path: read_table(path) for path in evidence_files(results, seeds)}
+    metrics = _require_metrics(tables)
     evidence: Evidence = {}
     for dataset, methods in seeds.items():
-        first: tuple[Path, pd.DataFrame] | None = None
-        for method, trainings in methods.items():
-            paths = evidence_files(results, {dataset: {method: trainings}})
-            tables = [read_table(path) for path in paths]
-            first = first or (paths[0], tables[0])
-            for path, table in zip(paths, tables, strict=True):
-                require_same_rows(path, table, *first, columns=PAIR)
-            evidence[dataset, method] = _stack(tables)
+        files = evidence_files(results, {dataset: methods})
+        for method, of_method in methods.items():
+            paths = evidence_files(results, {dataset: {method: of_method}})
+            for path in paths:
+                require_same_rows(path, tables[path], files[0], tables[files[0]], columns=PAIR)
+            stacks = {name: np.stack([as_numbers(tables[path][name]) for path in paths]) for name in metrics}
+            evidence[dataset, method] = Measured(tables[paths[0]][[*PAIR, "ratio_bin"]], stacks)
     return evidence
 
 
@@ -88,13 +89,18 @@ def require_same_rows(path: Path, table: pd.DataFrame, other: Path, known: pd.Da
         raise DataError(f"{path} has other image-mask pairs than {other}. Evaluate both: {again(path, other)}")
 
 
-def as_numbers(column: pd.Series) -> np.ndarray:
-    """Return a column (n,) as numbers; empty cells are NaN."""
-    return pd.to_numeric(column.replace("", np.nan)).to_numpy(float)
+def _require_metrics(tables: Mapping[Path, pd.DataFrame]) -> list[str]:
+    """Return the metrics that the tables have: those declared, and any other that one of them has.
 
-
-def _stack(tables: list[pd.DataFrame]) -> Measured:
-    """Put the trainings of a method on top of each other."""
-    names = [name for name in tables[0].columns if name not in NO_METRICS]
-    metrics = {name: np.stack([as_numbers(table[name]) for table in tables]) for name in names}
-    return Measured(tables[0][[*PAIR, "ratio_bin"]], metrics)
+    Raises: DataError naming the tables that lack one, such as those from before it was added.
+    """
+    found = {path: [str(name) for name in table if name not in NO_METRICS] for path, table in tables.items()}
+    metrics = dict.fromkeys([*DECLARED, *chain(*found.values())])
+    old = {path: [name for name in metrics if name not in names] for path, names in found.items()}
+    if lacking := {path: names for path, names in old.items() if names}:
+        names = ", ".join(dict.fromkeys(chain(*lacking.values())))
+        raise DataError(
+            f"{', '.join(map(str, lacking))}: no column {names}, so another version of spl has written this. "
+            f"Evaluate again: {again(*lacking)}"
+        )
+    return list(metrics)

@@ -1,4 +1,4 @@
-"""Which half-hidden objects the detector finds again in a method's pictures, and how surely."""
+"""Confidence with which the detector finds half-hidden objects again in a method's images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ BOX = ["x_min", "y_min", "x_max", "y_max"]
 def match_occluded_objects(
     dataset: str, methods: Sequence[str], *, detections: Path, data: Path, image_size: int
 ) -> dict[str, list[np.ndarray]]:
-    """Return by method how surely each half-hidden object was found again, 0 where it was not.
+    """Return by method the confidence with which each half-hidden object was found again, 0 where it was not.
 
     Reads `detections`/<dataset>/ground_truth.csv, which is the reference, and <method>.csv beside it, the published
     pairs `data`/pairs/<dataset>.csv and their masks. An object is found again by a detection of its class whose box
@@ -47,7 +47,7 @@ def match_occluded_objects(
 
 
 def _detections(table: pd.DataFrame, classes: np.ndarray) -> Detections:
-    """Return a picture's rows, the most confident first, with labels as numbers."""
+    """Return an image's rows, the most confident first, with labels as numbers."""
     table = table.sort_values("score", ascending=False, kind="stable")
     numbers = pd.Index(classes).get_indexer(pd.Index(table["label"]))
     return Detections(

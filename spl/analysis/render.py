@@ -1,49 +1,57 @@
-"""Table 1 as Markdown and LaTeX in the paper's shape, and as nested JSON for `dvc metrics`."""
+"""Table 1 in the paper's shape, and as nested JSON for `dvc metrics`."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 
-from spl.analysis.evidence import MASK_RATIOS, METRICS
-from spl.analysis.table1 import PAPER_NAMES
-from spl.common.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
+from spl.analysis.evidence import MASK_RATIOS
+from spl.analysis.paper import ROW_OF, ROWS
+from spl.analysis.table1 import Origin
+from spl.common.labels import RATIO_TITLES, method_title
+from spl.common.metrics import metric_of
+from spl.common.printed import Cell, Row, Table, lines_of, number
 
-PAPER_TITLES = {"spl": "Ours", "rn": "RN", "rfr": "RFR", "mfe": "MFE"}
 RELEASED_MARK = "†"
 """Behind cells of released weights."""
 
-
-def to_markdown(table: pd.DataFrame, note: str) -> str:
-    """Render metric x method against dataset x mask ratio; the paper's row stands, in italics, below each of ours."""
-    datasets = list(dict.fromkeys(table["dataset"]))
-    lines = [f"{note}\n"]
-    head = [f"{dataset} {RATIO_TITLES[ratio]}" for dataset in datasets for ratio in MASK_RATIOS]
-    lines += ["| | " + " | ".join(["method", *head]) + " |", "|---|---|" + "--:|" * len(head)]
-    for metric, label, cells, is_paper in _rows(table, datasets):
-        style = "*{}*" if is_paper else "{}"
-        lines.append(f"| {metric_title(metric)} | " + " | ".join(style.format(text) for text in [label, *cells]) + " |")
-    return "\n".join(lines) + "\n"
+Show = Callable[[dict[str, Any]], Cell]
+"""Print a record of the table."""
 
 
-def to_latex(table: pd.DataFrame, note: str) -> str:
-    """Render the same rows as a booktabs table."""
-    datasets = list(dict.fromkeys(table["dataset"]))
-    width = len(MASK_RATIOS)
-    lines = [
-        f"% {note}",
-        r"\begin{tabular}{ll" + "c" * (width * len(datasets)) + "}",
-        r"\toprule",
-        " & " + "".join(f" & \\multicolumn{{{width}}}{{c}}{{{_escape(dataset)}}}" for dataset in datasets) + r" \\",
-        " & " + "".join(f" & {_escape(RATIO_TITLES[ratio])}" for _ in datasets for ratio in MASK_RATIOS) + r" \\",
-    ]
-    previous = None
-    for metric, label, cells, is_paper in _rows(table, datasets):
-        lines += [r"\midrule"] if metric != previous else []
-        head = _escape(metric_title(metric)) if metric != previous else ""
-        label = rf"\textit{{{_escape(label)}}}" if is_paper else _escape(label)
-        lines.append(f"{head} & {label} & " + " & ".join(map(_escape, cells)) + r" \\")
-        previous = metric
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+def print_table1(table: pd.DataFrame, ours: Show, papers: Show) -> Table:
+    """Lay out metric x method against dataset x mask ratio; the paper's row stands below each of ours."""
+    datasets, rows = list(dict.fromkeys(table["dataset"])), []
+    columns = table[["dataset", "mask_ratio"]].drop_duplicates()
+    for metric, block in table.groupby("metric", sort=False):
+        title = metric_of(str(metric)).title
+        for method, records in lines_of(block, "method", columns):
+            rows.append(Row((Cell(method_title(method)),), tuple(map(ours, records)), group=title))
+            if any(pd.notna(record["paper"]) for record in records):
+                label = Cell(f"paper: {ROWS[ROW_OF[method]]}")
+                rows.append(Row((label,), tuple(map(papers, records)), "paper", title))
+    head = (
+        (Cell(""), *(Cell(dataset, span=len(MASK_RATIOS)) for dataset in datasets)),
+        (Cell("method", look="left"), *(Cell(RATIO_TITLES[ratio]) for _ in datasets for ratio in MASK_RATIOS)),
+    )
+    return Table(head, tuple(rows))
+
+
+def short(record: dict[str, Any]) -> Cell:
+    """Print our value with half its interval and, in parentheses, its standard deviation over seeds."""
+    decimals = metric_of(record["metric"]).decimals
+    text, notes = number(record["ours"], decimals), []
+    if pd.notna(record["ours_low"]) and not math.isinf(record["ours"]):
+        notes = [f"± {number((record['ours_high'] - record['ours_low']) / 2, decimals)}"]
+        notes += [f"({number(record['seed_sd'], decimals)})"] * pd.notna(record["seed_sd"])
+    mark = RELEASED_MARK if record["origin"] == Origin.RELEASED and record["n_images"] else ""
+    return Cell(text, tuple(notes), mark)
+
+
+def short_paper(record: dict[str, Any]) -> Cell:
+    """Print the paper's value."""
+    return Cell(number(record["paper"], metric_of(record["metric"]).decimals))
 
 
 def to_metrics(table: pd.DataFrame) -> dict[str, dict]:
@@ -53,44 +61,3 @@ def to_metrics(table: pd.DataFrame) -> dict[str, dict]:
         if math.isfinite(row["ours"]):
             nested.setdefault(row["method"], {})[row["dataset"]] = round(row["ours"], 4)
     return {"psnr": nested}
-
-
-def _rows(table: pd.DataFrame, datasets: list[str]) -> list[tuple[str, str, list[str], bool]]:
-    """List (metric, label, cells, is the paper's) in the order of the printed table."""
-    cells = table.set_index(["metric", "method", "dataset", "mask_ratio"]).to_dict("index")
-    rows = []
-    for metric in METRICS:
-        for method in dict.fromkeys(table["method"]):
-            found = [cells[metric, method, dataset, ratio] for dataset in datasets for ratio in MASK_RATIOS]
-            rows.append((metric, method_title(method), [_ours(cell, DECIMALS[metric]) for cell in found], False))
-            if any(pd.notna(cell["paper"]) for cell in found):
-                printed = [_number(cell["paper"], DECIMALS[metric]) for cell in found]
-                rows.append((metric, f"paper: {PAPER_TITLES[PAPER_NAMES[method]]}", printed, True))
-    return rows
-
-
-def _ours(cell: dict, decimals: int) -> str:
-    mark = RELEASED_MARK if cell["status"].startswith("released") else ""
-    if pd.isna(cell["ours_low"]) or math.isinf(cell["ours"]):
-        return _number(cell["ours"], decimals) + mark
-    half = (cell["ours_high"] - cell["ours_low"]) / 2
-    spread = f" ({cell['seed_sd']:.{decimals}f})" if pd.notna(cell["seed_sd"]) else ""
-    return f"{cell['ours']:.{decimals}f} ± {half:.{decimals}f}{spread}{mark}"
-
-
-def _number(value: float, decimals: int) -> str:
-    return "–" if value is None or pd.isna(value) else "∞" if math.isinf(value) else f"{value:.{decimals}f}"
-
-
-def _escape(text: str) -> str:
-    marks = {
-        "_": r"\_",
-        "%": r"\%",
-        "±": r"$\pm$",
-        "↑": r"$\uparrow$",
-        "↓": r"$\downarrow$",
-        "∞": r"$\infty$",
-        "–": "--",
-        "†": r"$^\dagger$",
-    }
-    return "".join(marks.get(letter, letter) for letter in text)

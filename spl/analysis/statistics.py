@@ -1,4 +1,4 @@
-"""How sure a mean is: bootstrap over images, spread over trainings, and both in one interval."""
+"""Uncertainty of a mean: bootstrap over images, variance over seeds, and a combined interval."""
 
 import math
 import zlib
@@ -22,92 +22,112 @@ class Interval(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A mean over images and trainings, and how sure it is; NaN where that cannot be known."""
+    """A mean over images and seeds with its uncertainty; NaN where that cannot be known."""
 
     mean: float
     low: float
-    """Bootstrap interval over images of the mean over trainings."""
+    """Bootstrap interval over images of the mean over seeds."""
     high: float
     combined_low: float
-    """Interval over images and trainings; with one training, that over images."""
+    """Interval over images and seeds; with one seed, that over images."""
     combined_high: float
     n_images: int
     se_images: float
-    """Standard error that the images leave."""
+    """Standard error due to the images."""
     seed_means: tuple[float, ...]
-    """The mean of each training."""
+    """The mean of each seed."""
 
     @property
     def n_seeds(self) -> int:
-        """How many trainings there are."""
+        """The number of seeds."""
         return len(self.seed_means)
 
     @property
     def seed_sd(self) -> float:
-        """Standard deviation over trainings; NaN with one."""
+        """Standard deviation over seeds; NaN with one."""
         return math.sqrt(_variance(np.array(self.seed_means))) if self.n_seeds > 1 else NAN
 
     def negated(self) -> "Estimate":
         """Return the same of the values with the other sign."""
-        return self._replace(
-            mean=-self.mean,
-            low=-self.high,
-            high=-self.low,
-            combined_low=-self.combined_high,
-            combined_high=-self.combined_low,
-            seed_means=tuple(-mean for mean in self.seed_means),
-        )
+        means = tuple(-mean for mean in self.seed_means)
+        combined = -self.combined_high, -self.combined_low
+        return Estimate(-self.mean, -self.high, -self.low, *combined, self.n_images, self.se_images, means)
+
+    def columns(self) -> dict[str, float]:
+        """Return the columns of a table that describe a mean; the interval is over images."""
+        return {
+            "value": self.mean, "low": self.low, "high": self.high,
+            "n_images": self.n_images, "n_seeds": self.n_seeds, "seed_sd": self.seed_sd,
+        }  # fmt: skip
+
+    def difference_columns(self) -> dict[str, float]:
+        """Return the columns of a table that describe a difference; the interval is over images and seeds."""
+        return {
+            "difference": self.mean, "difference_low": self.combined_low, "difference_high": self.combined_high
+        }  # fmt: skip
 
 
 class Part(NamedTuple):
-    """The variance of a mean that one source leaves, with its degrees of freedom."""
+    """The part of a mean's variance that is due to one source, with its degrees of freedom."""
 
     variance: float
     freedom: int
 
 
-def bootstrap_mean(values: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: str) -> Interval:
-    """Return the mean of `values` (n,) with its percentile interval over resampled images.
+class Draws(NamedTuple):
+    """Resampling of images, which depends on seed and name alone: a cell of a table never depends on its neighbours."""
 
-    The resampling depends on the seed and `name` alone, so a cell of a table never depends on its neighbours.
-    """
-    return _interval(float(values.mean()), _resampled_means(values[None], bootstrap, seed, name)[0], bootstrap)
+    bootstrap: Bootstrap
+    seed: int
+    name: str
+
+    def means(self, rows: np.ndarray) -> np.ndarray:
+        """Return the means of `rows` (k, n) over resampled images, (k, samples)."""
+        rng, samples = np.random.default_rng([self.seed, zlib.crc32(self.name.encode())]), self.bootstrap.samples
+        count = rows.shape[1]
+        # A few hundred resamples at a time bound the memory for the 36,500 images of Places2.
+        step = max(1, 4_000_000 // count)
+        sizes = [min(step, samples - start) for start in range(0, samples, step)]
+        return np.concatenate([rows[:, rng.integers(count, size=(size, count))].mean(axis=2) for size in sizes], axis=1)
+
+    def interval(self, mean: float, resampled: np.ndarray) -> Interval:
+        """Return the percentile interval of resampled means."""
+        tail = (1 - self.bootstrap.confidence) / 2
+        low, high = np.quantile(resampled, [tail, 1 - tail])
+        return Interval(mean, float(low), float(high))
 
 
-def estimate_mean(values: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: str) -> Estimate:
-    """Return the mean of `values` (trainings, n), all finite, over images and trainings; NaN where there are none."""
+def bootstrap_mean(values: np.ndarray, draws: Draws) -> Interval:
+    """Return the mean of `values` (n,) with its percentile interval over resampled images."""
+    return draws.interval(float(values.mean()), draws.means(values[None])[0])
+
+
+def estimate_mean(values: np.ndarray, draws: Draws) -> Estimate:
+    """Return the mean of `values` (seeds, n), all finite, over images and seeds; NaN where there are none."""
     n_images = values.shape[1]
     seed_means = values.mean(axis=1) if n_images else np.full(len(values), NAN)
     if n_images < 2:  # resampling one image would claim certainty
         return _unknown(seed_means, n_images)
     over_seeds = values.mean(axis=0)
-    interval = bootstrap_mean(over_seeds, bootstrap, seed=seed, name=name)
     part = Part(_variance(over_seeds) / n_images, n_images - 1)
-    return _combine(interval, [part], seed_means, n_images, bootstrap)
+    return _combine(bootstrap_mean(over_seeds, draws), [part], seed_means, n_images, draws)
 
 
-def paired_difference(
-    ours: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: str
-) -> Estimate:
-    """Return the mean difference `ours - reference`; both (trainings, n), same image order.
+def paired_difference(ours: np.ndarray, reference: np.ndarray, draws: Draws) -> Estimate:
+    """Return the mean difference `ours - reference`; both (seeds, n), same image order.
 
-    Trainings are paired by their order; where one side has a single one, it meets all of the other's. Images on which
+    Seeds are paired by their order; where one side has a single one, it meets all of the other's. Images on which
     either is not finite are left out.
     """
-    return estimate_mean(_differences(ours, reference), bootstrap, seed=seed, name=name)
+    return estimate_mean(_differences(ours, reference), draws)
 
 
 def difference_of_differences(
-    first: tuple[np.ndarray, np.ndarray],
-    second: tuple[np.ndarray, np.ndarray],
-    bootstrap: Bootstrap,
-    *,
-    seed: int,
-    name: str,
+    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], draws: Draws
 ) -> Estimate:
     """Return by how much more `ours` and `reference` differ on the first images than on the second.
 
-    Shapes: two pairs (ours, reference) of (trainings, n), over two sets of images that are resampled independently.
+    Shapes: two pairs (ours, reference) of (seeds, n), over two sets of images that are resampled independently.
     """
     groups = [_differences(*pair) for pair in (first, second)]
     sizes = [group.shape[1] for group in groups]
@@ -115,25 +135,25 @@ def difference_of_differences(
     if min(sizes) < 2:
         return _unknown(seed_means, sum(sizes))
     over_seeds = [group.mean(axis=0) for group in groups]
-    means = [_resampled_means(values[None], bootstrap, seed, f"{name}/{i}")[0] for i, values in enumerate(over_seeds)]
-    interval = _interval(float(seed_means.mean()), means[0] - means[1], bootstrap)
+    means = [draws._replace(name=f"{draws.name}/{i}").means(v[None])[0] for i, v in enumerate(over_seeds)]
+    interval = draws.interval(float(seed_means.mean()), means[0] - means[1])
     parts = [Part(_variance(values) / len(values), len(values) - 1) for values in over_seeds]
-    return _combine(interval, parts, seed_means, sum(sizes), bootstrap)
+    return _combine(interval, parts, seed_means, sum(sizes), draws)
 
 
-def estimate_ratio(sums: np.ndarray, counts: np.ndarray, bootstrap: Bootstrap, *, seed: int, name: str) -> Estimate:
+def estimate_ratio(sums: np.ndarray, counts: np.ndarray, draws: Draws) -> Estimate:
     """Return the mean over objects, where whole images are resampled: sum of `sums` over sum of `counts`.
 
-    Shapes: both (n,), the sum over an image's objects and their number, at least one; of one training.
+    Shapes: both (n,), the sum over an image's objects and their number, at least one; of one seed.
     """
     ratio = np.array([sums.sum() / counts.sum() if len(sums) else NAN])
     if len(sums) < 2:
         return _unknown(ratio, len(sums))
-    resampled = _resampled_means(np.stack([sums, counts]), bootstrap, seed, name)
-    interval = _interval(ratio.item(), resampled[0] / resampled[1], bootstrap)
+    resampled = draws.means(np.stack([sums, counts]))
     # A ratio varies as its linearisation does (Cochran 1977, Sampling Techniques, section 2.11).
     variance = _variance(sums - ratio * counts) / (len(sums) * counts.mean() ** 2)
-    return _combine(interval, [Part(variance, len(sums) - 1)], ratio, len(sums), bootstrap)
+    interval = draws.interval(ratio.item(), resampled[0] / resampled[1])
+    return _combine(interval, [Part(variance, len(sums) - 1)], ratio, len(sums), draws)
 
 
 def half_width(parts: Sequence[Part], confidence: float) -> float:
@@ -149,44 +169,23 @@ def half_width(parts: Sequence[Part], confidence: float) -> float:
 
 
 def _combine(
-    interval: Interval, images: Sequence[Part], seed_means: np.ndarray, n_images: int, bootstrap: Bootstrap
+    interval: Interval, images: Sequence[Part], seed_means: np.ndarray, n_images: int, draws: Draws
 ) -> Estimate:
-    """Add the spread over trainings to what the images leave.
+    """Add the variance over seeds to that due to the images.
 
-    What a training does to single images counts in both, so the combined interval is a little wide.
+    The interaction of seeds and images counts in both, so the combined interval is a little wide.
     """
     se_images = math.sqrt(sum(part.variance for part in images))
     both = interval.low, interval.high
     if len(seed_means) > 1:
         parts = [*images, Part(_variance(seed_means) / len(seed_means), len(seed_means) - 1)]
-        half = half_width(parts, bootstrap.confidence)
+        half = half_width(parts, draws.bootstrap.confidence)
         both = interval.mean - half, interval.mean + half
     return Estimate(*interval, *both, n_images, se_images, tuple(seed_means.tolist()))
 
 
-def _resampled_means(rows: np.ndarray, bootstrap: Bootstrap, seed: int, name: str) -> np.ndarray:
-    """Return the means of `rows` (k, n) over resampled images, (k, samples)."""
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    count = rows.shape[1]
-    # A few hundred resamples at a time bound the memory for the 36,500 images of Places2.
-    step = max(1, 4_000_000 // count)
-    return np.concatenate(
-        [
-            rows[:, rng.integers(count, size=(min(step, bootstrap.samples - start), count))].mean(axis=2)
-            for start in range(0, bootstrap.samples, step)
-        ],
-        axis=1,
-    )
-
-
-def _interval(mean: float, resampled: np.ndarray, bootstrap: Bootstrap) -> Interval:
-    tail = (1 - bootstrap.confidence) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail])
-    return Interval(mean, float(low), float(high))
-
-
 def _differences(ours: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Return `ours - reference` (trainings, n) of the images on which both are finite."""
+    """Return `ours - reference` (seeds, n) of the images on which both are finite."""
     kept = np.isfinite(ours).all(axis=0) & np.isfinite(reference).all(axis=0)
     return ours[:, kept] - reference[:, kept]
 

@@ -1,4 +1,4 @@
-"""Printed names of methods, metrics and mask ratios."""
+"""Printed names of methods and mask ratios. Those of metrics are in `spl.common.metrics`."""
 
 _METHODS = {
     "telea": "Telea",
@@ -20,25 +20,9 @@ _METHODS = {
     "spl_imagenet": "SPL w/ ImageNet",
 }
 
-_METRICS = {
-    "ssim": "SSIM ↑",
-    "psnr": "PSNR ↑",
-    "mae": "MAE ↓",
-    "recall": "recall ↑",
-    "confidence": "confidence ↑",
-}
-
 RATIO_TITLES = {"20-40": "20–40 %", "40-60": "40–60 %", "all": "all"}
-
-DECIMALS = {"ssim": 3, "psnr": 2, "mae": 4, "recall": 3, "confidence": 3}
-"""As the paper prints."""
 
 
 def method_title(method: str) -> str:
     """Return a method's printed name; a name that is not known prints as it is."""
     return _METHODS.get(method, method)
-
-
-def metric_title(metric: str) -> str:
-    """Return a metric's printed name, with an arrow to what is better."""
-    return _METRICS[metric]

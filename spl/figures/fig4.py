@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spl.analysis.evidence import as_numbers
 from spl.common.errors import DataError
-from spl.common.labels import method_title, metric_title
-from spl.common.tables import read_table
+from spl.common.labels import method_title
+from spl.common.metrics import METRICS
+from spl.common.tables import as_numbers, read_table
 from spl.figures.style import INK, PAGE_WIDTH, RULE, SMALL, Drawing, method_colours
 from spl.steps.records import take_all
 from spl.steps.settings import FigureSettings
@@ -38,7 +38,7 @@ def draw_fig4(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     panels = figure.subplots(1, len(ORDER))
     for axis, metric in zip(panels, ORDER, strict=True):
         _draw_bars(axis, rows[rows["metric"] == metric].reset_index(drop=True))
-        axis.set_title(metric_title(metric))
+        axis.set_title(METRICS[metric].title)
     confidence, reference = settings.evaluation.bootstrap.confidence, method_title(settings.ablations.reference)
     dots = "; dots: single runs" if rows["n_seeds"].max() > 1 else ""
     figure.supxlabel(

@@ -1,103 +1,65 @@
-"""Training curves as small multiples: what the template draws as lines on logarithmic axes."""
+"""Training curves as small multiples on logarithmic axes."""
 
+import io
 import math
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
 
+import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure as Canvas
 
-from spl.analysis.evidence import as_numbers
 from spl.common.labels import method_title
+from spl.common.tables import as_numbers
+from spl.figures.style import distinct_colours
+from spl.report.view import Figure, embed
 
-WIDTH, HEIGHT = 230.0, 120.0
-"""Of the area that the lines fill, in the units of the drawing."""
+COLUMNS = 4
+"""Panels beside each other."""
 
 MOST_POINTS = 200
 """Of a line; longer logs are averaged over stretches of equal length."""
 
-MOST_TICKS = 6
+NO_LOSS = ("step", "lr_factor")
+"""The other columns of log.csv."""
+
+CAPTION = (
+    "Losses by optimiser step, logarithmic; one panel per method, all its seeds in the same colours. Methods weigh "
+    "their losses differently, so lines cannot be compared between panels."
+)
 
 
-class Line(NamedTuple):
-    """A loss of one training."""
-
-    colour: str
-    points: str
-    """As SVG writes them."""
+def loss_colours(logs: Iterable[pd.DataFrame]) -> dict[str, str]:
+    """Give every loss its colour, the same in all drawings."""
+    names = list(dict.fromkeys(str(name) for log in logs for name in log if name not in NO_LOSS))
+    return dict(zip(names, distinct_colours(len(names)), strict=True))
 
 
-class Tick(NamedTuple):
-    """A mark on an axis."""
-
-    place: float
-    text: str
-
-
-class Panel(NamedTuple):
-    """The trainings of one method."""
-
-    title: str
-    lines: tuple[Line, ...]
-    steps: tuple[Tick, ...]
-    losses: tuple[Tick, ...]
-
-
-class Curves(NamedTuple):
-    """The panels of one dataset and the colour of every loss in them."""
-
-    title: str
-    panels: tuple[Panel, ...]
-    colours: dict[str, str]
-    caption: str
-    kind: str = "curves"
+def draw_curves(dataset: str, logs: Mapping[str, list[pd.DataFrame]], colours: Mapping[str, str]) -> Figure:
+    """Draw log.csv of all seeds of some methods as SVG, a panel for each method; the same logs give the same bytes."""
+    lines = math.ceil(len(logs) / COLUMNS)
+    canvas = Canvas(figsize=(11, 0.5 + 2 * lines), layout="constrained")
+    panels = canvas.subplots(lines, COLUMNS, squeeze=False).flat
+    drawn = {}
+    for (method, of_seeds), panel in zip(logs.items(), panels, strict=False):
+        panel.set(title=method_title(method), yscale="log")
+        panel.grid(color="#e4e4e4")
+        panel.spines[["top", "right"]].set_visible(False)
+        for log in of_seeds:
+            for name in (name for name in colours if name in log):
+                losses = thin(as_numbers(log[name]))
+                shown = np.where(losses > 0, losses, np.nan)  # a stage that rests has zeros
+                drawn[name] = panel.plot(thin(as_numbers(log["step"])), shown, color=colours[name], linewidth=1)[0]
+    for panel in panels:  # those that are left
+        panel.remove()
+    canvas.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=8, frameon=False)
+    file = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "spl"}):
+        canvas.savefig(file, format="svg", metadata={"Date": None})
+    return Figure(f"Training curves, {dataset}", embed(file.getvalue(), "svg+xml"), CAPTION)
 
 
-def lay_out(method: str, logs: Iterable[pd.DataFrame], colours: dict[str, str]) -> Panel:
-    """Bring the logs of a method's trainings into one panel. `colours` names the columns to draw."""
-    series = [
-        (colours[name], _thin(as_numbers(log["step"])), _thin(as_numbers(log[name])))
-        for log in logs
-        for name in log.columns
-        if name in colours
-    ]
-    last = max((steps[-1] for _, steps, _ in series if len(steps)), default=1.0)
-    values = np.concatenate([values for *_, values in series] or [np.empty(0)])
-    # A logarithmic axis has no place for the zeros of a stage that rests.
-    shown = values[np.isfinite(values) & (values > 0)]
-    low, high = (math.log10(shown.min()), math.log10(shown.max())) if shown.size else (0.0, 1.0)
-    high = max(high, low + 0.1)
-    lines = [
-        Line(colour, points)
-        for colour, steps, values in series
-        if (points := _points(WIDTH * steps / last, values, low, high))
-    ]
-    steps = tuple(Tick(WIDTH * part, f"{last * part:,.0f}") for part in (0, 0.5, 1))
-    losses = tuple(Tick(_height(math.log10(value), low, high), f"{value:g}") for value in _round_values(low, high))
-    return Panel(method_title(method), tuple(lines), steps, losses)
-
-
-def _points(places: np.ndarray, values: np.ndarray, low: float, high: float) -> str:
-    drawn = [(x, _height(math.log10(value), low, high)) for x, value in zip(places, values, strict=True) if value > 0]
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in drawn)
-
-
-def _height(exponent: float, low: float, high: float) -> float:
-    """Place a power of ten in the panel, whose top is 0."""
-    return round(HEIGHT * (high - exponent) / (high - low), 1)
-
-
-def _round_values(low: float, high: float) -> list[float]:
-    """Return the round numbers between two powers of ten, the fewer the wider the stretch."""
-    for leads in ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
-        found = [lead * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for lead in leads]
-        inside = [value for value in found if low <= math.log10(value) <= high]
-        if len(inside) <= MOST_TICKS:
-            return inside
-    return inside[:: -(-len(inside) // MOST_TICKS)]
-
-
-def _thin(values: np.ndarray) -> np.ndarray:
+def thin(values: np.ndarray) -> np.ndarray:
     """Average neighbours until at most `MOST_POINTS` are left. Shapes: values (n,)."""
     parts = np.array_split(values, min(len(values), MOST_POINTS)) if len(values) else []
     return np.array([part.mean() for part in parts])

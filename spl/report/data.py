@@ -1,42 +1,43 @@
-"""What the numbers rest on: pictures, masks, pairs, and whose they are."""
+"""The data behind the numbers: images, masks, pairs, and their sources."""
 
 from pathlib import Path
 from typing import Any
 
-from spl.analysis.write_table1 import is_papers
+from spl.analysis.paper import Images, images_of
+from spl.common.printed import DASH, Cell, count, simple_table
 from spl.config.experiment import Supplied
 from spl.data.masks import RATIO_BINS
-from spl.report.view import DASH, Cell, Heading, Part, Prose, Section, count, table
+from spl.report.view import Part, Prose, Section
 from spl.steps.records import read_record
 from spl.steps.settings import ReportSettings
 
 BINS = [f"{int(low)}–{high} %" for low, high in (ratio.split("-") for ratio in RATIO_BINS)]
 
 
-def whose_pictures(settings: ReportSettings) -> tuple[str, str]:
-    """Say in a headline and a few sentences what kind of run this is."""
-    kinds = {dataset: _kind(settings, dataset) for dataset in settings.datasets}
-    if set(kinds.values()) == {"miniature world"}:
+def headline_of(settings: ReportSettings) -> tuple[str, str]:
+    """Return a headline and a few sentences about the origin of this run's images."""
+    kinds = {dataset: images_of(settings, dataset) for dataset in settings.datasets}
+    if set(kinds.values()) == {Images.MINIATURE}:
         return "Demo on the miniature world", (
-            "Every number below was measured on drawn pictures, not on photographs. They show that the machinery works "
+            "Every number below was measured on drawn images, not on photographs. They show that the machinery works "
             "and how methods compare in this small world; they are not the paper's numbers and say nothing about the "
             "paper's results."
         )
-    if set(kinds.values()) == {"the paper's pictures"}:
-        return "The paper's data", "All pictures are of the paper's archives, at the paper's size."
-    listed = "; ".join(f"{dataset}: {kind}" for dataset, kind in kinds.items())
-    headline = "Mixed data" if len(set(kinds.values())) > 1 else "Pictures that are not the paper's"
-    return headline, f"{listed}. Only numbers on the paper's own pictures can be compared with the paper's."
+    if set(kinds.values()) == {Images.PAPER}:
+        return "The paper's data", "All images are of the paper's archives, at the paper's size."
+    listed = "; ".join(f"{dataset}: {images}" for dataset, images in kinds.items())
+    headline = "Mixed data" if len(set(kinds.values())) > 1 else "Images that are not the paper's"
+    return headline, f"{listed}. Only numbers on the paper's own images can be compared with the paper's."
 
 
 def data_section(settings: ReportSettings, data: Path) -> Section:
-    """Count pictures, masks and pairs."""
+    """Count images, masks and pairs."""
     rows = []
     for name, dataset in settings.datasets.items():
         prepared, pairs = _record(data / f"prepared/{name}/record.json"), _record(data / f"pairs/{name}.json")
         images, per_bin = prepared.get("images", {}), pairs.get("pairs_per_bin", {})
         rows.append([
-            Cell(name, (_kind(settings, name),)), f"{dataset.image_size} px",
+            Cell(name, (images_of(settings, name),)), f"{dataset.image_size} px",
             f"{dataset.crop} px" if dataset.crop else DASH,
             *(f"{images[split]:,}" if split in images else DASH for split in ("train", "validation", "test")),
             *(f"{per_bin[ratio]:,}" if ratio in per_bin else DASH for ratio in RATIO_BINS),
@@ -44,17 +45,17 @@ def data_section(settings: ReportSettings, data: Path) -> Section:
         ])  # fmt: skip
     head = ["dataset", "size", "crop", "train", "validation", "test", *BINS, "changed bin"]
     lead = (
-        f"Pictures by split, and the fixed image–mask pairs of the {settings.evaluation.split} pictures by hole ratio "
+        f"Images by split, and the fixed image–mask pairs of the {settings.evaluation.split} images by hole ratio "
         f"(drawn {settings.evaluation.pairs}, the same for every method). The last column counts masks whose ratio "
         "falls into another bin at the network's size; they stay in the bin of their stored size."
     )
     masks = _masks(_record(data / "masks/record.json"))
     cited = [Prose(f"{name}: {text}") for name, text in _citations(settings, data).items()]
-    return Section("data", "Data", (Prose(lead), table(head, rows), *cited, Heading("Masks"), *masks))
+    return Section("data", "Data", (Prose(lead), simple_table(head, rows), *cited, *masks))
 
 
 def _citations(settings: ReportSettings, data: Path) -> dict[str, str]:
-    """Return whose pictures and masks these are: what a person says of their own, or what the registry says."""
+    """Return the sources of images and masks: those that a person names for their own, or the registry's."""
     images = {name: (dataset.source, f"images/{name}") for name, dataset in settings.datasets.items()}
     sources = images | {"masks": (settings.masks.source, "masks")}
     cited = {
@@ -72,17 +73,7 @@ def _masks(record: dict[str, Any]) -> tuple[Part, ...]:
     per_bin, rejected = record["masks_per_bin"], record["rejected"]
     listed = "; ".join(f"{count(number_of, 'mask')}: {reason}" for reason, number_of in rejected.items())
     row: list[str | Cell] = ["masks", *(f"{per_bin[ratio]:,}" for ratio in RATIO_BINS), f"{sum(per_bin.values()):,}"]
-    return table(["", *BINS, "all"], [row]), Prose(f"Left out: {listed or 'none'}.")
-
-
-def _kind(settings: ReportSettings, dataset: str) -> str:
-    if settings.datasets[dataset].source.kind == "miniature":
-        return "miniature world"
-    return (
-        "the paper's pictures"
-        if is_papers(settings, dataset, settings.evaluation.split)
-        else "not the paper's pictures"
-    )
+    return simple_table(["", *BINS, "all"], [row], caption="Masks"), Prose(f"Left out: {listed or 'none'}.")
 
 
 def _record(path: Path) -> dict[str, Any]:

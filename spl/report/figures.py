@@ -1,16 +1,17 @@
 """Embedded figures with their captions, and the numbers behind Figure 4 and the grid search."""
 
-import base64
 from pathlib import Path
 
 import pandas as pd
 from PIL import Image
 
-from spl.analysis.evidence import MASK_RATIOS, METRICS, as_numbers
-from spl.common.labels import DECIMALS, RATIO_TITLES, method_title, metric_title
-from spl.common.tables import read_table
+from spl.analysis.evidence import MASK_RATIOS
+from spl.common.labels import RATIO_TITLES, method_title
+from spl.common.metrics import METRICS, PAPER_METRICS
+from spl.common.printed import DASH, Cell, Row, Table, interval, number
+from spl.common.tables import as_numbers, read_table
 from spl.report.table1 import standing
-from spl.report.view import DASH, Cell, Part, Picture, Prose, Row, Section, Table, interval, number
+from spl.report.view import Figure, Part, Prose, Section, embed
 from spl.steps.settings import ReportSettings, figure_sections
 
 
@@ -21,7 +22,8 @@ def figures_section(settings: ReportSettings, results: Path) -> Section:
     if absent := [title for name, title in titles.items() if not sections[name]]:
         parts.append(Prose(f"Not part of this experiment: {', '.join(absent)} (null in the parameter file).", "note"))
     titles = {name: title for name, title in titles.items() if sections[name]}
-    titles |= {f"examples_{dataset}": f"Examples, {dataset}" for dataset in settings.datasets}
+    if settings.figures:
+        titles |= {f"examples_{dataset}": f"Examples, {dataset}" for dataset in settings.datasets}
     parts += [_embed(title, results / f"figures/{name}.png") for name, title in titles.items()]
     return Section("figures", "Figures", tuple(parts))
 
@@ -40,12 +42,12 @@ def ablations_section(settings: ReportSettings, results: Path) -> Section:
     table = table.assign(**{column: as_numbers(table[column]) for column in numeric})
     cells = table.set_index(["metric", "method", "mask_ratio"]).to_dict("index")
     lines = []
-    for metric in METRICS:
-        lines.append(Row((Cell(metric_title(metric), span=2 + len(MASK_RATIOS)),), (), "group"))
+    for metric in PAPER_METRICS:
         for method in dict.fromkeys(table["method"]):
             found = [cells[metric, method, ratio] for ratio in MASK_RATIOS]
             order = Cell(found[0]["paper_order"] or DASH, look="left")
-            lines.append(Row((Cell(method_title(method)),), (*(_ablated(cell, metric) for cell in found), order)))
+            shown = (*(_ablated(cell, metric) for cell in found), order)
+            lines.append(Row((Cell(method_title(method)),), shown, group=METRICS[metric].title))
     head = (Cell("method"), *(Cell(RATIO_TITLES[ratio]) for ratio in MASK_RATIOS), Cell("paper", look="left"))
     return Section("ablations", title, (lead, Table((head,), tuple(lines))))
 
@@ -56,12 +58,19 @@ def grid_section(settings: ReportSettings, results: Path) -> Section | None:
         return None
     table = read_table(results / "grid.csv")
     weights = list(dict.fromkeys(weight for block in settings.grid.points for weight in block))
-    head = ["dataset", "rank", *weights, *(metric_title(metric) for metric in METRICS), "ΔPSNR to own weights"]
-    numeric = [*METRICS, "psnr_low", "psnr_high", "psnr_difference", "psnr_difference_low", "psnr_difference_high"]
+    head = ["dataset", "rank", *weights, *(METRICS[metric].title for metric in PAPER_METRICS), "ΔPSNR to own weights"]
+    numeric = [
+        *PAPER_METRICS,
+        "psnr_low",
+        "psnr_high",
+        "psnr_difference",
+        "psnr_difference_low",
+        "psnr_difference_high",
+    ]
     table = table.assign(**{column: as_numbers(table[column]) for column in numeric})
     lines = []
     for row in table.sort_values(["dataset", "rank"], kind="stable").to_dict("records"):
-        means = [Cell(number(row[m], DECIMALS[m] + 1)) for m in METRICS]
+        means = [Cell(number(row[m], METRICS[m].decimals + 1)) for m in PAPER_METRICS]
         low, high = row["psnr_difference_low"], row["psnr_difference_high"]
         change = Cell(number(row["psnr_difference"], 3, signed=True), interval(low, high, 3, signed=True))
         values = [Cell(f"{row[weight]:g}") for weight in weights]
@@ -75,7 +84,7 @@ def grid_section(settings: ReportSettings, results: Path) -> Section | None:
 
 
 def _ablated(cell: dict, metric: str) -> Cell:
-    decimals, low, high = DECIMALS[metric], cell["difference_low"], cell["difference_high"]
+    decimals, low, high = METRICS[metric].decimals, cell["difference_low"], cell["difference_high"]
     if pd.isna(cell["difference"]):
         return Cell(number(cell["value"], decimals))
     look, word = standing(metric, low, high)
@@ -84,10 +93,10 @@ def _ablated(cell: dict, metric: str) -> Cell:
     return Cell(number(cell["value"], decimals), notes, look=look)
 
 
-def _embed(title: str, path: Path) -> Picture | Prose:
+def _embed(title: str, path: Path) -> Figure | Prose:
     """Embed a PNG with the caption that it keeps as its description."""
     if not path.is_file():
         return Prose(f"{title} has not been drawn: snakemake --cores all -- {path}", "note")
     with Image.open(path) as image:
         caption = image.info.get("Description", "")
-    return Picture(title, "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode(), caption)
+    return Figure(title, embed(path.read_bytes(), "png"), caption)

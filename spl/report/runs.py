@@ -1,24 +1,22 @@
-"""How the networks came about: teachers, trainings with their curves, and what filling a picture costs."""
+"""Teachers, runs with their training curves, and the cost of filling an image."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from spl.common.labels import method_title
+from spl.common.printed import DASH, Cell, count, duration, number, simple_table
 from spl.common.tables import read_table
 from spl.config.experiment import Run
-from spl.figures.style import distinct_colours
-from spl.report.curves import Curves, lay_out
-from spl.report.view import DASH, Cell, Part, Prose, Section, count, duration, number, table
+from spl.report.curves import draw_curves, loss_colours
+from spl.report.view import Figure, Prose, Section
 from spl.steps.records import changed_settings, read_record
 from spl.steps.settings import ReportSettings, RunSettings, Settings, TeacherSettings, needed_teachers
 
-NO_LOSS = ("step", "lr_factor")
-"""The other columns of log.csv."""
-
 
 def costs_section(results: Path) -> Section:
-    """Show what filling one picture costs by every method."""
+    """Show the cost of filling one image by every method."""
     rows = [
         [
             method_title(row["method"]), f"{row['image_size']} px", number(row["parameters"] / 1e6, 3),
@@ -28,9 +26,9 @@ def costs_section(results: Path) -> Section:
         ]
         for row in read_table(results / "cost.csv").to_dict("records")
     ]  # fmt: skip
-    head = ["method", "image", "parameters, 10⁶", "GMAC", "ms per picture", "peak memory, MiB", "device"]
-    lead = Prose("Filling one picture: the median of several runs; memory is what building and filling add.")
-    return Section("costs", "Costs", (lead, table(head, rows)))
+    head = ["method", "image", "parameters, 10⁶", "GMAC", "ms per image", "peak memory, MiB", "device"]
+    lead = Prose("Filling one image: the median of several runs; memory is what building and filling add.")
+    return Section("costs", "Costs", (lead, simple_table(head, rows)))
 
 
 def teachers_section(settings: ReportSettings, results: Path) -> Section:
@@ -46,14 +44,12 @@ def teachers_section(settings: ReportSettings, results: Path) -> Section:
             str(len(record["classes"])) if record.get("classes") else DASH, *_state(path, teacher),
         ])  # fmt: skip
     head = ["teacher", "kind", "origin", "validation mAP", "steps", "time", "classes", "code", "record"]
-    parts: list[Part] = [Prose("No run of this experiment learns from a teacher.")]
-    if rows:
-        parts = [table(head, rows, heads=3)]
-    return Section("teachers", "Teachers", tuple(parts))
+    part = simple_table(head, rows, heads=3) if rows else Prose("No run of this experiment learns from a teacher.")
+    return Section("teachers", "Teachers", (part,))
 
 
 def training_section(settings: ReportSettings, results: Path) -> Section:
-    """Show the losses of every training, and a table of the runs."""
+    """Show a table of the runs of networks, and their losses."""
     networks = [run for run in settings.runs() if run.method in settings.network_methods]
     runs = [(run, RunSettings.of(settings, **run._asdict())) for run in networks]
     folders = {run: results / f"weights/{run.dataset}/{run.method}/seed{run.seed}" for run, _ in runs}
@@ -63,27 +59,17 @@ def training_section(settings: ReportSettings, results: Path) -> Section:
     lead = Prose(
         "A record is current if its settings are those of the parameter file; the code is the git commit that trained."
     )
-    return Section("training", "Trainings", (lead, table(head, rows, heads=5), *_curves(folders)))
+    return Section("training", "Training", (lead, simple_table(head, rows, heads=5), *_curves(folders)))
 
 
-def _curves(folders: dict[Run, Path]) -> Iterator[Curves]:
-    """Lay out log.csv of every run, a drawing per dataset; a loss has the same colour in all."""
-    paths = {run: folder / "log.csv" for run, folder in folders.items()}
-    logs = {run: read_table(path) for run, path in paths.items() if path.is_file()}
-    names = list(dict.fromkeys(name for log in logs.values() for name in log.columns if name not in NO_LOSS))
-    colours = dict(zip(names, distinct_colours(len(names)), strict=True))
-    for dataset in dict.fromkeys(run.dataset for run in logs):
-        of_dataset = {run: log for run, log in logs.items() if run.dataset == dataset}
-        panels = [
-            lay_out(method, [log for run, log in of_dataset.items() if run.method == method], colours)
-            for method in dict.fromkeys(run.method for run in of_dataset)
-        ]
-        used = {name: colours[name] for name in names if any(name in log for log in of_dataset.values())}
-        caption = (
-            "Losses by optimiser step, logarithmic; one panel per method, all its seeds in the same colours. Methods "
-            "weigh their losses differently, so lines cannot be compared between panels."
-        )
-        yield Curves(f"Training curves, {dataset}", tuple(panels), used, caption)
+def _curves(folders: dict[Run, Path]) -> list[Figure]:
+    """Draw log.csv of every run, a figure per dataset."""
+    logs = {run: read_table(folder / "log.csv") for run, folder in folders.items() if (folder / "log.csv").is_file()}
+    grouped: dict[str, dict[str, list[pd.DataFrame]]] = {}
+    for run, log in logs.items():
+        grouped.setdefault(run.dataset, {}).setdefault(run.method, []).append(log)
+    colours = loss_colours(logs.values())
+    return [draw_curves(dataset, of_dataset, colours) for dataset, of_dataset in grouped.items()]
 
 
 def _row(run: Run, settings: RunSettings, folder: Path) -> list[str | Cell]:
@@ -98,7 +84,7 @@ def _row(run: Run, settings: RunSettings, folder: Path) -> list[str | Cell]:
 
 
 def _learns_from(run: RunSettings) -> str:
-    """Name the networks that a run learns from beside image and mask."""
+    """Name the networks that a run learns from beside images and masks."""
     return ", ".join([*(f"teacher {name}" for name in run.teachers), *["VGG"] * bool(run.vgg_file())]) or DASH
 
 

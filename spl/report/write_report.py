@@ -10,12 +10,12 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 import spl
+from spl.analysis.claims_page import read_claims
 from spl.common.errors import DataError
 from spl.common.files import write_text
 from spl.common.versions import versions
-from spl.report.claims import claims_section, read_claims, summary_section
-from spl.report.curves import HEIGHT, WIDTH
-from spl.report.data import data_section, whose_pictures
+from spl.report.claims import claims_section, summary_section
+from spl.report.data import data_section, headline_of
 from spl.report.figures import ablations_section, figures_section, grid_section
 from spl.report.runs import costs_section, teachers_section, training_section
 from spl.report.table1 import comparisons_section, metrics_section, table1_section
@@ -35,7 +35,7 @@ def write_report(settings: ReportSettings, params_file: Path, *, results: Path, 
     """
     _require_tables(settings, results)
     inputs = take_all([params_file, *_shown(settings, results, data)])
-    claims, confidence = read_claims(results), settings.evaluation.bootstrap.confidence
+    claims, confidence = read_claims(results / "claims.csv"), settings.evaluation.bootstrap.confidence
     sections = [
         summary_section(claims),
         table1_section(settings, results),
@@ -52,21 +52,19 @@ def write_report(settings: ReportSettings, params_file: Path, *, results: Path, 
         _parameters(params_file),
         _deviations(DEVIATIONS),
     ]
-    headline, explanation = whose_pictures(settings)
+    headline, explanation = headline_of(settings)
     page = _template().render(
         headline=headline,
         explanation=explanation,
         facts=_facts(params_file, results, data, out),
         sections=[section for section in sections if section],
-        width=WIDTH,
-        height=HEIGHT,
     )
     write_text(out, page)
     write_record(out.with_suffix(".json"), settings, inputs, {"page": out})
 
 
 def _shown(settings: ReportSettings, results: Path, data: Path) -> Iterator[Path]:
-    """Yield what the page shows, if it is there."""
+    """Yield the files that the page shows, if they are there."""
     files = _tables(settings, results)
     names = (*drawn_figures(settings), *(f"examples_{dataset}" for dataset in settings.datasets))
     files += [results / f"figures/{name}.png" for name in names]
@@ -104,7 +102,7 @@ def _template() -> jinja2.Template:
 
 
 def _facts(params_file: Path, results: Path, data: Path, out: Path) -> dict[str, str]:
-    """Say when, by what code and how the page was made."""
+    """Return date, code and command of the page."""
     software = versions()
     commit = software.pop("commit")
     if commit == "unknown":
@@ -137,4 +135,4 @@ def _deviations(path: Path) -> Section:
         if token.type.startswith("heading"):
             token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"  # below the page's own headings
     rendered = Markup(markdown.renderer.render(tokens, markdown.options, {}))
-    return Section("deviations", "Deviations", (Folded("What the paper says, its code does, and we do", rendered),))
+    return Section("deviations", "Deviations", (Folded("Paper, released code and this project compared", rendered),))

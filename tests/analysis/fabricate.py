@@ -1,4 +1,4 @@
-"""Evidence as `spl evaluate-method` leaves it, with known differences between methods and trainings."""
+"""Evidence as `spl evaluate-method` leaves it, with known differences between methods and seeds."""
 
 import numpy as np
 import pandas as pd

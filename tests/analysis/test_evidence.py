@@ -1,4 +1,4 @@
-"""Evidence of several trainings stands on one stack, and only of the same pairs."""
+"""Evidence of several seeds stands on one stack, of the same pairs and metrics only."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def tables():
     return tables | {("paris", "spl", seed): per_image(seed, noise=0.1, draw=seed) for seed in SEEDS["paris"]["spl"]}
 
 
-def test_trainings_are_stacked_in_the_order_of_their_seeds(tables, tmp_path):
+def test_seeds_are_stacked_in_their_order(tables, tmp_path):
     write_evidence(tmp_path, tables)
     evidence = read_evidence(tmp_path, SEEDS)
     assert evidence["paris", "telea"].metrics["psnr"].shape == (1, 48)
@@ -45,7 +45,7 @@ def test_a_metric_that_is_not_defined_is_nan_and_infinity_stays(tables, tmp_path
 
 
 @pytest.mark.parametrize("key", [("paris", "spl", 1), ("paris", "spl", 5)])
-def test_all_trainings_of_all_methods_must_have_seen_the_same_pairs(tables, tmp_path, key):
+def test_all_seeds_of_all_methods_must_have_seen_the_same_pairs(tables, tmp_path, key):
     swapped = tables[key].copy()
     swapped.loc[[0, 1], "mask"] = swapped.loc[[1, 0], "mask"].to_numpy()
     write_evidence(tmp_path, tables | {key: swapped})
@@ -55,8 +55,25 @@ def test_all_trainings_of_all_methods_must_have_seen_the_same_pairs(tables, tmp_
         read_evidence(tmp_path, SEEDS)
 
 
-def test_a_missing_training_is_named(tables, tmp_path):
+def test_a_missing_seed_is_named(tables, tmp_path):
     del tables["paris", "spl", 2]
     write_evidence(tmp_path, tables)
     with pytest.raises(DataError, match="spl/seed2/per_image.csv does not exist"):
+        read_evidence(tmp_path, SEEDS)
+
+
+def test_a_further_column_is_a_metric_like_any_other(tables, tmp_path):
+    write_evidence(tmp_path, {key: table.assign(sharpness=0.5) for key, table in tables.items()})
+    assert (read_evidence(tmp_path, SEEDS)["paris", "spl"].select("sharpness", "40-60") == 0.5).all()
+
+
+@pytest.mark.parametrize(("column", "older"), [("sharpness", [1, 2, 5]), ("psnr_hole", [2])])
+def test_an_evaluation_from_before_a_metric_was_added_is_to_be_made_again(tables, tmp_path, column, older):
+    for key in tables:
+        tables[key] = tables[key].assign(sharpness=0.5)
+    for seed in older:
+        tables["paris", "spl", seed] = tables["paris", "spl", seed].drop(columns=column)
+    write_evidence(tmp_path, tables)
+    names = " ".join(f"{tmp_path}/eval/paris/spl/seed{seed}/per_image.csv" for seed in older)
+    with pytest.raises(DataError, match=f"no column {column}, .*--forcerun {names} -- {names}$"):
         read_evidence(tmp_path, SEEDS)

@@ -14,7 +14,7 @@ COLUMNS = ["image", "label", "score", *BOX]
 
 @pytest.fixture
 def find(tmp_path):
-    """A function that writes detections for two pictures whose left half is missing, and matches them."""
+    """A function that writes detections for images whose left half is missing, and matches them."""
 
     def run(truth, **methods):
         mask = np.zeros((64, 64), bool)
@@ -44,7 +44,7 @@ def test_only_hidden_objects_count(find):
     assert find(truth, spl=[("a.png", "car", 0.7, *LEFT)]) == {"spl": [[0.7]]}
 
 
-def test_an_object_needs_its_class_its_place_and_its_picture(find):
+def test_an_object_needs_its_class_its_place_and_its_image(find):
     truth = [("a.png", "car", 0.9, *LEFT), ("b.png", "tree", 0.9, *LEFT)]
     found = find(
         truth,

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from spl.analysis.evidence import read_evidence, seeds_of
-from spl.analysis.render import to_latex, to_markdown, to_metrics
-from spl.analysis.table1 import COLUMNS, build_table, compare_methods, paper_table
+from spl.analysis.paper import paper_table
+from spl.analysis.render import print_table1, short, short_paper, to_metrics
+from spl.analysis.table1 import build_table, compare_methods
 from spl.analysis.write_table1 import write_table1
 from spl.config.methods import ReleasedWeights
 from spl.data.masks import RATIO_BINS
@@ -20,12 +21,11 @@ SPL = table_settings(["paris"], ["spl"]).methods["spl"]
 RELEASED = SPL.model_copy(update={"weights": dict.fromkeys(DATASETS, ReleasedWeights(source="released", path="x"))})
 SETTINGS = table_settings(DATASETS, METHODS, seeds=(1, 2, 3))
 SETTINGS = SETTINGS.model_copy(update={"methods": SETTINGS.methods | {"spl_released": RELEASED}})
-STATUSES = {(dataset, method): "trained here" for dataset in DATASETS for method in METHODS}
 
 
 @pytest.fixture
 def tables():
-    """Telea, SPL and its released variant are 0, 1 and 2 dB better than usual; SPL's trainings differ by 0.1 dB."""
+    """Telea, SPL and its released variant are 0, 1 and 2 dB better than usual; SPL's seeds differ by 0.1 dB."""
     return {
         (d, m, seed): per_image(i + 0.1 * (seed - 2) * (m == "spl"), bins=RATIO_BINS if d == "paris" else ("20-30",))
         for d in DATASETS
@@ -45,10 +45,18 @@ def evidence(tables, tmp_path):
     return read
 
 
-def cell(table, metric, method, dataset, mask_ratio):
-    found = table.query("metric == @metric and method == @method and dataset == @dataset and mask_ratio == @mask_ratio")
-    assert len(found) == 1
-    return found.iloc[0]
+@pytest.fixture
+def build(evidence):
+    """A function that makes Table 1 of the tables."""
+    return lambda: build_table(evidence(), SETTINGS)
+
+
+def cell(table, *where):
+    return table.set_index(["metric", "method", "dataset", "mask_ratio"]).loc[where]
+
+
+def markdown(table):
+    return print_table1(table, short, short_paper).to_markdown()
 
 
 def test_the_papers_table_has_108_cells_and_its_headline_numbers():
@@ -60,90 +68,69 @@ def test_the_papers_table_has_108_cells_and_its_headline_numbers():
     assert cells["mae", "mfe", "paris", "40-60"] == 0.0412
 
 
-def test_one_row_a_cell_in_the_papers_words(evidence):
-    table, paper = build_table(evidence(), SETTINGS, STATUSES), paper_table()
-    assert list(table.columns) == COLUMNS
+def test_one_row_a_cell_in_the_papers_words(build):
+    table, paper = build(), paper_table()
     assert len(table) == 3 * len(METHODS) * len(DATASETS) * 3
+    assert not table.duplicated(["metric", "method", "dataset", "mask_ratio"]).any()
     assert set(table["metric"]) == set(paper["metric"])
     assert set(table["mask_ratio"]) == set(paper["mask_ratio"])
 
 
-@pytest.mark.parametrize(
-    ("group", "bins"), [("20-40", ("20-30", "30-40")), ("40-60", ("40-50", "50-60")), ("all", RATIO_BINS)]
-)
-def test_groups_gather_their_bins(evidence, tables, group, bins):
-    table = build_table(evidence(), SETTINGS, STATUSES)
-    source = tables["paris", "telea", 1]
-    found = cell(table, "psnr", "telea", "paris", group)
-    assert found["ours"] == pytest.approx(source[source["ratio_bin"].isin(bins)]["psnr"].mean())
+def test_a_cell_is_the_mean_over_seeds_and_knows_their_spread(build, tables):
+    found, single = (cell(build(), "psnr", method, "paris", "all") for method in ("spl", "telea"))
+    assert found["ours"] == pytest.approx(np.mean([tables["paris", "spl", seed]["psnr"] for seed in (1, 2, 3)]))
     assert found["ours_low"] < found["ours"] < found["ours_high"]
-    assert found["n_images"] == 8 * len(bins)
-
-
-def test_a_cell_is_the_mean_over_trainings_and_knows_their_spread(evidence, tables):
-    table = build_table(evidence(), SETTINGS, STATUSES)
-    found, single = cell(table, "psnr", "spl", "paris", "all"), cell(table, "psnr", "telea", "paris", "all")
-    means = [tables["paris", "spl", seed]["psnr"].mean() for seed in (1, 2, 3)]
-    assert found["ours"] == pytest.approx(np.mean(means))
-    assert (found["n_seeds"], found["seed_sd"]) == (3, pytest.approx(0.1))
+    assert (found["n_images"], found["n_seeds"], found["seed_sd"]) == (48, 3, pytest.approx(0.1))
     assert single["n_seeds"] == 1
     assert np.isnan(single["seed_sd"])
 
 
-def test_both_spl_variants_stand_beside_the_papers_ours(evidence):
-    table = build_table(evidence(), SETTINGS, STATUSES)
-    for method in ("spl", "spl_released"):
-        found = cell(table, "psnr", method, "paris", "all")
-        assert found["paper"] == 29.38
-        assert found["gap"] == pytest.approx(found["ours"] - 29.38)
+@pytest.mark.parametrize(
+    ("method", "dataset", "printed"),
+    [("spl", "paris", 29.38), ("spl_released", "paris", 29.38), ("telea", "paris", np.nan), ("spl", "mine", np.nan)],
+)
+def test_the_papers_number_stands_beside_ours_where_it_has_one(build, method, dataset, printed):
+    found = cell(build(), "psnr", method, dataset, "all")
+    assert found["paper"] == pytest.approx(printed, nan_ok=True)
+    assert found["gap"] == pytest.approx(found["ours"] - printed, nan_ok=True)
 
 
-def test_paper_and_gap_are_empty_where_the_paper_has_none(evidence):
-    table = build_table(evidence(), SETTINGS, STATUSES)
-    for found in (cell(table, "psnr", "telea", "paris", "all"), cell(table, "psnr", "spl", "mine", "all")):
-        assert pd.isna(found["paper"])
-        assert pd.isna(found["gap"])
-
-
-def test_a_cell_without_images_says_so(evidence):
-    found = cell(build_table(evidence(), SETTINGS, STATUSES), "psnr", "spl", "mine", "40-60")
+def test_a_cell_without_images_says_so(build):
+    found = cell(build(), "psnr", "spl", "mine", "40-60")
     assert (found["n_images"], found["status"]) == (0, "no images")
     assert pd.isna(found["ours"])
 
 
-def test_one_image_has_a_value_but_no_interval(evidence, tables):
+def test_one_image_has_a_value_but_no_interval(build, tables):
     for key in tables:
         tables[key] = tables[key].iloc[[0]]
-    table = build_table(evidence(), SETTINGS, STATUSES)
+    table = build()
     found = cell(table, "psnr", "telea", "paris", "all")
     assert found["n_images"] == 1
     assert found[["ours_low", "ours_high"]].isna().all()
-    assert f"| {found['ours']:.2f} |" in to_markdown(table, "A note.")
+    assert f"| {found['ours']:.2f} |" in markdown(table)
 
 
-def test_infinite_psnr_is_counted_not_averaged(evidence, tables):
+def test_infinite_psnr_is_counted_not_averaged_unless_all_are_infinite(build, tables):
     tables["paris", "spl", 2].loc[0, "psnr"] = np.inf
-    found = cell(build_table(evidence(), SETTINGS, STATUSES), "psnr", "spl", "paris", "all")
+    tables["paris", "telea", 1]["psnr"] = np.inf
+    table = build()
+    found = cell(table, "psnr", "spl", "paris", "all")
     assert found["n_infinite"] == 1
     assert found["ours"] == pytest.approx(tables["paris", "spl", 2]["psnr"][1:].mean())
-
-
-def test_psnr_is_infinite_where_all_images_are(evidence, tables):
-    tables["paris", "telea", 1]["psnr"] = np.inf
-    table = build_table(evidence(), SETTINGS, STATUSES)
     assert np.isinf(cell(table, "psnr", "telea", "paris", "all")["ours"])
-    assert "| ∞ |" in to_markdown(table, "A note.")
+    assert "| ∞ |" in markdown(table)
 
 
-def test_comparisons_are_paired_over_images_and_trainings(evidence):
+def test_comparisons_are_paired_over_images_and_seeds(evidence):
     table = compare_methods(evidence(), SETTINGS, ["telea"])
     assert set(table["reference"]) == {"telea"}
-    # The methods share their noise here, so images leave no doubt; the trainings do.
-    found = table.query("metric == 'psnr' and method == 'spl' and dataset == 'paris' and mask_ratio == 'all'").iloc[0]
+    # The methods share their noise here, so images leave no doubt; the seeds do.
+    found = cell(table, "psnr", "spl", "paris", "all")
     assert found[["difference", "low", "high", "seed_sd"]].tolist() == pytest.approx([1, 1, 1, 0.1])
     half = 4.302653 * 0.1 / np.sqrt(3)  # Student's t with two degrees of freedom
     assert found[["combined_low", "combined_high"]].tolist() == pytest.approx([1 - half, 1 + half])
-    single = table.query("metric == 'mae' and method == 'spl_released' and dataset == 'paris'").iloc[0]
+    single = cell(table, "mae", "spl_released", "paris", "20-40")
     assert single["combined_low"] == single["low"] == pytest.approx(-0.002)
 
 
@@ -152,30 +139,29 @@ def test_cells_without_images_are_not_compared(evidence):
     assert set(table[table["dataset"] == "mine"]["mask_ratio"]) == {"20-40", "all"}
 
 
-def test_rendered_tables_have_the_papers_shape(evidence):
-    table = build_table(evidence(), SETTINGS, STATUSES)
-    markdown = to_markdown(table, "A note.")
-    rows = [line for line in markdown.splitlines() if line.startswith("|")]
+def test_printed_tables_have_the_papers_shape(build):
+    printed = print_table1(build(), short, short_paper)
+    rows = printed.to_markdown().splitlines()
     assert len(rows) == 2 + 3 * (len(METHODS) + 2)  # heads, and the paper's row below each SPL variant
     assert all(row.count("|") == 2 + 1 + 3 * len(DATASETS) for row in rows)
-    assert "*29.38*" in markdown
-    assert "–" in markdown  # the empty cells
-    latex = to_latex(table, "A note.")
+    assert "*29.38*" in printed.to_markdown()
+    assert "| – |" in printed.to_markdown()  # the empty cells
+    latex = printed.to_latex().splitlines()
     assert latex.count(r"\midrule") == 3
-    assert all(
-        line.count("&") == 1 + 3 * len(DATASETS) for line in latex.splitlines() if "SSIM" in line or "Telea" in line
-    )
+    assert r" &  & \multicolumn{3}{c}{paris} & \multicolumn{3}{c}{mine} \\" in latex
+    assert all(line.count("&") == 1 + 3 * len(DATASETS) for line in latex if "SSIM" in line or "Telea" in line)
 
 
-def test_the_spread_over_trainings_stands_in_parentheses(evidence):
-    lines = to_markdown(build_table(evidence(), SETTINGS, STATUSES), "A note.").splitlines()
-    psnr = {line.split("|")[2].strip(): line for line in lines if "PSNR" in line}
+def test_a_cell_shows_its_spread_over_seeds_and_whether_its_weights_were_released(build):
+    psnr = {line.split("|")[2].strip(): line for line in markdown(build()).splitlines() if "PSNR" in line}
     assert "(0.10)" in psnr["SPL"]
     assert "(" not in psnr["Telea"].split("|", 3)[3]
+    assert psnr["SPL (released)"].count("†") == 5  # all but 40-60 % of a dataset without such images
+    assert "†" not in psnr["SPL"]
 
 
-def test_metrics_nest_for_dvc(evidence, tables):
-    nested = to_metrics(build_table(evidence(), SETTINGS, STATUSES))
+def test_metrics_nest_for_dvc(build, tables):
+    nested = to_metrics(build())
     assert nested.keys() == {"psnr"}
     assert nested["psnr"].keys() == set(METHODS)
     assert nested["psnr"]["telea"]["paris"] == pytest.approx(tables["paris", "telea", 1]["psnr"].mean(), abs=1e-4)
@@ -209,17 +195,14 @@ def test_table_1_is_written_in_all_its_forms(write):
     assert "spl" not in set(comparisons["reference"])
     assert {"telea", "rn", "ec"} <= set(comparisons["reference"])
     text = (out / "table1.md").read_text()
-    assert "(standard deviation over 2 trainings)" in text
+    assert "(standard deviation over 2 seeds)" in text
     assert "a gap to them means nothing" in text
     assert (out / "table1.tex").read_text().startswith("% Mean")
     assert json.loads((out / "metrics.json").read_text())["psnr"]["rn"]["paris"] > 20
 
 
-def test_with_one_training_the_note_says_nothing_of_trainings(write):
-    text = (write(seeds=(1,)) / "table1.md").read_text()
-    assert "standard deviation" not in text
-
-
-def test_the_note_names_the_split(write, demo_params):
+def test_the_note_names_the_split_and_no_spread_over_one_seed(write, demo_params):
     evaluation = demo_params.evaluation.model_copy(update={"split": "validation"})
-    assert "interval over validation images" in (write(evaluation=evaluation) / "table1.md").read_text()
+    text = (write(evaluation=evaluation) / "table1.md").read_text()
+    assert "interval over validation images" in text
+    assert "standard deviation" not in text

@@ -5,69 +5,62 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spl.analysis.statistics import Estimate, estimate_mean
-from spl.analysis.verdicts import judge, needed
+from spl.analysis.statistics import Draws, Estimate, estimate_mean
+from spl.analysis.verdicts import Verdict, judge, needed
 from spl.config.experiment import Bootstrap
 
+DRAWS = Draws(Bootstrap(samples=100, confidence=0.95), seed=0, name="x")
 
-def interval(low, high):
-    return Estimate((low + high) / 2, low, high, low, high, 96, (high - low) / 4, ((low + high) / 2,))
+
+def interval(low, high, mean=0.2):
+    return Estimate(mean, 0.1, 0.3, low, high, 96, (high - low) / 4, (mean,))
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"),
+    ("found", "verdict"),
     [
-        (0.1, 0.5, "supported"),
-        (-0.5, -0.1, "not supported"),
-        (-0.1, 0.5, "undecided"),
-        (0.0, 0.5, "undecided"),
-        (-0.5, 0.0, "undecided"),
-        (np.nan, np.nan, "undecided"),
+        (interval(0.1, 0.5), Verdict.SUPPORTED),
+        (interval(-0.5, -0.1), Verdict.NOT_SUPPORTED),
+        (interval(-0.1, 0.5), Verdict.UNDECIDED),
+        (interval(0.0, 0.5), Verdict.UNDECIDED),
+        (interval(-0.5, 0.0), Verdict.UNDECIDED),
+        (interval(np.nan, np.nan), Verdict.UNDECIDED),
+        (interval(np.nan, np.nan, mean=np.nan), Verdict.NOT_TESTABLE),
     ],
 )
-def test_only_an_interval_wholly_on_one_side_decides(low, high, verdict):
-    assert judge(interval(low, high)) == verdict
+def test_only_an_interval_over_images_and_seeds_wholly_on_one_side_decides(found, verdict):
+    assert judge(found) is verdict
 
 
-def test_the_interval_that_counts_is_over_images_and_trainings():
-    assert judge(interval(0.1, 0.5)._replace(combined_low=-0.1)) == "undecided"
+def estimate(mean, *, images, between_images, between_seeds=0.0):
+    """Return the estimate of values whose means and standard deviations over images and over seeds are exactly these.
 
-
-def stack(mean, *, images, between_images, between_trainings):
-    """Values (3, images) with exactly these means and standard deviations over images and over trainings."""
-    image, training = np.linspace(-1, 1, images), np.array([-1.0, 0, 1])
+    There are three seeds, or one if they do not differ.
+    """
+    image, seed = np.linspace(-1, 1, images), np.array([-1.0, 0, 1])[: 3 if between_seeds else 1]
     image *= between_images / image.std(ddof=1)
-    return mean + image + (training * between_trainings)[:, None]
-
-
-BOOTSTRAP = Bootstrap(samples=100, confidence=0.95)
+    return estimate_mean(mean + image + seed[:, None] * between_seeds, DRAWS)
 
 
 def test_images_are_needed_where_they_leave_more():
-    found = estimate_mean(np.tile(stack(0.1, images=50, between_images=1, between_trainings=0)[:1], 1), BOOTSTRAP,
-                          seed=0, name="x")  # fmt: skip
     # (1.96 / 0.1)^2 images, a little more by Student's t.
-    assert needed(found, 0.95) == "about 387 images"
+    assert needed(estimate(0.1, images=50, between_images=1), 0.95) == "about 387 images"
 
 
-def test_trainings_are_needed_where_they_leave_more():
-    found = estimate_mean(
-        stack(0.1, images=10_000, between_images=0.1, between_trainings=0.2), BOOTSTRAP, seed=0, name="x"
-    )
-    assert judge(found) == "undecided"
-    number = int(needed(found, 0.95).removeprefix("about ").removesuffix(" trainings"))
+def test_seeds_are_needed_where_they_leave_more():
+    found = estimate(0.1, images=10_000, between_images=0.1, between_seeds=0.2)
+    assert judge(found) is Verdict.UNDECIDED
+    number = int(needed(found, 0.95).removeprefix("about ").removesuffix(" seeds"))
     assert 15.4 < number <= 20  # (1.96 x 0.2 / 0.1)^2 and a little more
 
 
 @given(mean=st.floats(0.05, 2), images=st.integers(5, 200), between=st.floats(0.5, 3))
 def test_as_many_images_as_are_needed_do_decide_and_fewer_do_not(mean, images, between):
-    found = estimate_mean(stack(mean, images=images, between_images=between, between_trainings=0)[:1], BOOTSTRAP,
-                          seed=0, name="x")  # fmt: skip
-    number = int(needed(found, 0.95).split()[1].replace(",", ""))
+    number = int(needed(estimate(mean, images=images, between_images=between), 0.95).split()[1].replace(",", ""))
 
     def decided(count):
-        values = stack(mean, images=count, between_images=between, between_trainings=0)  # three equal trainings
-        return judge(estimate_mean(values, BOOTSTRAP, seed=0, name="x")) == "supported"
+        found = estimate(mean, images=count, between_images=between, between_seeds=1e-9)
+        return judge(found) is Verdict.SUPPORTED
 
     assert number > images
     assert decided(number)
@@ -75,19 +68,18 @@ def test_as_many_images_as_are_needed_do_decide_and_fewer_do_not(mean, images, b
 
 
 @pytest.mark.parametrize(
-    ("mean", "between_images", "between_trainings", "answer"),
+    ("mean", "between_images", "between_seeds", "answer"),
     [
         (0.0, 1, 0.0, "more than 1,000,000 images"),
         (1e-5, 1, 0.0, "more than 1,000,000 images"),
-        (1e-4, 1e-6, 1.0, "more than 1,000 trainings"),
-        (0.02, 0.5, 0.2, "more images and more trainings"),
+        (1e-4, 1e-6, 1.0, "more than 1,000 seeds"),
+        (0.02, 0.5, 0.2, "more images and more seeds"),
     ],
 )
-def test_what_cannot_be_had_is_not_counted(mean, between_images, between_trainings, answer):
-    values = stack(mean, images=100, between_images=between_images, between_trainings=between_trainings)
-    values = values if between_trainings else values[:1]
-    assert needed(estimate_mean(values, BOOTSTRAP, seed=0, name="x"), 0.95) == answer
+def test_what_cannot_be_had_is_not_counted(mean, between_images, between_seeds, answer):
+    found = estimate(mean, images=100, between_images=between_images, between_seeds=between_seeds)
+    assert needed(found, 0.95) == answer
 
 
 def test_without_an_interval_more_images_are_needed():
-    assert needed(estimate_mean(np.ones((3, 1)), BOOTSTRAP, seed=0, name="x"), 0.95) == "more images"
+    assert needed(estimate_mean(np.ones((3, 1)), DRAWS), 0.95) == "more images"

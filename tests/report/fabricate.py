@@ -85,7 +85,7 @@ def _write_evidence(params, results, dataset, method, seed, rng):
         "image": names, "mask": [f"binary/{i}.png" for i in range(IMAGES)],
         "hole_ratio": np.linspace(0.02, 0.58, IMAGES), "ratio_bin": bins, "psnr": psnr,
         "ssim": 0.6 + psnr / 100, "mae": 0.5 / psnr, "mae_rgb": 0.52 / psnr, "ssim_gaussian": 0.61 + psnr / 100,
-        "psnr_hole": psnr - 8, "mae_hole": 2 / psnr,
+        "psnr_hole": psnr - 8, "mae_hole": 2 / psnr, "sharpness": 1 / psnr,
     })  # fmt: skip
     folder = results / f"eval/{dataset}/{method}/seed{seed}"
     folder.mkdir(parents=True)

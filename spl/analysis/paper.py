@@ -1,0 +1,106 @@
+"""The facts of the paper: Table 1, its claims, and its datasets."""
+
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import pandas as pd
+
+from spl.common.metrics import METRICS
+from spl.config.experiment import Params
+from spl.steps.settings import TableSettings
+
+ROWS = {"mfe": "MFE", "rfr": "RFR", "rn": "RN", "spl": "Ours"}
+"""Printed names of the rows of Table 1."""
+
+ROW_OF = {row: row for row in ROWS} | {"spl_released": "spl"}
+"""The row that a method is compared with."""
+
+LAYOUTS = {"places2": ("places365", "places365_flat"), "celeba": ("celeba",), "paris": ("paris",)}
+"""Layouts of the archives of the paper's datasets."""
+
+ABLATION_ORDER = {"spl_no_prior": "worse", "spl_detector": "between", "spl_concat": "worse"}
+"""Where section 4.4 puts an ablation: worse than SPL, or between SPL and SPL without semantic supervision."""
+
+SUBJECTS = ("spl", "spl_released")
+"""Methods that the claims are about."""
+
+
+class Images(StrEnum):
+    """Origin of a dataset's images."""
+
+    MINIATURE = "miniature world"
+    PAPER = "paper's images"
+    OTHER = "other images"
+
+
+class Basis(StrEnum):
+    """Measurement that a claim is checked by."""
+
+    LEAD = "lead"
+    """Paired differences of Table 1's metrics, as in Table 1."""
+    ALL_LEADS = "all leads"
+    """All comparisons of the claim `ahead` on a dataset together."""
+    GROWTH = "growth"
+    """The growth of these differences from 20-40 % to 40-60 %."""
+    ABLATION = "ablation"
+    """Paired differences on the dataset of the ablations, as in figure 4."""
+    OBJECTS = "objects"
+    """Half-hidden objects that the detector finds again."""
+
+
+class Claim(NamedTuple):
+    """A claim of the paper: its subject is ahead of the rivals."""
+
+    text: str
+    source: str
+    basis: Basis
+    rivals: tuple[str, ...]
+    subject: str
+    """Of an ablation; empty for the method that the ablations vary."""
+
+
+@cache
+def paper_claims() -> dict[str, Claim]:
+    """Return the paper's claims by name, in the order of the page."""
+    rows = _read("paper_claims.csv").to_dict("records")
+    return {
+        r["claim"]: Claim(r["text"], r["source"], Basis(r["basis"]), tuple(r["rivals"].split()), r["subject"])
+        for r in rows
+    }
+
+
+@cache
+def paper_table() -> pd.DataFrame:
+    """Return the paper's Table 1: metric, method, dataset, mask_ratio, value."""
+    return _read("table1_paper.csv")
+
+
+def printed(metric: str, method: str, dataset: str, mask_ratio: str) -> float | None:
+    """Return the number of Table 1 that a method's is compared with; None if there is none."""
+    cells = paper_table().set_index(["metric", "method", "dataset", "mask_ratio"])["value"]
+    return cells.get((metric, ROW_OF.get(method, ""), dataset, mask_ratio))
+
+
+def printed_lead(metric: str, dataset: str, mask_ratio: str, subject: str, rival: str) -> float | None:
+    """Return the lead of one method over another by the numbers of Table 1, positive if better; None if it has none."""
+    ours, theirs = (printed(metric, method, dataset, mask_ratio) for method in (subject, rival))
+    if ours is None or theirs is None:
+        return None
+    lead = round(ours - theirs, 4)
+    return lead if METRICS[metric].higher_is_better else -lead
+
+
+def images_of(design: TableSettings | Params, dataset: str) -> Images:
+    """Return the origin of a dataset's images: the paper's have its size, and are of the split that it evaluates."""
+    entry, split = design.datasets[dataset], design.evaluation.split
+    if entry.source.kind == "miniature":
+        return Images.MINIATURE
+    is_papers = entry.layout.kind in LAYOUTS.get(dataset, ()) and entry.image_size == 256 and split == "test"
+    return Images.PAPER if is_papers else Images.OTHER
+
+
+def _read(name: str) -> pd.DataFrame:
+    with (files("spl.analysis") / name).open(encoding="utf-8") as file:
+        return pd.read_csv(file, keep_default_na=False)
