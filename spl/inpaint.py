@@ -10,7 +10,7 @@ from PIL import Image
 
 from spl.common.errors import DataError
 from spl.common.files import atomic
-from spl.config.methods import Network
+from spl.config.methods import ClassicalFill
 from spl.data.images import read_rgb, resize_image
 from spl.data.masks import read_mask
 from spl.models.build import Inpainter, as_inpainter, load_generator
@@ -33,7 +33,7 @@ def load_inpainter(weights: Path, device: torch.device) -> tuple[Inpainter, int]
             "--out FOLDER"
         )
     run = read_settings(weights / "run.json", RunSettings)
-    assert isinstance(run.recipe, Network)
+    assert not isinstance(run.recipe, ClassicalFill)
     take(weights=weights / "weights.safetensors")
     generator = load_generator(run.recipe, weights, image_size=run.image_size, device=device)
     return as_inpainter(generator), run.image_size

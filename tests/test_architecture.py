@@ -99,7 +99,7 @@ def test_what_documents_name_is_there():
     places = modules | {module.removesuffix(".__init__") for module in modules}
     documents = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md"), *(REPOSITORY / "spl").rglob("*.py")]
     for document in documents:
-        text = document.read_text()
+        text = document.read_text().partition("## A worked example")[0]  # whose files are to be written
         if document.name == "CHANGELOG.md":
             continue
         if document.name == "architecture.md":  # names modules from spl/ on

@@ -17,4 +17,4 @@ stale=$(python -m spl stale "${@:2}")
 # shellcheck disable=SC2086  # a list of files
 snakemake --cores all ${stale:+--forcerun $stale} -- "${targets[@]}"
 # DVC wants every out of a stage, also where an experiment has no teachers, priors, detections and so on.
-mkdir -p data/structure results/teachers results/weights results/guidance results/detections
+mkdir -p data/structure results/teachers results/weights results/priors results/detections

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from spl.common.metrics import METRICS
-from spl.config.experiment import Params
-from spl.steps.settings import TableSettings
+from spl.steps.settings import ReportSettings, TableSettings
 
 ROWS = {"mfe": "MFE", "rfr": "RFR", "rn": "RN", "spl": "Ours"}
 """Printed names of the rows of Table 1."""
@@ -92,7 +91,7 @@ def printed_lead(metric: str, dataset: str, mask_ratio: str, subject: str, rival
     return lead if METRICS[metric].higher_is_better else -lead
 
 
-def images_of(design: TableSettings | Params, dataset: str) -> Images:
+def images_of(design: TableSettings | ReportSettings, dataset: str) -> Images:
     """Return the origin of a dataset's images: the paper's have its size, and are of the split that it evaluates."""
     entry, split = design.datasets[dataset], design.evaluation.split
     if entry.source.kind == "miniature":

@@ -23,7 +23,7 @@ for command in (
     data.fetch_images, data.fetch_masks, data.fetch_pretext, data.fetch_weights,
     data.prepare_images, data.smooth_images, data.group_masks, data.pair_masks,
     training.train_teacher, training.train_method,
-    evaluation.evaluate_method, evaluation.measure_perceptual, evaluation.keep_guidance, evaluation.detect_objects,
+    evaluation.evaluate_method, evaluation.measure_perceptual, evaluation.export_priors, evaluation.detect_objects,
     evaluation.measure_cost, results.table1, results.further_metrics, results.compare_ablations, results.compare_grid,
     results.check_claims, results.draw_figure, results.draw_examples, results.write_report,
     inventory.status, inventory.verify, inventory.stale, inventory.why, inpaint.inpaint,

@@ -12,8 +12,8 @@ from spl.steps.settings import (
     CostSettings,
     DetectionSettings,
     EvaluationSettings,
-    GuidanceSettings,
     PerceptualSettings,
+    PriorSettings,
 )
 
 
@@ -68,23 +68,23 @@ def measure_perceptual(
     )
 
 
-def keep_guidance(
+def export_priors(
     dataset: opt.DatasetName,
     method: opt.MethodName,
     pairs: opt.Pairs = paths.PAIRS,
     images: opt.Images = paths.IMAGES,
     masks: opt.Masks = paths.MASKS,
     weights: opt.RunFolder = paths.WEIGHTS,
-    out: opt.Out = paths.GUIDANCE,
+    out: opt.Out = paths.PRIORS,
     params: opt.ParamsFile = opt.PARAMS,
     device: opt.Device = None,
 ) -> None:
-    """Keep what guides a method on test images: the semantic priors of SPL, the edges of EdgeConnect."""
-    from spl.evaluation.keep_guidance import keep_guidance
+    """Export the semantic priors of SPL, or the edges of EdgeConnect, of some test images."""
+    from spl.evaluation.export_priors import export_priors
     from spl.tensors.device import pick_device
 
-    settings = GuidanceSettings.of(load_params(params), dataset=dataset, method=method)
-    keep_guidance(
+    settings = PriorSettings.of(load_params(params), dataset=dataset, method=method)
+    export_priors(
         settings,
         pairs=settings.at(pairs),
         images=settings.at(images),

@@ -129,7 +129,7 @@ def _figures(params: Params) -> Iterator[str]:
             yield from _recipe(params, f"figures.{key}", method, SPLRecipe)
     if five:
         yield from _recipe(params, "figures.fig5.edges", five.edges, ECRecipe)
-    for dataset, method in figures.guided():
+    for dataset, method in figures.priors():
         if method in params.methods and dataset in params.datasets and method not in params.methods_of(dataset):
             yield f"figures: {method} is an ablation, which is not run on {dataset}"
 

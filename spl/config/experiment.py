@@ -293,19 +293,19 @@ class Figures(Strict):
         found = {}
         if one:
             cells = tuple((one.dataset, method) for method in one.methods)
-            found["fig1"] = Shown(filled=cells, guided=((one.dataset, one.prior),), searched=cells)
+            found["fig1"] = Shown(filled=cells, priors=((one.dataset, one.prior),), searched=cells)
         if three:
             datasets = dict.fromkeys([*three.images, *three.detected])
             cells = tuple((d, m) for d in datasets for m in three.methods)
             found["fig3"] = Shown(filled=cells, searched=tuple(cell for cell in cells if cell[0] in three.detected))
         if five:
             cells = ((five.dataset, five.edges), (five.dataset, five.prior))
-            found["fig5"] = Shown(filled=cells, guided=cells)
+            found["fig5"] = Shown(filled=cells, priors=cells)
         return found
 
-    def guided(self) -> list[tuple[str, str]]:
+    def priors(self) -> list[tuple[str, str]]:
         """Return dataset and method of every run whose priors or edges a figure shows."""
-        return sorted({cell for shown in self.shown().values() for cell in shown.guided})
+        return sorted({cell for shown in self.shown().values() for cell in shown.priors})
 
 
 class Shown(NamedTuple):
@@ -313,7 +313,7 @@ class Shown(NamedTuple):
 
     filled: tuple[tuple[str, str], ...] = ()
     """Runs whose filled images are shown."""
-    guided: tuple[tuple[str, str], ...] = ()
+    priors: tuple[tuple[str, str], ...] = ()
     """Runs whose semantic priors or edges are shown."""
     searched: tuple[tuple[str, str], ...] = ()
     """Runs in whose filled images objects are found, beside the uncorrupted ones."""

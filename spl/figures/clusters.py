@@ -32,12 +32,12 @@ ITERATIONS = 100
 TINY = 1e-6
 
 
-def guidance_file(results: Path, dataset: str, method: str) -> Path:
+def priors_file(results: Path, dataset: str, method: str) -> Path:
     """Return the file with the kept priors or edges of a method."""
-    return results / f"guidance/{dataset}/{method}.safetensors"
+    return results / f"priors/{dataset}/{method}.safetensors"
 
 
-def read_guidance(path: Path, *, kind: str) -> tuple[list[str], np.ndarray]:
+def read_priors(path: Path, *, kind: str) -> tuple[list[str], np.ndarray]:
     """Read the kept `prior` (N, c, h, w) or `edges` (N, 1, H, W) of a method, and the names of its N images.
 
     Raises: DataError if the file and its record do not fit together.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from spl.common.labels import method_title
 from spl.figures.choose import describe_choice
-from spl.figures.clusters import cluster_priors, describe_clusters, guidance_file, paint, read_guidance
+from spl.figures.clusters import cluster_priors, describe_clusters, paint, priors_file, read_priors
 from spl.figures.detections import (
     LEGEND,
     choose_occluding,
@@ -28,10 +28,10 @@ def draw_fig1(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     assert figure is not None
     assert clusters is not None
     evidence = Evidence.of(settings, figure.dataset, figure.methods, results=results, data=data)
-    guidance = guidance_file(results, figure.dataset, figure.prior)
+    kept = priors_file(results, figure.dataset, figure.prior)
     found_files = detection_files(results, figure.dataset, figure.methods)
-    inputs = take_all([*evidence.files(), guidance, *found_files.values()])
-    names, priors = read_guidance(guidance, kind="prior")
+    inputs = take_all([*evidence.files(), kept, *found_files.values()])
+    names, priors = read_priors(kept, kind="prior")
     detections = read_detections(found_files)
     image = choose_occluding(evidence, detections[GROUND_TRUTH], settings, among=names)
 

@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 from spl.common.labels import method_title
 from spl.data.images import resize_mask
 from spl.figures.choose import choose_images, describe_choice
-from spl.figures.clusters import cluster_priors, describe_clusters, guidance_file, paint, read_guidance
+from spl.figures.clusters import cluster_priors, describe_clusters, paint, priors_file, read_priors
 from spl.figures.images import Evidence, image_grid, show
 from spl.figures.style import INK, PAGE_WIDTH, Drawing
 from spl.steps.records import take_all
@@ -24,10 +24,10 @@ def draw_fig5(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     assert figure is not None
     assert clustering is not None
     evidence = Evidence.of(settings, figure.dataset, (figure.edges, figure.prior), results=results, data=data)
-    guidance = [guidance_file(results, figure.dataset, method) for method in (figure.prior, figure.edges)]
-    inputs = take_all([*evidence.files(), *guidance])
-    named_priors, priors = read_guidance(guidance[0], kind="prior")
-    named_edges, edges = read_guidance(guidance[1], kind="edges")
+    kept = [priors_file(results, figure.dataset, method) for method in (figure.prior, figure.edges)]
+    inputs = take_all([*evidence.files(), *kept])
+    named_priors, priors = read_priors(kept[0], kind="prior")
+    named_edges, edges = read_priors(kept[1], kind="edges")
     both = set(named_priors) & set(named_edges)
     images = choose_images(evidence.table(figure.prior), settings, figure.images, among=both)
 

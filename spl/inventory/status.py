@@ -193,7 +193,7 @@ def _blocked(source: SourceStatus, params: Params) -> str:
 def _shown(params: Params) -> dict[str, set[Cell]]:
     """Return the runs that each figure shows; figure 2 shows none."""
     shown = {
-        name: set(seen.filled + seen.guided)
+        name: set(seen.filled + seen.priors)
         for name, seen in (params.figures.shown() if params.figures else {}).items()
     }
     if ablations := params.ablations:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from spl.common.errors import CheckpointError
 from spl.common.files import replace_folder
-from spl.config.methods import Network
+from spl.config.methods import ClassicalFill
 from spl.config.releases import RELEASES
 from spl.models.build import build_generator
 from spl.released.load import load_released
@@ -23,7 +23,7 @@ def convert_released(run: RunSettings, folder: Path) -> None:
         `folder` itself, or if `folder` holds anything but a run.
     """
     recipe = run.recipe
-    assert isinstance(recipe, Network)
+    assert not isinstance(recipe, ClassicalFill)
     assert run.released is not None
     for file in run.released_files():
         if file.resolve().is_relative_to(folder.resolve()):

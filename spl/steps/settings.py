@@ -375,10 +375,10 @@ class PerceptualSettings(Settings):
         return super().of(params, **run.identity(), networks=networks)
 
 
-class GuidanceSettings(Settings):
+class PriorSettings(Settings):
     """Kept semantic priors or edges of a method's first run."""
 
-    step = "keep_guidance"
+    step = "export_priors"
     wildcards = ("dataset", "method")
     run: RunSettings
     images: Annotated[int, From("figures.clusters.images")]
@@ -386,7 +386,7 @@ class GuidanceSettings(Settings):
 
     @classmethod
     def of(cls, params: Params, *, dataset: str, method: str) -> Self:
-        """Take what guides a method."""
+        """Take the priors or edges of a method."""
         return super().of(params, run=RunSettings.of(params, dataset=dataset, method=method))
 
 

@@ -47,7 +47,7 @@ class Dataset:
             self.write_evaluation(method)
             self.write_detections(method, self.filled(method))
         self.write_detections("ground_truth", self.truths)
-        self.write_guidance()
+        self.write_priors()
 
     def filled(self, method):
         return [
@@ -81,8 +81,8 @@ class Dataset:
         path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
 
-    def write_guidance(self):
-        folder = self.results / "guidance" / self.name
+    def write_priors(self):
+        folder = self.results / "priors" / self.name
         folder.mkdir(parents=True, exist_ok=True)
         small = [cv2.resize(cv2.GaussianBlur(t, (0, 0), self.size / 50), (self.size // 4,) * 2) for t in self.truths]
         colours = np.stack(small).astype(np.float32).transpose(0, 3, 1, 2) / 255

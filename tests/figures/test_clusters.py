@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from spl.common.errors import DataError
 from spl.config.experiment import Clusters
-from spl.figures.clusters import _along_first_component, cluster_priors, paint, read_guidance
+from spl.figures.clusters import _along_first_component, cluster_priors, paint, read_priors
 from tests.fabricate import write_facts
 
 KINDS = np.random.default_rng(5).normal(0, 4, (4, 6))
@@ -81,16 +81,16 @@ def test_each_cluster_is_painted_in_a_colour_of_its_own():
     assert len(np.unique(painted.reshape(-1, 3), axis=0)) == 20
 
 
-def test_guidance_that_does_not_fit_its_record_is_refused(tmp_path):
+def test_priors_that_do_not_fit_their_record_is_refused(tmp_path):
     from safetensors.numpy import save_file
 
-    path = tmp_path / "guidance/paris/spl.safetensors"
+    path = tmp_path / "priors/paris/spl.safetensors"
     path.parent.mkdir(parents=True)
     save_file({"prior": np.zeros((2, 3, 4, 4), np.float16)}, path)
     write_facts(path.with_suffix(".json"), images=["test/0.png"])
     with pytest.raises(DataError, match="expected prior of 1 images"):
-        read_guidance(path, kind="prior")
+        read_priors(path, kind="prior")
     write_facts(path.with_suffix(".json"), images=["test/0.png", "test/1.png"])
-    assert read_guidance(path, kind="prior")[1].shape == (2, 3, 4, 4)
+    assert read_priors(path, kind="prior")[1].shape == (2, 3, 4, 4)
     with pytest.raises(DataError, match="expected edges of 2 images, got none"):
-        read_guidance(path, kind="edges")
+        read_priors(path, kind="edges")

@@ -73,7 +73,7 @@ def test_a_figures_files_are_the_same_when_drawn_again_and_its_record_names_ever
     assert (record["step"], record["wildcards"]) == ("draw_figure", {"figure": name})
     read = {folders["results"] / f"eval/{d}/{m}/seed1/per_image.csv" for d, m in shown.filled}
     read |= {folders["data"] / f"prepared/{d}/manifest.csv" for d, _ in shown.filled}
-    read |= {folders["results"] / f"guidance/{d}/{m}.safetensors" for d, m in shown.guided}
+    read |= {folders["results"] / f"priors/{d}/{m}.safetensors" for d, m in shown.priors}
     read |= {folders["results"] / f"detections/{d}/{m}.csv" for d, m in shown.searched}
     read |= {folders["results"] / f"detections/{d}/ground_truth.csv" for d, _ in shown.searched}
     read |= {folders["data"] / "masks/masks.csv"}
@@ -129,7 +129,7 @@ def test_only_images_whose_prior_is_kept_are_shown(draw, tmp_path):
     dataset = Dataset(tmp_path, "paris", ("rn", "ec", "spl"), 6, 32, 1)
     dataset.write()
     dataset.names, dataset.truths = dataset.names[:3], dataset.truths[:3]
-    dataset.write_guidance()
+    dataset.write_priors()
     folders = {"results": tmp_path / "results", "data": tmp_path / "data"}
 
     def settings(images):

@@ -26,11 +26,12 @@ def step(tmp_path):
 
 def test_a_record_says_step_wildcards_settings_inputs_outputs_and_versions(step, tmp_path):
     record = json.loads((tmp_path / "out/pairs.json").read_text())
-    assert (record["format"], record["step"], record["wildcards"]) == (2, "pair_masks", {"dataset": "paris"})
+    assert (record["format"], record["step"], record["wildcards"]) == (3, "pair_masks", {"dataset": "paris"})
     assert record["settings"]["image_size"] == 64
     assert record["inputs"] == {"images": {"path": str(step["images.csv"]), "sha256": sha256(step["images.csv"])}}
     assert record["outputs"]["more"] == {"path": "more.csv", "sha256": sha256(step["out/more.csv"])}
     assert record["versions"].keys() >= {"commit", "spl", "torch"}
+    assert record["cpu"]
     assert record["count"] == 3
     assert read_settings(tmp_path / "out/pairs.json", PairSettings) == SETTINGS
 
@@ -59,7 +60,7 @@ def test_a_record_of_another_format_or_step_is_named_with_what_to_do(step, tmp_p
         read_settings(path, RunSettings)
     path.write_text(json.dumps({"settings": {}, "inputs": {}, "spl_version": "0.1"}))
     for read in (lambda: read_settings(path, PairSettings), lambda: require_current(path, SETTINGS, {})):
-        with pytest.raises(RecordError, match=r"is not a record of format 2, .*--forcerun") as caught:
+        with pytest.raises(RecordError, match=r"is not a record of format 3, .*--forcerun") as caught:
             read()
         assert "\n" not in str(caught.value)
 

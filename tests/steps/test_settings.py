@@ -53,7 +53,7 @@ def steps(params: Params) -> dict[str, str]:
         (): [{}],
     }
     pairs = {
-        "keep_guidance": params.figures.guided(),
+        "export_priors": params.figures.priors(),
         "detect_objects": [(dataset, method) for dataset in searched for method in (GROUND_TRUTH, "rn", "spl")],
     }
     found = {}
@@ -68,8 +68,8 @@ def steps(params: Params) -> dict[str, str]:
 def cells(*methods, datasets=DATASETS, seed=1) -> set[str]:
     """Trainings of methods, the evaluations that follow them, and the priors and edges that are kept."""
     runs = {f"{d}/{m}" for d in datasets for m in methods if m not in ABLATIONS or d == "paris"}
-    guided = {f"keep_guidance {run}" for run in runs if run in ("places2/spl", "places2/ec")}
-    return {f"{step} {run}/{seed}" for step in ("train_method", "evaluate_method") for run in runs} | guided
+    exported = {f"export_priors {run}" for run in runs if run in ("places2/spl", "places2/ec")}
+    return {f"{step} {run}/{seed}" for step in ("train_method", "evaluate_method") for run in runs} | exported
 
 
 def of(step, names=DATASETS) -> set[str]:
@@ -127,7 +127,7 @@ FIGURES = {step for step in SHOWN if "figure" in step}
     ("path", "value", "changed"),
     [
         ("detection.min_score", 0.5, DETECTIONS | {"check_claims"}),
-        ("figures.clusters.images", 3, {"keep_guidance places2/spl", "keep_guidance places2/ec"} | EXAMPLES),
+        ("figures.clusters.images", 3, {"export_priors places2/spl", "export_priors places2/ec"} | EXAMPLES),
         (
             "teachers.multilabel.training.lr", 0.005,
             {"train_teacher multilabel", "measure_cost"} | cells("spl", "spl_concat", *PERCEPTUAL),
@@ -178,7 +178,7 @@ def test_more_seeds_add_runs_and_change_none(raw_params, write_params):
     after = steps(load_params(write_params(raw_params)))
     compared = SHOWN | EXAMPLES
     assert {name for name in before if after[name] != before[name]} == compared
-    trained = {name for name in cells(*TRAINED, *ABLATIONS, seed=2) if "guidance" not in name}
+    trained = {name for name in cells(*TRAINED, *ABLATIONS, seed=2) if "priors" not in name}
     assert after.keys() - before.keys() == trained | {name.replace("/1", "/2") for name in MEASURED}
 
 
@@ -199,7 +199,7 @@ DEPENDS = {
     "train_method": LEARNING,
     "evaluate_method": f"{LEARNING} evaluation.batch_size",
     "measure_perceptual": "seed threads evaluation.perceptual.metrics.*",
-    "keep_guidance": f"{LEARNING} figures.clusters.images",
+    "export_priors": f"{LEARNING} figures.clusters.images",
     "detect_objects": "seed threads pretext.* teachers.detector.* detection.*",
     "measure_cost": "datasets.*.image_size methods.*.model.* methods.*.recipe methods.*.radius methods.*.teacher"
     " teachers.multilabel.*",
@@ -241,7 +241,7 @@ def test_every_value_reaches_the_dear_steps_that_it_counts_for_and_no_others(mon
 @pytest.mark.parametrize(
     ("path", "value", "wanted"),
     [
-        ("threads", 2, {"evaluate_method", "measure_perceptual", "keep_guidance", "detect_objects"}),
+        ("threads", 2, {"evaluate_method", "measure_perceptual", "export_priors", "detect_objects"}),
         ("datasets.places2.layout.kind", "places365_flat", {"fetch_images"}),
         ("masks.hole", "black", {"group_masks"}),
     ],
@@ -255,7 +255,7 @@ def test_what_the_demo_cannot_vary_counts_in_the_papers_run(write_params, path, 
 
     def found():
         params = load_params(write_params(raw))
-        named = {"evaluate_method": run, "measure_perceptual": run, "keep_guidance": run, "detect_objects": run,
+        named = {"evaluate_method": run, "measure_perceptual": run, "export_priors": run, "detect_objects": run,
                  "fetch_images": {"dataset": dataset}, "group_masks": {}}  # fmt: skip
         return {step: canonical(STEPS[step].of(params, **wildcards)) for step, wildcards in named.items()}
 
@@ -442,11 +442,11 @@ def test_figures_show_the_first_runs_of_their_methods(demo_params):
     shown = demo_params.figures.shown()
     assert shown.keys() == {"fig1", "fig3", "fig5"}
     assert shown["fig1"].filled == shown["fig1"].searched == tuple(("places2", m) for m in ("rfr", "ec", "spl"))
-    assert shown["fig1"].guided == (("places2", "spl"),)
+    assert shown["fig1"].priors == (("places2", "spl"),)
     assert {dataset for dataset, _ in shown["fig3"].filled} == set(DATASETS)
     assert {dataset for dataset, _ in shown["fig3"].searched} == {"places2"}
-    assert shown["fig5"].filled == shown["fig5"].guided == (("places2", "ec"), ("places2", "spl"))
-    assert demo_params.figures.guided() == [("places2", "ec"), ("places2", "spl")]
+    assert shown["fig5"].filled == shown["fig5"].priors == (("places2", "ec"), ("places2", "spl"))
+    assert demo_params.figures.priors() == [("places2", "ec"), ("places2", "spl")]
 
 
 # All of them -------------------------------------------------------------------------------------

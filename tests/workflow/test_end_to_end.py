@@ -92,7 +92,7 @@ def test_every_method_is_in_every_summary(built):
     assert (pd.read_csv(results / "cost.csv")[["seconds_per_image", "peak_memory_mib"]] > 0).all(axis=None)
     assert len(pd.read_csv(results / "claims.csv")) > 5
     for method in ("spl", "ec"):
-        assert len(json.loads((results / f"guidance/paris/{method}.json").read_text())["images"]) == 4
+        assert len(json.loads((results / f"priors/paris/{method}.json").read_text())["images"]) == 4
 
 
 def test_figures_and_the_report_show_something(built):
@@ -241,8 +241,8 @@ EDITS = {
     "results/eval/paris/rn/seed1/composited/0000009.png": ("detect-objects", "--dataset", "paris", "--method", "rn"),
     "results/perceptual/paris/rn/seed1.csv": ("further-metrics",),
     "results/perceptual/paris/rn/seed1.json": ("further-metrics",),
-    "results/guidance/paris/spl.safetensors": ("draw-figure", "--figure", "fig5"),
-    "results/guidance/paris/spl.json": ("draw-figure", "--figure", "fig5"),
+    "results/priors/paris/spl.safetensors": ("draw-figure", "--figure", "fig5"),
+    "results/priors/paris/spl.json": ("draw-figure", "--figure", "fig5"),
     "results/detections/paris/rn.csv": ("check-claims",),
     "results/table1.csv": ("write-report",),
     "results/comparisons.csv": ("write-report",),

@@ -33,7 +33,7 @@ PLANNED = {
     "evaluate_method": (27, 30, 28, 12),
     "train_teacher": (2, 2, 3, 1),
     "smooth_images": (3, 0, 0, 0),
-    "keep_guidance": (2, 2, 0, 0),
+    "export_priors": (2, 2, 0, 0),
     "detect_objects": (9, 10, 0, 0),
     "compare_grid": (0, 0, 0, 1),
     "draw_figure": (5, 5, 2, 2),
@@ -52,7 +52,7 @@ def test_tables_and_figures_can_be_asked_for_by_name(fresh):
     assert fresh.dry_run("results/table1.csv")["table1"] == 1
     assert "train_method" not in fresh.dry_run("results/figures/fig2.pdf")
     jobs = fresh.dry_run("results/figures/fig5.png")
-    assert (jobs["train_method"], jobs["keep_guidance"]) == (2, 2)
+    assert (jobs["train_method"], jobs["export_priors"]) == (2, 2)
 
 
 def test_a_fetch_that_a_person_has_to_do_fails_when_run_and_says_so(fresh):
@@ -284,7 +284,7 @@ def test_rules_name_the_paths_that_a_command_takes_by_itself(commands):
         for name, *options in (call[3:] for call in calls):
             given = dict(zip(options[::2], options[1::2], strict=True))
             wildcards = {key.removeprefix("--"): value for key, value in given.items() if key in WILDCARDS}
-            if rule == "keep_guidance":
+            if rule == "export_priors":
                 wildcards["seed"] = "1"  # the first run's
             for option in get_command(app).commands[name].params:
                 flag = option.opts[0]

@@ -74,7 +74,7 @@ TEACHERS = expand("results/teachers/{teacher}/weights.safetensors", teacher=need
 WEIGHTS = [f"results/weights/{d}/{m}/seed{s}/weights.safetensors" for d, m, s in RUNS if m in NETWORKS]
 PER_IMAGE = [f"results/eval/{d}/{m}/seed{s}/per_image.csv" for d, m, s in RUNS]
 PERCEPTUAL = [f"results/perceptual/{d}/{m}/seed{s}.csv" for d, m, s in RUNS]
-GUIDANCE = [f"results/guidance/{d}/{m}.safetensors" for d, m in (params.figures.guided() if params.figures else [])]
+PRIORS = [f"results/priors/{d}/{m}.safetensors" for d, m in (params.figures.priors() if params.figures else [])]
 DETECTIONS = expand(
     "results/detections/{dataset}/{method}.csv", dataset=SEARCHED, method=[GROUND_TRUTH, *params.table_methods]
 )

@@ -5,7 +5,7 @@ OUTPUTS:
     results/eval/{dataset}/{method}/seed{seed}/per_image.csv     every metric of every test image
     results/eval/{dataset}/{method}/seed{seed}/composited/       the filled images
     results/perceptual/{dataset}/{method}/seed{seed}.csv         LPIPS by image; FID and KID in the record beside it
-    results/guidance/{dataset}/{method}.safetensors              semantic priors or edges of some test images
+    results/priors/{dataset}/{method}.safetensors              semantic priors or edges of some test images
     results/detections/{dataset}/{method}.csv                    objects found in the filled images
     results/detections/{dataset}/ground_truth.csv                and in the uncorrupted ones
 """
@@ -63,31 +63,31 @@ rule measure_perceptual:
         " --images {input.images:q} --out {output.table:q} 2> {log:q}"
 
 
-rule keep_guidance:
-    """Keep the semantic priors of SPL, or the edges of EdgeConnect, for some test images."""
+rule export_priors:
+    """Export the semantic priors of SPL, or the edges of EdgeConnect, of some test images."""
     input:
         weights=lambda w: weights_of(w.dataset, w.method, params.seeds_of(w.dataset, w.method)[0]),
         pairs="data/pairs/{dataset}.csv",
         images="data/prepared/{dataset}/manifest.csv",
         masks="data/masks/masks.csv",
     output:
-        guidance="results/guidance/{dataset}/{method}.safetensors",
-        record="results/guidance/{dataset}/{method}.json",
+        priors="results/priors/{dataset}/{method}.safetensors",
+        record="results/priors/{dataset}/{method}.json",
     log:
-        "logs/keep_guidance/{dataset}/{method}.log",
+        "logs/export_priors/{dataset}/{method}.log",
     benchmark:
-        "benchmarks/results/keep_guidance/{dataset}/{method}.tsv"
+        "benchmarks/results/export_priors/{dataset}/{method}.tsv"
     threads: THREADS
     resources:
         gpu=GPU,
     params:
         file=params_file,
-        settings=settings_of("keep_guidance"),
+        settings=settings_of("export_priors"),
         weights=lambda w, input: str(Path(input.weights).parent),
     shell:
-        "python -m spl keep-guidance --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
+        "python -m spl export-priors --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --pairs {input.pairs:q} --images {input.images:q} --masks {input.masks:q}"
-        " --weights {params.weights:q} --out {output.guidance:q} 2> {log:q}"
+        " --weights {params.weights:q} --out {output.priors:q} 2> {log:q}"
 
 
 rule detect_objects:
@@ -121,5 +121,5 @@ rule evaluation:
     input:
         PER_IMAGE,
         PERCEPTUAL,
-        GUIDANCE,
+        PRIORS,
         DETECTIONS,

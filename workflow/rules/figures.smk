@@ -20,7 +20,7 @@ rule draw_figure:
         per_image=lambda w: first("results/eval/{dataset}/{method}/seed{seed}/per_image.csv", shown_in(w).filled),
         images=lambda w: first("data/prepared/{dataset}/manifest.csv", shown_in(w).filled),
         masks=lambda w: first("data/masks/masks.csv", shown_in(w).filled),
-        guidance=lambda w: first("results/guidance/{dataset}/{method}.safetensors", shown_in(w).guided),
+        priors=lambda w: first("results/priors/{dataset}/{method}.safetensors", shown_in(w).priors),
         detections=lambda w: first("results/detections/{dataset}/{method}.csv", with_truth(shown_in(w).searched)),
         table=lambda w: {"fig4": "results/ablations.csv", "grid": "results/grid.csv"}.get(w.figure, []),
     output:

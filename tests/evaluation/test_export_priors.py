@@ -9,10 +9,10 @@ from PIL import Image
 from spl.common.errors import ParamsError, RecordError
 from spl.common.files import read_json
 from spl.config.experiment import Params
-from spl.evaluation.keep_guidance import keep_guidance
+from spl.evaluation.export_priors import export_priors
 from spl.models.build import build_generator
 from spl.steps.records import take, write_record
-from spl.steps.settings import GuidanceSettings
+from spl.steps.settings import PriorSettings
 from spl.weights.files import read_state, save_weights
 from tests.fabricate import draw_pairs
 from tests.training.conftest import tiny_params
@@ -37,7 +37,7 @@ def params():
 def finish_run(params, data, method, folder):
     """Write a run of random weights; return its network."""
     torch.manual_seed(0)
-    run = GuidanceSettings.of(params, dataset=DATASET, method=method).run
+    run = PriorSettings.of(params, dataset=DATASET, method=method).run
     network = build_generator(run.recipe, image_size=SIZE, teacher_channels=4).eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
@@ -48,8 +48,8 @@ def finish_run(params, data, method, folder):
 
 
 def keep(params, data, method, folder):
-    settings = GuidanceSettings.of(params, dataset=DATASET, method=method)
-    keep_guidance(settings, **data._asdict(), weights=folder, out=folder / "kept.safetensors", device=CPU)
+    settings = PriorSettings.of(params, dataset=DATASET, method=method)
+    export_priors(settings, **data._asdict(), weights=folder, out=folder / "kept.safetensors", device=CPU)
     return read_state(folder / "kept.safetensors"), read_json(folder / "kept.json")
 
 
@@ -93,7 +93,7 @@ def test_the_images_are_spread_over_the_hole_ratios(params, data, tmp_path):
     assert record["inputs"].keys() == {"images", "masks", "pairs", "weights"}
 
 
-def test_a_method_without_a_guide_is_refused(params, data, tmp_path):
+def test_a_method_without_prior_or_edges_is_refused(params, data, tmp_path):
     finish_run(params, data, "rn", tmp_path)
     with pytest.raises(ParamsError, match="only methods with the recipe spl or ec have something to keep"):
         keep(params, data, "rn", tmp_path)

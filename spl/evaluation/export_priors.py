@@ -8,14 +8,14 @@ from torch.utils.data import DataLoader, Subset
 
 from spl.common.errors import ParamsError
 from spl.common.progress import progress
-from spl.config.methods import Network
+from spl.config.methods import ClassicalFill
 from spl.data.pair_masks import spread_over_hole_ratios
 from spl.evaluation.evaluate_method import take_pairs, take_run
 from spl.models.build import load_generator
 from spl.models.ec import EdgeConnect
 from spl.models.spl import SPL
 from spl.steps.records import write_record
-from spl.steps.settings import GuidanceSettings
+from spl.steps.settings import PriorSettings
 from spl.tensors.compositing import quantise
 from spl.tensors.loaders import TestPairs
 from spl.weights.files import save_weights
@@ -23,8 +23,8 @@ from spl.weights.files import save_weights
 BATCH = 16
 
 
-def keep_guidance(
-    settings: GuidanceSettings,
+def export_priors(
+    settings: PriorSettings,
     *,
     pairs: Path,
     images: Path,
@@ -41,23 +41,23 @@ def keep_guidance(
     run = settings.run
     torch.set_num_threads(settings.threads)
     inputs = take_pairs(pairs, images, masks)
-    assert isinstance(run.recipe, Network)
+    assert not isinstance(run.recipe, ClassicalFill)
     inputs |= take_run(run, weights, inputs)
     network = load_generator(run.recipe, weights, image_size=run.image_size, device=device).eval()
     test_pairs = TestPairs(pairs, images, masks, image_size=run.image_size)
     rows = sorted(spread_over_hole_ratios(test_pairs.table["hole_ratio"].to_numpy(), settings.images))
     loader = DataLoader(Subset(test_pairs, rows), batch_size=BATCH)
     kept = [
-        _guidance(network, image.to(device), mask.to(device)).cpu()
-        for image, mask in progress(loader, what="guidance", unit="batch")
+        _prior_or_edges(network, image.to(device), mask.to(device)).cpu()
+        for image, mask in progress(loader, what="priors", unit="batch")
     ]
     save_weights({"prior" if isinstance(network, SPL) else "edges": torch.cat(kept)}, out)
     names = test_pairs.table["image"].iloc[rows].tolist()
-    write_record(out.with_suffix(".json"), settings, inputs, {"guidance": out}, images=names, device=str(device))
+    write_record(out.with_suffix(".json"), settings, inputs, {"priors": out}, images=names, device=str(device))
 
 
 @torch.no_grad()
-def _guidance(network: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
+def _prior_or_edges(network: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
     if isinstance(network, SPL):
         return network.semantic_prior(image, mask).half()
     if isinstance(network, EdgeConnect):
