@@ -67,7 +67,7 @@ def test_every_trained_run_documents_itself(built):
     assert record["settings"]["recipe"]["training"]["epochs"] == 2
     assert record["settings"]["teacher"]["network"]["kind"] == "tresnet"
     assert (record["steps"], record["images_seen"]) == (4, 16)
-    assert set(record["inputs"]) == {"images", "masks", "teacher"}
+    assert set(record["inputs"]) == {"images", "masks", "teacher multilabel"}
     mfe = json.loads((built.folder / "results/weights/paris/mfe/seed1/run.json").read_text())
     assert set(mfe["inputs"]) == {"images", "masks", "teacher", "structure"}
     assert mfe["settings"]["perceptual"]["teacher"] == "multilabel"
