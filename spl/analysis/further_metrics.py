@@ -37,7 +37,8 @@ def write_further_metrics(settings: FurtherSettings, *, results: Path, out: Path
     """
     seeds, rows = seeds_of(settings), []
     files = evidence_files(results, seeds)
-    inputs = take_all([*files, *(results / "perceptual" / _run(file) for file in files)])
+    perceptual = [results / "perceptual" / _run(file) for file in files if settings.evaluation.perceptual.metrics]
+    inputs = take_all([*files, *perceptual])
     for (dataset, method), measured in read_evidence(results, seeds).items():
         runs = [f"{dataset}/{method}/seed{seed}" for seed in seeds[dataset][method]]
         further = [name for name in measured.metrics if name not in PAPER_METRICS]

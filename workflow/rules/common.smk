@@ -73,7 +73,7 @@ SMOOTHED = [
 TEACHERS = expand("results/teachers/{teacher}/weights.safetensors", teacher=needed_teachers(params))
 WEIGHTS = [f"results/weights/{d}/{m}/seed{s}/weights.safetensors" for d, m, s in RUNS if m in NETWORKS]
 PER_IMAGE = [f"results/eval/{d}/{m}/seed{s}/per_image.csv" for d, m, s in RUNS]
-PERCEPTUAL = [f"results/perceptual/{d}/{m}/seed{s}.csv" for d, m, s in RUNS]
+PERCEPTUAL = [f"results/perceptual/{d}/{m}/seed{s}.csv" for d, m, s in RUNS if params.evaluation.perceptual.metrics]
 PRIORS = [f"results/priors/{d}/{m}.safetensors" for d, m in (params.figures.priors() if params.figures else [])]
 DETECTIONS = expand(
     "results/detections/{dataset}/{method}.csv", dataset=SEARCHED, method=[GROUND_TRUTH, *params.table_methods]
