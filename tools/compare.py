@@ -51,6 +51,9 @@ RENAMED: dict[str, str] = {
     "results/figure4.csv": "results/ablations.csv",
     "steps train --dataset": "steps train-method --dataset",
     r"data/prepared/(\w+)/structure": r"data/structure/\1",
+    "results/guidance": "results/priors",
+    "keep_guidance": "export_priors",
+    r"^(settings \w+) perception\b": r"\1 perceptual_network",
 }
 """What was renamed on purpose: pattern -> new, applied to the names of the older commit's facts."""
 
