@@ -1,4 +1,4 @@
-"""How fast raw data are prepared, beside the least that any program would have to do on the same cores.
+"""Speed of preparing raw data, beside the least that any program would have to do on the same cores.
 
 python benchmarks/data.py [--workers 2] [--images 40000] [--masks 12000] [--huge]
 
@@ -59,11 +59,11 @@ def _least_of_place(work, root, place):
 
 
 def jpegs(count: int, size: tuple[int, int]) -> list[bytes]:
-    """Draw some pictures and repeat them; photographs compress about as well."""
+    """Draw some images and repeat them; photographs compress about as well."""
     drawn = [draw_image("places2", seed=1, split="train", index=i).image for i in range(min(count, 50))]
     rng, contents = np.random.default_rng(0), []
-    for picture in drawn:
-        pixels = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BICUBIC)).astype(float)
+    for image in drawn:
+        pixels = np.asarray(image.convert("RGB").resize(size, Image.Resampling.BICUBIC)).astype(float)
         noisy = np.clip(pixels + rng.normal(0, 8, pixels.shape), 0, 255).astype(np.uint8)
         buffer = io.BytesIO()
         Image.fromarray(noisy).save(buffer, "JPEG", quality=90)
@@ -132,7 +132,7 @@ def masks(folder: Path, count: int, workers: int) -> None:
 
 
 def huge(folder: Path, workers: int) -> None:
-    """As many pictures as Places365 has, tiny ones: what their number costs in memory and time."""
+    """As many images as Places365 has, tiny ones: what their number costs in memory and time."""
     (folder / "raw").mkdir()
     content = jpegs(1, (32, 32))[0]
     padding = b"\0" * (-len(content) % 512)
@@ -165,7 +165,7 @@ if __name__ == "__main__":
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--images", type=int, default=40_000)
     parser.add_argument("--masks", type=int, default=12_000)
-    parser.add_argument("--huge", action="store_true", help="also the number of pictures of Places365; 5 GB of disk")
+    parser.add_argument("--huge", action="store_true", help="also the number of images of Places365; 5 GB of disk")
     arguments = parser.parse_args()
     for measure, count in ((places, arguments.images), (celeba, arguments.images // 10), (masks, arguments.masks)):
         with tempfile.TemporaryDirectory() as folder:

@@ -7,7 +7,7 @@ Reads a workspace in which a study has been run (presets/study.yaml) and prints 
 1. For every variant of SPL: how well a linear read-out of its prior S_m predicts the teacher's features S, inside the
    hole and outside, on test images (share of their variance, 1 is perfect; each read-out is fitted on training images).
    A variant without supervision tells what inpainting alone teaches.
-2. An oracle: the same decoder, trained for as long, that is handed the teacher's true features of the complete picture
+2. An oracle: the same decoder, trained for as long, that is handed the teacher's true features of the complete image
    in place of a prior. It bounds what any prior for this teacher can bring.
 """
 
@@ -43,7 +43,7 @@ CPU = torch.device("cpu")
 
 
 class Oracle(SPL):
-    """SPL whose prior is a read-out of the teacher's true features; it sees the whole picture, so it is no method."""
+    """SPL whose prior is a read-out of the teacher's true features; it sees the whole image, so it is no method."""
 
     def __init__(self, network: SPL, teacher: FrozenTeacher, channels: int) -> None:
         super().__init__(
@@ -63,7 +63,7 @@ class Oracle(SPL):
 
 
 def enlarge(image: Tensor) -> Tensor:
-    """Show the picture as the teacher sees it."""
+    """Show the image as the teacher sees it."""
     return F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
 
 

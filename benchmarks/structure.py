@@ -1,4 +1,4 @@
-"""Seconds per image of the structure-preserving smoothing at 64 and 256 pixels, on a drawn picture.
+"""Seconds per image of the structure-preserving smoothing at 64 and 256 pixels, on a drawn image.
 
 python benchmarks/structure.py [--images 3]
 """

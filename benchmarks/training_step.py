@@ -1,4 +1,4 @@
-"""Seconds per training step of each trained method in a parameter file, on random pictures.
+"""Seconds per training step of each trained method in a parameter file, on random images.
 
 python benchmarks/training_step.py [--params params.yaml] [--device cpu] [--threads 1] [--steps 10]
 """

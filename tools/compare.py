@@ -55,7 +55,7 @@ RENAMED: dict[str, str] = {
     "keep_guidance": "export_priors",
     r"^(settings \w+) perception\b": r"\1 perceptual_network",
 }
-"""What was renamed on purpose: pattern -> new, applied to the names of the older commit's facts."""
+"""Renamings on purpose: pattern -> new, applied to the names of the older commit's facts."""
 
 VOLATILE = {"seconds", "seconds_per_image", "peak_memory_mib", "versions", "spl_version"}
 """Columns and keys in which two runs of one commit differ."""

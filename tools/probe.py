@@ -1,4 +1,4 @@
-"""What one side of a comparison says about itself; `tools/compare.py` runs this with that side's code.
+"""Facts of one side of a comparison; `tools/compare.py` runs this with that side's code.
 
     python tools/probe.py settings presets/demo.yaml   step -> hash of what it depends on
     python tools/probe.py leaves presets/demo.yaml     leaf -> steps that change with it

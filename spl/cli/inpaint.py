@@ -1,4 +1,4 @@
-"""Filling one's own pictures."""
+"""Filling one's own images."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,21 +9,20 @@ from spl.cli import options as opt
 
 
 def inpaint(
-    image: Annotated[Path, typer.Option(help="The picture, or a folder of pictures.")],
-    mask: Annotated[Path, typer.Option(help="A picture of the same size that shows the hole, or a folder of such.")],
-    out: Annotated[Path, typer.Option(help="The filled picture to write, or a folder for them.")],
+    image: Annotated[Path, typer.Option(help="The image, or a folder of images.")],
+    mask: Annotated[Path, typer.Option(help="The mask, as large as the image, or a folder of masks.")],
+    out: Annotated[Path, typer.Option(help="The filled image to write, or a folder for filled images.")],
     weights: Annotated[Path, typer.Option(help="Folder of a finished run, such as results/weights/paris/spl/seed1.")],
     hole: Annotated[str, typer.Option(help="Colour of missing pixels in the mask: white or black.")] = "white",
     device: opt.Device = None,
 ) -> None:
-    """Fill the holes of one picture of your own, or of a folder of them, with a trained model.
+    """Fill the holes of an image of your own, or of a folder of images, with a trained model.
 
-    In folders a picture and its mask have the same name but for the ending.
+    In folders an image and its mask have the same name but for the ending.
 
     Example: spl inpaint --image wall.jpg --mask hole.png --weights results/weights/paris/spl/seed1 --out filled.png
     """
-    from tqdm import tqdm
-
+    from spl.common.progress import progress
     from spl.inpaint import fill_image, load_inpainter, match_files
     from spl.tensors.device import pick_device
 
@@ -31,5 +30,5 @@ def inpaint(
         raise typer.BadParameter(f"{hole!r} is neither white nor black", param_hint="--hole")
     jobs, where = match_files(image, mask, out), pick_device(device)
     inpainter, image_size = load_inpainter(weights, where)
-    for job in tqdm(jobs, desc="fill", unit="picture", disable=None if len(jobs) > 1 else True):
+    for job in progress(jobs, what="fill", unit="image"):
         fill_image(inpainter, image_size, *job, hole=hole, device=where)

@@ -33,16 +33,17 @@ def verify(places: Places = None, params: opt.ParamsFile = opt.PARAMS, workers: 
 
     Example: spl verify results/eval --workers 8
     """
-    from tqdm import tqdm
-
+    from spl.common.progress import progress
     from spl.inventory.verify import FOLDERS
     from spl.inventory.verify import verify as find
 
     counts = Counter[str]()
-    for finding in tqdm(find(load_params(params), places or FOLDERS, workers=workers), unit="file", disable=None):
+    for finding in (
+        bar := progress(find(load_params(params), places or FOLDERS, workers=workers), what="verify", unit="file")
+    ):
         counts[finding.state] += 1
         if finding.state != "right":
-            tqdm.write(f"{finding.path}: {finding.state} {finding.detail}".rstrip())
+            bar.write(f"{finding.path}: {finding.state} {finding.detail}".rstrip())
     print(", ".join(f"{count:,} {state}" for state, count in counts.most_common()) or "Nothing is there yet.")
     if counts.keys() - {"right", "foreign"}:
         raise typer.Exit(1)
