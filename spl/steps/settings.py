@@ -47,12 +47,14 @@ class Settings(Strict):
         """Take the fields that are no wildcards from an experiment.
 
         A field is the value at the path that it declares (`From`), or that of its name in the entry of the dataset
-        that a wildcard names, or the section of its name.
+        that a wildcard names, or the section of its name. A field `run` is the run that the wildcards name.
         Raises: ParamsError if there is no such entry, or params.yaml says that the experiment has no such part.
         """
         dataset = wildcards.get("dataset")
         entry = pick(params, f"datasets.{dataset}") if dataset else None
-        found = dict(wildcards)
+        found = {name: value for name, value in wildcards.items() if name in cls.model_fields}
+        if "run" in cls.model_fields:
+            found["run"] = RunSettings.of(params, **wildcards)
         for name, field in cls.model_fields.items():
             path = next((mark.path for mark in field.metadata if isinstance(mark, From)), name)
             if name not in found:
@@ -347,11 +349,6 @@ class EvaluationSettings(Settings):
     batch_size: Annotated[int, From("evaluation.batch_size")]
     threads: int
 
-    @classmethod
-    def of(cls, params: Params, *, dataset: str, method: str, seed: int | None = None) -> Self:
-        """Take the evaluation of a run."""
-        return super().of(params, run=RunSettings.of(params, dataset=dataset, method=method, seed=seed))
-
 
 class PerceptualSettings(Settings):
     """Metrics of one evaluation that compare features of networks."""
@@ -383,11 +380,6 @@ class PriorSettings(Settings):
     run: RunSettings
     images: Annotated[int, From("figures.clusters.images")]
     threads: int
-
-    @classmethod
-    def of(cls, params: Params, *, dataset: str, method: str) -> Self:
-        """Take the priors or edges of a method."""
-        return super().of(params, run=RunSettings.of(params, dataset=dataset, method=method))
 
 
 class DetectionSettings(Settings):
