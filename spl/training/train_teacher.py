@@ -147,7 +147,7 @@ def _detection(seed: int, teacher: TrainedYOLO, folder: Path, world: World) -> T
     images = BoxedImages(folder, "train", image_size=teacher.image_size)
     classes, side = len(images.classes), 2 * teacher.image_size
     network = build_yolov5(depth=teacher.depth, width=teacher.width, num_classes=classes, side=side)
-    network.suit_anchors(images.sizes())
+    network.refit_anchors(images.sizes())
     network.to(world.device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=teacher.training.lr)
 

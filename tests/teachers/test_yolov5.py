@@ -76,7 +76,7 @@ def test_published_anchors_are_scaled_to_the_image_and_kept_in_cells():
 def test_anchors_can_suit_the_training_images(detector):
     """Nine sizes are their own clusters: the smallest areas go to the fine scale, in its cells."""
     sizes = torch.tensor([[4.0 * 2**i, 6.0 * 2**i] for i in range(9)])
-    detector.suit_anchors(sizes.flip(0))
+    detector.refit_anchors(sizes.flip(0))
     strides = torch.tensor(STRIDES).view(3, 1, 1)
     torch.testing.assert_close(detector.anchors * strides, sizes.view(3, 3, 2))
 

@@ -59,7 +59,7 @@ def fake_teacher(large_image):
     return torch.cat([pooled, pooled.mean(1, keepdim=True)], dim=1)
 
 
-def fake_perceive(image):
+def fake_features(image):
     """Two maps for the perceptual loss and another one for the style: a stand-in for VGG, of fixed random weights."""
     weight = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(2)) / 5
     first = F.conv2d(image, weight.to(image.dtype))
@@ -86,7 +86,7 @@ def build_method(recipe, *, wrap=lambda network: network, autocast=nullcontext, 
     torch.manual_seed(0)
     shared = {"losses": scaled(LOSSES[recipe], scale), "autocast": autocast}
     if recipe in ("rfr", "mfe", "ec"):
-        shared["perceive"] = fake_perceive
+        shared["extract_features"] = fake_features
     return {"spl": _spl, "rn": _rn, "rfr": _rfr, "mfe": _mfe, "ec": _ec}[recipe](wrap, **shared, **options)
 
 

@@ -9,7 +9,7 @@ from spl.training.build import build_method
 from spl.training.context import TrainingContext
 from spl.training.distributed import World
 from spl.training.methods.ec import Stages
-from tests.training.conftest import fake_perceive, tiny_params
+from tests.training.conftest import fake_features, tiny_params
 
 METHODS = ["spl", "rn", "rfr", "mfe", "ec"]
 
@@ -24,7 +24,7 @@ def build(method, **training):
         steps_per_epoch=7,
         seed=3,
         teacher=None,
-        perceive=fake_perceive,
+        extract_features=fake_features,
     )
     return build_method(recipe, context)
 

@@ -69,7 +69,7 @@ from spl.training.distributed import join_world
 from spl.teachers.perception import Features
 from tests.training.conftest import tiny_params
 
-def perceive(image):
+def extract_features(image):
     maps = [torch.nn.functional.avg_pool2d(image, 4)]
     return Features(maps, maps)
 
@@ -82,7 +82,7 @@ with join_world("cpu") as world:
             training = recipe.training.model_copy(update={"norm_epochs": 1})
             recipe = recipe.model_copy(update={"training": training})
         torch.manual_seed(0)
-        context = TrainingContext(world, run.image_size, 1, 0, None, perceive)
+        context = TrainingContext(world, run.image_size, 1, 0, None, extract_features)
         method = build_method(recipe, context)
         torch.manual_seed(1 + world.rank)  # each process has its own share
         for step in range(3):  # EdgeConnect's three stages; RFR's norms are frozen after the first step

@@ -115,14 +115,14 @@ def test_losses_on_images(method, batches):
     image, mask, _ = batches["ec"]
     outputs, shown = [], []
     method.parts["inpaint"].register_forward_hook(lambda network, inputs, output: outputs.append(output.detach()))
-    perceive = method.perceive
-    method.perceive = lambda seen: shown.append(seen.detach()) or perceive(seen)
+    extract_features = method.extract_features
+    method.extract_features = lambda seen: shown.append(seen.detach()) or extract_features(seen)
     losses = method.step(*batches["ec"], step=CANNY)
     output = outputs[0]
     expected = (output - image).abs().mean() / mask.mean()
     torch.testing.assert_close(losses["loss_img"], expected)
     # Style is compared in the hole: elsewhere both are black.
-    seen, style_seen, truth, style_truth = (perceive(x) for x in (output, output * mask, image, image * mask))
+    seen, style_seen, truth, style_truth = (extract_features(x) for x in (output, output * mask, image, image * mask))
     assert all(any(torch.equal(x, y) for y in shown) for x in (output, output * mask, image, image * mask))
     differences = [(a - b).abs().mean() for a, b in zip(seen.perceptual, truth.perceptual, strict=True)]
     torch.testing.assert_close(losses["loss_perceptual"], torch.stack(differences).sum())

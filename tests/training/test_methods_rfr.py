@@ -26,7 +26,7 @@ def test_losses_compare_output_and_composite_with_the_image(build, batches):
     output = outputs[0]
     composited = torch.where(mask > 0, output, image)
     seen, seen_composited, truth = (
-        [[x.numpy() for x in maps] for maps in method.perceive(shown)] for shown in (output, composited, image)
+        [[x.numpy() for x in maps] for maps in method.extract_features(shown)] for shown in (output, composited, image)
     )
     hole, difference = mask.numpy().repeat(3, 1), np.abs(output.numpy() - image.numpy())
     filled = composited.numpy() * hole

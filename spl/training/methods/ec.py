@@ -39,7 +39,7 @@ class ECMethod:
         parts: of the generator, `edge` and `inpaint`; may be wrapped by DistributedDataParallel.
         optimizers: `edge_generator`, `edge_discriminator`, `inpaint_generator` and `inpaint_discriminator`.
         losses: weights of the losses.
-        perceive: image -> the features that perceptual and style losses compare.
+        extract_features: image -> the features that perceptual and style losses compare.
         stages: ends of the first two stages.
         autocast: makes the context of the forward passes.
     """
@@ -48,7 +48,7 @@ class ECMethod:
     parts: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
     losses: ECLossWeights
-    perceive: FeatureExtractor
+    extract_features: FeatureExtractor
     stages: Stages
     autocast: Autocast = nullcontext
 
@@ -85,9 +85,9 @@ class ECMethod:
         """Update the inpainting network; style is compared inside the hole only."""
         with self.autocast():
             output = self.parts["inpaint"](image, mask, edge)  # (B, 3, H, W)
-            seen, seen_hole = self.perceive(output), self.perceive(output * mask)
+            seen, seen_hole = self.extract_features(output), self.extract_features(output * mask)
             with torch.no_grad():
-                truth, truth_hole = self.perceive(image), self.perceive(image * mask)
+                truth, truth_hole = self.extract_features(image), self.extract_features(image * mask)
         verdict = self._judge("inpaint", image, output)
         losses = {
             "loss_img": (output - image).abs().mean() / mask.mean().clamp(min=1 / mask.numel()),
@@ -137,7 +137,7 @@ class _Verdict(NamedTuple):
 
 def build(recipe: ECRecipe, context: TrainingContext) -> ECMethod:
     """Build the method of a recipe."""
-    assert context.perceive is not None
+    assert context.extract_features is not None
     training, distribute = recipe.training, context.world.distribute
     generator = context.generator(recipe)
     parts = {part: generator.get_submodule(f"{part}_generator") for part in ("edge", "inpaint")}
@@ -160,7 +160,7 @@ def build(recipe: ECRecipe, context: TrainingContext) -> ECMethod:
         parts={part: distribute(network) for part, network in parts.items()},
         optimizers=optimizers,
         losses=recipe.losses,
-        perceive=context.perceive,
+        extract_features=context.extract_features,
         stages=Stages(edge=edge_steps, canny=edge_steps + training.canny_epochs * context.steps_per_epoch),
         autocast=context.autocast(recipe),
     )

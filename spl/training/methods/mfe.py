@@ -31,7 +31,7 @@ class MFEMethod:
             whole images and of crops of a quarter of their side; may be wrapped by DistributedDataParallel.
         optimizers: one under `generator`, one for both discriminators under `discriminators`.
         losses: weights of the losses.
-        perceive: image -> the features that perceptual and style losses compare.
+        extract_features: image -> the features that perceptual and style losses compare.
         seed: of the crops.
         autocast: makes the context of the forward passes.
     """
@@ -39,7 +39,7 @@ class MFEMethod:
     networks: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
     losses: MFELossWeights
-    perceive: FeatureExtractor
+    extract_features: FeatureExtractor
     seed: int
     autocast: Autocast = nullcontext
 
@@ -57,9 +57,9 @@ class MFEMethod:
 
         loss_adv = torch.stack([self._adversarial_loss(name, *views[name]) for name in DISCRIMINATORS]).sum()
         with self.autocast():
-            seen = self.perceive(output)
+            seen = self.extract_features(output)
             with torch.no_grad():
-                truth = self.perceive(image)
+                truth = self.extract_features(image)
         losses = {
             "loss_img": (signed_output - signed).abs().mean(),
             "loss_adv": loss_adv,
@@ -116,7 +116,7 @@ def auxiliary_loss(structure_head: Tensor, texture_head: Tensor, structure: Tens
 
 def build(recipe: MFERecipe, context: TrainingContext) -> MFEMethod:
     """Build the method of a recipe."""
-    assert context.perceive is not None
+    assert context.extract_features is not None
     generator = context.generator(recipe)
     discriminators = nn.ModuleDict({name: MFEDiscriminator(width=recipe.model.width) for name in DISCRIMINATORS})
     context.place(discriminators)
@@ -128,7 +128,7 @@ def build(recipe: MFERecipe, context: TrainingContext) -> MFEMethod:
             "discriminators": adam(recipe, discriminators, recipe.training.lr_discriminator),
         },
         losses=recipe.losses,
-        perceive=context.perceive,
+        extract_features=context.extract_features,
         seed=context.seed,
         autocast=context.autocast(recipe),
     )

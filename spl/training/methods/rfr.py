@@ -23,7 +23,7 @@ class RFRMethod:
         networks: `generator`, (image, mask) -> output; may be wrapped by DistributedDataParallel.
         optimizers: of the same name.
         losses: weights of the losses.
-        perceive: image -> the features that perceptual and style losses compare.
+        extract_features: image -> the features that perceptual and style losses compare.
         norm_steps: steps after which batch norms keep their running statistics (the released fine-tuning); `None`
             never freezes them.
         autocast: makes the context of the forward passes.
@@ -32,7 +32,7 @@ class RFRMethod:
     networks: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
     losses: RFRLossWeights
-    perceive: FeatureExtractor
+    extract_features: FeatureExtractor
     norm_steps: int | None = None
     autocast: Autocast = nullcontext
 
@@ -47,9 +47,9 @@ class RFRMethod:
         with self.autocast():
             output = generator(image, mask)  # (B, 3, H, W), not bounded
             composited = composite(output, image, mask)
-            seen, seen_composited = self.perceive(output), self.perceive(composited)
+            seen, seen_composited = self.extract_features(output), self.extract_features(composited)
             with torch.no_grad():
-                truth = self.perceive(image)
+                truth = self.extract_features(image)
         difference = (output - image).abs()
         losses = {
             "loss_valid": (difference * (1 - mask)).mean(),
@@ -81,13 +81,13 @@ def freeze_norms(network: nn.Module) -> None:
 
 def build(recipe: RFRRecipe, context: TrainingContext) -> RFRMethod:
     """Build the method of a recipe."""
-    assert context.perceive is not None
+    assert context.extract_features is not None
     generator = context.generator(recipe)
     return RFRMethod(
         networks={"generator": context.world.distribute(generator)},
         optimizers={"generator": adam(recipe, generator, recipe.training.lr)},
         losses=recipe.losses,
-        perceive=context.perceive,
+        extract_features=context.extract_features,
         norm_steps=context.steps(recipe.training.norm_epochs),
         autocast=context.autocast(recipe),
     )
