@@ -113,7 +113,7 @@ def test_a_convincing_output_lowers_the_loss_of_the_generator_and_raises_that_of
     assert bright["loss_adv"] < equal["loss_adv"] < dark["loss_adv"]
     for name in DISCRIMINATORS:
         assert bright[name] > equal[name] > dark[name]
-        assert equal[name] == pytest.approx(1, rel=0.2)  # indistinguishable: ((0 - 1)**2 + (0 + 1)**2) / 2
+        assert equal[name].item() == pytest.approx(1, rel=0.2)  # indistinguishable: ((0 - 1)**2 + (0 + 1)**2) / 2
     torch.testing.assert_close(equal["loss_adv"], equal[DISCRIMINATORS[0]] + equal[DISCRIMINATORS[1]])
 
 
