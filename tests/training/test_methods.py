@@ -4,30 +4,26 @@ import copy
 import math
 from functools import partial
 
+import numpy as np
 import pytest
+import skimage.transform
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from spl.training.distributed import unwrap
-from spl.training.methods.ec import Stages
+from tests.training.conftest import LOSSES
 
 METHODS = ["spl", "rn", "rfr", "mfe", "ec"]
 
 DISCRIMINATOR = ["discriminator_real", "discriminator_fake", "discriminator"]
 WEIGHTS = {
-    "spl": {"loss_img": 10, "loss_adv": 1, "loss_prior": 1},
-    "rn": {"loss_img": 1, "loss_adv": 0.1},
-    "rfr": {"loss_valid": 1, "loss_hole": 6, "loss_perceptual": 0.5, "loss_style": 3, "loss_tv": 0.1},
-    "mfe": {"loss_img": 5, "loss_adv": 0.2, "loss_perceptual": 0.7, "loss_style": 2, "loss_auxiliary": 3},
-    "ec": {
-        "loss_edge_adv": 0.3,
-        "loss_matching": 10,
-        "loss_img": 5,
-        "loss_adv": 0.1,
-        "loss_perceptual": 0.7,
-        "loss_style": 2,
-    },
+    recipe: {
+        name.replace("lambda_", "loss_").replace("feature_", ""): weight
+        for name, weight in losses
+        if name.startswith("lambda_")
+    }
+    for recipe, losses in LOSSES.items()
 }
 DISCRIMINATORS = {
     "spl": DISCRIMINATOR,
@@ -70,22 +66,6 @@ def test_the_terms_of_a_discriminator_are_summed_by_spl_and_averaged_by_rn(build
         torch.testing.assert_close(losses["discriminator"], joined)
 
 
-@pytest.mark.parametrize(
-    ("recipe", "name", "steps", "options"),
-    [
-        ("spl", "loss_img", 25, {}),
-        ("rn", "loss_img", 25, {}),
-        ("rfr", "loss_hole", 25, {}),
-        ("mfe", "loss_img", 60, {}),
-        ("ec", "loss_img", 25, {"stages": Stages(edge=0, canny=100)}),
-        ("ec", "loss_img", 25, {"stages": Stages(edge=0, canny=0)}),
-    ],
-)
-def test_a_few_steps_learn_two_images(recipe, name, steps, options, build, batches):
-    losses = run(build(recipe, **options), batches[recipe], steps)
-    assert losses[-1][name] < 0.7 * losses[0][name]
-
-
 @pytest.mark.parametrize(("recipe", "step"), [case for case in IN_EVERY_STAGE if case[0] != "rfr"])
 def test_no_gradient_of_the_generators_loss_reaches_a_discriminator(recipe, step, build, batches):
     methods = [build(recipe, scale=scale) for scale in (1, 1000)]
@@ -112,19 +92,11 @@ def test_a_step_makes_three_power_iterations(recipe, build, batches):
 
 def test_the_teacher_sees_the_whole_image_enlarged_bilinearly(build, batches):
     seen = []
-
-    def teacher(large_image):
-        seen.append(large_image)
-        return large_image.new_zeros(2, 4, 8, 8)
-
-    build("spl", teacher=teacher).step(*batches["spl"], step=0)
-    assert seen[0].shape == (2, 3, 64, 64)
-    torch.testing.assert_close(
-        torch.nn.functional.avg_pool2d(seen[0], 2)[..., 1:-1, 1:-1].mean(),
-        batches["spl"][0][..., 1:-1, 1:-1].mean(),
-        rtol=0.02,
-        atol=0,
-    )
+    method = build("spl")
+    method.teacher.register_forward_pre_hook(lambda teacher, inputs: seen.extend(inputs))
+    method.step(*batches["spl"], step=0)
+    expected = skimage.transform.resize(batches["spl"][0].numpy(), (2, 3, 64, 64), order=1, mode="edge")
+    np.testing.assert_allclose(seen[0].numpy(), expected, atol=1e-6)
 
 
 def test_without_a_teacher_the_prior_loss_is_zero_and_every_parameter_has_a_gradient(build, batches):
