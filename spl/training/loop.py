@@ -93,7 +93,10 @@ def train(
     state = load_state(folder, plan.settings, world.device)
     if state is None and world.is_main:
         (folder / NAME).unlink(missing_ok=True)  # of another experiment: it must not pass for this one's last good
-    done, seconds = _resume(parts, state)
+    done, seconds = (state["step"], state["seconds"]) if state else (0, 0.0)
+    if state:
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
     log.cut_back(done)
     progress = Progress(done, total_steps, plan.batch_size, active=world.is_main)
     base_lrs = {name: optimizer.defaults["lr"] for name, optimizer in method.optimizers.items()}
@@ -157,15 +160,6 @@ def _stateful(method: Method, ema: EMA | None) -> dict[str, Any]:
     parts: dict[str, Any] = {f"network/{name}": unwrap(network) for name, network in method.networks.items()}
     parts |= {f"optimizer/{name}": optimizer for name, optimizer in method.optimizers.items()}
     return parts | ({"ema": ema.network} if ema else {})
-
-
-def _resume(parts: dict[str, Any], state: dict[str, Any] | None) -> tuple[int, float]:
-    """Load a state into the parts and return the steps and seconds already done."""
-    if state is None:
-        return 0, 0.0
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    return state["step"], state["seconds"]
 
 
 def _on_host(losses: list[dict[str, Tensor]]) -> list[dict[str, float]]:

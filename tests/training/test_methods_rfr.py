@@ -20,7 +20,8 @@ def gram(x):
 
 
 def distances(ours, theirs):
-    return sum(np.abs(np.subtract(*pair)).mean() for pair in zip(ours, theirs, strict=True))
+    pairs = zip(ours, theirs, strict=True)
+    return sum(np.abs(np.asarray(one) - np.asarray(other)).mean() for one, other in pairs)
 
 
 def test_losses_compare_output_and_composite_with_the_image(build, batches):

@@ -115,21 +115,17 @@ def build(recipe: ECRecipe, context: TrainingContext) -> ECMethod:
     generator = context.generator(recipe)
     parts = {part: generator.get_submodule(f"{part}_generator") for part in ("edge", "inpaint")}
     discriminators = {
-        "edge": PatchDiscriminator(width=recipe.model.width, channels=2),
-        "inpaint": PatchDiscriminator(width=recipe.model.width),
+        "edge_discriminator": PatchDiscriminator(width=recipe.model.width, channels=2),
+        "inpaint_discriminator": PatchDiscriminator(width=recipe.model.width),
     }
     for discriminator in discriminators.values():
         initialise_normal(discriminator)
         context.place(discriminator)
     optimizers = {f"{part}_generator": adam(recipe, network, training.lr) for part, network in parts.items()}
-    optimizers |= {
-        f"{part}_discriminator": adam(recipe, network, training.lr_discriminator)
-        for part, network in discriminators.items()
-    }
+    optimizers |= {name: adam(recipe, network, training.lr_discriminator) for name, network in discriminators.items()}
     edge_steps = training.edge_epochs * context.steps_per_epoch
     return ECMethod(
-        networks={"generator": generator}
-        | {f"{part}_discriminator": distribute(network) for part, network in discriminators.items()},
+        networks={"generator": generator} | {name: distribute(network) for name, network in discriminators.items()},
         parts={part: distribute(network) for part, network in parts.items()},
         optimizers=optimizers,
         losses=recipe.losses,
