@@ -1,4 +1,4 @@
-"""Everything a training has beside its recipe, and what the recipes' builders share."""
+"""Surroundings of a run, and the parts that the recipes' builders share."""
 
 from dataclasses import dataclass
 

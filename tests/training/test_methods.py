@@ -1,4 +1,4 @@
-"""What holds for the step of every recipe, and what is SPL's own."""
+"""Properties of the step of every recipe, and of SPL's alone."""
 
 import copy
 import math

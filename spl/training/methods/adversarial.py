@@ -1,4 +1,4 @@
-"""The half of a training step that methods with a patch discriminator share."""
+"""The half of a step that methods with patch discriminators share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
