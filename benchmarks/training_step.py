@@ -47,7 +47,7 @@ def measure(run: RunSettings, device: torch.device, steps: int) -> str:
         steps_per_epoch=steps,  # EdgeConnect's first stage lasts at least an epoch
         seed=0,
         teacher=teacher,
-        perceive=load_feature_extractor(run, perceptual, device),
+        extract_features=load_feature_extractor(run, perceptual, device),
     )
     method = build_method(recipe, context)
     image = torch.rand(recipe.training.batch_size, 3, size, size, device=device)

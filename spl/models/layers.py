@@ -198,17 +198,22 @@ class SPADE(nn.Module):
         return torch.addcmul(beta, instance_norm(x), gamma + self.gamma_offset)
 
 
-class SPADEResidualBlock(nn.Module):
-    """x + conv(ReLU(SPADE(conv(ReLU(SPADE(x)))))), the first convolution dilated by two (section 3.3)."""
+class PreNormResidualBlock(nn.Module):
+    """x + conv(ReLU(norm(conv(ReLU(norm(x)))))), the first convolution dilated by two (section 3.3).
 
-    def __init__(self, channels: int, prior_channels: int, *, hidden: int, gamma: Gamma) -> None:
+    Args:
+        channels: of the input and output.
+        norm: returns one of the two norms, such as SPADE.
+    """
+
+    def __init__(self, channels: int, norm: Callable[[], nn.Module]) -> None:
         super().__init__()
-        self.norm1 = SPADE(channels, prior_channels, hidden=hidden, gamma=gamma)
+        self.norm1 = norm()
         self.conv1 = reflect_conv(channels, channels, 3, dilation=2)
-        self.norm2 = SPADE(channels, prior_channels, hidden=hidden, gamma=gamma)
+        self.norm2 = norm()
         self.conv2 = reflect_conv(channels, channels, 3)
 
-    def forward(self, x: Tensor, prior: Tensor) -> Tensor:
-        """Shapes: x (B, C, H, W); prior (B, c, H, W); returns (B, C, H, W)."""
-        y = self.conv1(F.relu(self.norm1(x, prior)))
-        return x + self.conv2(F.relu(self.norm2(y, prior)))
+    def forward(self, x: Tensor, *prior: Tensor) -> Tensor:
+        """Shapes: x (B, C, H, W); prior (B, c, H, W) if the norms read one; returns (B, C, H, W)."""
+        y = self.conv1(F.relu(self.norm1(x, *prior)))
+        return x + self.conv2(F.relu(self.norm2(y, *prior)))

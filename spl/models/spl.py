@@ -1,5 +1,6 @@
 """SPL: inpainting with learned semantic priors (IJCAI 2021), composed of E_I, E_S and the image decoder."""
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -7,11 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spl.models.layers import (
+    SPADE,
     Gamma,
     ImageEncoder,
+    PreNormResidualBlock,
     ResidualBlock,
     ResidualDenseBlock,
-    SPADEResidualBlock,
     UpsamplingDecoder,
     check_inputs,
     downsample_conv,
@@ -85,9 +87,8 @@ class SPADEFusion(nn.Module):
 
     def __init__(self, channels: int, *, blocks: int, hidden: int, gamma: Gamma) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(
-            SPADEResidualBlock(channels, channels, hidden=hidden, gamma=gamma) for _ in range(blocks)
-        )
+        norm = partial(SPADE, channels, channels, hidden=hidden, gamma=gamma)
+        self.blocks = nn.ModuleList(PreNormResidualBlock(channels, norm) for _ in range(blocks))
 
     def forward(self, features: Tensor, semantic_prior: Tensor) -> Tensor:
         """Shapes: all (B, C, h, w)."""
@@ -96,28 +97,17 @@ class SPADEFusion(nn.Module):
         return features
 
 
-class ConcatResidualBlock(nn.Module):
-    """The residual block of `SPADEFusion` with ordinary affine instance norms."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.norm1 = nn.InstanceNorm2d(channels, affine=True)
-        self.conv1 = reflect_conv(channels, channels, 3, dilation=2)
-        self.norm2 = nn.InstanceNorm2d(channels, affine=True)
-        self.conv2 = reflect_conv(channels, channels, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shapes: x (B, C, h, w); returns the same."""
-        return x + self.conv2(F.relu(self.norm2(self.conv1(F.relu(self.norm1(x))))))
-
-
 class ConcatFusion(nn.Module):
-    """The ablation's fusion: image features and prior, stacked, are the input of residual blocks (section 4.4)."""
+    """The ablation's fusion: residual blocks on image features and prior, stacked (section 4.4).
+
+    The blocks are those of `SPADEFusion` with ordinary affine instance norms.
+    """
 
     def __init__(self, channels: int, *, blocks: int) -> None:
         super().__init__()
         self.merge = nn.Conv2d(2 * channels, channels, 1)
-        self.blocks = nn.Sequential(*(ConcatResidualBlock(channels) for _ in range(blocks)))
+        norm = partial(nn.InstanceNorm2d, channels, affine=True)
+        self.blocks = nn.Sequential(*(PreNormResidualBlock(channels, norm) for _ in range(blocks)))
 
     def forward(self, features: Tensor, semantic_prior: Tensor) -> Tensor:
         """Shapes: all (B, C, h, w)."""

@@ -221,7 +221,7 @@ class YOLOv5(nn.Module):
         """Width and height of the anchors in cells, (3 scales, 3, 2)."""
         return self.head.anchors
 
-    def suit_anchors(self, sizes: Tensor) -> None:
+    def refit_anchors(self, sizes: Tensor) -> None:
         """Replace the anchors by those that suit the training images' boxes: small ones for the fine scales.
 
         Shapes: sizes (N, 2), width and height in pixels.

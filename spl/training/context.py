@@ -1,4 +1,4 @@
-"""Everything a training has beside its recipe, and what the recipes' builders share."""
+"""Surroundings of a run, and the parts that the recipes' builders share."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class TrainingContext:
     seed: int
     teacher: FrozenTeacher | None
     """The frozen pretext network of the semantic prior, if the recipe has one."""
-    perceive: FeatureExtractor | None
+    extract_features: FeatureExtractor | None
     """The features of perceptual and style losses, if the recipe has them."""
 
     @property

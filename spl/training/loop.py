@@ -33,7 +33,7 @@ class Method(Protocol):
     optimizers: dict[str, torch.optim.Optimizer]
 
     step: Callable[..., dict[str, Tensor]]
-    """(tensors of a batch, step=) Make one step of every network; return the losses by name, detached scalars."""
+    """(tensors of a batch, step=) Make one step of every network; return the losses by name, scalars."""
 
 
 class Plan(NamedTuple):
@@ -93,7 +93,10 @@ def train(
     state = load_state(folder, plan.settings, world.device)
     if state is None and world.is_main:
         (folder / NAME).unlink(missing_ok=True)  # of another experiment: it must not pass for this one's last good
-    done, seconds = _resume(parts, state)
+    done, seconds = (state["step"], state["seconds"]) if state else (0, 0.0)
+    if state:
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
     log.cut_back(done)
     progress = Progress(done, total_steps, plan.batch_size, active=world.is_main)
     base_lrs = {name: optimizer.defaults["lr"] for name, optimizer in method.optimizers.items()}
@@ -108,7 +111,8 @@ def train(
         for name, optimizer in method.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = base_lrs[name] * factor
-        recent.append(method.step(*(tensor.to(world.device, non_blocking=True) for tensor in batch), step=step))
+        losses = method.step(*(tensor.to(world.device, non_blocking=True) for tensor in batch), step=step)
+        recent.append({name: loss.detach() for name, loss in losses.items()})
         if ema:
             ema.update(trained, step)
         done = step + 1
@@ -116,15 +120,15 @@ def train(
         # Every few steps the host looks at the losses, which waits for the device, and the processes agree.
         due, asked = done % plan.log_every == 0 or done == total_steps, should_stop(done)
         if due or (asked and world.size == 1):
-            losses = _on_host(recent)
+            fetched = _on_host(recent)
             first_bad = next(
-                (i for i, values in enumerate(losses) if not all(map(math.isfinite, values.values()))), None
+                (i for i, values in enumerate(fetched) if not all(map(math.isfinite, values.values()))), None
             )
             late = time.monotonic() - saved > plan.checkpoint_seconds
             bad, stop, late = world.any(first_bad is not None, asked, late)
             if bad:
-                raise _not_finite(done - len(losses), losses, first_bad, folder)
-            log.add(losses)
+                raise _not_finite(done - len(fetched), fetched, first_bad, folder)
+            log.add(fetched)
             recent.clear()
             if due:
                 log.write(done, lr_factor=factor)
@@ -156,15 +160,6 @@ def _stateful(method: Method, ema: EMA | None) -> dict[str, Any]:
     parts: dict[str, Any] = {f"network/{name}": unwrap(network) for name, network in method.networks.items()}
     parts |= {f"optimizer/{name}": optimizer for name, optimizer in method.optimizers.items()}
     return parts | ({"ema": ema.network} if ema else {})
-
-
-def _resume(parts: dict[str, Any], state: dict[str, Any] | None) -> tuple[int, float]:
-    """Load a state into the parts and return the steps and seconds already done."""
-    if state is None:
-        return 0, 0.0
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    return state["step"], state["seconds"]
 
 
 def _on_host(losses: list[dict[str, Tensor]]) -> list[dict[str, float]]:

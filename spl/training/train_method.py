@@ -102,7 +102,7 @@ def train_method(
         steps_per_epoch=stream.steps_per_epoch,
         seed=run.seed,
         teacher=teacher,
-        perceive=load_feature_extractor(run, perceptual, world.device),
+        extract_features=load_feature_extractor(run, perceptual, world.device),
     )
     method = build_method(recipe, context)
     plan = Plan(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from timm.models.tresnet import TResNet
 from torch import nn
 
 from spl.common.files import canonical_json
@@ -22,7 +23,7 @@ from spl.steps.settings import TeacherSettings, supplied_teacher_file
 from spl.teachers.asl import label_mean_average_precision
 from spl.teachers.build import build_teacher
 from spl.teachers.tresnet import TResNetTeacher, build_classifier
-from spl.teachers.yolov5 import YOLOv5Teacher, build_yolov5
+from spl.teachers.yolov5 import YOLOv5, YOLOv5Teacher, build_yolov5
 from spl.tensors.loaders import SampleStream
 from spl.tensors.pretext import PretextImages, PretextStream
 from spl.tensors.pretext_boxes import BoxedImages, BoxedStream
@@ -39,16 +40,20 @@ LEAST_SCORE = 0.001
 
 
 class Task(NamedTuple):
-    """A pretext network and its task."""
+    """A pretext task; `images` are its labelled images of one split."""
 
-    network: nn.Module
-    method: Method
-    stream: SampleStream
-    classes: list[str]
-    validate: Callable[[], float]
-    """() -> mean average precision on the validation images."""
-    freeze: Callable[[], nn.Module]
-    """() -> the teacher in the trained network."""
+    images: Callable[..., Any]
+    """(folder, split, image_size=) -> labelled images."""
+    stream: Callable[..., SampleStream]
+    """(images, batch_size=, seed=) -> their stream."""
+    network: Callable[[Any, Any], nn.Module]
+    """(teacher's settings, images) -> the network to train."""
+    method: Callable[..., Method]
+    """(network, optimizer, weights of the losses) -> its training."""
+    validate: Callable[[Any, Any, torch.device], float]
+    """(network, images, device) -> mean average precision."""
+    freeze: Callable[[Any], nn.Module]
+    """(network) -> the teacher in it."""
 
 
 def make_teacher(
@@ -86,7 +91,7 @@ def make_teacher(
 def _train(
     settings: TeacherSettings,
     teacher: TrainedTeacher,
-    images: Path,
+    folder: Path,
     state: Path,
     world: World,
     should_stop: Callable[[int], bool],
@@ -95,81 +100,64 @@ def _train(
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     training = teacher.training
-    task = TASKS[teacher.kind](settings.seed, teacher, images, world)
+    task = TASKS[teacher.kind]
+    images = task.images(folder, "train", image_size=teacher.image_size)
+    network = task.network(teacher, images).to(world.device).train()
+    method = task.method(network, torch.optim.Adam(network.parameters(), lr=training.lr), teacher.loss)
+    stream = task.stream(images, batch_size=training.batch_size, seed=settings.seed)
     plan = Plan(
         settings=canonical_json(counted(settings)),
-        product=next(iter(task.method.networks)),
+        product=next(iter(method.networks)),
         batch_size=training.batch_size,
         epochs=training.epochs,
         decay=training.decay,
         ema=None,
     )
-    outcome = train(task.method, task.stream, plan, state, world=world, should_stop=should_stop)
+    outcome = train(method, stream, plan, state, world=world, should_stop=should_stop)
     if outcome is None:
         return None
-    task.network.eval()
+    unseen = task.images(folder, "val", image_size=teacher.image_size)
     facts = {
-        "classes": task.classes,
-        "validation_map": round(task.validate(), 4),
+        "classes": images.classes,
+        "validation_map": round(task.validate(network.eval(), unseen, world.device), 4),
         "steps": outcome.steps,
         "images_seen": outcome.images_seen,
         "seconds": round(outcome.seconds, 1),
         "losses": outcome.losses,
     }
-    return task.freeze(), facts
+    return task.freeze(network), facts
 
 
-def _classification(seed: int, teacher: TrainedTResNet, folder: Path, world: World) -> Task:
-    """Build the task of classification: TResNet with the asymmetric loss."""
-    images = PretextImages(folder, "train", image_size=teacher.image_size)
-    network = build_classifier(layers=teacher.layers, width_factor=teacher.width, num_classes=len(images.classes))
-    network.to(world.device).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=teacher.training.lr)
-
-    @torch.no_grad()
-    def validate() -> float:
-        unseen = PretextImages(folder, "val", image_size=teacher.image_size)
-        logits = [network(unseen.image(i)[None].to(world.device))[0] for i in range(len(unseen))]
-        return label_mean_average_precision(torch.stack(logits).cpu(), unseen.targets)
-
-    return Task(
-        network,
-        TeacherMethod(network, optimizer, teacher.loss),
-        PretextStream(images, batch_size=teacher.training.batch_size, seed=seed),
-        images.classes,
-        validate,
-        lambda: TResNetTeacher.from_classifier(network),
-    )
+def _classifier(teacher: TrainedTResNet, images: PretextImages) -> TResNet:
+    return build_classifier(layers=teacher.layers, width_factor=teacher.width, num_classes=len(images.classes))
 
 
-def _detection(seed: int, teacher: TrainedYOLO, folder: Path, world: World) -> Task:
-    """Build the task of detection: YOLOv5."""
-    images = BoxedImages(folder, "train", image_size=teacher.image_size)
+@torch.no_grad()
+def _validate_classifier(network: TResNet, images: PretextImages, device: torch.device) -> float:
+    logits = [network(images.image(i)[None].to(device))[0] for i in range(len(images))]
+    return label_mean_average_precision(torch.stack(logits).cpu(), images.targets)
+
+
+def _detector(teacher: TrainedYOLO, images: BoxedImages) -> YOLOv5:
     classes, side = len(images.classes), 2 * teacher.image_size
     network = build_yolov5(depth=teacher.depth, width=teacher.width, num_classes=classes, side=side)
-    network.suit_anchors(images.sizes())
-    network.to(world.device).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=teacher.training.lr)
-
-    def validate() -> float:
-        unseen = BoxedImages(folder, "val", image_size=teacher.image_size)
-        shown = [unseen.image(i)[None].to(world.device) for i in range(len(unseen))]
-        found = [network.detect(image, min_score=LEAST_SCORE)[0] for image in shown]
-        references = [unseen.objects(i) for i in range(len(unseen))]
-        return mean_average_precision(references, found, num_classes=classes)
-
-    return Task(
-        network,
-        YOLOv5Method(network, optimizer, teacher.loss),
-        BoxedStream(images, batch_size=teacher.training.batch_size, seed=seed),
-        images.classes,
-        validate,
-        lambda: YOLOv5Teacher(network),
-    )
+    network.refit_anchors(images.sizes())
+    return network
 
 
-TASKS: dict[str, Callable[..., Task]] = {"tresnet": _classification, "yolov5": _detection}
-"""By the teacher's kind: (seed, teacher, folder of labelled images, world)."""
+def _validate_detector(network: YOLOv5, images: BoxedImages, device: torch.device) -> float:
+    indices = range(len(images))
+    found = [network.detect(images.image(i)[None].to(device), min_score=LEAST_SCORE)[0] for i in indices]
+    return mean_average_precision([images.objects(i) for i in indices], found, num_classes=len(images.classes))
+
+
+TASKS = {
+    "tresnet": Task(
+        PretextImages, PretextStream, _classifier, TeacherMethod, _validate_classifier, TResNetTeacher.from_classifier
+    ),
+    "yolov5": Task(BoxedImages, BoxedStream, _detector, YOLOv5Method, _validate_detector, YOLOv5Teacher),
+}
+"""By the teacher's kind: classification by TResNet with the asymmetric loss, or detection by YOLOv5."""
 
 
 def _publish(settings: TeacherSettings, network: nn.Module, inputs: Inputs, folder: Path, **facts: object) -> None:

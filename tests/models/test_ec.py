@@ -74,13 +74,6 @@ def test_edges_of_an_array_are_those_of_its_tensor(image):
 # --- Networks ---------------------------------------------------------------------------------------------------------
 
 
-def test_edges_are_probabilities(network, image, mask):
-    luma = gray(image)
-    edge = network.edge_generator(luma, canny_edges(luma), mask)
-    assert edge.shape == mask.shape
-    assert 0 <= edge.min() < edge.max() <= 1
-
-
 def test_edges_in_the_hole_are_hidden_from_one_network_and_shown_to_the_other(network, image, mask):
     luma, edge = gray(image), canny_edges(gray(image))
     other = edge * (1 - mask) + (1 - edge) * mask

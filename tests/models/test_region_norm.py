@@ -6,7 +6,6 @@ import torch.nn.functional as F
 from spl.models.region_norm import (
     BasicRegionNorm,
     LearnedRegionNorm,
-    fused_conv2d,
     hole_and_valid,
     instance_norm,
     normalise_regions,
@@ -125,9 +124,3 @@ def test_learned_region_norm_cuts_at_the_threshold_and_scales_by_the_response(fe
     expected = torch.from_numpy(slow_region_norm(features, regions, pool=False)).float()
     expected = expected * (1 + norm.gamma_conv(response)) + norm.beta_conv(response)
     torch.testing.assert_close(norm(features), expected, atol=5e-5, rtol=1e-4)
-
-
-def test_fused_conv2d_equals_two_convolutions(features):
-    first, second = torch.nn.Conv2d(5, 4, 3, padding=1), torch.nn.Conv2d(5, 4, 3, padding=1)
-    for actual, conv in zip(fused_conv2d(features, first, second), (first, second), strict=True):
-        torch.testing.assert_close(actual, conv(features))

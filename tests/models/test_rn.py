@@ -7,12 +7,6 @@ from spl.models.discriminator import PatchDiscriminator
 from spl.models.rn import build_rn, initialise_rn
 
 
-def test_a_batch_of_copies_equals_the_single_sample(image, mask):
-    network = build_rn(width=8, blocks=2).eval()
-    copies = network(image[:1].expand(3, -1, -1, -1), mask[:1].expand(3, -1, -1, -1))
-    torch.testing.assert_close(copies[:1], network(image[:1], mask[:1]), atol=1e-5, rtol=1e-4)
-
-
 def test_initialisation_is_the_originals():
     network = build_rn(width=32, blocks=4)
     weight = network.blocks[0].conv1.weight

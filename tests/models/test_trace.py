@@ -1,22 +1,13 @@
 import pytest
 import torch
 
-from spl.models.rn import build_rn
-from spl.models.spl import build_spl
 from spl.models.trace import trace
-
-SPL = {"semantic_blocks": 2, "width": 8, "teacher_channels": 6, "fusion_blocks": 2}
-NETWORKS = {
-    "spl": lambda: build_spl(semantic_learner="residual", fusion="gamma", **SPL),
-    "spl_released": lambda: build_spl(semantic_learner="dense", fusion="one_plus_gamma", **SPL),
-    "spl_concat": lambda: build_spl(semantic_learner="residual", fusion="concat", **SPL),
-    "rn": lambda: build_rn(width=8, blocks=2),
-}
+from tests.models.test_generators import GENERATORS
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", ["spl", "spl_released", "spl_concat", "rn"])
 def test_steps_are_those_of_a_real_forward_pass(name):
-    network = NETWORKS[name]()
+    network = GENERATORS[name]()
     passed = {}
 
     def remember(name):
@@ -34,7 +25,7 @@ def test_steps_are_those_of_a_real_forward_pass(name):
 
 
 def test_parameters_are_counted_with_those_of_the_children():
-    network = NETWORKS["spl"]()
+    network = GENERATORS["spl"]()
     steps = trace(network, image_size=32)
     assert steps[""].parameters == sum(parameter.numel() for parameter in network.parameters())
     parts = ("image_encoder", "semantic_learner", "image_decoder")
@@ -43,7 +34,7 @@ def test_parameters_are_counted_with_those_of_the_children():
 
 
 def test_the_network_is_left_as_it_was():
-    network = NETWORKS["spl"]()
+    network = GENERATORS["spl"]()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     trace(network, image_size=32)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())

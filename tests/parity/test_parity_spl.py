@@ -43,13 +43,6 @@ def test_sample_without_a_hole_and_one_that_is_all_hole(fixture, generator):
     fixture.check_regions(generator, compute, image="image_edge", mask="mask_edge")
 
 
-def test_samples_of_a_batch_are_independent(fixture, generator):
-    def compute(generator, image, mask):
-        return {"image": torch.cat([generator(image[i : i + 1], mask[i : i + 1])[0] for i in range(len(image))])}
-
-    fixture.check_regions(generator, compute)
-
-
 @torch.no_grad()
 def test_discriminator_in_evaluation_mode(fixture, discriminator):
     probabilities, features = discriminator(fixture.image())

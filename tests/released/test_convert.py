@@ -96,13 +96,6 @@ def test_the_released_files_are_never_replaced_by_what_is_made_of_them(tmp_path,
     assert {file.name for file in (tmp_path / "files").iterdir()} == set(FILES[recipe].values())
 
 
-def test_mfe_at_another_image_size_has_another_depth(tmp_path):
-    path = release("mfe", small("mfe", tmp_path), tmp_path / "files")
-    params = write_params(tmp_path / "params.yaml", {"mfe": method("mfe")}, image_size=32)
-    with pytest.raises(CheckpointError, match=r"\(encoder\) does not fit(.|\n)*unexpected(.|\n)*published sizes"):
-        convert_released(RunSettings.of_released(params, path, dataset="paris", method="mfe"), tmp_path / "run")
-
-
 def test_only_methods_with_networks_take_weights(tmp_path):
     params = write_params(tmp_path / "params.yaml", {"telea": {"recipe": "telea", "radius": 3}, "rn": method("rn")})
     with pytest.raises(ParamsError, match=r"methods\.telea has no weights; those that have: rn"):

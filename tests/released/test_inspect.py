@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spl.common.errors import CheckpointError, RecordError
+from spl.common.errors import RecordError
 from spl.common.files import sha256, write_json
 from spl.config.teachers import TimmTeacher
 from spl.released.convert import convert_released
@@ -157,8 +157,3 @@ def test_a_record_of_something_else_is_refused(tmp_path, content):
 def test_a_released_file_beside_a_record_is_still_a_released_file(tmp_path):
     write_json(tmp_path / "run.json", {})
     assert inspect(published_state(Layout.MFE_ENCODER), tmp_path / "EN.pkl")[0]
-
-
-def test_unreadable_files_are_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="holds no weights"):
-        inspect({"note": 1}, tmp_path / "file.pth")

@@ -14,7 +14,7 @@ PUBLISHED = {
     "l": (46_563_709, 109.1, 256),
     "x": (86_749_405, 205.7, 320),
 }
-"""Parameters while training, 10^9 operations on a image of side 640, channels at stride 8."""
+"""Parameters while training, 10^9 operations on an image of side 640, channels at stride 8."""
 
 
 @pytest.fixture
@@ -76,14 +76,14 @@ def test_published_anchors_are_scaled_to_the_image_and_kept_in_cells():
 def test_anchors_can_suit_the_training_images(detector):
     """Nine sizes are their own clusters: the smallest areas go to the fine scale, in its cells."""
     sizes = torch.tensor([[4.0 * 2**i, 6.0 * 2**i] for i in range(9)])
-    detector.suit_anchors(sizes.flip(0))
+    detector.refit_anchors(sizes.flip(0))
     strides = torch.tensor(STRIDES).view(3, 1, 1)
     torch.testing.assert_close(detector.anchors * strides, sizes.view(3, 3, 2))
 
 
 @pytest.mark.parametrize("side", [128, 640])
 def test_a_fresh_network_expects_few_objects(side):
-    """Eight in a image of whatever size, on each scale and with each anchor; the classes are equally likely."""
+    """Eight in an image of whatever size, on each scale and with each anchor; the classes are equally likely."""
     torch.manual_seed(0)
     detector = build_yolov5(depth=0.33, width=0.25, num_classes=80, side=side).eval()
     with torch.no_grad():
@@ -102,17 +102,6 @@ def test_features_are_what_enters_the_head_at_stride_8(detector, image, check_fr
     assert features.shape == (2, teacher.channels, 8, 12)
     assert torch.equal(features, seen[0])
     check_frozen(teacher, image)
-
-
-def test_coarse_maps_reach_the_fine_one(detector):
-    """One corner changes what is said about the opposite corner, which the backbone's own stride-8 map cannot know."""
-    image = torch.rand(1, 3, 64, 64, dtype=torch.float64)
-    other = image.clone()
-    other[..., -8:, -8:] = 0
-    teacher = YOLOv5Teacher(detector.double())
-    own, changed = (teacher.detector.backbone(x)[0][..., 0, 0] for x in (image, other))
-    assert torch.equal(own, changed)
-    assert (teacher(image) != teacher(other))[..., 0, 0].any()
 
 
 @pytest.mark.parametrize("use", ["forward", "detect"])

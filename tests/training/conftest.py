@@ -1,28 +1,26 @@
 """All five recipes at the smallest sizes: as parameters of whole runs, and as methods with two images to learn."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
+from spl.config.experiment import Params
 from spl.config.methods import ECLossWeights, MFELossWeights, RFRLossWeights, RNLossWeights, SPLLossWeights
-from spl.models.discriminator import PatchDiscriminator
-from spl.models.ec import build_ec, canny_edges, gray
-from spl.models.layers import initialise_normal
-from spl.models.mfe import MFEDiscriminator, build_mfe
-from spl.models.rfr import build_rfr
-from spl.models.rn import build_rn
-from spl.models.spl import build_spl
+from spl.models.ec import canny_edges, gray
+from spl.steps.settings import RunSettings
+from spl.teachers.frozen import FrozenTeacher
 from spl.teachers.perception import Features
-from spl.training.methods.ec import ECMethod, Stages
-from spl.training.methods.mfe import DISCRIMINATORS, MFEMethod
-from spl.training.methods.rfr import RFRMethod
-from spl.training.methods.rn import RNMethod
-from spl.training.methods.spl import SPLMethod
+from spl.training.build import build_method as build_from_recipe
+from spl.training.context import TrainingContext
+from spl.training.distributed import World
 from tests.conftest import REPOSITORY, read_raw
 from tests.workflow.conftest import shrink
+
+CPU = World(0, 1, torch.device("cpu"))
 
 # --- Whole runs -------------------------------------------------------------------------------------------------------
 
@@ -33,6 +31,13 @@ def tiny_params() -> dict:
     raw["datasets"]["paris"]["image_size"] = 48  # more than 32, the least side of MFE's crop, so that it can move
     raw["methods"]["ec"]["training"] |= {"epochs": 3, "canny_epochs": 1}  # one epoch for every stage
     return raw
+
+
+def tiny_run(method, **training):
+    """The settings of a tiny run, its training changed."""
+    raw = tiny_params()
+    raw["methods"][method]["training"] |= training
+    return RunSettings.of(Params.model_validate(raw, strict=False), dataset="paris", method=method)
 
 
 # --- Single steps -----------------------------------------------------------------------------------------------------
@@ -53,13 +58,17 @@ LOSSES = {
 }
 
 
-def fake_teacher(large_image):
+class FakeTeacher(FrozenTeacher):
     """Four channels from the enlarged image: a stand-in with the teacher's shapes."""
-    pooled = F.avg_pool2d(large_image, 8)
-    return torch.cat([pooled, pooled.mean(1, keepdim=True)], dim=1)
+
+    channels = 4
+
+    def features(self, image):
+        pooled = F.avg_pool2d(image, 8)
+        return torch.cat([pooled, pooled.mean(1, keepdim=True)], dim=1)
 
 
-def fake_perceive(image):
+def fake_features(image):
     """Two maps for the perceptual loss and another one for the style: a stand-in for VGG, of fixed random weights."""
     weight = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(2)) / 5
     first = F.conv2d(image, weight.to(image.dtype))
@@ -73,75 +82,32 @@ def scaled(losses, scale):
     )  # alpha and delta are weights of pixels
 
 
-def adam(network):
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    return torch.optim.Adam(trained, lr=1e-3, betas=(0.0, 0.9))
+@dataclass(frozen=True)
+class WrappingWorld(World):
+    """One process that wraps what would be distributed."""
+
+    wrap: Callable
+
+    def distribute(self, network):
+        return self.wrap(network)
 
 
-def build_method(recipe, *, wrap=lambda network: network, autocast=nullcontext, scale=1.0, **options):
-    """Build a recipe for images of 32 x 32, always from the same random weights.
+def build_method(recipe, *, wrap=lambda network: network, scale=1.0, autocast=nullcontext, **attributes):
+    """Build a recipe for images of 32 x 32, always from the same random weights; set attributes of the method.
 
     EdgeConnect is in its three stages in the steps 0, 1 and 2.
     """
     torch.manual_seed(0)
-    shared = {"losses": scaled(LOSSES[recipe], scale), "autocast": autocast}
-    if recipe in ("rfr", "mfe", "ec"):
-        shared["perceive"] = fake_perceive
-    return {"spl": _spl, "rn": _rn, "rfr": _rfr, "mfe": _mfe, "ec": _ec}[recipe](wrap, **shared, **options)
-
-
-def _spl(wrap, *, teacher=fake_teacher, **options):
-    generator = build_spl(
-        semantic_learner="residual", semantic_blocks=1, fusion="gamma", width=8, teacher_channels=4, fusion_blocks=1
-    )
-    return SPLMethod(teacher=teacher, **_pair(wrap, generator), **options)
-
-
-def _rn(wrap, **options):
-    return RNMethod(**_pair(wrap, build_rn(width=8, blocks=1)), **options)
-
-
-def _pair(wrap, generator):
-    networks = {"generator": generator, "discriminator": PatchDiscriminator(width=8)}
-    return {
-        "networks": {name: wrap(network) for name, network in networks.items()},
-        "optimizers": {name: adam(network) for name, network in networks.items()},
-    }
-
-
-def _rfr(wrap, **options):
-    generator = build_rfr(width=8, kernel=5, rounds=2)
-    return RFRMethod(networks={"generator": wrap(generator)}, optimizers={"generator": adam(generator)}, **options)
-
-
-def _mfe(wrap, **options):
-    generator = build_mfe(image_size=32, width=8, blocks=1)
-    discriminators = nn.ModuleDict({name: MFEDiscriminator(width=8) for name in DISCRIMINATORS})
-    return MFEMethod(
-        networks={name: wrap(network) for name, network in {"generator": generator, **discriminators}.items()},
-        optimizers={"generator": adam(generator), "discriminators": adam(discriminators)},
-        seed=1,
-        **options,
-    )
-
-
-def _ec(wrap, *, stages=None, **options):
-    generator = build_ec(width=8, blocks=1)
-    parts = {"edge": generator.edge_generator, "inpaint": generator.inpaint_generator}
-    discriminators = {
-        "edge_discriminator": PatchDiscriminator(width=8, channels=2),
-        "inpaint_discriminator": PatchDiscriminator(width=8),
-    }
-    for discriminator in discriminators.values():
-        initialise_normal(discriminator)
-    trained = {f"{part}_generator": network for part, network in parts.items()} | discriminators
-    return ECMethod(
-        networks={"generator": generator} | {name: wrap(network) for name, network in discriminators.items()},
-        parts={part: wrap(network) for part, network in parts.items()},
-        optimizers={name: adam(network) for name, network in trained.items()},
-        stages=stages or Stages(edge=1, canny=2),
-        **options,
-    )
+    rates = {"lr": 1e-3, "betas": [0.0, 0.9]} | ({} if recipe == "rfr" else {"lr_discriminator": 1e-3})
+    settings = tiny_run(recipe, **rates).recipe
+    model = settings.model.model_copy(update={"width": 8})
+    settings = settings.model_copy(update={"model": model, "losses": scaled(LOSSES[recipe], scale)})
+    teacher = FakeTeacher() if recipe == "spl" else None
+    world = WrappingWorld(0, 1, CPU.device, wrap)
+    method = build_from_recipe(settings, TrainingContext(world, 32, 1, 1, teacher, fake_features))
+    for name, value in (attributes | {"autocast": autocast}).items():
+        setattr(method, name, value)
+    return method
 
 
 @pytest.fixture

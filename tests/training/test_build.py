@@ -3,30 +3,17 @@
 import pytest
 import torch
 
-from spl.config.experiment import Params
-from spl.steps.settings import RunSettings
 from spl.training.build import build_method
 from spl.training.context import TrainingContext
-from spl.training.distributed import World
 from spl.training.methods.ec import Stages
-from tests.training.conftest import fake_perceive, tiny_params
+from tests.training.conftest import CPU, fake_features, tiny_run
 
 METHODS = ["spl", "rn", "rfr", "mfe", "ec"]
 
 
 def build(method, **training):
-    raw = tiny_params()
-    raw["methods"][method]["training"] |= {"lr": 0.003, "betas": [0.25, 0.75], "epochs": 9} | training
-    recipe = RunSettings.of(Params.model_validate(raw, strict=False), dataset="paris", method=method).recipe
-    context = TrainingContext(
-        world=World(0, 1, torch.device("cpu")),
-        image_size=48,
-        steps_per_epoch=7,
-        seed=3,
-        teacher=None,
-        perceive=fake_perceive,
-    )
-    return build_method(recipe, context)
+    recipe = tiny_run(method, **{"lr": 0.003, "betas": [0.25, 0.75], "epochs": 9} | training).recipe
+    return build_method(recipe, TrainingContext(CPU, 48, 7, 3, None, fake_features))
 
 
 @pytest.mark.parametrize("method", METHODS)

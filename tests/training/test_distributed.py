@@ -18,10 +18,11 @@ from tests.conftest import REPOSITORY, read_raw
 from tests.workflow.conftest import shrink
 
 SPL = (sys.executable, "-m", "spl")
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
 def run(folder: Path, *command: str) -> None:
-    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -47,8 +48,7 @@ def prepared(tmp_path_factory):
 def test_torchrun_with_two_processes_equals_one(prepared, spl):
     train = ("train-method", "--dataset", "paris", "--method", "spl", "--device", "cpu")
     assert spl(*train, "--out", "one", cwd=prepared).status == 0
-    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    run(prepared, *torchrun, "-m", "spl", *train, "--out", "two")
+    run(prepared, *TORCHRUN, "-m", "spl", *train, "--out", "two")
     one, two = (load_file(prepared / out / "weights.safetensors") for out in ("one", "two"))
     # Adam with beta1 = 0 moves a weight by lr times the sign of its gradient, so where a gradient is nearly zero the
     # order of a sum decides; everything else agrees.
@@ -61,29 +61,16 @@ def test_torchrun_with_two_processes_equals_one(prepared, spl):
 STEPS = """
 import torch
 import torch.distributed as dist
-from spl.config.experiment import Params
-from spl.steps.settings import RunSettings
 from spl.training.build import build_method
 from spl.training.context import TrainingContext
 from spl.training.distributed import join_world
-from spl.teachers.perception import Features
-from tests.training.conftest import tiny_params
+from tests.training.conftest import fake_features, tiny_run
 
-def perceive(image):
-    maps = [torch.nn.functional.avg_pool2d(image, 4)]
-    return Features(maps, maps)
-
-params = Params.model_validate(tiny_params(), strict=False)
 with join_world("cpu") as world:
-    for name in ("rfr", "mfe", "ec"):
-        run = RunSettings.of(params, dataset="paris", method=name)
-        recipe = run.recipe
-        if name == "rfr":
-            training = recipe.training.model_copy(update={"norm_epochs": 1})
-            recipe = recipe.model_copy(update={"training": training})
+    for name, training in {"rfr": {"norm_epochs": 1}, "mfe": {}, "ec": {}}.items():
         torch.manual_seed(0)
-        context = TrainingContext(world, run.image_size, 1, 0, None, perceive)
-        method = build_method(recipe, context)
+        context = TrainingContext(world, 48, 1, 0, None, fake_features)
+        method = build_method(tiny_run(name, **training).recipe, context)
         torch.manual_seed(1 + world.rank)  # each process has its own share
         for step in range(3):  # EdgeConnect's three stages; RFR's norms are frozen after the first step
             image, mask = torch.rand(2, 3, 48, 48), (torch.rand(2, 1, 48, 48) < 0.3).float()
@@ -101,11 +88,7 @@ with join_world("cpu") as world:
 
 def test_both_processes_end_with_the_same_networks(tmp_path):
     (tmp_path / "steps.py").write_text(STEPS)
-    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
-    command = (*torchrun, str(tmp_path / "steps.py"))
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(tmp_path, *TORCHRUN, str(tmp_path / "steps.py"))
 
 
 def test_sigterm_to_the_whole_group_saves_the_state_and_the_same_command_goes_on(prepared, spl):

@@ -6,7 +6,6 @@ from spl.common.errors import DataError
 from spl.training.losses import (
     adversarial_loss,
     discriminator_loss,
-    gram_matrix,
     hole_normalised_l1,
     image_loss,
     perceptual_loss,
@@ -63,12 +62,6 @@ def test_adversarial_loss_is_the_log_of_the_probability():
     assert discriminator_loss(real, fake, reduction="mean").item() == pytest.approx((real + fake).item() / 2)
 
 
-def test_adversarial_loss_is_in_full_precision_under_autocast():
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = adversarial_loss(torch.full((4,), 0.5, dtype=torch.bfloat16), real=True)
-    assert loss.dtype == torch.float32
-
-
 def test_relativistic_loss_measures_each_side_against_the_mean_of_the_other():
     better, worse = torch.randn(2, 4, 1, 2, 3, generator=torch.Generator().manual_seed(0))
     r, f = better.numpy(), worse.numpy()
@@ -76,40 +69,11 @@ def test_relativistic_loss_measures_each_side_against_the_mean_of_the_other():
     assert relativistic_loss(better=better, worse=worse).item() == pytest.approx(expected, rel=1e-6)
 
 
-def test_relativistic_loss_is_least_where_better_lies_one_above_worse():
-    worse = torch.full((4, 1, 2, 3), 0.3)
-    losses = [relativistic_loss(better=worse + margin, worse=worse).item() for margin in (-1, 0, 0.5, 1, 1.5)]
-    assert losses == pytest.approx([4, 1, 0.25, 0, 0.25], abs=1e-6)
-
-
-def test_the_gradient_of_the_relativistic_loss_raises_better_and_lowers_worse():
-    better, worse = torch.zeros(2, 4, 1, 2, 3).unbind()
-    better.requires_grad_()
-    worse.requires_grad_()
-    relativistic_loss(better=better, worse=worse).backward()
-    assert (better.grad < 0).all()
-    assert (worse.grad > 0).all()
-
-
-def test_relativistic_loss_is_in_full_precision_under_autocast():
-    better, worse = torch.randn(2, 4, 1, 2, 3, generator=torch.Generator().manual_seed(0)).bfloat16()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = relativistic_loss(better=better, worse=worse)
-    assert loss.dtype == torch.float32
-    torch.testing.assert_close(loss, relativistic_loss(better=better.float(), worse=worse.float()))
-
-
 def test_total_variation(batch):
     image = batch[1].numpy()
     rows = np.mean(np.abs(image[:, :, 1:] - image[:, :, :-1]))
     columns = np.mean(np.abs(image[..., 1:] - image[..., :-1]))
     assert total_variation(batch[1]).item() == pytest.approx(rows + columns, rel=1e-6)
-
-
-def test_total_variation_of_a_ramp_and_of_a_plain_image():
-    ramp = torch.arange(12.0).expand(2, 3, 8, 12)  # rises by 1 from column to column
-    assert total_variation(ramp).item() == 1
-    assert total_variation(torch.ones(2, 3, 8, 12)).item() == 0
 
 
 # --- Feature maps -----------------------------------------------------------------------------------------------------
@@ -131,11 +95,6 @@ def numpy_gram(x):
     return gram
 
 
-def test_gram_matrix():
-    for x in maps(0):
-        np.testing.assert_allclose(gram_matrix(x).numpy(), numpy_gram(x.numpy()), rtol=1e-5, atol=1e-6)
-
-
 def test_perceptual_and_style_loss():
     ours, theirs = maps(0), maps(1)
     pairs = [(a.numpy(), b.numpy()) for a, b in zip(ours, theirs, strict=True)]
@@ -145,21 +104,22 @@ def test_perceptual_and_style_loss():
     assert style_loss(ours, theirs).item() == pytest.approx(style, rel=1e-5)
 
 
-def test_style_forgets_where_things_are():
-    ours = maps(0)
-    moved = [x.roll((1, 2), dims=(2, 3)) for x in ours]
-    assert perceptual_loss(ours, moved) > 0.5
-    torch.testing.assert_close(style_loss(ours, moved), torch.zeros(()), atol=1e-6, rtol=0)
-
-
-def test_losses_are_in_full_precision_under_autocast(bfloat16):
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda ours, theirs: perceptual_loss(ours, theirs),
+        lambda ours, theirs: style_loss(ours, theirs),
+        lambda ours, theirs: relativistic_loss(better=ours[0], worse=theirs[0]),
+        lambda ours, theirs: adversarial_loss(ours[0].sigmoid(), real=True),
+    ],
+    ids=["perceptual", "style", "relativistic", "adversarial"],
+)
+def test_losses_are_in_full_precision_under_autocast(loss, bfloat16):
     ours, theirs = ([x.bfloat16() for x in maps(seed)] for seed in (0, 1))
     with bfloat16():
-        losses = perceptual_loss(ours, theirs), style_loss(ours, theirs)
-    exact = [[x.float() for x in each] for each in (ours, theirs)]
-    torch.testing.assert_close(losses[0], perceptual_loss(*exact), rtol=1e-3, atol=0)
-    torch.testing.assert_close(losses[1], style_loss(*exact))
-    assert all(loss.dtype == torch.float32 for loss in losses)
+        found = loss(ours, theirs)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, loss([x.float() for x in ours], [x.float() for x in theirs]), rtol=2e-3, atol=0)
 
 
 def test_maps_of_different_numbers_are_an_error():

@@ -1,33 +1,29 @@
-"""What holds for the step of every recipe, and what is SPL's own."""
+"""Properties of the step of every recipe, and of SPL's alone."""
 
 import copy
 import math
 from functools import partial
 
+import numpy as np
 import pytest
+import skimage.transform
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from spl.training.distributed import unwrap
-from spl.training.methods.ec import Stages
+from tests.training.conftest import LOSSES
 
 METHODS = ["spl", "rn", "rfr", "mfe", "ec"]
 
 DISCRIMINATOR = ["discriminator_real", "discriminator_fake", "discriminator"]
 WEIGHTS = {
-    "spl": {"loss_img": 10, "loss_adv": 1, "loss_prior": 1},
-    "rn": {"loss_img": 1, "loss_adv": 0.1},
-    "rfr": {"loss_valid": 1, "loss_hole": 6, "loss_perceptual": 0.5, "loss_style": 3, "loss_tv": 0.1},
-    "mfe": {"loss_img": 5, "loss_adv": 0.2, "loss_perceptual": 0.7, "loss_style": 2, "loss_auxiliary": 3},
-    "ec": {
-        "loss_edge_adv": 0.3,
-        "loss_matching": 10,
-        "loss_img": 5,
-        "loss_adv": 0.1,
-        "loss_perceptual": 0.7,
-        "loss_style": 2,
-    },
+    recipe: {
+        name.replace("lambda_", "loss_").replace("feature_", ""): weight
+        for name, weight in losses
+        if name.startswith("lambda_")
+    }
+    for recipe, losses in LOSSES.items()
 }
 DISCRIMINATORS = {
     "spl": DISCRIMINATOR,
@@ -50,10 +46,10 @@ def gradients(network):
 
 
 @pytest.mark.parametrize(("recipe", "step"), IN_EVERY_STAGE)
-def test_losses_are_named_detached_and_weighted(recipe, step, build, batches):
+def test_losses_are_named_and_weighted(recipe, step, build, batches):
     losses = build(recipe).step(*batches[recipe], step=step)
     assert losses.keys() == {*DISCRIMINATORS[recipe], *WEIGHTS[recipe], "total"}
-    assert all(loss.shape == () and not loss.requires_grad and loss.isfinite() for loss in losses.values())
+    assert all(loss.shape == () and loss.isfinite() for loss in losses.values())
     expected = math.fsum(weight * losses[name].item() for name, weight in WEIGHTS[recipe].items())
     assert losses["total"].item() == pytest.approx(expected, rel=1e-5)
     resting = set()
@@ -68,22 +64,6 @@ def test_the_terms_of_a_discriminator_are_summed_by_spl_and_averaged_by_rn(build
         losses = build(recipe).step(*batches[recipe], step=0)
         joined = (losses["discriminator_real"] + losses["discriminator_fake"]) / divisor
         torch.testing.assert_close(losses["discriminator"], joined)
-
-
-@pytest.mark.parametrize(
-    ("recipe", "name", "steps", "options"),
-    [
-        ("spl", "loss_img", 25, {}),
-        ("rn", "loss_img", 25, {}),
-        ("rfr", "loss_hole", 25, {}),
-        ("mfe", "loss_img", 60, {}),
-        ("ec", "loss_img", 25, {"stages": Stages(edge=0, canny=100)}),
-        ("ec", "loss_img", 25, {"stages": Stages(edge=0, canny=0)}),
-    ],
-)
-def test_a_few_steps_learn_two_images(recipe, name, steps, options, build, batches):
-    losses = run(build(recipe, **options), batches[recipe], steps)
-    assert losses[-1][name] < 0.7 * losses[0][name]
 
 
 @pytest.mark.parametrize(("recipe", "step"), [case for case in IN_EVERY_STAGE if case[0] != "rfr"])
@@ -112,19 +92,11 @@ def test_a_step_makes_three_power_iterations(recipe, build, batches):
 
 def test_the_teacher_sees_the_whole_image_enlarged_bilinearly(build, batches):
     seen = []
-
-    def teacher(large_image):
-        seen.append(large_image)
-        return large_image.new_zeros(2, 4, 8, 8)
-
-    build("spl", teacher=teacher).step(*batches["spl"], step=0)
-    assert seen[0].shape == (2, 3, 64, 64)
-    torch.testing.assert_close(
-        torch.nn.functional.avg_pool2d(seen[0], 2)[..., 1:-1, 1:-1].mean(),
-        batches["spl"][0][..., 1:-1, 1:-1].mean(),
-        rtol=0.02,
-        atol=0,
-    )
+    method = build("spl")
+    method.teacher.register_forward_pre_hook(lambda teacher, inputs: seen.extend(inputs))
+    method.step(*batches["spl"], step=0)
+    expected = skimage.transform.resize(batches["spl"][0].numpy(), (2, 3, 64, 64), order=1, mode="edge")
+    np.testing.assert_allclose(seen[0].numpy(), expected, atol=1e-6)
 
 
 def test_without_a_teacher_the_prior_loss_is_zero_and_every_parameter_has_a_gradient(build, batches):

@@ -1,71 +1,68 @@
-"""The half of a training step that methods with one patch discriminator share."""
+"""The half of a step that methods with patch discriminators share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from spl.config.methods import RNRecipe, SPLRecipe
 from spl.training.context import TrainingContext, adam
 from spl.training.distributed import unwrap
 from spl.training.losses import Reduction, adversarial_loss, discriminator_loss
-from spl.training.precision import Autocast
+from spl.training.methods.base import TrainingMethod
 
 
-def step_discriminator(
-    discriminator: nn.Module,
-    optimizer: Optimizer,
-    image: Tensor,
-    output: Tensor,
-    *,
-    reduction: Reduction,
-    autocast: Autocast,
-) -> dict[str, Tensor]:
-    """Update the discriminator on images and on raw outputs (not composites), and return its losses, detached.
+class Verdict(NamedTuple):
+    """Losses of a discriminator, and its feature maps of the real input, detached."""
 
-    Two forward passes, hence two power iterations of the spectral norms, as in the released code.
-    """
-    with autocast():
-        probabilities_real, _ = discriminator(image)
-        probabilities_fake, _ = discriminator(output.detach())
-    loss_real = adversarial_loss(probabilities_real, real=True)
-    loss_fake = adversarial_loss(probabilities_fake, real=False)
-    loss = discriminator_loss(loss_real, loss_fake, reduction=reduction)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return {
-        "discriminator_real": loss_real.detach(),
-        "discriminator_fake": loss_fake.detach(),
-        "discriminator": loss.detach(),
-    }
+    loss_real: Tensor
+    loss_fake: Tensor
+    loss: Tensor
+    maps_real: list[Tensor]
 
 
-def generator_adversarial_loss(
-    discriminator: nn.Module, output: Tensor, *, autocast: Autocast
-) -> tuple[Tensor, list[Tensor]]:
-    """Return the generator's adversarial loss -log D(output) and D's feature maps; D itself gets no gradient."""
-    with frozen(discriminator) as bare, autocast():
-        probabilities, maps = bare(output)
-    return adversarial_loss(probabilities, real=True), maps
+@dataclass(kw_only=True, eq=False)
+class AdversarialMethod(TrainingMethod):
+    """A method with patch discriminators."""
+
+    def judge(self, name: str, real: Tensor, fake: Tensor, *, reduction: Reduction) -> Verdict:
+        """Show a discriminator images and raw outputs (not composites); no gradient reaches the generator.
+
+        Two forward passes, hence two power iterations of the spectral norms, as in the released code.
+        """
+        with self.autocast():
+            probabilities_real, maps_real = self.networks[name](real)
+            probabilities_fake, _ = self.networks[name](fake.detach())
+        loss_real = adversarial_loss(probabilities_real, real=True)
+        loss_fake = adversarial_loss(probabilities_fake, real=False)
+        loss = discriminator_loss(loss_real, loss_fake, reduction=reduction)
+        return Verdict(loss_real, loss_fake, loss, [x.detach() for x in maps_real])
+
+    def step_discriminator(self, image: Tensor, output: Tensor, *, reduction: Reduction) -> dict[str, Tensor]:
+        """Update the one discriminator on images and on raw outputs, and return its losses."""
+        verdict = self.judge("discriminator", image, output, reduction=reduction)
+        self.update("discriminator", verdict.loss)
+        names = ("discriminator_real", "discriminator_fake", "discriminator")
+        return dict(zip(names, verdict[:3], strict=True))
+
+    def generator_adversarial_loss(self, name: str, output: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the generator's adversarial loss -log D(output) and D's feature maps; D itself gets no gradient."""
+        with frozen(self.networks[name]) as bare, self.autocast():
+            probabilities, maps = bare(output)
+        return adversarial_loss(probabilities, real=True), maps
 
 
 def with_discriminator(
     recipe: SPLRecipe | RNRecipe, context: TrainingContext, generator: nn.Module, discriminator: nn.Module
 ) -> dict[str, Any]:
     """Return the arguments that methods with one patch discriminator share."""
-    context.place(discriminator)
+    networks = {"generator": generator, "discriminator": context.place(discriminator)}
+    rates = {"generator": recipe.training.lr, "discriminator": recipe.training.lr_discriminator}
     return {
-        "networks": {
-            "generator": context.world.distribute(generator),
-            "discriminator": context.world.distribute(discriminator),
-        },
-        "optimizers": {
-            "generator": adam(recipe, generator, recipe.training.lr),
-            "discriminator": adam(recipe, discriminator, recipe.training.lr_discriminator),
-        },
+        "networks": {name: context.world.distribute(network) for name, network in networks.items()},
+        "optimizers": {name: adam(recipe, network, rates[name]) for name, network in networks.items()},
         "losses": recipe.losses,
         "autocast": context.autocast(recipe),
     }

@@ -1,12 +1,10 @@
 """One training step of EdgeConnect, in three stages: edges, images from true edges, images from predicted edges."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from spl.config.methods import ECLossWeights, ECRecipe
 from spl.models.discriminator import PatchDiscriminator
@@ -14,9 +12,8 @@ from spl.models.ec import gray
 from spl.models.layers import initialise_normal
 from spl.teachers.perception import FeatureExtractor
 from spl.training.context import TrainingContext, adam
-from spl.training.losses import adversarial_loss, discriminator_loss, perceptual_loss, style_loss
-from spl.training.methods.adversarial import generator_adversarial_loss
-from spl.training.precision import Autocast
+from spl.training.losses import perceptual_loss, style_loss
+from spl.training.methods.adversarial import AdversarialMethod
 
 LOSSES = ("edge_discriminator", "loss_edge_adv", "loss_matching", "inpaint_discriminator", "loss_img", "loss_adv",
           "loss_perceptual", "loss_style", "total")  # fmt: skip
@@ -30,7 +27,7 @@ class Stages(NamedTuple):
 
 
 @dataclass(kw_only=True, eq=False)
-class ECMethod:
+class ECMethod(AdversarialMethod):
     """Train one generator and its discriminator in turn; which one, the step decides (Nazeri et al. 2019, section 4.2).
 
     Args:
@@ -39,21 +36,17 @@ class ECMethod:
         parts: of the generator, `edge` and `inpaint`; may be wrapped by DistributedDataParallel.
         optimizers: `edge_generator`, `edge_discriminator`, `inpaint_generator` and `inpaint_discriminator`.
         losses: weights of the losses.
-        perceive: image -> the features that perceptual and style losses compare.
+        extract_features: image -> the features that perceptual and style losses compare.
         stages: ends of the first two stages.
-        autocast: makes the context of the forward passes.
     """
 
-    networks: dict[str, nn.Module]
     parts: dict[str, nn.Module]
-    optimizers: dict[str, Optimizer]
     losses: ECLossWeights
-    perceive: FeatureExtractor
+    extract_features: FeatureExtractor
     stages: Stages
-    autocast: Autocast = nullcontext
 
     def step(self, image: Tensor, mask: Tensor, edge: Tensor, *, step: int) -> dict[str, Tensor]:
-        """Make one step of the stage that `step` belongs to; return all losses, detached, those of the others as 0.
+        """Make one step of the stage that `step` belongs to; return all losses, those of the others as 0.
 
         Shapes: image (B, 3, H, W) in [0, 1]; mask (B, 1, H, W), 1 = hole; edge (B, 1, H, W), the whole image's.
         """
@@ -76,22 +69,26 @@ class ECMethod:
         """Update the edge network with the adversarial and the feature matching loss."""
         with self.autocast():
             predicted = self.parts["edge"](luma, edge, mask)  # (B, 1, H, W)
-        verdict = self._judge("edge", torch.cat([luma, edge], dim=1), torch.cat([luma, predicted], dim=1))
-        loss_matching = perceptual_loss(verdict.maps_fake, verdict.maps_real)
-        total = self.losses.lambda_edge_adv * verdict.loss_adv + self.losses.lambda_feature_matching * loss_matching
-        return self._update("edge", verdict, {"loss_edge_adv": verdict.loss_adv, "loss_matching": loss_matching}, total)
+        real, fake = torch.cat([luma, edge], dim=1), torch.cat([luma, predicted], dim=1)
+        verdict = self.judge("edge_discriminator", real, fake, reduction="mean")
+        loss_adv, maps_fake = self.generator_adversarial_loss("edge_discriminator", fake)
+        loss_matching = perceptual_loss(maps_fake, verdict.maps_real)
+        total = self.losses.lambda_edge_adv * loss_adv + self.losses.lambda_feature_matching * loss_matching
+        losses = {"loss_edge_adv": loss_adv, "loss_matching": loss_matching, "total": total}
+        return self._update("edge", verdict.loss, losses)
 
     def _step_images(self, image: Tensor, mask: Tensor, edge: Tensor) -> dict[str, Tensor]:
         """Update the inpainting network; style is compared inside the hole only."""
         with self.autocast():
             output = self.parts["inpaint"](image, mask, edge)  # (B, 3, H, W)
-            seen, seen_hole = self.perceive(output), self.perceive(output * mask)
+            seen, seen_hole = self.extract_features(output), self.extract_features(output * mask)
             with torch.no_grad():
-                truth, truth_hole = self.perceive(image), self.perceive(image * mask)
-        verdict = self._judge("inpaint", image, output)
+                truth, truth_hole = self.extract_features(image), self.extract_features(image * mask)
+        verdict = self.judge("inpaint_discriminator", image, output, reduction="mean")
+        loss_adv, _ = self.generator_adversarial_loss("inpaint_discriminator", output)
         losses = {
             "loss_img": (output - image).abs().mean() / mask.mean().clamp(min=1 / mask.numel()),
-            "loss_adv": verdict.loss_adv,
+            "loss_adv": loss_adv,
             "loss_perceptual": perceptual_loss(seen.perceptual, truth.perceptual),
             "loss_style": style_loss(seen_hole.style, truth_hole.style),
         }
@@ -101,66 +98,38 @@ class ECMethod:
             + self.losses.lambda_perceptual * losses["loss_perceptual"]
             + self.losses.lambda_style * losses["loss_style"]
         )
-        return self._update("inpaint", verdict, losses, total)
+        return self._update("inpaint", verdict.loss, losses | {"total": total})
 
-    def _judge(self, part: str, real: Tensor, fake: Tensor) -> "_Verdict":
-        """Ask a part's discriminator about both, once for its own loss and once for the generator's."""
-        discriminator = self.networks[f"{part}_discriminator"]
-        with self.autocast():
-            probabilities_real, maps_real = discriminator(real)
-            probabilities_fake, _ = discriminator(fake.detach())
-        loss_real = adversarial_loss(probabilities_real, real=True)
-        loss_fake = adversarial_loss(probabilities_fake, real=False)
-        loss_adv, maps_fake = generator_adversarial_loss(discriminator, fake, autocast=self.autocast)
-        loss = discriminator_loss(loss_real, loss_fake, reduction="mean")
-        return _Verdict(loss, loss_adv, [real.detach() for real in maps_real], maps_fake)
-
-    def _update(self, part: str, verdict: "_Verdict", losses: dict[str, Tensor], total: Tensor) -> dict[str, Tensor]:
+    def _update(self, part: str, loss_discriminator: Tensor, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """Update a part's generator, then its discriminator: both losses come from before either, as released."""
-        for name, loss in (("generator", total), ("discriminator", verdict.loss_discriminator)):
-            self.optimizers[f"{part}_{name}"].zero_grad()
-            loss.backward()
-            self.optimizers[f"{part}_{name}"].step()
-        made = {f"{part}_discriminator": verdict.loss_discriminator, **losses, "total": total}
-        resting = dict.fromkeys(LOSSES, torch.zeros((), device=total.device))
-        return resting | {name: loss.detach() for name, loss in made.items()}
-
-
-class _Verdict(NamedTuple):
-    """Answer of a discriminator to a real and a generated input."""
-
-    loss_discriminator: Tensor
-    loss_adv: Tensor
-    maps_real: list[Tensor]
-    maps_fake: list[Tensor]
+        self.update(f"{part}_generator", losses["total"])
+        self.update(f"{part}_discriminator", loss_discriminator)
+        resting = dict.fromkeys(LOSSES, torch.zeros((), device=loss_discriminator.device))
+        return resting | {f"{part}_discriminator": loss_discriminator} | losses
 
 
 def build(recipe: ECRecipe, context: TrainingContext) -> ECMethod:
     """Build the method of a recipe."""
-    assert context.perceive is not None
+    assert context.extract_features is not None
     training, distribute = recipe.training, context.world.distribute
     generator = context.generator(recipe)
     parts = {part: generator.get_submodule(f"{part}_generator") for part in ("edge", "inpaint")}
     discriminators = {
-        "edge": PatchDiscriminator(width=recipe.model.width, channels=2),
-        "inpaint": PatchDiscriminator(width=recipe.model.width),
+        "edge_discriminator": PatchDiscriminator(width=recipe.model.width, channels=2),
+        "inpaint_discriminator": PatchDiscriminator(width=recipe.model.width),
     }
     for discriminator in discriminators.values():
         initialise_normal(discriminator)
         context.place(discriminator)
     optimizers = {f"{part}_generator": adam(recipe, network, training.lr) for part, network in parts.items()}
-    optimizers |= {
-        f"{part}_discriminator": adam(recipe, network, training.lr_discriminator)
-        for part, network in discriminators.items()
-    }
+    optimizers |= {name: adam(recipe, network, training.lr_discriminator) for name, network in discriminators.items()}
     edge_steps = training.edge_epochs * context.steps_per_epoch
     return ECMethod(
-        networks={"generator": generator}
-        | {f"{part}_discriminator": distribute(network) for part, network in discriminators.items()},
+        networks={"generator": generator} | {name: distribute(network) for name, network in discriminators.items()},
         parts={part: distribute(network) for part, network in parts.items()},
         optimizers=optimizers,
         losses=recipe.losses,
-        perceive=context.perceive,
+        extract_features=context.extract_features,
         stages=Stages(edge=edge_steps, canny=edge_steps + training.canny_epochs * context.steps_per_epoch),
         autocast=context.autocast(recipe),
     )

@@ -1,13 +1,11 @@
 """One training step of MFE: two relativistic discriminators, and auxiliary images of structure and texture."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from spl.config.methods import MFELossWeights, MFERecipe
 from spl.models.mfe import MFEDiscriminator
@@ -15,36 +13,32 @@ from spl.teachers.perception import FeatureExtractor
 from spl.training.context import TrainingContext, adam
 from spl.training.losses import perceptual_loss, relativistic_loss, style_loss
 from spl.training.methods.adversarial import frozen
-from spl.training.precision import Autocast
+from spl.training.methods.base import TrainingMethod
 
 DISCRIMINATORS = ("global_discriminator", "local_discriminator")
 
 
 @dataclass(kw_only=True, eq=False)
-class MFEMethod:
+class MFEMethod(TrainingMethod):
     """Train discriminators and generator in turn (Liu et al. 2020, section 3.4).
 
     Images are in [-1, 1] inside a step, since the losses are weighted for that.
 
     Args:
         networks: `generator`, (image, mask) -> (output, structure_head, texture_head), and the `DISCRIMINATORS`, of
-            whole images and of crops of a quarter of their side; may be wrapped by DistributedDataParallel.
+            whole images and of crops of a quarter of their side.
         optimizers: one under `generator`, one for both discriminators under `discriminators`.
         losses: weights of the losses.
-        perceive: image -> the features that perceptual and style losses compare.
+        extract_features: image -> the features that perceptual and style losses compare.
         seed: of the crops.
-        autocast: makes the context of the forward passes.
     """
 
-    networks: dict[str, nn.Module]
-    optimizers: dict[str, Optimizer]
     losses: MFELossWeights
-    perceive: FeatureExtractor
+    extract_features: FeatureExtractor
     seed: int
-    autocast: Autocast = nullcontext
 
     def step(self, image: Tensor, mask: Tensor, structure: Tensor, *, step: int) -> dict[str, Tensor]:
-        """Update the discriminators, then the generator, and return all losses, detached.
+        """Update the discriminators, then the generator, and return all losses.
 
         Shapes: image and structure (B, 3, H, W) in [0, 1], the latter smoothed; mask (B, 1, H, W), 1 = hole. The
         local crop is a function of `step`.
@@ -57,9 +51,9 @@ class MFEMethod:
 
         loss_adv = torch.stack([self._adversarial_loss(name, *views[name]) for name in DISCRIMINATORS]).sum()
         with self.autocast():
-            seen = self.perceive(output)
+            seen = self.extract_features(output)
             with torch.no_grad():
-                truth = self.perceive(image)
+                truth = self.extract_features(image)
         losses = {
             "loss_img": (signed_output - signed).abs().mean(),
             "loss_adv": loss_adv,
@@ -74,10 +68,8 @@ class MFEMethod:
             + self.losses.lambda_style * losses["loss_style"]
             + self.losses.lambda_auxiliary * losses["loss_auxiliary"]
         )
-        self.optimizers["generator"].zero_grad()
-        total.backward()
-        self.optimizers["generator"].step()
-        return discriminator_losses | {name: loss.detach() for name, loss in (losses | {"total": total}).items()}
+        self.update("generator", total)
+        return discriminator_losses | losses | {"total": total}
 
     def _views(self, image: Tensor, output: Tensor, step: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Return what each discriminator sees of image and output: everything, or the same random crop of both."""
@@ -93,10 +85,8 @@ class MFEMethod:
             with self.autocast():
                 real, fake = self.networks[name](image), self.networks[name](output.detach())
             losses[name] = relativistic_loss(better=real, worse=fake)
-        self.optimizers["discriminators"].zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
-        self.optimizers["discriminators"].step()
-        return {name: loss.detach() for name, loss in losses.items()}
+        self.update("discriminators", torch.stack(list(losses.values())).sum())
+        return losses
 
     def _adversarial_loss(self, name: str, image: Tensor, output: Tensor) -> Tensor:
         """Return a discriminator's part of the generator's loss; the discriminator gets no gradient from it."""
@@ -116,7 +106,7 @@ def auxiliary_loss(structure_head: Tensor, texture_head: Tensor, structure: Tens
 
 def build(recipe: MFERecipe, context: TrainingContext) -> MFEMethod:
     """Build the method of a recipe."""
-    assert context.perceive is not None
+    assert context.extract_features is not None
     generator = context.generator(recipe)
     discriminators = nn.ModuleDict({name: MFEDiscriminator(width=recipe.model.width) for name in DISCRIMINATORS})
     context.place(discriminators)
@@ -128,7 +118,7 @@ def build(recipe: MFERecipe, context: TrainingContext) -> MFEMethod:
             "discriminators": adam(recipe, discriminators, recipe.training.lr_discriminator),
         },
         losses=recipe.losses,
-        perceive=context.perceive,
+        extract_features=context.extract_features,
         seed=context.seed,
         autocast=context.autocast(recipe),
     )

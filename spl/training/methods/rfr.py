@@ -1,43 +1,37 @@
 """One training step of RFR: no discriminator, but perceptual, style and smoothness losses."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from spl.config.methods import RFRLossWeights, RFRRecipe
 from spl.teachers.perception import FeatureExtractor
 from spl.tensors.compositing import composite
 from spl.training.context import TrainingContext, adam
 from spl.training.losses import perceptual_loss, style_loss, total_variation
-from spl.training.precision import Autocast
+from spl.training.methods.base import TrainingMethod
 
 
 @dataclass(kw_only=True, eq=False)
-class RFRMethod:
+class RFRMethod(TrainingMethod):
     """Train the generator (Li et al. 2020, section 3.5).
 
     Args:
-        networks: `generator`, (image, mask) -> output; may be wrapped by DistributedDataParallel.
+        networks: `generator`, (image, mask) -> output.
         optimizers: of the same name.
         losses: weights of the losses.
-        perceive: image -> the features that perceptual and style losses compare.
+        extract_features: image -> the features that perceptual and style losses compare.
         norm_steps: steps after which batch norms keep their running statistics (the released fine-tuning); `None`
             never freezes them.
-        autocast: makes the context of the forward passes.
     """
 
-    networks: dict[str, nn.Module]
-    optimizers: dict[str, Optimizer]
     losses: RFRLossWeights
-    perceive: FeatureExtractor
+    extract_features: FeatureExtractor
     norm_steps: int | None = None
-    autocast: Autocast = nullcontext
 
     def step(self, image: Tensor, mask: Tensor, *, step: int) -> dict[str, Tensor]:
-        """Update the generator and return all losses, detached.
+        """Update the generator and return all losses.
 
         Shapes: image (B, 3, H, W) in [0, 1]; mask (B, 1, H, W), 1 = hole. `step` counts from 0.
         """
@@ -47,9 +41,9 @@ class RFRMethod:
         with self.autocast():
             output = generator(image, mask)  # (B, 3, H, W), not bounded
             composited = composite(output, image, mask)
-            seen, seen_composited = self.perceive(output), self.perceive(composited)
+            seen, seen_composited = self.extract_features(output), self.extract_features(composited)
             with torch.no_grad():
-                truth = self.perceive(image)
+                truth = self.extract_features(image)
         difference = (output - image).abs()
         losses = {
             "loss_valid": (difference * (1 - mask)).mean(),
@@ -66,10 +60,8 @@ class RFRMethod:
             + self.losses.lambda_style * losses["loss_style"]
             + self.losses.lambda_tv * losses["loss_tv"]
         )
-        self.optimizers["generator"].zero_grad()
-        total.backward()
-        self.optimizers["generator"].step()
-        return {name: loss.detach() for name, loss in (losses | {"total": total}).items()}
+        self.update("generator", total)
+        return losses | {"total": total}
 
 
 def freeze_norms(network: nn.Module) -> None:
@@ -81,13 +73,13 @@ def freeze_norms(network: nn.Module) -> None:
 
 def build(recipe: RFRRecipe, context: TrainingContext) -> RFRMethod:
     """Build the method of a recipe."""
-    assert context.perceive is not None
+    assert context.extract_features is not None
     generator = context.generator(recipe)
     return RFRMethod(
         networks={"generator": context.world.distribute(generator)},
         optimizers={"generator": adam(recipe, generator, recipe.training.lr)},
         losses=recipe.losses,
-        perceive=context.perceive,
+        extract_features=context.extract_features,
         norm_steps=context.steps(recipe.training.norm_epochs),
         autocast=context.autocast(recipe),
     )

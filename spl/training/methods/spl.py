@@ -1,77 +1,57 @@
 """One training step of SPL: paper section 3.4, in the order of the released loop."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from spl.config.methods import SPLLossWeights, SPLRecipe
 from spl.models.discriminator import PatchDiscriminator
 from spl.training.context import TrainingContext
 from spl.training.losses import image_loss, prior_loss
-from spl.training.methods.adversarial import generator_adversarial_loss, step_discriminator, with_discriminator
-from spl.training.precision import Autocast
+from spl.training.methods.adversarial import AdversarialMethod, with_discriminator
 
 
 @dataclass(kw_only=True, eq=False)
-class SPLMethod:
+class SPLMethod(AdversarialMethod):
     """Train generator and discriminator in turn, the generator also towards the features of a frozen teacher.
-
-    The networks have to be in training mode when `step` is called.
 
     Args:
         networks: `generator`, (image, mask) -> (output, adapted_prior), and `discriminator`, image -> (probabilities,
-            feature maps); may be wrapped by DistributedDataParallel, the discriminator with `broadcast_buffers=False`:
-            the spectral norms update their vectors in every forward pass, in all processes alike.
+            feature maps).
         optimizers: of the same names.
         losses: weights of the losses, in the paper's letters (Eqs. 5, 9, 11 and 12).
         teacher: image (B, 3, 2H, 2W) in [0, 1] -> features (B, d, H/4, W/4); `None` trains without prior ("w/o S").
         prior_steps: steps after which the prior loss counts no more (the released Paris recipe ends with ten epochs
             without it); `None` keeps it to the end.
-        autocast: makes the context of the forward passes. For bfloat16: gradients are not scaled, as float16 needs.
     """
 
-    networks: dict[str, nn.Module]
-    optimizers: dict[str, Optimizer]
     losses: SPLLossWeights
     teacher: Callable[[Tensor], Tensor] | None
     prior_steps: int | None = None
-    autocast: Autocast = nullcontext
 
     def step(self, image: Tensor, mask: Tensor, *, step: int) -> dict[str, Tensor]:
-        """Update the discriminator, then the generator, and return all losses, detached.
+        """Update the discriminator, then the generator, and return all losses.
 
         Shapes: image (B, 3, H, W) in [0, 1]; mask (B, 1, H, W), 1 = hole. `step` counts from 0.
         """
-        generator, discriminator = self.networks["generator"], self.networks["discriminator"]
         with self.autocast():
-            output, adapted_prior = generator(image, mask)  # (B, 3, H, W), (B, d, H/4, W/4)
-        discriminator_losses = step_discriminator(
-            discriminator,
-            self.optimizers["discriminator"],
-            image,
-            output,
-            reduction=self.losses.discriminator,
-            autocast=self.autocast,
-        )
+            output, adapted_prior = self.networks["generator"](image, mask)  # (B, 3, H, W), (B, d, H/4, W/4)
+        discriminator_losses = self.step_discriminator(image, output, reduction=self.losses.discriminator)
 
         loss_img = image_loss(output, image, mask, delta=self.losses.delta)
-        loss_adv, _ = generator_adversarial_loss(discriminator, output, autocast=self.autocast)
+        loss_adv, _ = self.generator_adversarial_loss("discriminator", output)
         target = self._teacher_features(image, adapted_prior)
         loss_prior = prior_loss(adapted_prior, target, mask, alpha=self.losses.alpha)
         lambda_prior = self.losses.lambda_prior if self.prior_steps is None or step < self.prior_steps else 0.0
         total = (
             self.losses.lambda_img * loss_img + self.losses.lambda_adv * loss_adv + lambda_prior * loss_prior
         )  # Eq. 12
-        self.optimizers["generator"].zero_grad()
-        total.backward()
-        self.optimizers["generator"].step()
-        generator_losses = {"loss_img": loss_img, "loss_adv": loss_adv, "loss_prior": loss_prior, "total": total}
-        return discriminator_losses | {name: loss.detach() for name, loss in generator_losses.items()}
+        self.update("generator", total)
+        losses = {"loss_img": loss_img, "loss_adv": loss_adv, "loss_prior": loss_prior, "total": total}
+        return discriminator_losses | losses
 
     @torch.no_grad()
     def _teacher_features(self, image: Tensor, adapted_prior: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from torch.optim import Optimizer
 
 from spl.config.teachers import AsymmetricLossSettings
 from spl.teachers.asl import asymmetric_loss
+from spl.training.methods.base import update
 
 
 class TeacherMethod:
@@ -24,8 +25,5 @@ class TeacherMethod:
             gamma_negative=self._loss.gamma_negative,
             margin=self._loss.clip,
         )
-        optimizer = self.optimizers["classifier"]
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return {"loss": loss.detach()}
+        update(self.optimizers["classifier"], loss)
+        return {"loss": loss}

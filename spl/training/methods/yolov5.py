@@ -7,6 +7,7 @@ from torch.optim import Optimizer
 from spl.config.teachers import YOLOLossWeights
 from spl.detection.loss import yolo_loss
 from spl.teachers.yolov5 import YOLOv5
+from spl.training.methods.base import update
 
 
 class YOLOv5Method:
@@ -22,8 +23,5 @@ class YOLOv5Method:
         """Update the detector. Shapes: image (B, 3, H, W) in [0, 1]; boxes (B, M, 5), see `assign`."""
         parts = yolo_loss(self._detector(image), boxes, self._detector.anchors)
         losses = {name: self._weights[name] * part for name, part in parts.items()}
-        optimizer = self.optimizers["detector"]
-        optimizer.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
-        optimizer.step()
-        return {name: loss.detach() for name, loss in losses.items()}
+        update(self.optimizers["detector"], torch.stack(list(losses.values())).sum())
+        return losses
