@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from spl.common.files import write_json
 from spl.config.registry import RegisteredFile
-from spl.sources.verify import CHUNK, MirrorUnusable, WrongContent
+from spl.sources.verify import CHUNK, MirrorUnusable
 
 RETRIED = (429, 500, 502, 503, 504)
 """Status codes of a server that may do better a little later."""
@@ -107,8 +107,7 @@ class Part:
 def complete(file: RegisteredFile, url: str, part: Part, policy: RetryPolicy) -> None:
     """Ask again and again until the part is whole.
 
-    Raises: MirrorUnusable if the server refuses or has brought nothing new for too long; WrongContent if it sends more
-        than the file.
+    Raises: MirrorUnusable if the server refuses or has brought nothing new for too long.
     """
     furthest, failures = part.size if part.origin.url == url else 0, 0
     with policy.session() as session:
@@ -150,7 +149,7 @@ def _attempt(session: requests.Session, file: RegisteredFile, url: str, part: Pa
         elif start != size or (origin.validator and validator not in (None, origin.validator)):
             part.discard()
             raise _Interrupted("the server sent something else than the missing bytes")
-        _append(response, file, part, total, policy)
+        _append(response, part, total, policy)
 
 
 def _ask(session: requests.Session, url: str, headers: dict[str, str], policy: RetryPolicy) -> requests.Response:
@@ -169,14 +168,12 @@ def _ask(session: requests.Session, url: str, headers: dict[str, str], policy: R
     raise MirrorUnusable(f"the server answered {code} {response.reason}{given_up if code in RETRIED else ''}")
 
 
-def _append(
-    response: requests.Response, file: RegisteredFile, part: Part, total: int | None, policy: RetryPolicy
-) -> None:
+def _append(response: requests.Response, part: Part, total: int | None, policy: RetryPolicy) -> None:
     size, seconds = part.size, 0.1 if sys.stderr.isatty() else 30.0  # in a log, a line every half a minute
     if total is None and response.raw.length_remaining:
         total = size + response.raw.length_remaining
     bar = tqdm(
-        desc=file.name, initial=size, total=total, unit="B", unit_scale=True,
+        desc=part.path.stem, initial=size, total=total, unit="B", unit_scale=True,
         mininterval=seconds, maxinterval=max(seconds, 10.0),
     )  # fmt: skip
     with part.path.open("ab") as target, bar:
@@ -184,8 +181,6 @@ def _append(
             target.write(chunk)
             target.flush()
             bar.update(len(chunk))
-            if file.bytes and target.tell() > file.bytes:
-                raise WrongContent(f"expected {file.bytes:,} bytes, got more")
     if total and part.size < total:
         raise _Interrupted(f"the answer ended after {part.size:,} of {total:,} bytes")
 

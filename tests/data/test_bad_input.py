@@ -214,14 +214,14 @@ def test_faults_of_the_disk_have_an_advice_and_others_have_none(code):
 def test_another_number_of_images_than_published_is_an_error(raw, monkeypatch):
     monkeypatch.chdir(raw.parent)
     source = Source(
-        title="Mine", kind="images", folder="raw", files=(), pictures={"train": TRAIN, "test": 2},
+        title="Mine", kind="images", folder="raw", files=(), images={"train": TRAIN, "test": 2},
         by_hand="Ask me.", licence="none", citation="none", checked="never",
     )  # fmt: skip
     registered = Registered(kind="registered", name="mine")
     fetch(raw, registered, {"mine": source})
     for published in (TRAIN + 1, TRAIN - 1):
-        other = source.model_copy(update={"pictures": {"train": published, "test": 2}})
-        with pytest.raises(DataError, match=f"expected {published} train (images|pictures), as published, got {TRAIN}"):
+        other = source.model_copy(update={"images": {"train": published, "test": 2}})
+        with pytest.raises(DataError, match=f"expected {published} train images, as published, got {TRAIN}"):
             fetch(raw, registered, {"mine": other})
 
 

@@ -129,13 +129,14 @@ def planned_jobs(output: str) -> dict[str, int]:
 
 
 def copy_repository(folder: Path) -> None:
-    """Copy what git tracks or would track, as it is in the working tree."""
+    """Copy what git tracks or would track, as it is in the working tree, with the demo's parameters."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
         if (REPOSITORY / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, folder / name)
+    shutil.copy2(folder / "presets/demo.yaml", folder / "params.yaml")
 
 
 def make_clone(root: Path, *changes: Callable[[dict], dict]) -> Clone:

@@ -99,20 +99,19 @@ def write_masks(folder: Path, count: int = MASKS) -> None:
     write_zip(folder / "irregular_mask.zip", raw)
 
 
-PICTURES = {"train": TRAIN, "test": TEST, "masks": MASKS}
+IMAGES = {"train": TRAIN, "test": TEST, "masks": MASKS}
 
 
-def registry(folder: Path, mirrors, **pictures: int) -> dict:
+def registry(folder: Path, mirrors, **images: int) -> dict:
     """The project's registry with other mirrors, given by the file's name, and what is published of these files."""
     sources = yaml.safe_load(SOURCES.read_text())
     for source in sources.values():
         for file in source["files"]:
             for key in ("md5", "sha256", "git_blob"):
                 file.pop(key, None)
-            file |= {"mirrors": mirrors(file["name"]), "bytes": None}
+            file["mirrors"] = mirrors(file["name"])
             if (path := folder / file["name"]).is_file():
-                content = path.read_bytes()
-                file |= {"bytes": len(content), "md5": hashlib.md5(content).hexdigest()}
-        if source["pictures"]:
-            source["pictures"] = {kind: (PICTURES | pictures)[kind] for kind in source["pictures"]}
+                file["md5"] = hashlib.md5(path.read_bytes()).hexdigest()
+        if source["images"]:
+            source["images"] = {kind: (IMAGES | images)[kind] for kind in source["images"]}
     return sources
