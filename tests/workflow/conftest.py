@@ -139,14 +139,18 @@ def copy_repository(folder: Path) -> None:
     shutil.copy2(folder / "presets/demo.yaml", folder / "params.yaml")
 
 
+def make_copy(folder: Path, *changes: Callable[[dict], dict]) -> Clone:
+    """Copy the working tree, with the demo's parameters after some changes."""
+    copy_repository(folder)
+    clone = Clone(folder, folder.with_name(f"{folder.name}.cache"))
+    for change in changes:
+        clone.set_params(change)
+    return clone
+
+
 def make_clone(root: Path, *changes: Callable[[dict], dict]) -> Clone:
     """Clone the working tree with tiny parameters, changed further, and commit them."""
-    folder = root / "clone"
-    folder.mkdir()
-    copy_repository(folder)
-    clone = Clone(folder, root / "cache")
-    for change in (shrink, *changes):
-        clone.set_params(change)
+    clone = make_copy(root / "clone", shrink, *changes)
     clone.run("git", "init", "-q", "-b", "main")
     clone.commit("tiny parameters")
     return clone
