@@ -147,7 +147,7 @@ def record_among(folder, files):
 def test_every_job_leaves_a_record_of_the_inputs_and_outputs_that_its_rule_declares(built, jobs):
     for rule, inputs, outputs in jobs:
         record, read, recorded = record_among(built.folder, outputs)
-        assert (record["format"], record["step"]) == (2, rule)
+        assert (record["format"], record["step"]) == (3, rule)
         if rule == "write_report":  # embeds the parameter file, and shows losses where they are
             read = {file for file in read if not file.endswith((".yaml", "log.csv"))}
         assert read == inputs, rule
