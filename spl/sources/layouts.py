@@ -59,10 +59,8 @@ def _folders(files: RawFiles, *, train: str, test: str) -> list[RawFile]:
 
 def _places365_flat(files: RawFiles) -> Iterator[RawFile]:
     """Yield Places365 from its archives without classes, by lists of lines `path class`."""
-    for split, name, folder in (
-        ("train", "places365_train_standard.txt", "data_"),
-        ("test", "places365_val.txt", "val_"),
-    ):
+    names = ("train", "places365_train_standard.txt", "data_"), ("test", "places365_val.txt", "val_")
+    for split, name, folder in names:
         listing = _find(files, name)
         roots = {path.split("/")[0] for path in files if path.startswith(folder)}  # data_256 or data_large, say
         if listing and len(roots) == 1:
