@@ -138,7 +138,7 @@ CHANGES = {
         {"seeds": [1, 2]}, TABLES | FIGURES | EXAMPLES | dict.fromkeys(ANOTHER_RUN, 13)
     ),
     "the least score of a detection trains nothing": (
-        {"detection.min_score": 0.5}, {"detect_objects": 7, "check_claims": 1, "draw_figure": 2}
+        {"detection.min_score": 0.5}, FIGURES | {"detect_objects": 7, "check_claims": 1}
     ),
 }  # fmt: skip
 
