@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from spl.common.errors import DataError
-from spl.common.files import canonical_json, named_faults, read_json, write_json, write_rows
+from spl.common.files import named_faults, read_json, write_json, write_rows
 from spl.common.progress import progress
 
 SHARD_ROWS = 256
@@ -70,26 +70,27 @@ def resumable_folder(folder: Path, key: Any) -> Iterator[Path]:
 
 
 def run_shards(
-    rows: Iterable[Row], work: Callable[[Shard], list[Row]], folder: Path, *, key: Any, workers: int, **shown: Any
+    rows: Iterable[Row], work: Callable[[Shard], list[Row]], folder: Path, *, workers: int, **shown: Any
 ) -> Iterator[list[list[str]]]:
     """Yield the results of `work` shard by shard, in order; take those that are finished in `folder`/shards from there.
 
-    `work` has to be picklable and to return a list of rows, which come back as strings. `key` is what decides a result
-    beside the rows. At most two shards a worker are in memory. The progress bar shows `total`, `what` and `unit`.
+    `work` has to be picklable and to return a list of rows, which come back as strings. What decides a result beside
+    the rows belongs to the key of the `resumable_folder`. At most two shards a worker are in memory. The progress bar
+    shows `total`, `what` and `unit`.
     Raises: what `work` raises, and DataError if a worker was killed; finished shards stay.
     """
     with progress(**shown) as bar:
-        for results in _run(rows, work, folder, key, workers):
+        for results in _run(rows, work, folder, workers):
             yield results
             bar.update(len(results))
 
 
 def _run(
-    rows: Iterable[Row], work: Callable[[Shard], list[Row]], folder: Path, key: Any, workers: int
+    rows: Iterable[Row], work: Callable[[Shard], list[Row]], folder: Path, workers: int
 ) -> Iterator[list[list[str]]]:
     tables = folder / "shards"
     tables.mkdir(exist_ok=True)
-    shards = _shards(rows, tables, canonical_json(key))
+    shards = _shards(rows, tables)
     first = list(islice(shards, 2))
     if workers <= 1 or len(first) < 2:  # one shard is not worth a pool
         yield from (_results(work, shard) for shard in chain(first, shards))
@@ -110,11 +111,11 @@ def _run(
         pool.shutdown(cancel_futures=True)
 
 
-def _shards(rows: Iterable[Row], tables: Path, key: str) -> Iterator[Shard]:
+def _shards(rows: Iterable[Row], tables: Path) -> Iterator[Shard]:
     """Cut rows into shards; a table's name says what its content was made from."""
     remaining, number = iter(rows), 0
     while part := tuple(islice(remaining, SHARD_ROWS)):
-        digest = hashlib.sha256(f"{key}{part}".encode()).hexdigest()[:16]
+        digest = hashlib.sha256(f"{part}".encode()).hexdigest()[:16]
         yield Shard(number * SHARD_ROWS, part, tables / f"{number:06d}-{digest}.csv")
         number += 1
 

@@ -40,7 +40,6 @@ class RegisteredFile(Strict):
     mirrors: tuple[Annotated[str, AfterValidator(_check_url)], ...] = Field(
         description="Addresses, tried in order; none if only a person can get the file."
     )
-    bytes: Positive | None = Field(description="Published size; null if none is.")
     md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$", description="The whole hash, or its start.")] | None = None
     git_blob: Annotated[str, Field(pattern="^[0-9a-f]{40}$", description="The hash git knows the file by.")] | None = (
@@ -50,8 +49,7 @@ class RegisteredFile(Strict):
     @property
     def hashes(self) -> dict[str, str]:
         """The published hashes, or starts of them, by kind."""
-        kinds = {"sha256": self.sha256, "md5": self.md5, "git_blob": self.git_blob}
-        return {kind: digest for kind, digest in kinds.items() if digest}
+        return self.model_dump(include={"sha256", "md5", "git_blob"}, exclude_none=True)
 
 
 class Source(Strict):
@@ -63,7 +61,7 @@ class Source(Strict):
     files: tuple[RegisteredFile, ...] = Field(
         description="Empty where a person places a folder or an archive of unknown name."
     )
-    pictures: dict[Literal["train", "test", "masks"], Positive] | None = Field(
+    images: dict[Literal["train", "test", "masks"], Positive] | None = Field(
         description="How many there must be; null if not known."
     )
     by_hand: str = Field(description="What a person does where no mirror works.")

@@ -39,7 +39,7 @@ def group_masks(settings: MaskSettings, source: Path, folder: Path, *, workers: 
         (temporary / "binary").mkdir(exist_ok=True)
         work = partial(_group_shard, listing.folder, temporary, hole)
         shown = {"total": len(paths), "what": "group masks", "unit": "mask"}
-        rows = list(chain.from_iterable(run_shards(listing, work, temporary, key=hole, workers=workers, **shown)))
+        rows = list(chain.from_iterable(run_shards(listing, work, temporary, workers=workers, **shown)))
         masks = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
         _check_polarity(masks, hole, listing.folder)
         write_rows(temporary / "masks.csv", [COLUMNS, *rows])

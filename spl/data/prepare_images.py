@@ -46,13 +46,13 @@ def prepare_images(settings: ImageSettings, source: Path, folder: Path, *, worke
         splits[row.split] += 1
     held_out = _held_out(splits["train"], settings)
     rows = (row._replace(split="validation") if i in held_out else row for i, row in enumerate(listing))
-    key = settings.model_dump(exclude={"skip_unreadable"}) | {"raw": str(listing.folder)}
-    with resumable_folder(folder, key | {"files": names.hexdigest()}) as temporary:
+    key = settings.model_dump(exclude={"skip_unreadable"}) | {"raw": str(listing.folder), "files": names.hexdigest()}
+    with resumable_folder(folder, key) as temporary:
         for split in {*splits, *(["validation"] if held_out else [])}:
             (temporary / split).mkdir(exist_ok=True)
         work = partial(_prepare_shard, listing.folder, temporary, settings.crop, settings.image_size)
         shown = {"total": splits.total(), "what": f"prepare {settings.dataset}", "unit": "image"}
-        results = run_shards(rows, work, temporary, key=key, workers=workers, **shown)
+        results = run_shards(rows, work, temporary, workers=workers, **shown)
         manifest, skipped = temporary / "manifest.csv", temporary / "skipped.csv"
         counts, faults = Counter[str](), list[tuple[str, str]]()
         write_rows(manifest, chain([COLUMNS], _usable(results, settings, counts, faults)))

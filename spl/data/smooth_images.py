@@ -42,7 +42,7 @@ def smooth_images(settings: SmoothingSettings, images: Path, folder: Path, *, wo
         (temporary / "train").mkdir(exist_ok=True)
         work = partial(_smooth_shard, temporary, settings.structure.model_dump())
         shown = {"total": len(prepared), "what": f"smooth {settings.dataset}", "unit": "image"}
-        results = run_shards(rows, work, temporary, key=key, workers=workers, **shown)
+        results = run_shards(rows, work, temporary, workers=workers, **shown)
         manifest = temporary / "manifest.csv"
         write_rows(manifest, chain([("file", "sha256")], chain.from_iterable(results)))
         write_record(temporary / "record.json", settings, inputs, {"manifest": manifest}, images=len(prepared))

@@ -6,8 +6,7 @@ that a drawing says directly how fine its structure will be for the network.
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -23,24 +22,21 @@ MINIMAL_VISIBLE = 0.4  # share of a box that must lie inside the image for the o
 Projection = Callable[[float, float], tuple[float, float]]
 
 
-@dataclass(frozen=True)
-class Object:
+class Object(NamedTuple):
     """One annotated object: its label and its box (x0, y0, x1, y1) in pixels of the image."""
 
     label: str
     box: tuple[float, float, float, float]
 
 
-@dataclass(frozen=True)
-class AnnotatedImage:
+class AnnotatedImage(NamedTuple):
     """One drawn image with everything annotated on it."""
 
     image: Image.Image
     objects: list[Object]
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """The spectator's perspective, distance and aim.
 
     Lengths are in logical units, everything else is relative.

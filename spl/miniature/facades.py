@@ -1,6 +1,6 @@
 """Façades, the miniature Paris StreetView: one window design on a grid, repeated over the whole house."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,8 +32,7 @@ GLASSES = (GLASS, shade(GLASS, 0.6))
 TINTS = ((1.0, 1.0, 1.0), (1.03, 0.96, 0.88), (0.9, 0.94, 1.0))
 
 
-@dataclass(frozen=True)
-class House:
+class House(NamedTuple):
     """The design that every window of the façade repeats."""
 
     wall: Colour

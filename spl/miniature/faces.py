@@ -1,6 +1,6 @@
 """Aligned faces, the miniature CelebA: symmetric, with clothes that tell the hat and hair that tells the brows."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,7 @@ BEARDED = ("winter", "sailor")
 WALLPAPERS = ("stripes", "tiles", "bricks")
 
 
-@dataclass(frozen=True)
-class Person:
+class Person(NamedTuple):
     """Everything about one face. The outfit decides hat, glasses and beard; accent and skin come back everywhere."""
 
     outfit: str

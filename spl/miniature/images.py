@@ -1,5 +1,6 @@
 """One image by its name: every one has a generator of its own, so order and number of workers do not matter."""
 
+from collections.abc import Callable
 from zlib import crc32
 
 import numpy as np
@@ -11,7 +12,12 @@ from spl.miniature.facades import draw_facade
 from spl.miniature.faces import draw_face
 from spl.miniature.scenes import draw_scene
 
-SETS = ("places2", "celeba", "paris")
+DRAW: dict[str, Callable[[np.random.Generator, int], AnnotatedImage]] = {
+    "places2": draw_scene,
+    "celeba": lambda rng, _: draw_face(rng),
+    "paris": lambda rng, _: draw_facade(rng),
+}
+SETS = tuple(DRAW)
 PRETEXT = "pretext"
 
 OBJECT_CLASSES = (*outdoor.CLASSES, *facades.CLASSES, *faces.CLASSES)
@@ -27,12 +33,7 @@ def draw_image(name: str, *, seed: int, split: str, index: int) -> AnnotatedImag
 
     Raises: DataError if no set has this name.
     """
-    rng = generator(name, seed=seed, split=split, index=index)
     kind, position = (SETS[index % 3], index // 3) if name == PRETEXT else (name, index)
-    if kind == "places2":
-        return draw_scene(rng, position)
-    if kind == "celeba":
-        return draw_face(rng)
-    if kind == "paris":
-        return draw_facade(rng)
-    raise DataError(f"No miniature image set is called {name!r}. Expected one of: {', '.join((*SETS, PRETEXT))}.")
+    if kind not in DRAW:
+        raise DataError(f"No miniature image set is called {name!r}. Expected one of: {', '.join((*SETS, PRETEXT))}.")
+    return DRAW[kind](generator(name, seed=seed, split=split, index=index), position)

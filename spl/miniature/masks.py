@@ -14,16 +14,14 @@ FREE_MARGIN = 24  # pixels of 512 along the border that masks without border con
 EDGE_GAP = 0.004  # ratios keep this distance from the edges of their bin
 
 
-def mask_plan(index: int) -> tuple[int, bool]:
-    """Return the ratio bin (0 to 5) of a mask and whether it touches the border."""
-    return index % len(BIN_EDGES), index // len(BIN_EDGES) % 2 == 0
-
-
 def draw_mask(*, seed: int, index: int, size: int = SIZE) -> Image.Image:
-    """Draw one mask, size x size, 8 bit, 255 = hole, with its hole ratio inside its bin."""
+    """Draw one mask, size x size, 8 bit, 255 = hole, with its hole ratio inside its bin.
+
+    Bins take turns; in every other turn all masks touch the border.
+    """
     rng = generator("masks", seed=seed, split="test", index=index)
-    ratio_bin, touches_border = mask_plan(index)
-    low, high = BIN_EDGES[ratio_bin]
+    turn, ratio_bin = divmod(index, len(BIN_EDGES))
+    touches_border, (low, high) = turn % 2 == 0, BIN_EDGES[ratio_bin]
     target = rng.uniform(low + EDGE_GAP, high - EDGE_GAP)
     mask = Image.new("L", (size, size))
     while True:

@@ -1,6 +1,6 @@
 """The things that stand outdoors: each function draws one and annotates it."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from spl.miniature.canvas import Canvas, arc, repeat
 from spl.miniature.palette import GLASS, GOLD, INK, LEAF, LIT_GLASS, STONE, TRUNK, WHITE, Colour, mix, shade
@@ -8,8 +8,7 @@ from spl.miniature.palette import GLASS, GOLD, INK, LEAF, LIT_GLASS, STONE, TRUN
 CLASSES = ("house", "window", "door", "awning", "tree", "fence", "lamp", "car", "boat", "cloud", "sun", "moon")
 
 
-@dataclass(frozen=True)
-class Mood:
+class Mood(NamedTuple):
     """The hour of the day: colours of sky and air, and whether lights are on."""
 
     zenith: Colour
@@ -142,8 +141,7 @@ def cottage(canvas: Canvas, x: float, base: float, width: float, wall: Colour, r
 
 def fence(canvas: Canvas, base: float, height: float, period: float, phase: float, colour: Colour) -> None:
     """Run a picket fence across the image; every period of it is one post."""
-    canvas.band(base - height * 0.72, base - height * 0.72 + 0.9, shade(colour, 0.82))
-    canvas.band(base - height * 0.3, base - height * 0.3 + 0.9, shade(colour, 0.82))
+    canvas.bands((base - height * 0.72, base - height * 0.3), 0.9, shade(colour, 0.82))
     for x in repeat(phase, period):
         half, top = period * 0.26, base - height
         picket = ((x - half, base), (x - half, top + 0.9), (x, top), (x + half, top + 0.9), (x + half, base))

@@ -1,6 +1,6 @@
 """Outdoor scenes, the miniature Places2: rows of things in one rhythm, in the colours of one palette."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,8 +28,7 @@ SIZE = (128, 128)
 EXTENT = (64.0, 64.0)
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """Everything that a scene shares: one rhythm, one palette, one hour. Positions in logical units."""
 
     mood: Mood

@@ -1,11 +1,10 @@
 """Whole sets on disk, in the layout of the archives that they stand for."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from spl.common.errors import DataError
 from spl.common.files import write_rows, write_text
@@ -37,8 +36,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class Drawing:
+class Drawing(NamedTuple):
     """One image to draw and the path, relative to the set's folder, to keep it at."""
 
     split: str

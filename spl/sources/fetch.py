@@ -4,22 +4,22 @@ This is the only step in which the embedded default differs from real data. Each
 `data/sources/` that says where the files lie, and beside it the list of those that are used.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from spl import miniature
-from spl.common.errors import DataError, ParamsError, again
-from spl.common.files import atomic, replace_folder, sha256
+from spl.common.errors import DataError, ParamsError
+from spl.common.files import replace_folder, sha256, write_rows
 from spl.config.experiment import MiniatureImages, MiniatureMasks, Registered, Supplied
 from spl.config.registry import Source
 from spl.sources.download import POLICY, download
-from spl.sources.layouts import list_images
+from spl.sources.layouts import RawFile, list_images
 from spl.sources.listing import listing_of, write_listing
 from spl.sources.raw_files import RawFiles
 from spl.sources.transfer import RetryPolicy
 from spl.sources.verify import recorded
-from spl.steps.records import Inputs, read_record, write_record
+from spl.steps.records import Inputs, write_record
 from spl.steps.settings import ImageSourceSettings, MaskSourceSettings, PretextSettings, WeightSourceSettings
 
 DRAWN = Path("data/raw/miniature")
@@ -45,13 +45,12 @@ def fetch_raw(
     files = [file.name for file in entry.files] if entry else []
     raw = RawFiles(folder, files)
     if isinstance(settings, ImageSourceSettings):
-        listed: Iterable[tuple[str, str]] = list_images(raw, settings.layout, seed=settings.seed, name=settings.dataset)
-        counts = {split: sum(image.split == split for image in listed) for split in ("train", "test")}
-        facts = {"images": counts}
+        listed = list_images(raw, settings.layout, seed=settings.seed, name=settings.dataset)
     else:
-        listed = [("", mask) for mask in _list_masks(raw, settings.glob)]
-        counts = facts = {"masks": len(listed)}
-    for kind, expected in ((entry and entry.pictures) or {}).items():
+        listed = [RawFile("", mask) for mask in _list_masks(raw, settings.glob)]
+    counts = dict(Counter(file.split or "masks" for file in listed))
+    facts = counts if "masks" in counts else {"images": counts}
+    for kind, expected in ((entry and entry.images) or {}).items():
         if counts[kind] != expected:
             what = "masks" if kind == "masks" else f"{kind} images"
             raise DataError(
@@ -79,23 +78,11 @@ def fetch_weights(
 def fetch_pretext(settings: PretextSettings, record: Path, *, workers: int) -> None:
     """Draw the labelled images that teachers are trained on; write their list, and the record of where they lie."""
     source, folder = settings.pretext, DRAWN / "pretext"
-    draw = partial(miniature.draw_pretext_set, seed=settings.seed, workers=workers)
-    _draw(folder, partial(draw, train=source.train, val=source.val))
+    with replace_folder(folder) as temporary:
+        miniature.draw_pretext_set(temporary, seed=settings.seed, train=source.train, val=source.val, workers=workers)
     files = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
-    with atomic(listing_of(record)) as temporary:
-        temporary.write_text("".join(["file,sha256\n", *(f"{file},{sha256(folder / file)}\n" for file in files)]))
+    write_rows(listing_of(record), [("file", "sha256"), *((file, sha256(folder / file)) for file in files)])
     write_record(record, settings, {}, {"listing": listing_of(record)}, folder=str(folder))
-
-
-def raw_folder(record: Path) -> Path:
-    """Return the folder that a fetch recorded.
-
-    Raises: DataError if the record or the folder is gone.
-    """
-    folder = Path(read_record(record)["folder"])
-    if not folder.is_dir():
-        raise DataError(f"{record} points to {folder}, which is gone. Run: {again(record)}")
-    return folder
 
 
 def _locate(settings: RawSettings, registry: Registry, policy: RetryPolicy, workers: int) -> tuple[Path, Source | None]:
@@ -109,9 +96,11 @@ def _locate(settings: RawSettings, registry: Registry, policy: RetryPolicy, work
     common = {"seed": settings.seed, "workers": workers}
     match settings.source:
         case MiniatureImages(scene=scene, train=train, test=test):
-            _draw(folder, partial(miniature.draw_image_set, scene, train=train, test=test, **common))
+            with replace_folder(folder) as temporary:
+                miniature.draw_image_set(scene, temporary, train=train, test=test, **common)
         case MiniatureMasks(per_bin=per_bin):
-            _draw(folder, partial(miniature.draw_mask_set, per_bin=per_bin, **common))
+            with replace_folder(folder) as temporary:
+                miniature.draw_mask_set(temporary, per_bin=per_bin, **common)
         case Supplied(path=path):
             folder = Path(path)
             if not folder.is_dir():
@@ -139,12 +128,6 @@ def _fetch(source: Source, policy: RetryPolicy) -> Path:
     except DataError as error:
         raise DataError(f"{error}\n{source.title}: {source.by_hand}") from None
     return folder
-
-
-def _draw(folder: Path, draw: Callable[[Path], None]) -> None:
-    """Draw into a temporary folder and put it in place when it is whole."""
-    with replace_folder(folder) as temporary:
-        draw(temporary)
 
 
 def _list_masks(raw: RawFiles, glob: str) -> list[str]:

@@ -13,14 +13,14 @@ from spl.config.experiment import FolderLayout, FoldersLayout, Layout, ListsLayo
 from spl.sources.raw_files import RawFiles, is_image
 
 
-class RawImage(NamedTuple):
-    """An image of a source: its split, `train` or `test`, and its path there."""
+class RawFile(NamedTuple):
+    """A file of a source: its split, `train` or `test`, empty for masks, and its path there."""
 
     split: str
     path: str
 
 
-def list_images(files: RawFiles, layout: Layout, *, seed: int, name: str) -> list[RawImage]:
+def list_images(files: RawFiles, layout: Layout, *, seed: int, name: str) -> list[RawFile]:
     """List a source's images, training set first, each split in sorted order.
 
     Raises: DataError if a split is empty, a listed image is missing or one is listed twice.
@@ -30,7 +30,7 @@ def list_images(files: RawFiles, layout: Layout, *, seed: int, name: str) -> lis
             found = _folder(files, layout, seed, name)
             expected = f"at least two images matching {layout.glob}"
         case FoldersLayout():
-            found = _folders(files, layout)
+            found = _folders(files, train=layout.train, test=layout.test)
             expected = f"images matching {layout.train} and {layout.test}"
         case ListsLayout():
             found = _lists(files, layout)
@@ -49,19 +49,18 @@ def list_images(files: RawFiles, layout: Layout, *, seed: int, name: str) -> lis
     return images
 
 
-def _below(files: RawFiles, *, train: str, test: str) -> Iterator[RawImage]:
-    """Yield the images right in two folders, given as patterns, wherever those lie."""
-    for split, folder in (("train", train), ("test", test)):
-        pattern = re.compile(rf"(?:.*/)?{folder}/[^/]+")
-        yield from (RawImage(split, path) for path in files if is_image(path) and pattern.fullmatch(path))
+def _folders(files: RawFiles, *, train: str, test: str) -> list[RawFile]:
+    """List the images that two globs match."""
+    paths = {"train": _images(files, train), "test": _images(files, test)}
+    if both := sorted(set(paths["train"]) & set(paths["test"])):
+        raise DataError(f"{files.root}: {both[0]} matches both {train} and {test}. Tell the two apart.")
+    return [RawFile(split, path) for split in paths for path in paths[split]]
 
 
-def _places365_flat(files: RawFiles) -> Iterator[RawImage]:
+def _places365_flat(files: RawFiles) -> Iterator[RawFile]:
     """Yield Places365 from its archives without classes, by lists of lines `path class`."""
-    for split, name, folder in (
-        ("train", "places365_train_standard.txt", "data_"),
-        ("test", "places365_val.txt", "val_"),
-    ):
+    names = ("train", "places365_train_standard.txt", "data_"), ("test", "places365_val.txt", "val_")
+    for split, name, folder in names:
         listing = _find(files, name)
         roots = {path.split("/")[0] for path in files if path.startswith(folder)}  # data_256 or data_large, say
         if listing and len(roots) == 1:
@@ -69,7 +68,7 @@ def _places365_flat(files: RawFiles) -> Iterator[RawImage]:
             yield from _listed(files, listing, paths, set())
 
 
-def _celeba(files: RawFiles) -> Iterator[RawImage]:
+def _celeba(files: RawFiles) -> Iterator[RawFile]:
     """Yield CelebA's official partition; its validation part (1) is left out."""
     if (partition := _find(files, "list_eval_partition.txt")) is None:
         return
@@ -87,9 +86,9 @@ def _celeba(files: RawFiles) -> Iterator[RawImage]:
     yield from _listed(files, partition, paths, set())
 
 
-ARCHIVES: dict[str, tuple[Callable[[RawFiles], Iterable[RawImage]], str]] = {
+ARCHIVES: dict[str, tuple[Callable[[RawFiles], Iterable[RawFile]], str]] = {
     "places365": (
-        partial(_below, train="train/[^/]+", test="val/[^/]+"),  # tested on the validation set (paper section 4.1)
+        partial(_folders, train="**/train/*/*", test="**/val/*/*"),  # tested on the validation set (paper section 4.1)
         "train/<class>/*.jpg and val/<class>/*.jpg (Places365-Standard, easy layout)",
     ),
     "places365_flat": (
@@ -98,31 +97,24 @@ ARCHIVES: dict[str, tuple[Callable[[RawFiles], Iterable[RawImage]], str]] = {
     ),
     "celeba": (_celeba, "img_align_celeba/*.jpg and list_eval_partition.txt (CelebA, aligned and cropped)"),
     "paris": (
-        partial(_below, train="paris_train_original", test="paris_eval_gt"),
+        partial(_folders, train="**/paris_train_original/*", test="**/paris_eval_gt/*"),
         "paris_train_original/* and paris_eval_gt/* (Paris StreetView, from its authors by e-mail)",
     ),
 }
 """By kind: how an archive's images are found, and the files that are expected."""
 
 
-def _folder(files: RawFiles, layout: FolderLayout, seed: int, name: str) -> list[RawImage]:
+def _folder(files: RawFiles, layout: FolderLayout, seed: int, name: str) -> list[RawFile]:
     """Split the matching files by a permutation drawn from the seed and the dataset's name."""
     paths = sorted(_images(files, layout.glob))
     if len(paths) < 2:
         return []
     order = np.random.default_rng([seed, zlib.crc32(name.encode())]).permutation(len(paths))
     tests = set(order[: min(max(round(len(paths) * layout.test_fraction), 1), len(paths) - 1)].tolist())
-    return [RawImage("test" if i in tests else "train", path) for i, path in enumerate(paths)]
+    return [RawFile("test" if i in tests else "train", path) for i, path in enumerate(paths)]
 
 
-def _folders(files: RawFiles, layout: FoldersLayout) -> list[RawImage]:
-    train, test = _images(files, layout.train), _images(files, layout.test)
-    if both := sorted(set(train) & set(test)):
-        raise DataError(f"{files.root}: {both[0]} matches both {layout.train} and {layout.test}. Tell the two apart.")
-    return [*(RawImage("train", path) for path in train), *(RawImage("test", path) for path in test)]
-
-
-def _lists(files: RawFiles, layout: ListsLayout) -> Iterator[RawImage]:
+def _lists(files: RawFiles, layout: ListsLayout) -> Iterator[RawFile]:
     seen: set[str] = set()
     for split, listing in (("train", layout.train), ("test", layout.test)):
         if listing not in files:
@@ -147,7 +139,7 @@ def _lines(files: RawFiles, listing: str) -> Iterator[tuple[int, str]]:
             yield number, line.strip()
 
 
-def _listed(files: RawFiles, listing: str, lines: Iterable[tuple[int, str, str]], seen: set[str]) -> Iterator[RawImage]:
+def _listed(files: RawFiles, listing: str, lines: Iterable[tuple[int, str, str]], seen: set[str]) -> Iterator[RawFile]:
     """Yield the images of a list, given as (line, split, path); each has to be there, and in one list only.
 
     Raises: DataError counting what is missing, or naming the line that repeats an image.
@@ -159,7 +151,7 @@ def _listed(files: RawFiles, listing: str, lines: Iterable[tuple[int, str, str]]
         seen.add(path)
         if path not in files:
             missing.append(path)
-        yield RawImage(split, path)
+        yield RawFile(split, path)
     if missing:
         raise DataError(
             f"{files.root / listing} lists {count:,} images, of which {len(missing):,} are missing, "

@@ -2,15 +2,16 @@
 
 import csv
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from spl.common.errors import DataError, again
-from spl.common.files import atomic
+from spl.common.files import write_rows
 from spl.sources.raw_files import Place, RawFiles
 from spl.steps.records import read_record, take
 
-COLUMNS = ("split", "path", "container", "offset", "size", "packed")
+COLUMNS = ("split", "path", *Place._fields)
 
 
 class Listed(NamedTuple):
@@ -18,15 +19,7 @@ class Listed(NamedTuple):
 
     split: str
     path: str
-    container: str
-    offset: int
-    size: int
-    packed: int
-
-    @property
-    def place(self) -> Place:
-        """Where the bytes lie."""
-        return Place(*self[2:])
+    place: Place
 
 
 def listing_of(record: Path) -> Path:
@@ -36,11 +29,19 @@ def listing_of(record: Path) -> Path:
 
 def write_listing(record: Path, files: RawFiles, paths: Iterable[tuple[str, str]]) -> Path:
     """Write the list of some files, given as (split, path), beside a record that is to come; return where."""
-    with atomic(listing_of(record)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows((split, path, *files[path]) for split, path in paths)
+    write_rows(listing_of(record), chain([COLUMNS], ((split, path, *files[path]) for split, path in paths)))
     return listing_of(record)
+
+
+def raw_folder(record: Path) -> Path:
+    """Return the folder that a fetch recorded.
+
+    Raises: DataError if the record or the folder is gone.
+    """
+    folder = Path(read_record(record)["folder"])
+    if not folder.is_dir():
+        raise DataError(f"{record} points to {folder}, which is gone. Run: {again(record)}")
+    return folder
 
 
 class Listing:
@@ -50,15 +51,12 @@ class Listing:
     """
 
     def __init__(self, record: Path) -> None:
-        content = read_record(record)
-        self._path, self.folder = listing_of(record), Path(content["folder"])
+        self._path, self.folder = listing_of(record), raw_folder(record)
         take(listing=self._path)
-        if not self.folder.is_dir():
-            raise DataError(f"{record} points to {self.folder}, which is gone. Run: {again(record)}")
 
     def __iter__(self) -> Iterator[Listed]:
         with self._path.open(newline="", encoding="utf-8") as file:
             rows = csv.reader(file)
             next(rows)
             for split, path, container, offset, size, packed in rows:
-                yield Listed(split, path, container, int(offset), int(size), int(packed))
+                yield Listed(split, path, Place(container, int(offset), int(size), int(packed)))

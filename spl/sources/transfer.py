@@ -6,19 +6,19 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import requests
-from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 from urllib3 import Retry
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, InvalidHeader
 
 from spl.common.files import write_json
 from spl.config.registry import RegisteredFile
-from spl.sources.verify import CHUNK, MirrorUnusable, WrongContent
+from spl.sources.verify import CHUNK, MirrorUnusable
 
 RETRIED = (429, 500, 502, 503, 504)
 """Status codes of a server that may do better a little later."""
@@ -38,21 +38,12 @@ class RetryPolicy:
     slowest: float = 1000.0
     """Bytes per second, on average over `timeout`; a slower server counts as stalled."""
 
-    def session(self) -> requests.Session:
-        """Return an HTTP session that repeats requests which get no answer, or one of `RETRIED`."""
-        retry = Retry(
-            self.attempts - 1, status_forcelist=RETRIED, raise_on_status=False, backoff_factor=self.backoff,
-            backoff_max=self.longest_pause, respect_retry_after_header=True,
-            retry_after_max=self.longest_pause,  # pyright: ignore[reportArgumentType] (any number will do)
-        )  # fmt: skip
-        session = requests.Session()
-        session.mount("http://", HTTPAdapter(max_retries=retry))
-        session.mount("https://", HTTPAdapter(max_retries=retry))
-        return session
-
 
 class _Interrupted(Exception):
     """This attempt failed; the next may go on from here."""
+
+    retry_after: float = 0.0
+    """Seconds that the server asks to wait."""
 
 
 class Origin(NamedTuple):
@@ -107,11 +98,10 @@ class Part:
 def complete(file: RegisteredFile, url: str, part: Part, policy: RetryPolicy) -> None:
     """Ask again and again until the part is whole.
 
-    Raises: MirrorUnusable if the server refuses or has brought nothing new for too long; WrongContent if it sends more
-        than the file.
+    Raises: MirrorUnusable if the server refuses or has brought nothing new for too long.
     """
     furthest, failures = part.size if part.origin.url == url else 0, 0
-    with policy.session() as session:
+    with requests.Session() as session:
         while True:
             try:
                 return _attempt(session, file, url, part, policy)
@@ -121,7 +111,8 @@ def complete(file: RegisteredFile, url: str, part: Part, policy: RetryPolicy) ->
                 if failures == policy.attempts:
                     raise MirrorUnusable(f"{interruption}, given up after {failures} attempts") from None
                 furthest = max(furthest, reached)
-                pause = min(policy.backoff * 2 ** max(failures - 1, 0), policy.longest_pause)
+                pause = max(policy.backoff * 2 ** max(failures - 1, 0), interruption.retry_after)
+                pause = min(pause, policy.longest_pause)
                 tqdm.write(f"{url}: {interruption}; next attempt in {pause:.3g} s", file=sys.stderr)
                 time.sleep(pause)
 
@@ -150,33 +141,36 @@ def _attempt(session: requests.Session, file: RegisteredFile, url: str, part: Pa
         elif start != size or (origin.validator and validator not in (None, origin.validator)):
             part.discard()
             raise _Interrupted("the server sent something else than the missing bytes")
-        _append(response, file, part, total, policy)
+        _append(response, part, total, policy)
 
 
 def _ask(session: requests.Session, url: str, headers: dict[str, str], policy: RetryPolicy) -> requests.Response:
     """Return the beginning of an answer that can be used: 200, or 206 or 416 if a range was asked for."""
-    given_up = f", given up after {policy.attempts} attempts"
     try:
         response = session.get(url, headers=headers, stream=True, timeout=policy.timeout)
     except (requests.ConnectionError, requests.Timeout) as error:
-        raise MirrorUnusable(f"no answer ({_root(error)}){given_up}") from None
+        raise _Interrupted(f"no answer ({_root(error)})") from None
     except requests.RequestException as error:
         raise MirrorUnusable(str(error)) from None
     code = response.status_code
     if code == 200 or ("Range" in headers and code in (206, 416)):
         return response
     response.close()
-    raise MirrorUnusable(f"the server answered {code} {response.reason}{given_up if code in RETRIED else ''}")
+    answered = f"the server answered {code} {response.reason}"
+    if code not in RETRIED:
+        raise MirrorUnusable(answered)
+    interruption = _Interrupted(answered)
+    with suppress(InvalidHeader):
+        interruption.retry_after = Retry().get_retry_after(response.raw) or 0.0
+    raise interruption
 
 
-def _append(
-    response: requests.Response, file: RegisteredFile, part: Part, total: int | None, policy: RetryPolicy
-) -> None:
+def _append(response: requests.Response, part: Part, total: int | None, policy: RetryPolicy) -> None:
     size, seconds = part.size, 0.1 if sys.stderr.isatty() else 30.0  # in a log, a line every half a minute
     if total is None and response.raw.length_remaining:
         total = size + response.raw.length_remaining
     bar = tqdm(
-        desc=file.name, initial=size, total=total, unit="B", unit_scale=True,
+        desc=part.path.stem, initial=size, total=total, unit="B", unit_scale=True,
         mininterval=seconds, maxinterval=max(seconds, 10.0),
     )  # fmt: skip
     with part.path.open("ab") as target, bar:
@@ -184,8 +178,6 @@ def _append(
             target.write(chunk)
             target.flush()
             bar.update(len(chunk))
-            if file.bytes and target.tell() > file.bytes:
-                raise WrongContent(f"expected {file.bytes:,} bytes, got more")
     if total and part.size < total:
         raise _Interrupted(f"the answer ended after {part.size:,} of {total:,} bytes")
 

@@ -16,8 +16,7 @@ from spl.config.teachers import RandomTResNet, TrainedTeacher, TrainedTResNet, T
 from spl.data.stored import read_listed
 from spl.detection.average_precision import mean_average_precision
 from spl.released.teachers import read_supplied_teacher
-from spl.sources.fetch import raw_folder
-from spl.sources.listing import listing_of
+from spl.sources.listing import listing_of, raw_folder
 from spl.steps.records import Inputs, take, write_record
 from spl.steps.settings import TeacherSettings, supplied_teacher_file
 from spl.teachers.asl import label_mean_average_precision

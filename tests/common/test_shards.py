@@ -30,8 +30,8 @@ def fall(shard):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def results(folder, rows, *, workers=1, key="k", work=square):
-    return [row for part in run_shards(rows, work, folder, key=key, workers=workers, **SHOWN) for row in part]
+def results(folder, rows, *, workers=1, work=square):
+    return [row for part in run_shards(rows, work, folder, workers=workers, **SHOWN) for row in part]
 
 
 def done(folder):
@@ -43,7 +43,7 @@ def test_results_come_in_order_whatever_the_number_of_processes(tmp_path, worker
     assert results(tmp_path, ROWS, workers=workers) == [[str(i), str(i * i)] for i in range(COUNT)]
 
 
-def test_only_shards_whose_rows_or_key_changed_are_done_again(tmp_path):
+def test_only_shards_whose_rows_changed_are_done_again(tmp_path):
     first = results(tmp_path, ROWS)
     assert results(tmp_path, ROWS) == first
     assert done(tmp_path) == list(range(0, COUNT, SHARD_ROWS))
@@ -52,8 +52,6 @@ def test_only_shards_whose_rows_or_key_changed_are_done_again(tmp_path):
     assert results(tmp_path, changed)[2 * SHARD_ROWS + 5] == ["-1", "1"]
     assert done(tmp_path).count(2 * SHARD_ROWS) == 2
     assert len(done(tmp_path)) == 6 + 1
-    results(tmp_path, ROWS, key="other")
-    assert len(done(tmp_path)) == 6 + 1 + 6
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -105,7 +103,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
         from spl.common.shards import run_shards
         from tests.common.test_shards import ROWS, linger
         if __name__ == "__main__":
-            list(run_shards(ROWS, linger, Path(sys.argv[1]), key="", workers=2, what="work", unit="row"))
+            list(run_shards(ROWS, linger, Path(sys.argv[1]), workers=2, what="work", unit="row"))
     """)
     (tmp_path / "program.py").write_text(program)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

@@ -15,11 +15,11 @@ from spl.config.releases import RELEASES
 from spl.sources.metric_weights import FILES, INCEPTION, LPIPS_LAYERS
 from spl.steps.settings import VGG_FILES, weight_files
 
-FILE = {"name": "set.tar", "mirrors": ["https://example.org/set.tar"], "bytes": 1}
+FILE = {"name": "set.tar", "mirrors": ["https://example.org/set.tar"]}
 SOURCE = {
     "title": "A set", "kind": "images", "folder": "data/raw/set",
     "files": [FILE],
-    "pictures": {"train": 2, "test": 1}, "by_hand": "Place it.", "licence": "CC0", "citation": "We.",
+    "images": {"train": 2, "test": 1}, "by_hand": "Place it.", "licence": "CC0", "citation": "We.",
     "checked": "never",
 }  # fmt: skip
 
@@ -61,10 +61,10 @@ def test_every_source_says_what_a_person_does_and_where(registry):
             assert file.name in source.by_hand, name
 
 
-def test_pictures_are_counted_and_weights_are_not(registry):
-    uncounted = [name for name, source in registry.items() if source.pictures is None and source.kind != "weights"]
+def test_images_are_counted_and_weights_are_not(registry):
+    uncounted = [name for name, source in registry.items() if source.images is None and source.kind != "weights"]
     assert uncounted == ["nvidia_training_masks"]  # its number was never published
-    assert all(source.pictures is None for source in registry.values() if source.kind == "weights")
+    assert all(source.images is None for source in registry.values() if source.kind == "weights")
 
 
 def test_addresses_lead_to_the_file_itself(registry):
@@ -150,13 +150,12 @@ def test_a_registry_is_read_as_it_stands(load):
         ({"folder": "data/../../set"}, "set.folder: .* a folder inside the project"),
         ({"kind": "videos"}, "set.kind: "),
         ({"checked": "yesterday"}, "set.checked"),
-        ({"pictures": {"train": 0}}, "set.pictures.train: "),
+        ({"images": {"train": 0}}, "set.images.train: "),
         ({"mirrors": []}, "set.mirrors: Extra inputs"),
         ({"files": [FILE | {"name": "a/b.tar"}]}, "set.files.0.name: .* the name of a file"),
         ({"files": [FILE | {"name": ".."}]}, "set.files.0.name: .* the name of a file"),
         ({"files": [FILE | {"mirrors": ["set.tar"]}]}, "set.files.0.mirrors.0: .* an address"),
-        ({"files": [{"name": "b.tar", "mirrors": []}]}, "set.files.0.bytes: Field required"),
-        ({"files": [FILE | {"bytes": -1}]}, "set.files.0.bytes: "),
+        ({"files": [{"name": "b.tar"}]}, "set.files.0.mirrors: Field required"),
         ({"files": [FILE | {"md5": "123"}]}, "set.files.0.md5: "),
         ({"files": [FILE | {"sha256": "397923AF"}]}, "set.files.0.sha256: "),
     ],

@@ -104,16 +104,6 @@ def test_what_was_prepared_before_a_bad_image_is_kept(raw, monkeypatch):
     assert not list(raw.parent.glob(".prepared.partial/*"))
 
 
-def test_odd_but_sound_images_are_taken(raw):
-    noise(0).convert("L").save(raw / "train/0.jpg")
-    noise(0).convert("CMYK").save(raw / "train/1.jpg")
-    noise(0).quantize(16).save(raw / "train/2.jpg", "PNG")
-    noise(0).convert("RGBA").save(raw / "train/3.jpg", "PNG")  # opaque everywhere
-    Image.fromarray(np.full((40, 40), 40_000, np.uint16)).save(raw / "train/4.jpg", "PNG")
-    assert len(prepare(raw)) == TRAIN + 2
-    assert train_images(raw).pixels(4).max() == 40_000 >> 8  # not clipped to white
-
-
 def test_an_image_smaller_than_the_crop_is_named(raw):
     with pytest.raises(DataError, match=r"test/0\.jpg: expected at least 38 x 38 pixels .* got 40 x 36\. Replace"):
         prepare(raw, crop=38, skip=TRAIN)
@@ -214,14 +204,14 @@ def test_faults_of_the_disk_have_an_advice_and_others_have_none(code):
 def test_another_number_of_images_than_published_is_an_error(raw, monkeypatch):
     monkeypatch.chdir(raw.parent)
     source = Source(
-        title="Mine", kind="images", folder="raw", files=(), pictures={"train": TRAIN, "test": 2},
+        title="Mine", kind="images", folder="raw", files=(), images={"train": TRAIN, "test": 2},
         by_hand="Ask me.", licence="none", citation="none", checked="never",
     )  # fmt: skip
     registered = Registered(kind="registered", name="mine")
     fetch(raw, registered, {"mine": source})
     for published in (TRAIN + 1, TRAIN - 1):
-        other = source.model_copy(update={"pictures": {"train": published, "test": 2}})
-        with pytest.raises(DataError, match=f"expected {published} train (images|pictures), as published, got {TRAIN}"):
+        other = source.model_copy(update={"images": {"train": published, "test": 2}})
+        with pytest.raises(DataError, match=f"expected {published} train images, as published, got {TRAIN}"):
             fetch(raw, registered, {"mine": other})
 
 

@@ -22,7 +22,10 @@ def test_all_bins_are_filled_equally_and_half_of_each_touches_the_border(tmp_pat
     for path in sorted(tmp_path.glob("*.png")):
         hole = read_mask(path, "white")
         assert hole.shape == (size, size)
-        found.append((ratio_bin(hole.mean()), bool(hole[[0, -1]].any() or hole[:, [0, -1]].any())))
+        touches = bool(hole[[0, -1]].any() or hole[:, [0, -1]].any())
+        margin = size // 32
+        assert touches or hole.sum() == hole[margin:-margin, margin:-margin].sum()  # the others keep their distance
+        found.append((ratio_bin(hole.mean()), touches))
     assert sorted(found) == sorted(
         (name, touches) for name in RATIO_BINS for touches in (True, False) for _ in range(2)
     )

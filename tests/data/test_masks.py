@@ -53,11 +53,6 @@ def test_bins_partition_the_usable_ratios(holes):
         assert 10 * low < holes <= 10 * high
 
 
-def test_edges_are_in_the_bin_below():
-    edges = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.6001]
-    assert [ratio_bin(ratio) for ratio in edges] == [None, *RATIO_BINS, None]
-
-
 def disc_masks(folder, ratios, *, hole="white", size=64):
     """Write masks whose hole is a block of rows with the given ratios."""
     folder.mkdir()

@@ -115,7 +115,7 @@ def test_holding_out_everything_is_rejected(world, tmp_path, monkeypatch):
 
 def test_a_folder_that_is_missing_says_what_to_place_where(tmp_path):
     source = {"kind": "supplied", "path": str(tmp_path / "none")}
-    with pytest.raises(DataError, match="Place the (images|pictures) of the dataset 'paris' there"):
+    with pytest.raises(DataError, match="Place the images of the dataset 'paris' there"):
         fetch_raw(SOURCE.model_validate(SOURCE.model_dump() | {"source": source}), tmp_path / "paris.json")
 
 

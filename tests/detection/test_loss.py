@@ -137,19 +137,6 @@ def test_padding_and_order_of_the_boxes_change_nothing(scene):
     torch.testing.assert_close(yolo_loss(predictions, shuffled, anchors), expected)
 
 
-def test_right_predictions_cost_nothing():
-    """Raw outputs made from the objects by the inverse of the published formulas."""
-    anchors = torch.stack([ANCHORS, ANCHORS * 100, ANCHORS * 100])
-    boxes = torch.tensor([[[1, 2.3 / 8, 4.8 / 8, 2.1 / 8, 3.2 / 8]]])
-    predictions = [torch.full((1, 3, size, size, 5 + 2), -20.0) for size in (8, 4, 2)]
-    for image, anchor, row, column, label, x, y, w, h in assigned_by_loops(boxes, ANCHORS, 8, 8):
-        wide, high = ((side / a) ** 0.5 / 2 for side, a in zip((w, h), ANCHORS[anchor].tolist(), strict=True))
-        share = torch.tensor([(x + 0.5) / 2, (y + 0.5) / 2, wide, high])
-        cell = predictions[0][image, anchor, row, column]
-        cell[:4], cell[4], cell[5 + label] = torch.logit(share), 20, 20
-    assert all(loss.item() == pytest.approx(0, abs=1e-4) for loss in yolo_loss(predictions, boxes, anchors).values())
-
-
 def test_images_without_objects_teach_that_nothing_is_there(scene):
     predictions, boxes, anchors = scene
     predictions = [raw.requires_grad_() for raw in predictions]

@@ -8,18 +8,9 @@ from spl.detection.occlusion import occluded_fraction
 
 @pytest.mark.parametrize(
     ("box", "share"),
-    [((0, 0, 4, 4), 1), ((6, 0, 10, 8), 0.5), ((8, 0, 16, 16), 0), ((-5, -5, 20, 20), 0.5), ((7.6, 1, 7.7, 1), 0)],
-)
-def test_a_hole_on_the_left(box, share):
-    hole = np.zeros((16, 16), bool)
-    hole[:, :8] = True
-    assert occluded_fraction(hole, np.array(box)) == share
-
-
-@pytest.mark.parametrize(
-    ("box", "share"),
-    [((0, 0, 8, 8), 0.25), ((0, 0, 4, 4), 1.0), ((4, 4, 8, 8), 0.0), ((-3, -3, 4, 2), 1.0), ((20, 20, 30, 30), 0.0)],
-)
+    [((0, 0, 8, 8), 0.25), ((0, 0, 4, 4), 1.0), ((4, 4, 8, 8), 0.0), ((-3, -3, 4, 2), 1.0), ((20, 20, 30, 30), 0.0),
+     ((3.6, 1, 3.7, 1), 0.0)],
+)  # fmt: skip
 def test_a_hole_in_a_corner(box, share):
     hole = np.zeros((8, 8), bool)
     hole[:4, :4] = True

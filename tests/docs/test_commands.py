@@ -65,7 +65,7 @@ def test_make(words):
 
 @pytest.mark.parametrize("words", commands_of("dvc"), ids=" ".join)
 def test_dvc(words):
-    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    params = yaml.safe_load((REPOSITORY / "presets/demo.yaml").read_text())
     if words == ("remote", "add"):
         words = (*words, "name", "url")
     for change in getattr(parse_dvc(list(words)), "set_param", None) or ():

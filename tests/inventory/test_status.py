@@ -223,9 +223,9 @@ def test_own_images_and_weights_lie_where_params_yaml_says(look, raw_paper, plac
 
 def test_an_address_is_never_broken(look, raw_paper, registry):
     address = f"https://example.org/{'long-' * 40}.zip"
-    file = RegisteredFile(name="masks.zip", mirrors=(), bytes=None)
+    file = RegisteredFile(name="masks.zip", mirrors=())
     masks = Source(
-        title="Masks", kind="masks", folder="data/raw/m", files=(file,), pictures=None,
+        title="Masks", kind="masks", folder="data/raw/m", files=(file,), images=None,
         by_hand=f"Open {address} please.", licence="Not stated.", citation="", checked="never",
     )  # fmt: skip
     assert f"    {address}\n    please.\n" in look(raw_paper, registry | {"nvidia_test_masks": masks}).text

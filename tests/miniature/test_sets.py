@@ -103,12 +103,6 @@ def test_the_number_of_workers_changes_no_byte(draw: Callable[[Path, int], None]
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
-def test_a_larger_set_begins_with_the_smaller_one(archives: Path, tmp_path: Path) -> None:
-    draw_image_set("paris", tmp_path, seed=1, train=2, test=1)
-    smaller, larger = contents(tmp_path), contents(archives / "paris")
-    assert all(larger[path] == data for path, data in smaller.items() if path != "annotations.csv")
-
-
 def test_an_unknown_set_is_rejected_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'pretext'.*places2, celeba, paris"):
         draw_image_set("pretext", tmp_path / "set", seed=0, train=1, test=1)

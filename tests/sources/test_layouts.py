@@ -19,49 +19,37 @@ def splits(folder, layout, seed=1, name="x"):
     return {split: [image.path for image in images if image.split == split] for split in ("train", "test")}
 
 
-def test_places365_uses_its_validation_set_for_testing(tmp_path):
-    touch(tmp_path, "train/b/1.jpg", "train/a/2.jpg", "val/a/3.jpg", "val/readme.txt")
-    found = splits(tmp_path, ArchiveLayout(kind="places365"))
-    assert found == {"train": ["train/a/2.jpg", "train/b/1.jpg"], "test": ["val/a/3.jpg"]}
+ARCHIVES = [
+    ("places365", "train/a/2.jpg train/b/1.jpg", "val/a/3.jpg", {"val/readme.txt": ""}),
+    ("places365", "deeper/places365_standard/train/a/2.jpg", "deeper/places365_standard/val/a/3.jpg", {}),
+    ("places365_flat", "data_256/a/alley/1.jpg data_256/b/bar/2.jpg", "val_256/v1.jpg", {
+        "data_256/b/bar/unlisted.jpg": "", "places365_val.txt": "v1.jpg 3\n",
+        "places365_train_standard.txt": "/a/alley/1.jpg 3\n/b/bar/2.jpg 5\n",
+    }),
+    ("celeba", "img_align_celeba/1.jpg", "img_align_celeba/3.jpg", {
+        "img_align_celeba/2.jpg": "", "list_eval_partition.txt": "1.jpg 0\n2.jpg 1\n3.jpg 2\n\n",
+    }),
+    ("celeba", "Img/img_align_celeba/1.jpg", "Img/img_align_celeba/2.jpg", {
+        "Eval/list_eval_partition.txt": "1.jpg 0\r\n2.jpg 2\r\n",
+    }),
+    ("paris", "paris_train_original/1.JPG", "paris_eval_gt/001_im.png", {}),
+]  # fmt: skip
+"""Layout, images for training and for testing, and further files with their content."""
 
 
-def test_celeba_follows_the_official_partition(tmp_path):
-    touch(tmp_path, *(f"img_align_celeba/{i}.jpg" for i in (1, 2, 3)))
-    (tmp_path / "list_eval_partition.txt").write_text("1.jpg 0\n2.jpg 1\n3.jpg 2\n\n")
-    found = splits(tmp_path, ArchiveLayout(kind="celeba"))
-    assert found == {"train": ["img_align_celeba/1.jpg"], "test": ["img_align_celeba/3.jpg"]}
-
-
-@pytest.mark.parametrize("top", ["", "places365_standard/", "deeper/places365_standard/"])
-def test_an_archive_may_have_a_folder_around_it(tmp_path, top):
-    touch(tmp_path, f"{top}train/a/2.jpg", f"{top}val/a/3.jpg")
-    assert splits(tmp_path, ArchiveLayout(kind="places365"))["test"] == [f"{top}val/a/3.jpg"]
-
-
-def places365_flat(folder, train="/a/alley/1.jpg 3\n/b/bar/2.jpg 5\n", val="v1.jpg 3\n"):
-    touch(folder, "data_256/a/alley/1.jpg", "data_256/b/bar/2.jpg", "data_256/b/bar/unlisted.jpg", "val_256/v1.jpg")
-    (folder / "places365_train_standard.txt").write_text(train)
-    (folder / "places365_val.txt").write_text(val)
-
-
-def test_flat_places365_follows_its_lists(tmp_path):
-    places365_flat(tmp_path)
-    assert splits(tmp_path, ArchiveLayout(kind="places365_flat")) == {
-        "train": ["data_256/a/alley/1.jpg", "data_256/b/bar/2.jpg"], "test": ["val_256/v1.jpg"],
-    }  # fmt: skip
+@pytest.mark.parametrize(("kind", "train", "test", "others"), ARCHIVES)
+def test_an_archive_is_read_as_its_authors_made_it(tmp_path, kind, train, test, others):
+    touch(tmp_path, *train.split(), *test.split(), *others)
+    for name, text in others.items():
+        (tmp_path / name).write_text(text)
+    assert splits(tmp_path, ArchiveLayout(kind=kind)) == {"train": train.split(), "test": test.split()}
 
 
 def test_missing_listed_images_are_counted(tmp_path):
-    places365_flat(tmp_path, train="/a/alley/1.jpg 3\n/b/bar/gone.jpg 5\n/b/bar/gone2.jpg 5\n")
+    touch(tmp_path, "data_256/a/alley/1.jpg")
+    (tmp_path / "places365_train_standard.txt").write_text("/a/alley/1.jpg 3\n/b/bar/gone.jpg 5\n/b/bar/gone2.jpg 5\n")
     with pytest.raises(DataError, match=r"lists 3 images, of which 2 are missing, first data_256/b/bar/gone\.jpg"):
         splits(tmp_path, ArchiveLayout(kind="places365_flat"))
-
-
-def test_celeba_lies_where_its_authors_put_it(tmp_path):
-    touch(tmp_path, "Img/img_align_celeba/1.jpg", "Img/img_align_celeba/2.jpg", "Eval/list_eval_partition.txt")
-    (tmp_path / "Eval/list_eval_partition.txt").write_text("1.jpg 0\r\n2.jpg 2\r\n")
-    found = splits(tmp_path, ArchiveLayout(kind="celeba"))
-    assert found == {"train": ["Img/img_align_celeba/1.jpg"], "test": ["Img/img_align_celeba/2.jpg"]}
 
 
 def lists(folder, train="a.jpg\nx/b.jpg\n", test="c d.jpg\n"):
@@ -101,12 +89,6 @@ def test_a_damaged_partition_names_the_line(tmp_path):
     (tmp_path / "list_eval_partition.txt").write_text("1.jpg 0\n2.jpg five\n")
     with pytest.raises(DataError, match="line 2: expected"):
         splits(tmp_path, ArchiveLayout(kind="celeba"))
-
-
-def test_paris_has_two_folders(tmp_path):
-    touch(tmp_path, "paris_train_original/1.JPG", "paris_eval_gt/001_im.png")
-    found = splits(tmp_path, ArchiveLayout(kind="paris"))
-    assert found == {"train": ["paris_train_original/1.JPG"], "test": ["paris_eval_gt/001_im.png"]}
 
 
 @pytest.mark.parametrize("kind", ["places365", "celeba", "paris"])

@@ -129,23 +129,28 @@ def planned_jobs(output: str) -> dict[str, int]:
 
 
 def copy_repository(folder: Path) -> None:
-    """Copy what git tracks or would track, as it is in the working tree."""
+    """Copy what git tracks or would track, as it is in the working tree, with the demo's parameters."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
         if (REPOSITORY / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, folder / name)
+    shutil.copy2(folder / "presets/demo.yaml", folder / "params.yaml")
+
+
+def make_copy(folder: Path, *changes: Callable[[dict], dict]) -> Clone:
+    """Copy the working tree, with the demo's parameters after some changes."""
+    copy_repository(folder)
+    clone = Clone(folder, folder.with_name(f"{folder.name}.cache"))
+    for change in changes:
+        clone.set_params(change)
+    return clone
 
 
 def make_clone(root: Path, *changes: Callable[[dict], dict]) -> Clone:
     """Clone the working tree with tiny parameters, changed further, and commit them."""
-    folder = root / "clone"
-    folder.mkdir()
-    copy_repository(folder)
-    clone = Clone(folder, root / "cache")
-    for change in (shrink, *changes):
-        clone.set_params(change)
+    clone = make_copy(root / "clone", shrink, *changes)
     clone.run("git", "init", "-q", "-b", "main")
     clone.commit("tiny parameters")
     return clone

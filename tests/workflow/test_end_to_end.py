@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-DATASETS = ("paris",)
 NETWORKS = ("mfe", "rn", "ec", "spl")
 METHODS = ("telea", *NETWORKS)
 ABLATIONS = ("spl_detector",)
@@ -21,21 +20,13 @@ ABLATIONS = ("spl_detector",)
 
 def test_table1_has_every_cell(built):
     table = pd.read_csv(built.folder / "results/table1.csv")
-    assert len(table) == 3 * len(METHODS) * len(DATASETS) * 3
+    assert len(table) == 3 * len(METHODS) * 3
     assert table["ours"].notna().all()
     assert (table["ours_low"] <= table["ours"]).all()
     assert (table["ours"] <= table["ours_high"]).all()
     assert set(table["status"]) == {"trained here on the miniature world", "classical fill on the miniature world"}
     assert table.loc[table["method"].isin(["mfe", "rn", "spl"]), "paper"].notna().all()
     assert table.loc[table["method"] == "telea", "paper"].isna().all()
-
-
-def test_table1_can_be_redone_from_the_evidence_by_anyone(built):
-    table = pd.read_csv(built.folder / "results/table1.csv")
-    evidence = pd.read_csv(built.folder / "results/eval/paris/spl/seed1/per_image.csv")
-    cell = table.query("metric == 'ssim' and method == 'spl' and dataset == 'paris' and mask_ratio == '20-40'")
-    expected = evidence.loc[evidence["ratio_bin"].isin(["20-30", "30-40"]), "ssim"].mean()
-    assert cell["ours"].item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_evidence_follows_from_the_composited_images(built):
@@ -53,19 +44,9 @@ def test_evidence_follows_from_the_composited_images(built):
     assert (filled[visible] == truth[visible]).mean() > 0.9
 
 
-def test_all_methods_saw_the_same_pairs(built):
-    for dataset in DATASETS:
-        pairs = pd.read_csv(built.folder / f"data/pairs/{dataset}.csv")
-        for method in METHODS:
-            seen = pd.read_csv(built.folder / f"results/eval/{dataset}/{method}/seed1/per_image.csv")
-            assert seen[["image", "mask"]].equals(pairs[["image", "mask"]])
-
-
 def test_every_trained_run_documents_itself(built):
     folder = built.folder / "results/weights/paris/spl/seed1"
     record = json.loads((folder / "run.json").read_text())
-    assert record["settings"]["recipe"]["training"]["epochs"] == 2
-    assert record["settings"]["teacher"]["network"]["kind"] == "tresnet"
     assert (record["steps"], record["images_seen"]) == (4, 16)
     assert set(record["inputs"]) == {"images", "masks", "teacher multilabel"}
     mfe = json.loads((built.folder / "results/weights/paris/mfe/seed1/run.json").read_text())
@@ -74,11 +55,8 @@ def test_every_trained_run_documents_itself(built):
     assert len(pd.read_csv(folder / "log.csv")) >= 1
     assert Image.open(folder / "samples.png").size[0] > 32
     assert not (built.folder / "checkpoints/paris/spl/seed1").exists()
-
-
-def test_every_network_saw_the_same_number_of_images(built):
     records = [json.loads(path.read_text()) for path in (built.folder / "results/weights").rglob("run.json")]
-    assert len(records) == len(DATASETS) * len(NETWORKS) + len(ABLATIONS)
+    assert len(records) == len(NETWORKS) + len(ABLATIONS)
     assert {record["images_seen"] for record in records} == {16}
 
 
@@ -97,8 +75,7 @@ def test_every_method_is_in_every_summary(built):
 
 def test_figures_and_the_report_show_something(built):
     figures = built.folder / "results/figures"
-    for dataset in DATASETS:
-        assert Image.open(figures / f"examples_{dataset}.png").size[0] > 500
+    assert Image.open(figures / "examples_paris.png").size[0] > 500
     for number in range(1, 6):
         assert np.asarray(Image.open(figures / f"fig{number}.png").convert("L")).std() > 5
         assert (figures / f"fig{number}.pdf").read_bytes().startswith(b"%PDF")
@@ -107,41 +84,29 @@ def test_figures_and_the_report_show_something(built):
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
-def test_a_trained_model_fills_an_image_of_ones_own(built, spl, tmp_path):
-    rng = np.random.default_rng(0)
-    image, mask = rng.integers(0, 256, (50, 70, 3)).astype(np.uint8), np.zeros((50, 70), np.uint8)
+def test_a_trained_model_fills_images_of_ones_own(built, spl, tmp_path):
+    image, mask = np.random.default_rng(0).integers(0, 256, (50, 70, 3)).astype(np.uint8), np.zeros((50, 70), np.uint8)
     mask[10:30, 20:50] = 255
-    Image.fromarray(image).save(tmp_path / "image.png")
-    Image.fromarray(mask).save(tmp_path / "mask.png")
-    weights = ("--weights", built.folder / "results/weights/paris/spl/seed1")
-    command = ("inpaint", *weights, "--image", tmp_path / "image.png")
-    built.run("python", "-m", "spl", *map(str, command), "--mask", str(tmp_path / "mask.png"), "--out", "filled.png")
-    filled = np.asarray(Image.open(built.folder / "filled.png"))
+    for name, content in {"photos/1": image, "masks/1": mask, "small": mask[:40]}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(content).save(tmp_path / f"{name}.png")
+
+    def fill(image, mask, out, weights=built.folder / "results/weights/paris/spl/seed1"):
+        return spl("inpaint", "--weights", weights, "--image", image, "--mask", mask, "--out", out, cwd=tmp_path)
+
+    assert fill("photos", "masks", "all").status == fill("photos/1.png", "masks/1.png", "filled.png").status == 0
+    filled = np.asarray(Image.open(tmp_path / "filled.png"))
     assert np.array_equal(filled[mask == 0], image[mask == 0])
     assert (filled[mask == 255] != image[mask == 255]).mean() > 0.5
-    for folder, content in (("photos", image), ("masks", mask)):
-        (tmp_path / folder).mkdir()
-        Image.fromarray(content).save(tmp_path / folder / "1.png")
-    folders = ("--image", tmp_path / "photos", "--mask", tmp_path / "masks", "--out", tmp_path / "all")
-    assert spl("inpaint", *weights, *folders).status == 0
     assert np.array_equal(np.asarray(Image.open(tmp_path / "all/1.png")), filled)
-    Image.fromarray(mask[:40]).save(tmp_path / "small.png")
-    for wrong, message in (("small.png", "Both must have the same size"), ("none.png", "does not exist")):
-        ended = spl(*command, "--mask", tmp_path / wrong, "--out", tmp_path / "no.png")
+    for ended, message in (
+        (fill("photos/1.png", "small.png", "no.png"), "Both must have the same size"),
+        (fill("photos/1.png", "none.png", "no.png"), "does not exist"),
+        (fill("photos/1.png", "small.png", "no.png", "released.pth"), "is not the folder of a finished run"),
+    ):
         assert ended.status == 1
         assert message in ended.err
         assert not (tmp_path / "no.png").exists()
-
-
-def test_a_released_file_is_not_a_run_and_inpaint_says_what_to_do(spl, tmp_path):
-    (tmp_path / "checkpoint_paris.pth").write_bytes(b"")
-    options = ("--image", "a.png", "--mask", "b.png", "--out", "c.png")
-    for name in ("a.png", "b.png"):
-        Image.new("RGB", (8, 8)).save(tmp_path / name)
-    ended = spl("inpaint", "--weights", tmp_path / "checkpoint_paris.pth", *options, cwd=tmp_path)
-    assert ended.status == 1
-    assert "is not the folder of a finished run" in ended.err
-    assert "spl weights convert" in ended.err
 
 
 def test_afterwards_there_is_nothing_to_do_and_all_is_right(built, spl):
@@ -216,46 +181,34 @@ def copy(built, tmp_path_factory):
     return folder
 
 
-FIRST = "results/weights/paris/rn/seed1"
-EDITS = {
-    "data/sources/images/paris.csv": ("prepare-images", "--dataset", "paris"),
-    "data/sources/pretext.csv": ("train-teacher", "--teacher", "multilabel"),
-    "data/prepared/paris/manifest.csv": ("pair-masks", "--dataset", "paris"),
-    "data/prepared/paris/train/0000000.png": ("train-method", "--dataset", "paris", "--method", "rn"),
-    "data/prepared/paris/test/0000008.png": ("detect-objects", "--dataset", "paris"),
-    "data/structure/paris/manifest.csv": ("train-method", "--dataset", "paris", "--method", "mfe"),
-    "data/structure/paris/train/0000001.png": ("train-method", "--dataset", "paris", "--method", "mfe"),
-    "data/masks/masks.csv": ("pair-masks", "--dataset", "paris"),
-    "data/masks/binary/000000.zip": ("train-method", "--dataset", "paris", "--method", "rn"),
-    "data/pairs/paris.csv": ("detect-objects", "--dataset", "paris", "--method", "rn"),
-    "data/pairs/paris.json": ("evaluate-method", "--dataset", "paris", "--method", "telea"),
-    "data/raw/miniature/pretext/labels.csv": ("train-teacher", "--teacher", "multilabel"),
-    "results/teachers/multilabel/weights.safetensors": ("train-method", "--dataset", "paris", "--method", "spl"),
-    "results/teachers/multilabel/run.json": ("train-method", "--dataset", "paris", "--method", "spl"),
-    "results/teachers/detector/weights.safetensors": ("detect-objects", "--dataset", "paris"),
-    f"{FIRST}/weights.safetensors": ("evaluate-method", "--dataset", "paris", "--method", "rn"),
-    f"{FIRST}/run.json": ("write-report",),
-    f"{FIRST}/log.csv": ("write-report",),
-    "results/eval/paris/rn/seed1/per_image.csv": ("table1",),
-    "results/eval/paris/spl/seed1/composited/0000008.png": ("detect-objects", "--dataset", "paris", "--method", "spl"),
-    "results/eval/paris/rn/seed1/composited/0000009.png": ("detect-objects", "--dataset", "paris", "--method", "rn"),
-    "results/perceptual/paris/rn/seed1.csv": ("further-metrics",),
-    "results/perceptual/paris/rn/seed1.json": ("further-metrics",),
-    "results/priors/paris/spl.safetensors": ("draw-figure", "--figure", "fig5"),
-    "results/priors/paris/spl.json": ("draw-figure", "--figure", "fig5"),
-    "results/detections/paris/rn.csv": ("check-claims",),
-    "results/table1.csv": ("write-report",),
-    "results/comparisons.csv": ("write-report",),
-    "results/further_metrics.csv": ("write-report",),
-    "results/ablations.csv": ("draw-figure", "--figure", "fig4"),
-    "results/claims.csv": ("write-report",),
-    "results/cost.csv": ("write-report",),
-    "results/figures/fig5.png": ("write-report",),
-    "results/table1.md": None,
-    "results/report.html": None,
-    f"{FIRST}/samples.png": None,
+METHOD = ("--dataset", "paris", "--method")
+READ_BY = {
+    ("prepare-images", "--dataset", "paris"): "data/sources/images/paris.csv",
+    ("pair-masks", "--dataset", "paris"): "data/prepared/paris/manifest.csv data/masks/masks.csv",
+    ("train-teacher", "--teacher", "multilabel"): "data/sources/pretext.csv data/raw/miniature/pretext/labels.csv",
+    ("train-method", *METHOD, "mfe"): "data/structure/paris/manifest.csv data/structure/paris/train/0000001.png",
+    ("train-method", *METHOD, "rn"): "data/prepared/paris/train/0000000.png data/masks/binary/000000.zip",
+    ("train-method", *METHOD, "spl"): """results/teachers/multilabel/weights.safetensors
+        results/teachers/multilabel/run.json""",
+    ("evaluate-method", *METHOD, "telea"): "data/pairs/paris.json",
+    ("evaluate-method", *METHOD, "rn"): "results/weights/paris/rn/seed1/weights.safetensors",
+    ("detect-objects", "--dataset", "paris"): """data/prepared/paris/test/0000008.png
+        results/teachers/detector/weights.safetensors""",
+    ("detect-objects", *METHOD, "rn"): "data/pairs/paris.csv results/eval/paris/rn/seed1/composited/0000009.png",
+    ("detect-objects", *METHOD, "spl"): "results/eval/paris/spl/seed1/composited/0000008.png",
+    ("table1",): "results/eval/paris/rn/seed1/per_image.csv",
+    ("further-metrics",): "results/perceptual/paris/rn/seed1.csv results/perceptual/paris/rn/seed1.json",
+    ("draw-figure", "--figure", "fig4"): "results/ablations.csv",
+    ("draw-figure", "--figure", "fig5"): "results/priors/paris/spl.safetensors results/priors/paris/spl.json",
+    ("check-claims",): "results/detections/paris/rn.csv",
+    ("write-report",): """results/weights/paris/rn/seed1/run.json results/weights/paris/rn/seed1/log.csv
+        results/table1.csv results/comparisons.csv results/further_metrics.csv results/claims.csv results/cost.csv
+        results/figures/fig5.png""",
+    (): "results/table1.md results/report.html results/weights/paris/rn/seed1/samples.png",
 }
-"""A file, and the next command that reads it, if one does."""
+"""Files by the next command that reads them, if one does."""
+
+EDITS = {file: command for command, files in READ_BY.items() for file in files.split()}
 
 
 @contextmanager
@@ -288,7 +241,7 @@ def test_an_edit_is_found_by_verify_and_refused_by_the_next_command(copy, spl, n
         written = times(copy) != there
     assert found.status == 1
     assert f"{name}: edited" in found.out
-    if ended:
+    if ended is not None:
         assert ended.status == 1
         assert not written, "something was written before the input was looked at"
         message = ended.err.splitlines()[-1]

@@ -27,7 +27,6 @@ def served(tmp_path_factory):
     """A folder with every archive, and a file in the place of a weight file."""
     folder = tmp_path_factory.mktemp("served")
     archives.write_places365_easy(folder)
-    archives.write_places365_flat(folder)
     archives.write_celeba(folder)
     archives.write_masks(folder)
     (folder / "vgg16-397923af.pth").write_bytes(os.urandom(200_000))
@@ -89,36 +88,6 @@ def test_the_paper_preset_fetches_resumes_verifies_and_prepares_all_sets(served,
     assert f"{archive.relative_to(tmp_path)}: edited places365_standard/" in found  # the very image, too
 
 
-def test_flat_places_and_masks_of_the_other_polarity_are_an_edit_of_the_preset(served, tmp_path):
-    params = read_raw(REPOSITORY / "presets/paper.yaml")
-    places2 = params["datasets"]["places2"]
-    places2 |= {"source": {"kind": "registered", "name": "places365_flat"}, "layout": {"kind": "places365_flat"}}
-    params["masks"] = {
-        "source": {"kind": "registered", "name": "nvidia_training_masks"}, "glob": "**/*.png", "hole": "black",
-    }  # fmt: skip
-    sources = archives.registry(served, lambda name: [f"file://{served}/{name}"])
-    clone = place(tmp_path, params, sources, tmp_path / "cache")
-    snakemake(clone, "data/pairs/places2.csv")
-    assert read_json(tmp_path / "data/prepared/places2/record.json")["referenced"] == archives.TRAIN + archives.TEST
-    assert sum(read_json(tmp_path / "data/masks/record.json")["masks_per_bin"].values()) == archives.MASKS
-    params["masks"]["hole"] = "white"
-    (tmp_path / "paper.yaml").write_text(yaml.safe_dump(params))
-    assert "set masks.hole: black" in snakemake(clone, "masks", ok=False)
-
-
-def test_what_cannot_be_had_says_why_and_what_to_do(served, tmp_path):
-    with Server(served) as server:
-        sources = archives.registry(served, lambda name: [server.url(f"gone/{name}"), server.url(name)])
-        server.misbehave("img_align_celeba.zip", page())
-        clone = place(tmp_path, read_raw(REPOSITORY / "presets/paper.yaml"), sources, tmp_path / "cache")
-        output = snakemake(clone, "data/sources/images/celeba.json", ok=False)
-        assert "404" in output
-        assert "HTML page" in output
-        assert "place" in output  # what a person does
-        assert "Traceback" not in output
-        snakemake(clone, "data/sources/images/celeba.json")  # the page is served no more
-
-
 # --- Kills ------------------------------------------------------------------------------------------------------------
 
 STEPS = """
@@ -137,17 +106,10 @@ RESULTS = (
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
     """Enough images and masks for several shards."""
-    folder = tmp_path_factory.mktemp("many")
-    drawn = [archives.encoded("celeba", "train", i, (178, 218)) for i in range(20)]
-    count = {"train": 650, "test": 50}
-    content = {f"img_align_celeba/{i:06d}.jpg": drawn[i % 20] for i in range(sum(count.values()))}
-    archives.write_zip(folder / "img_align_celeba.zip", content)
-    lines = (f"{i:06d}.jpg {0 if i < count['train'] else 2}\n" for i in range(sum(count.values())))
-    (folder / "list_eval_partition.txt").write_text("".join(lines))
-    masks = archives.masks(24)
-    content = {f"mask/testing_mask_dataset/{i:05d}.png": masks[i % 24] for i in range(400)}
-    archives.write_zip(folder / "test_mask.zip", content)
-    return folder, count | {"masks": 400}
+    folder, count = tmp_path_factory.mktemp("many"), {"train": 650, "test": 50, "masks": 400}
+    archives.write_celeba(folder, count["train"], count["test"])
+    archives.write_masks(folder, count["masks"])
+    return folder, count
 
 
 def start(clone: Clone) -> subprocess.Popen:

@@ -1,10 +1,6 @@
 """Released weights, fabricated in their authors' layouts, go through the real pipeline to Table 1."""
 
 import contextlib
-import importlib.util
-import json
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,30 +9,23 @@ import pytest
 import torch
 from PIL import Image
 
-from spl.cli import data as data_commands
 from spl.cli.evaluation import evaluate_method as evaluate
 from spl.cli.results import table1
 from spl.cli.training import train_method
-from spl.common.errors import RecordError
-from spl.common.files import read_json, sha256, write_json
+from spl.common.files import read_json, sha256
 from spl.config.load import load_params
 from spl.evaluation.evaluate_method import evaluate_method
 from spl.inventory.verify import stale_results
-from spl.models.build import as_inpainter, load_generator
-from spl.steps.records import sealed
-from spl.steps.settings import EvaluationSettings, RunSettings
+from spl.models.build import as_inpainter
+from spl.steps.settings import EvaluationSettings
 from spl.tensors import loaders
 from spl.tensors.compositing import composite, quantise
-from tests.conftest import REPOSITORY, input_hashes
-from tests.parity.conftest import Fixture
+from tests.conftest import input_hashes
 from tests.released.fabricate import (
     IMAGE_SIZE,
-    PUBLISHED_MODELS,
     RECIPES,
-    contents,
     method,
     release,
-    save,
     small,
     write_params,
 )
@@ -50,8 +39,6 @@ BUILT = ("rn", "ec")
 """What Snakemake builds, one file and a folder of two; the same commands make the rest without it, which is faster."""
 
 TEST_IMAGES = 4
-
-# Small networks, from their files to Table 1 --------------------------------------------------------
 
 
 class World:
@@ -200,28 +187,6 @@ def test_no_other_method_depends_on_the_batch(world, tmp_path, name):
         np.testing.assert_allclose(singles[metric], whole[metric], atol=tolerance)
 
 
-def test_the_declared_batch_is_part_of_the_evidence(inside):
-    evaluation = inside.params.evaluation.model_copy(update={"batch_size": 2})
-    changed = inside.params.model_copy(update={"evaluation": evaluation})
-    evidence = [Path("results/eval")]
-    assert stale_results(inside.params, evidence) == []
-    expected = {f"results/eval/paris/{name}/seed1/per_image.csv" for name in ("telea", *METHODS)}
-    assert set(map(str, stale_results(changed, evidence))) == expected
-
-
-def test_weights_that_the_record_does_not_describe_are_refused(world, tmp_path):
-    weights = tmp_path / "weights"
-    shutil.copytree(world.folder / "results/weights/paris/ec/seed1", weights)
-    file, record = weights / "weights.safetensors", weights / "run.json"
-    file.write_bytes(file.read_bytes()[:-1] + b"x")
-    with pytest.raises(RecordError, match="is not the file that"):
-        world.evaluate("ec", tmp_path / "out", weights=weights)
-    write_json(record, sealed(json.loads(record.read_text().replace("released/", "elsewhere/"))))
-    with pytest.raises(RecordError, match=r"released\.path: was 'elsewhere/"):
-        world.evaluate("ec", tmp_path / "out", weights=weights)
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_released_file_that_changes_is_noticed(inside):
     params = load_params("params.yaml")
     assert inside.planned() == {}
@@ -236,68 +201,3 @@ def test_a_released_file_that_changes_is_noticed(inside):
     for path, content in before.items():
         path.write_bytes(content)
     assert stale_results(params) == []
-
-
-# Published sizes, with weights whose outputs the authors' networks have computed ----------------------
-
-PARITY = Path(os.environ.get("SPL_PARITY_DIR", REPOSITORY.parent / "shared" / "parity"))
-SIZES = {"rn": 64, "rfr": 64, "ec": 64, "spl": 64, "mfe": 256}
-"""MFE's published depth takes 256 pixels and no others."""
-
-
-def parity_fixture(recipe):
-    for file in (PARITY / "formula_weights.py", PARITY / f"{recipe}.json"):
-        if not file.is_file():
-            pytest.skip(f"no {file} (set SPL_PARITY_DIR)")
-    spec = importlib.util.spec_from_file_location("formula_weights", PARITY / "formula_weights.py")
-    formula_weights = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(formula_weights)
-    return Fixture(*formula_weights.load(PARITY, recipe))
-
-
-@pytest.fixture
-def room(tmp_path, monkeypatch):
-    """A working folder that is emptied again: MFE's files alone take half a gigabyte, and as much again converted."""
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    for folder in tmp_path.iterdir():
-        if folder.is_dir():
-            shutil.rmtree(folder)
-
-
-def draw(params):
-    """Make one test image and its mask, as the rules do."""
-    data_commands.fetch_images("paris", params=params)
-    data_commands.fetch_masks(params=params)
-    data_commands.prepare_images("paris", params=params)
-    data_commands.group_masks(params=params)
-    data_commands.pair_masks("paris", params=params)
-
-
-def check_outputs(recipe, fixture, generator):
-    """Compare what the converted run makes of the fixture's image with what the authors' network made of it."""
-
-    def compute(generator, image, mask):
-        output = as_inpainter(generator)(image, mask)
-        return {"image": 2 * output - 1 if recipe == "mfe" else output}  # the authors' range there
-
-    fixture.check_regions(generator, compute, mask="hole" if recipe == "rfr" else "mask")
-
-
-@pytest.mark.parametrize("recipe", SIZES)
-def test_published_weights_go_from_their_files_to_a_table(room, recipe):
-    fixture = parity_fixture(recipe)
-    path = save(recipe, contents(recipe, fixture.states), room / "released")
-    methods = {"telea": {"recipe": "telea", "radius": 3}, recipe: method(recipe, models=PUBLISHED_MODELS, paris=path)}
-    params = room / "params.yaml"
-    write_params(params, methods, image_size=SIZES[recipe])
-    draw(params)
-    evaluate("paris", "telea", params=params)
-    build([recipe], params)
-    table1(params=params)
-    table = pd.read_csv("results/table1.csv").query("mask_ratio == 'all'").set_index(["method", "metric"])
-    assert table.loc[recipe, "status"].eq("released weights on the miniature world").all()
-    assert np.isfinite(table["ours"]).all()
-    weights = Path("results/weights/paris") / recipe / "seed1"
-    settings = RunSettings.of(load_params(params), dataset="paris", method=recipe)
-    check_outputs(recipe, fixture, load_generator(settings.recipe, weights, image_size=SIZES[recipe], device=CPU))
