@@ -10,8 +10,9 @@ from spl.common.printed import DASH, Cell, count, duration, number, simple_table
 from spl.common.tables import read_table
 from spl.config.experiment import Run
 from spl.report.curves import draw_curves, loss_colours
+from spl.report.data import record_at
 from spl.report.view import Figure, Prose, Section
-from spl.steps.records import changed_settings, read_record
+from spl.steps.records import changed_settings
 from spl.steps.settings import ReportSettings, RunSettings, Settings, TeacherSettings, needed_teachers
 
 
@@ -36,12 +37,12 @@ def teachers_section(settings: ReportSettings, results: Path) -> Section:
     rows = []
     for name in needed_teachers(settings):
         path, teacher = results / f"teachers/{name}/run.json", TeacherSettings.of(settings, teacher=name)
-        record = read_record(path) if path.is_file() else {}
+        record = record_at(path)
         quality = record.get("validation_map")
         rows.append([
             name, teacher.network.kind, "trained here" if teacher.pretext else "taken as it is",
             DASH if quality is None else number(quality, 3), _maybe(record, "steps"), _time(record),
-            str(len(record["classes"])) if record.get("classes") else DASH, *_state(path, teacher),
+            str(len(record["classes"])) if record.get("classes") else DASH, *_state(path, record, teacher),
         ])  # fmt: skip
     head = ["teacher", "kind", "origin", "validation mAP", "steps", "time", "classes", "code", "record"]
     part = simple_table(head, rows, heads=3) if rows else Prose("No run of this experiment learns from a teacher.")
@@ -64,22 +65,22 @@ def training_section(settings: ReportSettings, results: Path) -> Section:
 
 def _curves(folders: dict[Run, Path]) -> list[Figure]:
     """Draw log.csv of every run, a figure per dataset."""
-    logs = {run: read_table(folder / "log.csv") for run, folder in folders.items() if (folder / "log.csv").is_file()}
     grouped: dict[str, dict[str, list[pd.DataFrame]]] = {}
-    for run, log in logs.items():
-        grouped.setdefault(run.dataset, {}).setdefault(run.method, []).append(log)
-    colours = loss_colours(logs.values())
+    for run, folder in folders.items():
+        if (path := folder / "log.csv").is_file():
+            grouped.setdefault(run.dataset, {}).setdefault(run.method, []).append(read_table(path))
+    colours = loss_colours(log for methods in grouped.values() for logs in methods.values() for log in logs)
     return [draw_curves(dataset, of_dataset, colours) for dataset, of_dataset in grouped.items()]
 
 
 def _row(run: Run, settings: RunSettings, folder: Path) -> list[str | Cell]:
     path = folder / "run.json"
-    record = read_record(path) if path.is_file() else {}
+    record = record_at(path)
     device = f"{record['device']} × {record['processes']}" if "device" in record else DASH
     return [
         run.dataset, method_title(run.method), str(run.seed),
         "released weights" if settings.released else "trained here", _learns_from(settings), _maybe(record, "steps"),
-        _maybe(record, "images_seen"), _time(record), device, *_state(path, settings),
+        _maybe(record, "images_seen"), _time(record), device, *_state(path, record, settings),
     ]  # fmt: skip
 
 
@@ -88,13 +89,14 @@ def _learns_from(run: RunSettings) -> str:
     return ", ".join([*(f"teacher {name}" for name in run.teachers), *["VGG"] * bool(run.vgg_file())]) or DASH
 
 
-def _state(path: Path, settings: Settings) -> tuple[str, Cell]:
+def _state(path: Path, record: dict[str, Any], settings: Settings) -> tuple[str, Cell]:
     """Say which code made a result and whether it was made with the current settings."""
-    if not path.is_file():
+    if not record:
         return DASH, Cell("missing", look="not-supported")
-    commit = read_record(path).get("versions", {}).get("commit", DASH)
     changed = changed_settings(path, settings)
-    return commit[:12], Cell("differs", tuple(changed), look="not-supported words") if changed else Cell("current")
+    return record.get("versions", {}).get("commit", DASH)[:12], Cell(
+        "differs", tuple(changed), look="not-supported words"
+    ) if changed else Cell("current")
 
 
 def _maybe(record: dict[str, Any], key: str) -> str:
