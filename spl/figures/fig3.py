@@ -8,6 +8,7 @@ from spl.common.labels import method_title
 from spl.figures.choose import choose_images, describe_choice
 from spl.figures.detections import (
     LEGEND,
+    SCORES,
     choose_occluding,
     describe_detections,
     detection_files,
@@ -43,8 +44,9 @@ def draw_fig3(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     heads = [*(dataset for dataset, _ in columns), *["Detections"] * len(detected)]
     columns += detected
 
-    rows, bottom = ["Input", *map(method_title, figure.methods), "Ground truth"], LEGEND if detected else 0.0
-    canvas, axes = image_grid(len(rows), len(columns), width=PAGE_WIDTH, left=0.18, top=0.17, bottom=bottom)
+    rows = ["Input", *map(method_title, figure.methods), "Ground truth"]
+    room = {"below": SCORES, "bottom": LEGEND} if detected else {}
+    canvas, axes = image_grid(len(rows), len(columns), width=PAGE_WIDTH, left=0.18, top=0.17, **room)
     for axis, title in zip(axes[:, 0], rows, strict=True):
         axis.set_ylabel(title, labelpad=2)
     _write_heads(axes[0], heads)

@@ -40,14 +40,9 @@ def draw_fig5(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
         axis.set_title(title, pad=3)
     for line, image, clusters in zip(axes, images, labels, strict=True):
         sketch = draw_edges(edges[named_edges.index(image), 0], evidence.hole(image))
-        panes = [
-            evidence.masked(image),
-            sketch,
-            evidence.filled(image, figure.edges),
-            paint(clusters, clustering.number),
-            evidence.filled(image, figure.prior),
-            evidence.truth(image),
-        ]
+        by_edges, by_prior = (evidence.filled(image, method) for method in (figure.edges, figure.prior))
+        panes = [evidence.masked(image), sketch, by_edges, paint(clusters, clustering.number), by_prior]
+        panes += [evidence.truth(image)]
         for axis, pixels in zip(line, panes, strict=True):
             show(axis, pixels)
     caption = (

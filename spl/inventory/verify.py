@@ -146,12 +146,11 @@ def _verify_listed(table: Path, record: dict[str, Any], workers: int) -> Iterato
 class _Listed(NamedTuple):
     """A file that a table describes: the place of its bytes, and their hash."""
 
-    path: Path
-    name: str
-    """In an archive."""
     root: Path
+    name: str
+    """Below `root`, or in an archive there."""
     place: Place | None
-    """None for a plain file."""
+    """In the archive; None for a plain file."""
     sha256: str
 
 
@@ -162,22 +161,22 @@ def _find_stored(folder: Path, record: dict[str, Any], row: dict[str, str]) -> _
     if container := row.get("container"):
         root, name = (Path(record["raw"]), row["source"]) if "raw" in record else (folder, row["file"])
         place = Place(container, *(int(row[column]) for column in ("offset", "size", "packed")))
-        return _Listed(root / container, name, root, place, row["sha256"])
-    root = Path(record.get("folder", folder))
-    return _Listed(root / row["file"], "", root, None, row["sha256"])
+        return _Listed(root, name, place, row["sha256"])
+    return _Listed(Path(record.get("folder", folder)), row["file"], None, row["sha256"])
 
 
 def _find_filled(folder: Path, row: dict[str, str]) -> _Listed:
-    path = folder / "composited" / Path(row["image"]).name
-    return _Listed(path, "", folder, None, row["composited_sha256"])
+    return _Listed(folder / "composited", Path(row["image"]).name, None, row["composited_sha256"])
 
 
 def _verify_file(listed: _Listed) -> Finding:
+    root, name, place, digest = listed
+    path = root / (place.container if place else name)
     try:
-        content = read_place(listed.root, listed.place) if listed.place else listed.path.read_bytes()
+        content = read_place(root, place) if place else path.read_bytes()
     except (DataError, OSError) as error:
-        return Finding(listed.path, FileState.EDITED if listed.path.exists() else FileState.MISSING, str(error))
-    return Finding(listed.path, _state(hashlib.sha256(content).hexdigest() == listed.sha256), listed.name)
+        return Finding(path, FileState.EDITED if path.exists() else FileState.MISSING, str(error))
+    return Finding(path, _state(hashlib.sha256(content).hexdigest() == digest), name if place else "")
 
 
 def _state(is_right: bool) -> FileState:
