@@ -187,10 +187,8 @@ def _judged(settings: ClaimSettings, claim: Claim, pair: Pair, finding: Finding)
     """Judge a finding."""
     metric, mask_ratio, lead, paper = finding
     verdict = judge(lead)
-    row = {
-        "metric": metric, "mask_ratio": mask_ratio, "paper": paper, "n_images": lead.n_images, "n_seeds": lead.n_seeds,
-        "verdict": verdict,
-    }  # fmt: skip
+    row = {"metric": metric, "mask_ratio": mask_ratio, "paper": paper, "verdict": verdict}
+    row |= {"n_images": lead.n_images, "n_seeds": lead.n_seeds}
     if verdict is Verdict.NOT_TESTABLE:
         return row | {"reason": "No image of this run can show it."}
     row |= {"difference": lead.mean, "low": lead.combined_low, "high": lead.combined_high}

@@ -54,9 +54,7 @@ class Estimate(NamedTuple):
 
     def difference_columns(self) -> dict[str, float]:
         """Return the columns of a table that describe a difference; the interval is over images and seeds."""
-        return {
-            "difference": self.mean, "difference_low": self.combined_low, "difference_high": self.combined_high
-        }  # fmt: skip
+        return {"difference": self.mean, "difference_low": self.combined_low, "difference_high": self.combined_high}
 
 
 class Part(NamedTuple):
@@ -157,7 +155,8 @@ def _combine(
     """
     se_images = math.sqrt(sum(part.variance for part in images))
     tail = (1 - draws.bootstrap.confidence) / 2
-    low, high = both = tuple(np.quantile(resampled, [tail, 1 - tail]).tolist())
+    low, high = np.quantile(resampled, [tail, 1 - tail]).tolist()
+    both = low, high
     if len(seed_means) > 1:
         parts = [*images, Part(_variance(seed_means) / len(seed_means), len(seed_means) - 1)]
         half = half_width(parts, draws.bootstrap.confidence)

@@ -53,18 +53,14 @@ def occluding_images(evidence: Evidence, truth: pd.DataFrame, images: Collection
     return {image for image, box in boxes if occluded_fraction(holes[image], box) >= HALF_OCCLUDED}
 
 
-def choose_occluding(
-    evidence: Evidence, truth: pd.DataFrame, settings: FigureSettings, *, among: Collection[str] | None = None
-) -> str:
+def choose_occluding(evidence: Evidence, table: pd.DataFrame, truth: pd.DataFrame, settings: FigureSettings) -> str:
     """Choose one image for showing detections: if there is any, one whose hole occludes at least half of an object.
 
-    `truth` lists the objects of the uncorrupted images; the table is that of the last method of `evidence`. For the
-    rest see `choose_images`.
+    `truth` lists the objects of the uncorrupted images; for the rest see `choose_images`.
     """
-    table = evidence.table(list(evidence.seeds)[-1])
     large = table.loc[table["hole_ratio"] >= settings.figures.min_hole_ratio, "image"]
     favoured = occluding_images(evidence, truth, set(large))
-    return choose_images(table, settings, 1, among=among, favoured=favoured)[0]
+    return choose_images(table, settings, 1, favoured=favoured)[0]
 
 
 def draw_detections(

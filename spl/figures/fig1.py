@@ -34,7 +34,8 @@ def draw_fig1(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     inputs = take_all([*evidence.files(), kept, *found_files.values()])
     names, priors = read_priors(kept, kind="prior")
     detections = read_detections(found_files)
-    image = choose_occluding(evidence, detections[GROUND_TRUTH], settings, among=names)
+    table = evidence.table(figure.methods[-1])
+    image = choose_occluding(evidence, table[table["image"].isin(names)], detections[GROUND_TRUTH], settings)
 
     labels = cluster_priors(priors, [names.index(image)], clusters, seed=settings.seed)[0]
     panes = [("Input", evidence.masked(image), None)]

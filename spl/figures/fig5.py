@@ -28,8 +28,8 @@ def draw_fig5(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     inputs = take_all([*evidence.files(), *kept])
     named_priors, priors = read_priors(kept[0], kind="prior")
     named_edges, edges = read_priors(kept[1], kind="edges")
-    both = set(named_priors) & set(named_edges)
-    images = choose_images(evidence.table(figure.prior), settings, figure.images, among=both)
+    table, both = evidence.table(figure.prior), set(named_priors) & set(named_edges)
+    images = choose_images(table[table["image"].isin(both)], settings, figure.images)
 
     shown = [named_priors.index(image) for image in images]
     labels = cluster_priors(priors, shown, clustering, seed=settings.seed)

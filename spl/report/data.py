@@ -1,5 +1,6 @@
 """The data behind the numbers: images, masks, pairs, and their sources."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,21 +51,16 @@ def data_section(settings: ReportSettings, data: Path) -> Section:
         "falls into another bin at the network's size; they stay in the bin of their stored size."
     )
     masks = _masks(record_at(data / "masks/record.json"))
-    cited = [Prose(f"{name}: {text}") for name, text in _citations(settings, data).items()]
-    return Section("data", "Data", (Prose(lead), simple_table(head, rows), *cited, *masks))
+    return Section("data", "Data", (Prose(lead), simple_table(head, rows), *_citations(settings, data), *masks))
 
 
-def _citations(settings: ReportSettings, data: Path) -> dict[str, str]:
-    """Return the sources of images and masks: those that a person names for their own, or the registry's."""
+def _citations(settings: ReportSettings, data: Path) -> Iterator[Prose]:
+    """Cite the sources of images and masks: those that a person names for their own, or the registry's."""
     images = {name: (dataset.source, f"images/{name}") for name, dataset in settings.datasets.items()}
-    sources = images | {"masks": (settings.masks.source, "masks")}
-    cited = {
-        name: source.citation
-        if isinstance(source, Supplied)
-        else record_at(data / f"sources/{record}.json").get("citation", "")
-        for name, (source, record) in sources.items()
-    }
-    return {name: citation for name, citation in cited.items() if citation}
+    for name, (source, record) in (images | {"masks": (settings.masks.source, "masks")}).items():
+        known = record_at(data / f"sources/{record}.json")
+        if text := source.citation if isinstance(source, Supplied) else known.get("citation"):
+            yield Prose(f"{name}: {text}")
 
 
 def _masks(record: dict[str, Any]) -> tuple[Part, ...]:

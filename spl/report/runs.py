@@ -51,10 +51,9 @@ def teachers_section(settings: ReportSettings, results: Path) -> Section:
 
 def training_section(settings: ReportSettings, results: Path) -> Section:
     """Show a table of the runs of networks, and their losses."""
-    networks = [run for run in settings.runs() if run.method in settings.network_methods]
-    runs = [(run, RunSettings.of(settings, **run._asdict())) for run in networks]
-    folders = {run: results / f"weights/{run.dataset}/{run.method}/seed{run.seed}" for run, _ in runs}
-    rows = [_row(run, learnt, folders[run]) for run, learnt in runs]
+    runs = [run for run in settings.runs() if run.method in settings.network_methods]
+    folders = {run: results / f"weights/{run.dataset}/{run.method}/seed{run.seed}" for run in runs}
+    rows = [_row(run, RunSettings.of(settings, **run._asdict()), folder) for run, folder in folders.items()]
     head = ["dataset", "method", "seed", "origin", "learns from", "steps", "images seen", "time", "device", "code",
             "record"]  # fmt: skip
     lead = Prose(
