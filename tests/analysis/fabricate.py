@@ -6,7 +6,8 @@ import pandas as pd
 from spl.config.experiment import Bootstrap, Evaluation, Perceptual
 from spl.config.load import load_params
 from spl.data.masks import RATIO_BINS
-from spl.steps.settings import FigureSettings, TableSettings
+from spl.steps.records import write_record
+from spl.steps.settings import FigureSettings, PerceptualSettings, TableSettings
 from tests.conftest import REPOSITORY
 
 EVALUATION = Evaluation(
@@ -59,3 +60,11 @@ def write_evidence(results, tables):
         path = results / f"eval/{dataset}/{method}/seed{seed}/per_image.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         table.to_csv(path, index=False)
+
+
+def write_perceptual(params, results, run, table, **facts):
+    """Write the perceptual results of a run: LPIPS of every image from a table, and what its record says."""
+    path = results / f"perceptual/{run.dataset}/{run.method}/seed{run.seed}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table[["image", "hole_ratio", "ratio_bin", "lpips"]].to_csv(path, index=False)
+    write_record(path.with_suffix(".json"), PerceptualSettings.of(params, **run._asdict()), {}, {}, **facts)

@@ -115,6 +115,16 @@ def test_figure_3_draws_detections_in_the_last_column_only(figures):
     assert boxes.sum() == 3
 
 
+def test_figure_3_needs_no_column_of_detections(draw, folders):
+    plain = SECTION.fig3.model_copy(update={"detections": None})
+    settings = SETTINGS.model_copy(update={"detection": None, "figures": SECTION.model_copy(update={"fig3": plain})})
+    figure = draw("fig3", settings, **folders)
+    assert len(panes(figure)) == 4 * 3
+    assert not any(axis.patches for axis in figure.axes)
+    assert not figure.legends
+    assert "Detections" not in [text.get_text() for text in figure.texts]
+
+
 def test_figure_5_shows_edges_and_priors_of_the_chosen_images(figures, evidence):
     paris, shown = evidence("paris"), panes(figures["fig5"])
     images = choose_images(paris.table("spl"), SETTINGS, 2)
