@@ -26,7 +26,7 @@ def figures_section(settings: ReportSettings, results: Path) -> Section:
     if settings.figures:
         titles |= {f"examples_{dataset}": f"Examples, {dataset}" for dataset in settings.datasets}
     parts += [_embed(title, results / f"figures/{name}.png") for name, title in titles.items()]
-    return Section("figures", "Figures", tuple(parts))
+    return Section("figures", "Figures", tuple(parts) or (Prose("This experiment has no figures.", "note"),))
 
 
 def ablations_section(settings: ReportSettings, results: Path) -> Section:

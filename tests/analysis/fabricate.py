@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from spl.config.experiment import Bootstrap, Evaluation, Perceptual
 from spl.config.load import load_params
@@ -9,6 +10,7 @@ from spl.data.masks import RATIO_BINS
 from spl.steps.records import write_record
 from spl.steps.settings import FigureSettings, PerceptualSettings, TableSettings
 from tests.conftest import REPOSITORY
+from tests.fabricate import write_masks_table
 
 EVALUATION = Evaluation(
     split="test",
@@ -68,3 +70,12 @@ def write_perceptual(params, results, run, table, **facts):
     path.parent.mkdir(parents=True, exist_ok=True)
     table[["image", "hole_ratio", "ratio_bin", "lpips"]].to_csv(path, index=False)
     write_record(path.with_suffix(".json"), PerceptualSettings.of(params, **run._asdict()), {}, {}, **facts)
+
+
+def write_masked(data, dataset, images, hole):
+    """Write pairs of a dataset's images with one mask."""
+    for folder in ("pairs", "masks"):
+        (data / folder).mkdir(parents=True)
+    Image.fromarray(hole).save(data / "masks/mask.png")
+    write_masks_table(data / "masks/masks.csv", ["mask.png"])
+    pd.DataFrame({"image": images, "mask": "mask.png"}).to_csv(data / f"pairs/{dataset}.csv", index=False)

@@ -77,13 +77,6 @@ def test_the_combined_interval_is_welch_and_satterthwaites():
     assert (found.combined_low, found.combined_high) == pytest.approx((values.mean() - half, values.mean() + half))
 
 
-def test_where_seeds_do_not_differ_the_combined_interval_is_students():
-    values = np.tile(np.random.default_rng(7).normal(0, 1, 40), (3, 1))
-    found = estimate_mean(values, DRAWS)
-    student = stats.t.interval(0.95, 39, loc=values[0].mean(), scale=stats.sem(values[0]))
-    assert (found.combined_low, found.combined_high) == pytest.approx(student)
-
-
 def test_seeds_are_paired_by_their_order():
     shared = np.random.default_rng(9).normal(0, 3, (5, 1))  # what a seed does to both methods
     images = np.random.default_rng(10).normal(25, 1, (1, 40))

@@ -166,7 +166,7 @@ def write(demo_params, tmp_path):
     return run
 
 
-def test_table_1_is_written_in_all_its_forms(write):
+def test_table_1_is_written_in_all_its_forms(write, demo_params):
     out = write(seeds=(1, 2))
     table = pd.read_csv(out / "table1.csv")
     assert "spl_no_prior" not in set(table["method"])  # ablations are figure 4's
@@ -181,9 +181,6 @@ def test_table_1_is_written_in_all_its_forms(write):
     assert (out / "table1.tex").read_text().startswith("% Mean")
     psnr = cell(table, "psnr", "rn", "paris", "all")["ours"]
     assert json.loads((out / "metrics.json").read_text())["psnr"]["rn"]["paris"] == pytest.approx(psnr, abs=1e-4)
-
-
-def test_the_note_names_the_split_and_no_spread_over_one_seed(write, demo_params):
     evaluation = demo_params.evaluation.model_copy(update={"split": "validation"})
     text = (write(evaluation=evaluation) / "table1.md").read_text()
     assert "interval over validation images" in text
