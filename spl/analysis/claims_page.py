@@ -92,8 +92,8 @@ def claim_table(rows: pd.DataFrame) -> Table:
             cells = [found.get(ratio, Cell("")) for ratio in ratios]
             if not metric:
                 cells = [Cell(first["verdict"], look=f"{look(first['verdict'])} left", span=max(len(ratios), 1))]
-            label = metric_of(str(metric)).label  # without an arrow: positive is better here
-            lines.append([*heads, Cell(label), *cells, Cell(remark, look="words")])
+            label = Cell(metric_of(str(metric)).label)  # without an arrow: positive is better here
+            lines.append([*heads, label, *cells, Cell(remark, look="words")])
             heads, remark = [Cell(""), Cell("")], ""  # said once for all metrics
     columns = [RATIO_TITLES[ratio] for ratio in ratios] or ["verdict"]
     return simple_table(["dataset", "method", "metric", *columns, Cell("remarks", look="left")], lines, heads=3)

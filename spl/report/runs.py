@@ -1,5 +1,6 @@
 """Teachers, runs with their training curves, and the cost of filling an image."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,9 @@ def teachers_section(settings: ReportSettings, results: Path) -> Section:
     for name in needed_teachers(settings):
         path, teacher = results / f"teachers/{name}/run.json", TeacherSettings.of(settings, teacher=name)
         record = record_at(path)
-        quality = record.get("validation_map")
         rows.append([
             name, teacher.network.kind, "trained here" if teacher.pretext else "taken as it is",
-            DASH if quality is None else number(quality, 3), _maybe(record, "steps"), _time(record),
+            number(record.get("validation_map", math.nan), 3), _maybe(record, "steps"), _time(record),
             str(len(record["classes"])) if record.get("classes") else DASH, *_state(path, record, teacher),
         ])  # fmt: skip
     head = ["teacher", "kind", "origin", "validation mAP", "steps", "time", "classes", "code", "record"]
@@ -73,8 +73,7 @@ def _curves(folders: dict[Run, Path]) -> list[Figure]:
 
 
 def _row(run: Run, settings: RunSettings, folder: Path) -> list[str | Cell]:
-    path = folder / "run.json"
-    record = record_at(path)
+    path, record = folder / "run.json", record_at(folder / "run.json")
     device = f"{record['device']} × {record['processes']}" if "device" in record else DASH
     return [
         run.dataset, method_title(run.method), str(run.seed),

@@ -119,9 +119,8 @@ def test_figure_3_draws_detections_in_the_last_column_only(figures):
 
 
 def test_figure_3_needs_no_column_of_detections(draw, folders):
-    plain = SECTION.fig3.model_copy(update={"detections": None})
-    settings = SETTINGS.model_copy(update={"detection": None, "figures": SECTION.model_copy(update={"fig3": plain})})
-    figure = draw("fig3", settings, **folders)
+    section = SECTION.model_copy(update={"fig3": SECTION.fig3.model_copy(update={"detections": None})})
+    figure = draw("fig3", SETTINGS.model_copy(update={"detection": None, "figures": section}), **folders)
     assert len(panes(figure)) == 4 * 3
     assert not any(axis.patches for axis in figure.axes)
     assert not figure.legends
