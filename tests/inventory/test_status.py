@@ -207,8 +207,7 @@ def test_own_images_and_weights_lie_where_params_yaml_says(look, raw_paper, plac
     assert "tresnet_l" not in found
     for name, parameter in (("gardens", "datasets.gardens"), ("mine/tresnet.pth", "teachers.multilabel")):
         assert found[name].state == State.MISSING
-        how = f"get it: place it there, or change {parameter} in params.yaml."
-        assert found.blocks[name].endswith(how)
+        assert found.blocks[name].endswith(f"get it: place it there, or change {parameter} in params.yaml.")
     place("images/gardens/rose.jpg", "mine/tresnet.pth")
     found = look(raw_paper)
     assert found["gardens"].state == found["mine/tresnet.pth"].state == State.PRESENT
