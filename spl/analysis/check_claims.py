@@ -12,7 +12,7 @@ from spl.analysis.claims_page import read_claims, to_page
 from spl.analysis.evidence import MASK_RATIOS, Evidence, evidence_files, read_evidence, seeds_of
 from spl.analysis.paper import LAYOUTS, SUBJECTS, Basis, Claim, images_of, paper_claims, printed_lead
 from spl.analysis.statistics import Estimate, difference_of_differences, estimate_ratio
-from spl.analysis.table1 import compare, draws_of
+from spl.analysis.table1 import Cell, compare, draws_of
 from spl.analysis.verdicts import Verdict, judge, needed
 from spl.common.files import write_text
 from spl.common.metrics import METRICS, PAPER_METRICS
@@ -133,7 +133,7 @@ def _leads(measured: Measured, pair: Pair) -> Iterator[Finding]:
     """Measure the lead of one method over another in every metric and mask ratio."""
     dataset, subject, rival = pair
     for metric, ratio in product(PAPER_METRICS, MASK_RATIOS):
-        lead = compare(measured.evidence, measured.settings, (metric, subject, dataset, ratio), rival)
+        lead = compare(measured.evidence, measured.settings, Cell(metric, subject, dataset, ratio), rival)
         paper = printed_lead(metric, dataset, ratio, subject, rival)
         yield Finding(metric, ratio, _in_favour(metric, lead), paper)
 
@@ -187,10 +187,8 @@ def _judged(settings: ClaimSettings, claim: Claim, pair: Pair, finding: Finding)
     """Judge a finding."""
     metric, mask_ratio, lead, paper = finding
     verdict = judge(lead)
-    row = {
-        "metric": metric, "mask_ratio": mask_ratio, "paper": paper, "n_images": lead.n_images, "n_seeds": lead.n_seeds,
-        "verdict": verdict,
-    }  # fmt: skip
+    row = {"metric": metric, "mask_ratio": mask_ratio, "paper": paper, "verdict": verdict}
+    row |= {"n_images": lead.n_images, "n_seeds": lead.n_seeds}
     if verdict is Verdict.NOT_TESTABLE:
         return row | {"reason": "No image of this run can show it."}
     row |= {"difference": lead.mean, "low": lead.combined_low, "high": lead.combined_high}

@@ -38,11 +38,14 @@ def to_page(claims: pd.DataFrame, confidence: float) -> str:
         *(f"**{text}**" for text in warnings(claims)),
         summary_table(claims).to_markdown().rstrip(),
     ]
-    for _, rows in claims.groupby("claim", sort=False):
-        table = claim_table(rows)
-        title, source = rows[["text", "source"]].iloc[0]
-        parts += [f"## {title}", f"Paper: {source}.", table.to_markdown(between="<br>").rstrip()]
+    for (title, source), rows in by_claim(claims):
+        parts += [f"## {title}", f"Paper: {source}.", claim_table(rows).to_markdown(between="<br>").rstrip()]
     return "\n\n".join(parts) + "\n"
+
+
+def by_claim(claims: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:
+    """Return text and source of every claim, each with its comparisons."""
+    return list(claims.groupby(["text", "source"], sort=False))
 
 
 def explanation(confidence: float) -> str:
@@ -64,10 +67,8 @@ def warnings(claims: pd.DataFrame) -> list[str]:
 
 def summary_table(claims: pd.DataFrame) -> Table:
     """Count the verdicts on the comparisons of every claim, and on all."""
-    blocks = [block for _, block in claims.groupby("claim", sort=False)]
-    heads = [[*block[["text", "source"]].iloc[0]] for block in blocks] + [["All comparisons", ""]]
     rows = []
-    for head, block in zip(heads, [*blocks, claims], strict=True):
+    for head, block in [*by_claim(claims), (("All comparisons", ""), claims)]:
         found = {verdict: int((block["verdict"] == verdict).sum()) for verdict in Verdict}
         cells = [Cell(str(n), look=look(verdict) if n else "none") for verdict, n in found.items()]
         rows.append([*(Cell(text, look="words") for text in head), *cells])
@@ -91,8 +92,8 @@ def claim_table(rows: pd.DataFrame) -> Table:
             cells = [found.get(ratio, Cell("")) for ratio in ratios]
             if not metric:
                 cells = [Cell(first["verdict"], look=f"{look(first['verdict'])} left", span=max(len(ratios), 1))]
-            label = metric_of(str(metric)).label  # without an arrow: positive is better here
-            lines.append([*heads, Cell(label), *cells, Cell(remark, look="words")])
+            label = Cell(metric_of(str(metric)).label)  # without an arrow: positive is better here
+            lines.append([*heads, label, *cells, Cell(remark, look="words")])
             heads, remark = [Cell(""), Cell("")], ""  # said once for all metrics
     columns = [RATIO_TITLES[ratio] for ratio in ratios] or ["verdict"]
     return simple_table(["dataset", "method", "metric", *columns, Cell("remarks", look="left")], lines, heads=3)
@@ -122,8 +123,5 @@ def _comparison(record: dict[Any, Any]) -> Cell:
 
 def _one_seed(methods: str) -> str:
     """Name the methods whose variance over seeds is unknown."""
-    return (
-        f"One seed of {', one of '.join(map(method_title, methods.split()))}: variance over seeds unknown."
-        if methods
-        else ""
-    )
+    named = ", one of ".join(map(method_title, methods.split()))
+    return f"One seed of {named}: variance over seeds unknown." if named else ""

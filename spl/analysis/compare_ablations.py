@@ -7,7 +7,7 @@ import pandas as pd
 
 from spl.analysis.evidence import MASK_RATIOS, Seeds, evidence_files, read_evidence
 from spl.analysis.paper import ABLATION_ORDER
-from spl.analysis.table1 import compare, summarise
+from spl.analysis.table1 import Cell, compare, summarise
 from spl.common.metrics import PAPER_METRICS
 from spl.common.tables import write_table
 from spl.steps.records import take_all, write_record
@@ -29,12 +29,10 @@ def compare_ablations(settings: AblationSettings, *, results: Path, out: Path) -
     for dataset, methods in seeds.items():
         reference = next(iter(methods))
         for metric, mask_ratio, method in product(PAPER_METRICS, MASK_RATIOS, methods):
-            cell = (metric, method, dataset, mask_ratio)
+            cell = Cell(metric, method, dataset, mask_ratio)
             own = summarise(found, settings, cell)
-            row = {
-                "metric": metric, "method": method, "dataset": dataset, "mask_ratio": mask_ratio,
-                **own.columns(), "seed_values": " ".join(f"{mean:.6f}" for mean in own.seed_means),
-            }  # fmt: skip
+            row = cell._asdict() | own.columns()
+            row["seed_values"] = " ".join(f"{mean:.6f}" for mean in own.seed_means)
             if method != reference:
                 row |= compare(found, settings, cell, reference).difference_columns()
                 row["paper_order"] = ABLATION_ORDER.get(method)

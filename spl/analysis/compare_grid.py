@@ -6,7 +6,7 @@ from typing import get_args
 import pandas as pd
 
 from spl.analysis.evidence import evidence_files, read_evidence, seeds_of
-from spl.analysis.table1 import compare, summarise
+from spl.analysis.table1 import Cell, compare, summarise
 from spl.common.metrics import PAPER_METRICS
 from spl.common.tables import write_table
 from spl.config.experiment import LossWeight
@@ -37,7 +37,7 @@ def compare_grid(settings: GridSettings, *, results: Path, out: Path) -> None:
         for method in points:
             row = {"dataset": dataset, "method": method, **points[method], "split": settings.evaluation.split}
             for metric in PAPER_METRICS:
-                cell = (metric, method, dataset, "all")
+                cell = Cell(metric, method, dataset, "all")
                 value = summarise(found, settings, cell)
                 row |= {metric: value.mean, f"{metric}_low": value.low, f"{metric}_high": value.high}
                 row |= {"n_images": value.n_images, "n_seeds": value.n_seeds}

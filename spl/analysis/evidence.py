@@ -96,8 +96,7 @@ def _require_metrics(tables: Mapping[Path, pd.DataFrame]) -> list[str]:
     """
     found = {path: [str(name) for name in table if name not in NO_METRICS] for path, table in tables.items()}
     metrics = dict.fromkeys([*DECLARED, *chain(*found.values())])
-    old = {path: [name for name in metrics if name not in names] for path, names in found.items()}
-    if lacking := {path: names for path, names in old.items() if names}:
+    if lacking := {path: old for path, names in found.items() if (old := [m for m in metrics if m not in names])}:
         names = ", ".join(dict.fromkeys(chain(*lacking.values())))
         raise DataError(
             f"{', '.join(map(str, lacking))}: no column {names}, so another version of spl has written this. "

@@ -11,9 +11,7 @@ from spl.common.tables import read_table
 from spl.data.stored import GroupedMasks
 from spl.detection.average_precision import match_objects
 from spl.detection.boxes import Detections
-from spl.detection.occlusion import HALF_OCCLUDED, occluded_fraction
-
-BOX = ["x_min", "y_min", "x_max", "y_max"]
+from spl.detection.occlusion import BOX, HALF_OCCLUDED, occluded_fraction
 
 
 def match_occluded_objects(

@@ -13,14 +13,6 @@ from spl.config.experiment import Bootstrap
 NAN = float("nan")
 
 
-class Interval(NamedTuple):
-    """A mean and its bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
 class Estimate(NamedTuple):
     """A mean over images and seeds with its uncertainty; NaN where that cannot be known."""
 
@@ -62,9 +54,7 @@ class Estimate(NamedTuple):
 
     def difference_columns(self) -> dict[str, float]:
         """Return the columns of a table that describe a difference; the interval is over images and seeds."""
-        return {
-            "difference": self.mean, "difference_low": self.combined_low, "difference_high": self.combined_high
-        }  # fmt: skip
+        return {"difference": self.mean, "difference_low": self.combined_low, "difference_high": self.combined_high}
 
 
 class Part(NamedTuple):
@@ -90,17 +80,6 @@ class Draws(NamedTuple):
         sizes = [min(step, samples - start) for start in range(0, samples, step)]
         return np.concatenate([rows[:, rng.integers(count, size=(size, count))].mean(axis=2) for size in sizes], axis=1)
 
-    def interval(self, mean: float, resampled: np.ndarray) -> Interval:
-        """Return the percentile interval of resampled means."""
-        tail = (1 - self.bootstrap.confidence) / 2
-        low, high = np.quantile(resampled, [tail, 1 - tail])
-        return Interval(mean, float(low), float(high))
-
-
-def bootstrap_mean(values: np.ndarray, draws: Draws) -> Interval:
-    """Return the mean of `values` (n,) with its percentile interval over resampled images."""
-    return draws.interval(float(values.mean()), draws.means(values[None])[0])
-
 
 def estimate_mean(values: np.ndarray, draws: Draws) -> Estimate:
     """Return the mean of `values` (seeds, n), all finite, over images and seeds; NaN where there are none."""
@@ -110,7 +89,7 @@ def estimate_mean(values: np.ndarray, draws: Draws) -> Estimate:
         return _unknown(seed_means, n_images)
     over_seeds = values.mean(axis=0)
     part = Part(_variance(over_seeds) / n_images, n_images - 1)
-    return _combine(bootstrap_mean(over_seeds, draws), [part], seed_means, n_images, draws)
+    return _combine(over_seeds.mean(), draws.means(over_seeds[None])[0], [part], seed_means, n_images, draws)
 
 
 def paired_difference(ours: np.ndarray, reference: np.ndarray, draws: Draws) -> Estimate:
@@ -136,9 +115,8 @@ def difference_of_differences(
         return _unknown(seed_means, sum(sizes))
     over_seeds = [group.mean(axis=0) for group in groups]
     means = [draws._replace(name=f"{draws.name}/{i}").means(v[None])[0] for i, v in enumerate(over_seeds)]
-    interval = draws.interval(float(seed_means.mean()), means[0] - means[1])
     parts = [Part(_variance(values) / len(values), len(values) - 1) for values in over_seeds]
-    return _combine(interval, parts, seed_means, sum(sizes), draws)
+    return _combine(seed_means.mean(), means[0] - means[1], parts, seed_means, sum(sizes), draws)
 
 
 def estimate_ratio(sums: np.ndarray, counts: np.ndarray, draws: Draws) -> Estimate:
@@ -152,8 +130,8 @@ def estimate_ratio(sums: np.ndarray, counts: np.ndarray, draws: Draws) -> Estima
     resampled = draws.means(np.stack([sums, counts]))
     # A ratio varies as its linearisation does (Cochran 1977, Sampling Techniques, section 2.11).
     variance = _variance(sums - ratio * counts) / (len(sums) * counts.mean() ** 2)
-    interval = draws.interval(ratio.item(), resampled[0] / resampled[1])
-    return _combine(interval, [Part(variance, len(sums) - 1)], ratio, len(sums), draws)
+    part = Part(variance, len(sums) - 1)
+    return _combine(ratio.item(), resampled[0] / resampled[1], [part], ratio, len(sums), draws)
 
 
 def half_width(parts: Sequence[Part], confidence: float) -> float:
@@ -169,19 +147,21 @@ def half_width(parts: Sequence[Part], confidence: float) -> float:
 
 
 def _combine(
-    interval: Interval, images: Sequence[Part], seed_means: np.ndarray, n_images: int, draws: Draws
+    mean: float, resampled: np.ndarray, images: list[Part], seed_means: np.ndarray, n_images: int, draws: Draws
 ) -> Estimate:
-    """Add the variance over seeds to that due to the images.
+    """Take the percentile interval of resampled means, and add the variance over seeds to that due to the images.
 
     The interaction of seeds and images counts in both, so the combined interval is a little wide.
     """
     se_images = math.sqrt(sum(part.variance for part in images))
-    both = interval.low, interval.high
+    tail = (1 - draws.bootstrap.confidence) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail]).tolist()
+    both = low, high
     if len(seed_means) > 1:
         parts = [*images, Part(_variance(seed_means) / len(seed_means), len(seed_means) - 1)]
         half = half_width(parts, draws.bootstrap.confidence)
-        both = interval.mean - half, interval.mean + half
-    return Estimate(*interval, *both, n_images, se_images, tuple(seed_means.tolist()))
+        both = mean - half, mean + half
+    return Estimate(float(mean), low, high, *both, n_images, se_images, tuple(seed_means.tolist()))
 
 
 def _differences(ours: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
-from itertools import product
+from itertools import product, starmap
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,14 +16,21 @@ from spl.config.experiment import Design
 from spl.config.methods import NetworkMethod
 from spl.steps.settings import TableSettings
 
-COLUMNS = ["metric", "method", "dataset", "mask_ratio", "ours", "ours_low", "ours_high", "paper", "gap", "n_images",
-           "n_infinite", "n_seeds", "seed_sd", "status", "origin"]  # fmt: skip
-
 COMPARED = ["metric", "method", "reference", "dataset", "mask_ratio", "difference", "low", "high", "n_images",
             "n_seeds", "seed_sd", "combined_low", "combined_high"]  # fmt: skip
 
-Cell = tuple[str, str, str, str]
-"""Metric, method, dataset, mask ratio."""
+
+class Cell(NamedTuple):
+    """A cell of Table 1."""
+
+    metric: str
+    method: str
+    dataset: str
+    mask_ratio: str
+
+    def values(self, evidence: Evidence) -> np.ndarray:
+        """Return the metric on the cell's images, (seeds, n)."""
+        return evidence[self.dataset, self.method].select(self.metric, self.mask_ratio)
 
 
 class Origin(StrEnum):
@@ -39,21 +47,18 @@ def build_table(evidence: Evidence, settings: TableSettings) -> pd.DataFrame:
     Images with an infinite PSNR are counted and left out of the mean.
     """
     rows = []
-    for cell in product(PAPER_METRICS, settings.table_methods, settings.datasets, MASK_RATIOS):
-        metric, method, dataset, mask_ratio = cell
-        values = evidence[dataset, method].select(metric, mask_ratio)
-        ours, theirs, origin = summarise(evidence, settings, cell), printed(*cell), origin_of(settings, dataset, method)
-        world = f" on the {Images.MINIATURE}" * (images_of(settings, dataset) is Images.MINIATURE)
+    for cell in starmap(Cell, product(PAPER_METRICS, settings.table_methods, settings.datasets, MASK_RATIOS)):
+        values, ours, theirs = cell.values(evidence), summarise(evidence, settings, cell), printed(*cell)
+        origin = origin_of(settings, cell.dataset, cell.method)
+        world = f" on the {Images.MINIATURE}" * (images_of(settings, cell.dataset) is Images.MINIATURE)
         rows.append({
-            "metric": metric, "method": method, "dataset": dataset, "mask_ratio": mask_ratio,
-            "ours": ours.mean, "ours_low": ours.low, "ours_high": ours.high,
+            **cell._asdict(), "ours": ours.mean, "ours_low": ours.low, "ours_high": ours.high,
             "paper": theirs, "gap": None if theirs is None else ours.mean - theirs,
             "n_images": values.shape[1], "n_infinite": int(np.isinf(values).any(axis=0).sum()),
             "n_seeds": ours.n_seeds, "seed_sd": ours.seed_sd,
-            "status": f"{origin}{world}" if values.size else "no images",
-            "origin": origin,
+            "status": f"{origin}{world}" if values.size else "no images", "origin": origin,
         })  # fmt: skip
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows)
 
 
 def compare_methods(evidence: Evidence, settings: TableSettings, references: Iterable[str]) -> pd.DataFrame:
@@ -64,26 +69,25 @@ def compare_methods(evidence: Evidence, settings: TableSettings, references: Ite
     ):
         if method == reference:
             continue
-        found = compare(evidence, settings, (metric, method, dataset, mask_ratio), reference)
+        cell = Cell(metric, method, dataset, mask_ratio)
+        found = compare(evidence, settings, cell, reference)
         if found.n_images:
-            rows.append((
-                metric, method, reference, dataset, mask_ratio, found.mean, found.low, found.high, found.n_images,
-                found.n_seeds, found.seed_sd, found.combined_low, found.combined_high,
-            ))  # fmt: skip
+            combined = {"combined_low": found.combined_low, "combined_high": found.combined_high}
+            mean = {"reference": reference, "difference": found.mean}
+            rows.append(cell._asdict() | mean | found.columns() | combined)
     return pd.DataFrame(rows, columns=COMPARED)
 
 
 def compare(evidence: Evidence, settings: TableSettings, cell: Cell, reference: str) -> Estimate:
     """Return by how much a cell lies above the same one of `reference`, image by image."""
-    metric, method, dataset, mask_ratio = cell
-    ours, theirs = (evidence[dataset, name].select(metric, mask_ratio) for name in (method, reference))
-    return paired_difference(ours, theirs, draws_of(settings, f"{metric}/{method}-{reference}/{dataset}/{mask_ratio}"))
+    ours, theirs = (shown.values(evidence) for shown in (cell, cell._replace(method=reference)))
+    name = "/".join(cell._replace(method=f"{cell.method}-{reference}"))
+    return paired_difference(ours, theirs, draws_of(settings, name))
 
 
 def summarise(evidence: Evidence, settings: TableSettings, cell: Cell) -> Estimate:
     """Return the mean of a cell over images and seeds."""
-    metric, method, dataset, mask_ratio = cell
-    return finite_mean(evidence[dataset, method].select(metric, mask_ratio), settings, "/".join(cell))
+    return finite_mean(cell.values(evidence), settings, "/".join(cell))
 
 
 def finite_mean(values: np.ndarray, settings: TableSettings, name: str) -> Estimate:

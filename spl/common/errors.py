@@ -37,14 +37,8 @@ def again(*files: str | Path) -> str:
 FULL = "Make room, then run the same command: what is finished is kept."
 FORBIDDEN = "Give yourself the right to write there, or work in another folder."
 
-ADVICE = {
-    errno.ENOSPC: FULL,
-    errno.EDQUOT: FULL,
-    errno.EFBIG: FULL,
-    errno.EROFS: FORBIDDEN,
-    errno.EACCES: FORBIDDEN,
-    errno.EPERM: FORBIDDEN,
-}
+ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), FULL)
+ADVICE |= dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), FORBIDDEN)
 
 
 def advise(error: OSError) -> str | None:

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+BOX = ["x_min", "y_min", "x_max", "y_max"]
+"""Columns of a table of detections, in pixels."""
+
 HALF_OCCLUDED = 0.5
 """Share of a box that must be missing for its object to count as occluded, in figures and claims."""
 

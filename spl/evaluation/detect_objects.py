@@ -16,6 +16,7 @@ from spl.common.tables import read_table
 from spl.config.teachers import TorchvisionDetector
 from spl.data.stored import FilledImages, PreparedImages
 from spl.detection.boxes import Detections
+from spl.detection.occlusion import BOX
 from spl.steps.records import require_current, take, write_record
 from spl.steps.settings import GROUND_TRUTH, DetectionSettings
 from spl.teachers.build import detected_classes, load_teacher
@@ -24,7 +25,7 @@ from spl.tensors.loaders import to_image
 from spl.weights.files import read_state
 from spl.weights.fit import fill
 
-COLUMNS = ["image", "label", "score", "x_min", "y_min", "x_max", "y_max"]
+COLUMNS = ["image", "label", "score", *BOX]
 
 Detect = Callable[[Tensor], Detections]
 """image (3, H, W) in [0, 1] -> its objects, boxes in pixels of the image."""

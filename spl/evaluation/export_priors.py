@@ -24,14 +24,7 @@ BATCH = 16
 
 
 def export_priors(
-    settings: PriorSettings,
-    *,
-    pairs: Path,
-    images: Path,
-    masks: Path,
-    weights: Path,
-    out: Path,
-    device: torch.device,
+    settings: PriorSettings, *, pairs: Path, images: Path, masks: Path, weights: Path, out: Path, device: torch.device
 ) -> None:
     """Write `prior` (N, c, H/4, W/4) float16, or `edges` (N, 1, H, W) uint8, to `out`.
 

@@ -22,9 +22,6 @@ from spl.steps.records import write_record
 from spl.steps.settings import Architecture, CostSettings
 from spl.teachers.build import build_teacher
 
-COLUMNS = [
-    "method", "image_size", "parameters", "gmacs", "seconds_per_image", "peak_memory_mib", "device", "threads",
-]  # fmt: skip
 REPEATS = 5
 MIB = 2**20
 TEACHERS = ("spl.teachers.backbone", "spl.teachers.tresnet", "spl.teachers.yolov5")
@@ -45,7 +42,7 @@ def measure_cost(settings: CostSettings, path: Path, *, device: torch.device) ->
         methods = progress(settings.methods, what="cost", unit="method")
         rows = [pool.submit(measure_method, method, str(device)).result() for method in methods]
     with atomic(path) as temporary:
-        pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
+        pd.DataFrame(rows).to_csv(temporary, index=False)
     write_record(path.with_suffix(".json"), settings, {}, {"costs": path}, device=str(device))
 
 

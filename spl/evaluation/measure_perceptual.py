@@ -50,6 +50,7 @@ def find_obstacles(metrics: tuple[PerceptualMetric, ...], weights: Path, *, coun
     """Return the reason by metric for those that are not available for `count` images."""
     reasons = {}
     for metric in metrics:
-        found = [missing_files(metric, weights), "" if metric == "lpips" else too_few(metric, count)]
-        reasons[metric] = " ".join(filter(None, found))
-    return {metric: reason for metric, reason in reasons.items() if reason}
+        few = "" if metric == "lpips" else too_few(metric, count)
+        if found := " ".join(filter(None, [missing_files(metric, weights), few])):
+            reasons[metric] = found
+    return reasons

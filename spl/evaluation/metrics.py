@@ -19,15 +19,8 @@ SIGMA = 1.5
 
 def measure(composited: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
     """Return every metric of `per_image.csv` by its column's name."""
-    return {
-        "psnr": psnr(composited, image),
-        "ssim": ssim(composited, image),
-        "mae": mae(composited, image),
-        "mae_rgb": mae_rgb(composited, image),
-        "ssim_gaussian": ssim_gaussian(composited, image),
-        "psnr_hole": psnr_hole(composited, image, mask),
-        "mae_hole": mae_hole(composited, image, mask),
-    }
+    whole = {metric.__name__: metric(composited, image) for metric in (psnr, ssim, mae, mae_rgb, ssim_gaussian)}
+    return whole | {metric.__name__: metric(composited, image, mask) for metric in (psnr_hole, mae_hole)}
 
 
 def psnr(composited: Tensor, image: Tensor) -> Tensor:

@@ -11,13 +11,7 @@ from spl.steps.settings import FigureSettings
 
 
 def choose_images(
-    table: pd.DataFrame,
-    settings: FigureSettings,
-    count: int,
-    *,
-    among: Collection[str] | None = None,
-    favoured: Collection[str] = (),
-    without: Collection[str] = (),
+    table: pd.DataFrame, settings: FigureSettings, count: int, *, favoured: Collection[str] = ()
 ) -> list[str]:
     """Choose different images with large holes; the order of the table's rows does not matter.
 
@@ -25,25 +19,21 @@ def choose_images(
     all candidates, `seeded` draws.
 
     Args:
-        table: per_image.csv of the figure's last method.
+        table: rows of per_image.csv of the figure's last method, those of images that may be shown.
         settings: the rule, its seed and the least hole ratio.
         count: number of images.
-        among: the only candidates; None for all.
         favoured: the only candidates if there are enough of them.
-        without: images that are shown already.
 
     Raises: DataError if there are not enough candidates.
     """
     rule = settings.figures
-    kept = table[(table["hole_ratio"] >= rule.min_hole_ratio) & ~table["image"].isin(without)]
-    if among is not None:
-        kept = kept[kept["image"].isin(among)]
+    kept = table[table["hole_ratio"] >= rule.min_hole_ratio]
     if (preferred := kept[kept["image"].isin(favoured)]).shape[0] >= count:
         kept = preferred
     if len(kept) < count:
         raise DataError(
             f"a figure needs {count} images with a hole ratio of at least {rule.min_hole_ratio}, but of "
-            f"{len(table)} test images only {len(kept)} can be taken. "
+            f"{len(table)} images that may be shown only {len(kept)} can be taken. "
             "Lower figures.min_hole_ratio in params.yaml, or ask for fewer images."
         )
     kept = kept.sort_values("image", ignore_index=True)

@@ -15,13 +15,8 @@ from spl.steps.records import write_record
 from spl.steps.settings import FigureSettings, drawn_figures
 
 FIGURES: dict[str, Callable[..., Drawing]] = {
-    "fig1": draw_fig1,
-    "fig2": draw_fig2,
-    "fig3": draw_fig3,
-    "fig4": draw_fig4,
-    "fig5": draw_fig5,
-    "grid": draw_grid,
-}
+    "fig1": draw_fig1, "fig2": draw_fig2, "fig3": draw_fig3, "fig4": draw_fig4, "fig5": draw_fig5, "grid": draw_grid
+}  # fmt: skip
 """settings, results, data -> a figure that is not saved yet."""
 
 

@@ -7,6 +7,7 @@ from spl.figures.choose import describe_choice
 from spl.figures.clusters import cluster_priors, describe_clusters, paint, priors_file, read_priors
 from spl.figures.detections import (
     LEGEND,
+    SCORES,
     choose_occluding,
     describe_detections,
     detection_files,
@@ -33,14 +34,15 @@ def draw_fig1(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     inputs = take_all([*evidence.files(), kept, *found_files.values()])
     names, priors = read_priors(kept, kind="prior")
     detections = read_detections(found_files)
-    image = choose_occluding(evidence, detections[GROUND_TRUTH], settings, among=names)
+    table = evidence.table(figure.methods[-1])
+    image = choose_occluding(evidence, table[table["image"].isin(names)], detections[GROUND_TRUTH], settings)
 
     labels = cluster_priors(priors, [names.index(image)], clusters, seed=settings.seed)[0]
     panes = [("Input", evidence.masked(image), None)]
     panes += [(method_title(m), evidence.filled(image, m), m) for m in figure.methods]
     panes += [(f"Prior $S_m$ of {method_title(figure.prior)}", paint(labels, clusters.number), None)]
     panes += [("Ground truth", evidence.truth(image), GROUND_TRUTH)]
-    canvas, axes = image_grid(1, len(panes), width=PAGE_WIDTH, top=0.17, bottom=LEGEND)
+    canvas, axes = image_grid(1, len(panes), width=PAGE_WIDTH, top=0.17, below=SCORES, bottom=LEGEND)
     for axis, (title, pixels, _) in zip(axes[0], panes, strict=True):
         axis.set_title(title, pad=3)
         show(axis, pixels)

@@ -126,11 +126,9 @@ def _training(steps: Steps, teacher: str) -> list[Part]:
     """Return the frozen pretext network, and the adapter with the prior loss."""
     adapter, large = steps["semantic_learner.adapter"], steps["semantic_learner"].inputs[:1]
     frozen = [Block("$I'$", large), Block(teacher, adapter.outputs, TEACHER), Block("$S$", adapter.outputs)]
+    loss = Block("$\\mathcal{L}_\\mathrm{prior}(S_m^{\\prime}, S)$", [])
     adapted = [Block("$S_m$", adapter.inputs), _conv(steps, "semantic_learner.adapter")]
-    adapted += [
-        Block("$S_m^{\\prime}$", adapter.outputs),
-        Block("$\\mathcal{L}_\\mathrm{prior}(S_m^{\\prime}, S)$", []),
-    ]
+    adapted += [Block("$S_m^{\\prime}$", adapter.outputs), loss]
     return [Part("Training only: teacher $H$, frozen", frozen), Part("Training only: adapter and prior loss", adapted)]
 
 

@@ -8,6 +8,7 @@ from spl.common.labels import method_title
 from spl.figures.choose import choose_images, describe_choice
 from spl.figures.detections import (
     LEGEND,
+    SCORES,
     choose_occluding,
     describe_detections,
     detection_files,
@@ -33,18 +34,20 @@ def draw_fig3(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     }
     found_files = detection_files(results, figure.detections, figure.methods) if figure.detections else {}
     inputs = take_all([*(file for shown in evidence.values() for file in shown.files()), *found_files.values()])
-    detections = read_detections(found_files)
-    detected = [(d, choose_occluding(evidence[d], detections[GROUND_TRUTH], settings)) for d in figure.detected]
+    found = read_detections(found_files)
+    tables = {dataset: shown.table(figure.methods[-1]) for dataset, shown in evidence.items()}
+    detected = [(d, choose_occluding(evidence[d], tables[d], found[GROUND_TRUTH], settings)) for d in figure.detected]
     columns: list[tuple[str, str]] = []
     for dataset, count in figure.images.items():
-        without = [image for searched, image in detected if searched == dataset]
-        table = evidence[dataset].table(figure.methods[-1])
-        columns += [(dataset, image) for image in choose_images(table, settings, count, without=without)]
+        searched, table = [image for d, image in detected if d == dataset], tables[dataset]
+        images = choose_images(table[~table["image"].isin(searched)], settings, count)
+        columns += [(dataset, image) for image in images]
     heads = [*(dataset for dataset, _ in columns), *["Detections"] * len(detected)]
     columns += detected
 
-    rows, bottom = ["Input", *map(method_title, figure.methods), "Ground truth"], LEGEND if detected else 0.0
-    canvas, axes = image_grid(len(rows), len(columns), width=PAGE_WIDTH, left=0.18, top=0.17, bottom=bottom)
+    rows = ["Input", *map(method_title, figure.methods), "Ground truth"]
+    room = {"below": SCORES, "bottom": LEGEND} if detected else {}
+    canvas, axes = image_grid(len(rows), len(columns), width=PAGE_WIDTH, left=0.18, top=0.17, **room)
     for axis, title in zip(axes[:, 0], rows, strict=True):
         axis.set_ylabel(title, labelpad=2)
     _write_heads(axes[0], heads)
@@ -56,7 +59,7 @@ def draw_fig3(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     counted, with_objects = ", ".join(f"{count} of {dataset}" for dataset, count in figure.images.items()), ""
     for dataset, image in detected:
         searched = dict(zip([*figure.methods, GROUND_TRUTH], axes[1:, -1], strict=True))
-        draw_detections(canvas, searched, image, detections)
+        draw_detections(canvas, searched, image, found)
         with_objects = (
             f" The last column is an image of {dataset} with {describe_detections(settings)}; only images count whose "
             "hole occludes at least half of an object, if there are any."

@@ -28,8 +28,8 @@ def draw_fig5(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     inputs = take_all([*evidence.files(), *kept])
     named_priors, priors = read_priors(kept[0], kind="prior")
     named_edges, edges = read_priors(kept[1], kind="edges")
-    both = set(named_priors) & set(named_edges)
-    images = choose_images(evidence.table(figure.prior), settings, figure.images, among=both)
+    table, both = evidence.table(figure.prior), set(named_priors) & set(named_edges)
+    images = choose_images(table[table["image"].isin(both)], settings, figure.images)
 
     shown = [named_priors.index(image) for image in images]
     labels = cluster_priors(priors, shown, clustering, seed=settings.seed)
@@ -40,14 +40,9 @@ def draw_fig5(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
         axis.set_title(title, pad=3)
     for line, image, clusters in zip(axes, images, labels, strict=True):
         sketch = draw_edges(edges[named_edges.index(image), 0], evidence.hole(image))
-        panes = [
-            evidence.masked(image),
-            sketch,
-            evidence.filled(image, figure.edges),
-            paint(clusters, clustering.number),
-            evidence.filled(image, figure.prior),
-            evidence.truth(image),
-        ]
+        by_edges, by_prior = (evidence.filled(image, method) for method in (figure.edges, figure.prior))
+        panes = [evidence.masked(image), sketch, by_edges, paint(clusters, clustering.number), by_prior]
+        panes += [evidence.truth(image)]
         for axis, pixels in zip(line, panes, strict=True):
             show(axis, pixels)
     caption = (

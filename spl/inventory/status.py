@@ -192,10 +192,8 @@ def _blocked(source: SourceStatus, params: Params) -> str:
 
 def _shown(params: Params) -> dict[str, set[Cell]]:
     """Return the runs that each figure shows; figure 2 shows none."""
-    shown = {
-        name: set(seen.filled + seen.priors)
-        for name, seen in (params.figures.shown() if params.figures else {}).items()
-    }
+    figures = params.figures.shown() if params.figures else {}
+    shown = {name: set(seen.filled + seen.priors) for name, seen in figures.items()}
     if ablations := params.ablations:
         shown["fig4"] = {(ablations.dataset, method) for method in (ablations.reference, *ablations.methods)}
     if grid := params.grid:

@@ -8,6 +8,7 @@ import csv
 import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -25,19 +26,34 @@ BLOCK = 4096
 """Number of files that are hashed before the next are listed."""
 
 
+class FileState(StrEnum):
+    """The state of a file: right, or the reason why it is not."""
+
+    RIGHT = "right"
+    EDITED = "edited"
+    MISSING = "missing"
+    OTHER_SETTINGS = "of other settings"
+    OTHER_INPUTS = "of other inputs"
+    OLDER = "of an older format"
+    FOREIGN = "foreign"
+    """No step of this experiment makes it."""
+
+
+FAULTLESS = (FileState.RIGHT, FileState.FOREIGN)
+
+
 class Finding(NamedTuple):
-    """The state of a file: `right`, or the reason why it is not."""
+    """A file that was looked at."""
 
     path: Path
-    state: str
+    state: FileState
     detail: str = ""
 
 
 def verify(params: Params, places: Sequence[Path] = FOLDERS, *, workers: int = 1) -> Iterator[Finding]:
     """Hash again all that the records in some folders list, and compare their settings with the current ones.
 
-    States: right; edited; missing; of other settings; of other inputs; of an older format; foreign, which no step of
-    this experiment makes. `places` may be records, too.
+    `places` may be records, too.
     """
     for record in records(places):
         yield from _verify_record(record, params, workers)
@@ -51,8 +67,8 @@ def stale_results(params: Params, places: Sequence[Path] = FOLDERS) -> list[Path
     found = []
     for record in records(places):
         outputs = recorded_outputs(record)
-        wrong = [finding for finding in _verify_record(record, params, 1) if finding.state not in ("right", "foreign")]
-        if any(finding.state != "missing" or finding.path not in outputs for finding in wrong):
+        wrong = [finding for finding in _verify_record(record, params, 1) if finding.state not in FAULTLESS]
+        if any(finding.state is not FileState.MISSING or finding.path not in outputs for finding in wrong):
             found.append(next(iter(outputs), record))
     return found
 
@@ -78,10 +94,10 @@ def _verify_record(record: Path, params: Params, workers: int) -> Iterator[Findi
     """Yield the state of a record and of everything that it lists."""
     content = _read(record)
     if content is None:
-        yield Finding(record, "edited", "no JSON any more")
+        yield Finding(record, FileState.EDITED, "no JSON any more")
         return
     if content.get("format") != FORMAT:
-        yield Finding(record, "of an older format")
+        yield Finding(record, FileState.OLDER)
         return
     try:
         wanted = STEPS[content["step"]].of(params, **content["wildcards"])
@@ -89,26 +105,26 @@ def _verify_record(record: Path, params: Params, workers: int) -> Iterator[Findi
         changed = changed_settings(record, wanted)
         replaced = changed_inputs(record, {name: _digest(path) for name, path in there.items()})
     except (ParamsError, KeyError, TypeError):
-        yield Finding(record, "foreign")
+        yield Finding(record, FileState.FOREIGN)
         return
     except SPLError as error:
-        yield Finding(record, "edited", str(error))
+        yield Finding(record, FileState.EDITED, str(error))
         return
     for line in changed:
-        yield Finding(record, "of other settings", line)
+        yield Finding(record, FileState.OTHER_SETTINGS, line)
     for name in replaced:
         if record_of(there[name]) is None:  # an archive or a weight file: no step has made it
-            yield Finding(there[name], "edited", f"since {record} was written")
+            yield Finding(there[name], FileState.EDITED, f"since {record} was written")
         else:
-            yield Finding(record, "of other inputs", str(there[name]))
+            yield Finding(record, FileState.OTHER_INPUTS, str(there[name]))
     if "folder" in content and not Path(content["folder"]).exists():
-        yield Finding(Path(content["folder"]), "edited", "raw files are gone")
+        yield Finding(Path(content["folder"]), FileState.EDITED, "raw files are gone")
     elif not changed and not replaced:
-        yield Finding(record, "right")
+        yield Finding(record, FileState.RIGHT)
     for path, digest in recorded_outputs(record).items():
-        state = "missing" if not path.exists() else "right" if _digest(path) == digest else "edited"
+        state = _state(_digest(path) == digest) if path.exists() else FileState.MISSING
         yield Finding(path, state)
-        if state == "right" and path.suffix == ".csv":
+        if state is FileState.RIGHT and path.suffix == ".csv":
             yield from _verify_listed(path, content, workers)
 
 
@@ -130,12 +146,11 @@ def _verify_listed(table: Path, record: dict[str, Any], workers: int) -> Iterato
 class _Listed(NamedTuple):
     """A file that a table describes: the place of its bytes, and their hash."""
 
-    path: Path
-    name: str
-    """In an archive."""
     root: Path
+    name: str
+    """Below `root`, or in an archive there."""
     place: Place | None
-    """None for a plain file."""
+    """In the archive; None for a plain file."""
     sha256: str
 
 
@@ -146,23 +161,26 @@ def _find_stored(folder: Path, record: dict[str, Any], row: dict[str, str]) -> _
     if container := row.get("container"):
         root, name = (Path(record["raw"]), row["source"]) if "raw" in record else (folder, row["file"])
         place = Place(container, *(int(row[column]) for column in ("offset", "size", "packed")))
-        return _Listed(root / container, name, root, place, row["sha256"])
-    root = Path(record.get("folder", folder))
-    return _Listed(root / row["file"], "", root, None, row["sha256"])
+        return _Listed(root, name, place, row["sha256"])
+    return _Listed(Path(record.get("folder", folder)), row["file"], None, row["sha256"])
 
 
 def _find_filled(folder: Path, row: dict[str, str]) -> _Listed:
-    path = folder / "composited" / Path(row["image"]).name
-    return _Listed(path, "", folder, None, row["composited_sha256"])
+    return _Listed(folder / "composited", Path(row["image"]).name, None, row["composited_sha256"])
 
 
 def _verify_file(listed: _Listed) -> Finding:
+    root, name, place, digest = listed
+    path = root / (place.container if place else name)
     try:
-        content = read_place(listed.root, listed.place) if listed.place else listed.path.read_bytes()
+        content = read_place(root, place) if place else path.read_bytes()
     except (DataError, OSError) as error:
-        return Finding(listed.path, "edited" if listed.path.exists() else "missing", str(error))
-    is_right = hashlib.sha256(content).hexdigest() == listed.sha256
-    return Finding(listed.path, "right" if is_right else "edited", listed.name)
+        return Finding(path, FileState.EDITED if path.exists() else FileState.MISSING, str(error))
+    return Finding(path, _state(hashlib.sha256(content).hexdigest() == digest), name if place else "")
+
+
+def _state(is_right: bool) -> FileState:
+    return FileState.RIGHT if is_right else FileState.EDITED
 
 
 def why(file: Path, params: Params) -> Iterator[str]:
@@ -185,7 +203,7 @@ def _why(file: Path, params: Params, depth: int, shown: set[Path]) -> Iterator[s
     if seen:
         return
     for finding in _verify_record(record, params, 1):
-        if finding.state != "right":
+        if finding.state is not FileState.RIGHT:
             yield f"{indent}  ! {finding.path}: {finding.state} {finding.detail}".rstrip()
     if "folder" in content:
         yield f"{indent}  {content['folder']}  raw files"

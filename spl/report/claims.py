@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from spl.analysis.claims_page import claim_table, explanation, summary_table, warnings
+from spl.analysis.claims_page import by_claim, claim_table, explanation, summary_table, warnings
 from spl.report.view import Prose, Section
 
 
@@ -14,8 +14,7 @@ def summary_section(claims: pd.DataFrame) -> Section:
 
 def claims_section(claims: pd.DataFrame, *, confidence: float) -> Section:
     """Show every claim with the comparisons that it rests on."""
-    tables = []
-    for _, rows in claims.groupby("claim", sort=False):
-        text, source = rows[["text", "source"]].iloc[0]
-        tables.append(claim_table(rows)._replace(caption=f"{text} Paper: {source}."))
+    tables = [
+        claim_table(rows)._replace(caption=f"{text} Paper: {source}.") for (text, source), rows in by_claim(claims)
+    ]
     return Section("claims", "Claims in detail", (Prose(explanation(confidence)), *tables))

@@ -1,5 +1,6 @@
 """The data behind the numbers: images, masks, pairs, and their sources."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def data_section(settings: ReportSettings, data: Path) -> Section:
     """Count images, masks and pairs."""
     rows = []
     for name, dataset in settings.datasets.items():
-        prepared, pairs = _record(data / f"prepared/{name}/record.json"), _record(data / f"pairs/{name}.json")
+        prepared, pairs = record_at(data / f"prepared/{name}/record.json"), record_at(data / f"pairs/{name}.json")
         images, per_bin = prepared.get("images", {}), pairs.get("pairs_per_bin", {})
         rows.append([
             Cell(name, (images_of(settings, name),)), f"{dataset.image_size} px",
@@ -49,22 +50,17 @@ def data_section(settings: ReportSettings, data: Path) -> Section:
         f"(drawn {settings.evaluation.pairs}, the same for every method). The last column counts masks whose ratio "
         "falls into another bin at the network's size; they stay in the bin of their stored size."
     )
-    masks = _masks(_record(data / "masks/record.json"))
-    cited = [Prose(f"{name}: {text}") for name, text in _citations(settings, data).items()]
-    return Section("data", "Data", (Prose(lead), simple_table(head, rows), *cited, *masks))
+    masks = _masks(record_at(data / "masks/record.json"))
+    return Section("data", "Data", (Prose(lead), simple_table(head, rows), *_citations(settings, data), *masks))
 
 
-def _citations(settings: ReportSettings, data: Path) -> dict[str, str]:
-    """Return the sources of images and masks: those that a person names for their own, or the registry's."""
+def _citations(settings: ReportSettings, data: Path) -> Iterator[Prose]:
+    """Cite the sources of images and masks: those that a person names for their own, or the registry's."""
     images = {name: (dataset.source, f"images/{name}") for name, dataset in settings.datasets.items()}
-    sources = images | {"masks": (settings.masks.source, "masks")}
-    cited = {
-        name: source.citation
-        if isinstance(source, Supplied)
-        else _record(data / f"sources/{record}.json").get("citation", "")
-        for name, (source, record) in sources.items()
-    }
-    return {name: citation for name, citation in cited.items() if citation}
+    for name, (source, record) in (images | {"masks": (settings.masks.source, "masks")}).items():
+        known = record_at(data / f"sources/{record}.json")
+        if text := source.citation if isinstance(source, Supplied) else known.get("citation"):
+            yield Prose(f"{name}: {text}")
 
 
 def _masks(record: dict[str, Any]) -> tuple[Part, ...]:
@@ -76,5 +72,6 @@ def _masks(record: dict[str, Any]) -> tuple[Part, ...]:
     return simple_table(["", *BINS, "all"], [row], caption="Masks"), Prose(f"Left out: {listed or 'none'}.")
 
 
-def _record(path: Path) -> dict[str, Any]:
+def record_at(path: Path) -> dict[str, Any]:
+    """Read a record; empty if there is none."""
     return read_record(path) if path.is_file() else {}

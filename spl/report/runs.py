@@ -1,5 +1,6 @@
 """Teachers, runs with their training curves, and the cost of filling an image."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from spl.common.printed import DASH, Cell, count, duration, number, simple_table
 from spl.common.tables import read_table
 from spl.config.experiment import Run
 from spl.report.curves import draw_curves, loss_colours
+from spl.report.data import record_at
 from spl.report.view import Figure, Prose, Section
-from spl.steps.records import changed_settings, read_record
+from spl.steps.records import changed_settings
 from spl.steps.settings import ReportSettings, RunSettings, Settings, TeacherSettings, needed_teachers
 
 
@@ -36,12 +38,11 @@ def teachers_section(settings: ReportSettings, results: Path) -> Section:
     rows = []
     for name in needed_teachers(settings):
         path, teacher = results / f"teachers/{name}/run.json", TeacherSettings.of(settings, teacher=name)
-        record = read_record(path) if path.is_file() else {}
-        quality = record.get("validation_map")
+        record = record_at(path)
         rows.append([
             name, teacher.network.kind, "trained here" if teacher.pretext else "taken as it is",
-            DASH if quality is None else number(quality, 3), _maybe(record, "steps"), _time(record),
-            str(len(record["classes"])) if record.get("classes") else DASH, *_state(path, teacher),
+            number(record.get("validation_map", math.nan), 3), _maybe(record, "steps"), _time(record),
+            str(len(record["classes"])) if record.get("classes") else DASH, *_state(path, record, teacher),
         ])  # fmt: skip
     head = ["teacher", "kind", "origin", "validation mAP", "steps", "time", "classes", "code", "record"]
     part = simple_table(head, rows, heads=3) if rows else Prose("No run of this experiment learns from a teacher.")
@@ -50,10 +51,9 @@ def teachers_section(settings: ReportSettings, results: Path) -> Section:
 
 def training_section(settings: ReportSettings, results: Path) -> Section:
     """Show a table of the runs of networks, and their losses."""
-    networks = [run for run in settings.runs() if run.method in settings.network_methods]
-    runs = [(run, RunSettings.of(settings, **run._asdict())) for run in networks]
-    folders = {run: results / f"weights/{run.dataset}/{run.method}/seed{run.seed}" for run, _ in runs}
-    rows = [_row(run, learnt, folders[run]) for run, learnt in runs]
+    runs = [run for run in settings.runs() if run.method in settings.network_methods]
+    folders = {run: results / f"weights/{run.dataset}/{run.method}/seed{run.seed}" for run in runs}
+    rows = [_row(run, RunSettings.of(settings, **run._asdict()), folder) for run, folder in folders.items()]
     head = ["dataset", "method", "seed", "origin", "learns from", "steps", "images seen", "time", "device", "code",
             "record"]  # fmt: skip
     lead = Prose(
@@ -64,22 +64,21 @@ def training_section(settings: ReportSettings, results: Path) -> Section:
 
 def _curves(folders: dict[Run, Path]) -> list[Figure]:
     """Draw log.csv of every run, a figure per dataset."""
-    logs = {run: read_table(folder / "log.csv") for run, folder in folders.items() if (folder / "log.csv").is_file()}
     grouped: dict[str, dict[str, list[pd.DataFrame]]] = {}
-    for run, log in logs.items():
-        grouped.setdefault(run.dataset, {}).setdefault(run.method, []).append(log)
-    colours = loss_colours(logs.values())
+    for run, folder in folders.items():
+        if (path := folder / "log.csv").is_file():
+            grouped.setdefault(run.dataset, {}).setdefault(run.method, []).append(read_table(path))
+    colours = loss_colours(log for methods in grouped.values() for logs in methods.values() for log in logs)
     return [draw_curves(dataset, of_dataset, colours) for dataset, of_dataset in grouped.items()]
 
 
 def _row(run: Run, settings: RunSettings, folder: Path) -> list[str | Cell]:
-    path = folder / "run.json"
-    record = read_record(path) if path.is_file() else {}
+    path, record = folder / "run.json", record_at(folder / "run.json")
     device = f"{record['device']} × {record['processes']}" if "device" in record else DASH
     return [
         run.dataset, method_title(run.method), str(run.seed),
         "released weights" if settings.released else "trained here", _learns_from(settings), _maybe(record, "steps"),
-        _maybe(record, "images_seen"), _time(record), device, *_state(path, settings),
+        _maybe(record, "images_seen"), _time(record), device, *_state(path, record, settings),
     ]  # fmt: skip
 
 
@@ -88,13 +87,14 @@ def _learns_from(run: RunSettings) -> str:
     return ", ".join([*(f"teacher {name}" for name in run.teachers), *["VGG"] * bool(run.vgg_file())]) or DASH
 
 
-def _state(path: Path, settings: Settings) -> tuple[str, Cell]:
+def _state(path: Path, record: dict[str, Any], settings: Settings) -> tuple[str, Cell]:
     """Say which code made a result and whether it was made with the current settings."""
-    if not path.is_file():
+    if not record:
         return DASH, Cell("missing", look="not-supported")
-    commit = read_record(path).get("versions", {}).get("commit", DASH)
     changed = changed_settings(path, settings)
-    return commit[:12], Cell("differs", tuple(changed), look="not-supported words") if changed else Cell("current")
+    return record.get("versions", {}).get("commit", DASH)[:12], Cell(
+        "differs", tuple(changed), look="not-supported words"
+    ) if changed else Cell("current")
 
 
 def _maybe(record: dict[str, Any], key: str) -> str:

@@ -53,12 +53,8 @@ def write_report(settings: ReportSettings, params_file: Path, *, results: Path, 
         _deviations(DEVIATIONS),
     ]
     headline, explanation = headline_of(settings)
-    page = _template().render(
-        headline=headline,
-        explanation=explanation,
-        facts=_facts(params_file, results, data, out),
-        sections=[section for section in sections if section],
-    )
+    facts, shown = _facts(params_file, results, data, out), [section for section in sections if section]
+    page = _template().render(headline=headline, explanation=explanation, facts=facts, sections=shown)
     write_text(out, page)
     write_record(out.with_suffix(".json"), settings, inputs, {"page": out})
 
@@ -91,12 +87,9 @@ def _require_tables(settings: ReportSettings, results: Path) -> None:
 
 
 def _template() -> jinja2.Template:
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.get_template("report.html.j2")
 
@@ -104,16 +97,12 @@ def _template() -> jinja2.Template:
 def _facts(params_file: Path, results: Path, data: Path, out: Path) -> dict[str, str]:
     """Return date, code and command of the page."""
     software = versions()
-    commit = software.pop("commit")
-    if commit == "unknown":
-        code = "not a git repository"
-    else:
-        code = commit.removesuffix("+changes") + (" with uncommitted changes" if commit.endswith("+changes") else "")
+    commit = software.pop("commit").replace("+changes", " with uncommitted changes")
     options = {"--params": params_file, "--results": results, "--data": data, "--out": out}
     command = " ".join(f"{name} {shlex.quote(str(path))}" for name, path in options.items())
     return {
         "Written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "Git commit": code,
+        "Git commit": "not a git repository" if commit == "unknown" else commit,
         "Versions": ", ".join(f"{name} {version}" for name, version in software.items()),
         "Command": f"python -m spl write-report {command}",
     }

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from spl.config.experiment import Bootstrap, Evaluation, Perceptual
 from spl.config.load import load_params
 from spl.data.masks import RATIO_BINS
-from spl.steps.settings import FigureSettings, TableSettings
+from spl.steps.records import write_record
+from spl.steps.settings import FigureSettings, PerceptualSettings, TableSettings
 from tests.conftest import REPOSITORY
+from tests.fabricate import write_masks_table
 
 EVALUATION = Evaluation(
     split="test",
@@ -59,3 +62,20 @@ def write_evidence(results, tables):
         path = results / f"eval/{dataset}/{method}/seed{seed}/per_image.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         table.to_csv(path, index=False)
+
+
+def write_perceptual(params, results, run, table, **facts):
+    """Write the perceptual results of a run: LPIPS of every image from a table, and what its record says."""
+    path = results / f"perceptual/{run.dataset}/{run.method}/seed{run.seed}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table[["image", "hole_ratio", "ratio_bin", "lpips"]].to_csv(path, index=False)
+    write_record(path.with_suffix(".json"), PerceptualSettings.of(params, **run._asdict()), {}, {}, **facts)
+
+
+def write_masked(data, dataset, images, hole):
+    """Write pairs of a dataset's images with one mask."""
+    for folder in ("pairs", "masks"):
+        (data / folder).mkdir(parents=True)
+    Image.fromarray(hole).save(data / "masks/mask.png")
+    write_masks_table(data / "masks/masks.csv", ["mask.png"])
+    pd.DataFrame({"image": images, "mask": "mask.png"}).to_csv(data / f"pairs/{dataset}.csv", index=False)

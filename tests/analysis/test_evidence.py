@@ -49,9 +49,8 @@ def test_all_seeds_of_all_methods_must_have_seen_the_same_pairs(tables, tmp_path
     swapped = tables[key].copy()
     swapped.loc[[0, 1], "mask"] = swapped.loc[[1, 0], "mask"].to_numpy()
     write_evidence(tmp_path, tables | {key: swapped})
-    with pytest.raises(
-        DataError, match=f"spl/seed{key[2]}/per_image.csv has other image-mask pairs than .*telea/seed1"
-    ):
+    told = f"spl/seed{key[2]}/per_image.csv has other image-mask pairs than .*telea/seed1"
+    with pytest.raises(DataError, match=told):
         read_evidence(tmp_path, SEEDS)
 
 

@@ -6,9 +6,8 @@ import pytest
 
 from spl.analysis.further_metrics import COLUMNS, write_further_metrics
 from spl.common.errors import DataError
-from spl.steps.records import write_record
-from spl.steps.settings import FurtherSettings, PerceptualSettings
-from tests.analysis.fabricate import per_image, write_evidence
+from spl.steps.settings import FurtherSettings
+from tests.analysis.fabricate import per_image, write_evidence, write_perceptual
 
 METHODS = ("telea", "spl", "spl_no_prior")
 NO_LPIPS = "data/raw/metrics has no lpips_alex.pth."
@@ -29,15 +28,11 @@ def results(params, tmp_path):
     """Evidence and perceptual results of all runs; LPIPS is missing for Telea, and KID has no deviation."""
     tables = {run: per_image(run.seed / 10, noise=0.1, draw=run.seed) for run in params.runs()}
     write_evidence(tmp_path, tables)
-    for (dataset, method, seed), table in tables.items():
-        path = tmp_path / "perceptual" / dataset / method / f"seed{seed}.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lpips = "" if method == "telea" else np.linspace(0.1, 0.2, len(table)) + seed / 100
-        table[["image", "hole_ratio", "ratio_bin"]].assign(lpips=lpips).to_csv(path, index=False)
-        unavailable = {"kid_sd": "one subset"} | ({"lpips": NO_LPIPS} if method == "telea" else {})
-        found = {"fid": 10.0 + seed, "kid": 0.02, "kid_sd": None, "n_images": len(table), "unavailable": unavailable}
-        settings = PerceptualSettings.of(params, dataset=dataset, method=method, seed=seed)
-        write_record(path.with_suffix(".json"), settings, {}, {}, **found)
+    for run, table in tables.items():
+        lpips = "" if run.method == "telea" else np.linspace(0.1, 0.2, len(table)) + run.seed / 100
+        unavailable = {"kid_sd": "one subset"} | ({"lpips": NO_LPIPS} if run.method == "telea" else {})
+        found = {"fid": 10.0 + run.seed, "kid": 0.02, "kid_sd": None, "unavailable": unavailable}
+        write_perceptual(params, tmp_path, run, table.assign(lpips=lpips), **found)
     return tmp_path
 
 

@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from spl.analysis.objects import BOX, match_occluded_objects
-from tests.fabricate import write_masks_table
+from tests.analysis.fabricate import write_masked
 
 SIZE = 32
 COLUMNS = ["image", "label", "score", *BOX]
@@ -17,14 +16,7 @@ def find(tmp_path):
     """A function that writes detections for images whose left half is missing, and matches them."""
 
     def run(truth, **methods):
-        mask = np.zeros((64, 64), bool)
-        mask[:, :32] = True
-        (tmp_path / "data/masks").mkdir(parents=True)
-        Image.fromarray(mask).save(tmp_path / "data/masks/left.png")
-        write_masks_table(tmp_path / "data/masks/masks.csv", ["left.png"])
-        (tmp_path / "data/pairs").mkdir()
-        pairs = pd.DataFrame({"image": ["a.png", "b.png", "c.png"], "mask": "left.png"})
-        pairs.to_csv(tmp_path / "data/pairs/places2.csv", index=False)
+        write_masked(tmp_path / "data", "places2", ["a.png", "b.png", "c.png"], np.tile(np.arange(64) < 32, (64, 1)))
         (tmp_path / "detections/places2").mkdir(parents=True)
         for name, rows in {"ground_truth": truth, **methods}.items():
             pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / f"detections/places2/{name}.csv", index=False)

@@ -8,7 +8,6 @@ from scipy import stats
 
 from spl.analysis.statistics import (
     Draws,
-    bootstrap_mean,
     difference_of_differences,
     estimate_mean,
     estimate_ratio,
@@ -18,7 +17,6 @@ from spl.config.experiment import Bootstrap
 
 DRAWS = Draws(Bootstrap(samples=400, confidence=0.95), seed=0, name="x")
 FINE = DRAWS._replace(bootstrap=Bootstrap(samples=4000, confidence=0.95))
-COARSE = DRAWS._replace(bootstrap=Bootstrap(samples=100, confidence=0.95))
 
 
 def width(found):
@@ -27,30 +25,21 @@ def width(found):
 
 def test_interval_covers_the_true_mean_about_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    found = [bootstrap_mean(rng.normal(5, 2, 60), DRAWS._replace(seed=trial)) for trial in range(300)]
+    found = [estimate_mean(rng.normal(5, 2, (1, 60)), DRAWS._replace(seed=trial)) for trial in range(300)]
     assert 0.90 <= np.mean([interval.low <= 5 <= interval.high for interval in found]) <= 0.98
 
 
 def test_interval_agrees_with_scipys_bootstrap():
     values = np.random.default_rng(1).gamma(2, 1, 80)
-    ours = bootstrap_mean(values, FINE)
+    ours = estimate_mean(values[None], FINE)
     theirs = stats.bootstrap((values,), np.mean, n_resamples=4000, method="percentile", rng=2).confidence_interval
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.05 * width(theirs))
     assert ours.mean == values.mean()
 
 
-def test_pairing_removes_what_both_methods_share():
-    rng = np.random.default_rng(2)
-    difficulty = rng.normal(25, 5, 96)
-    ours, reference = difficulty + 0.5 + rng.normal(0, 0.2, 96), difficulty + rng.normal(0, 0.2, 96)
-    paired = paired_difference(ours[None], reference[None], DRAWS)
-    assert 0 < paired.low < 0.5 < paired.high + 0.1
-    assert width(paired) < width(bootstrap_mean(ours, DRAWS)) / 5
-
-
 def test_resampling_depends_on_seed_and_name_alone():
     one, same, *others = (
-        bootstrap_mean(np.arange(20.0), DRAWS._replace(seed=seed, name=name))
+        estimate_mean(np.arange(20.0)[None], DRAWS._replace(seed=seed, name=name))
         for seed, name in ((1, "a"), (1, "a"), (1, "b"), (2, "a"))
     )
     assert one == same
@@ -67,7 +56,8 @@ def test_one_seed_has_the_interval_over_images_alone():
 def test_several_seeds_are_averaged_image_by_image():
     values = np.random.default_rng(4).normal(20, 1, (3, 50))
     found = estimate_mean(values, DRAWS)
-    assert (found.low, found.high) == bootstrap_mean(values.mean(axis=0), DRAWS)[1:]
+    alone = estimate_mean(values.mean(axis=0, keepdims=True), DRAWS)
+    assert (found.low, found.high) == (alone.low, alone.high)
     assert found.mean == pytest.approx(values.mean())
     assert found.seed_means == pytest.approx(values.mean(axis=1))
     assert found.seed_sd == pytest.approx(np.std(values.mean(axis=1), ddof=1))
@@ -85,26 +75,6 @@ def test_the_combined_interval_is_welch_and_satterthwaites():
     found = estimate_mean(values, DRAWS)
     half = welch_satterthwaite([stats.sem(values.mean(axis=axis)) ** 2 for axis in (0, 1)], [29, 3])
     assert (found.combined_low, found.combined_high) == pytest.approx((values.mean() - half, values.mean() + half))
-
-
-def test_where_seeds_do_not_differ_the_combined_interval_is_students():
-    values = np.tile(np.random.default_rng(7).normal(0, 1, 40), (3, 1))
-    found = estimate_mean(values, DRAWS)
-    student = stats.t.interval(0.95, 39, loc=values[0].mean(), scale=stats.sem(values[0]))
-    assert (found.combined_low, found.combined_high) == pytest.approx(student)
-
-
-def test_the_combined_interval_covers_the_mean_over_images_and_seeds():
-    """Images alone would miss it most of the time: here seeds differ more than images do."""
-    rng = np.random.default_rng(8)
-    alone = combined = 0
-    for trial in range(300):
-        values = 5 + rng.normal(0, 1, 60) + rng.normal(0, 0.5, (4, 1)) + rng.normal(0, 0.2, (4, 60))
-        found = estimate_mean(values, COARSE._replace(seed=trial))
-        alone += found.low <= 5 <= found.high
-        combined += found.combined_low <= 5 <= found.combined_high
-    assert 0.91 <= combined / 300 <= 0.99
-    assert alone / 300 < 0.8
 
 
 def test_seeds_are_paired_by_their_order():
@@ -185,7 +155,7 @@ def test_a_ratio_resamples_whole_images():
 )
 def test_an_estimate_moves_with_its_values(values, seeds, shift):
     values = np.array(values).reshape(seeds, -1)
-    found, moved = (estimate_mean(v, COARSE) for v in (values, values + shift))
+    found, moved = (estimate_mean(v, DRAWS) for v in (values, values + shift))
     assert found.combined_low - 1e-9 <= found.mean <= found.combined_high + 1e-9
     numbers = [[e.mean, e.low, e.high, e.combined_low, e.combined_high] for e in (found, moved)]
     np.testing.assert_allclose(np.array(numbers[0]) + shift, numbers[1], atol=1e-6)

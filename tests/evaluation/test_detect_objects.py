@@ -61,14 +61,12 @@ def evidence(data, results):
     """A method's filled images, which are other images."""
     folder = results / "eval/places2/spl/seed1"
     (folder / "composited").mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(5)
-    names = pd.read_csv(data.pairs)["image"]
-    for name in names:
-        image = rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)
-        Image.fromarray(image).save(folder / "composited" / name.split("/")[-1])
-    hashes = [sha256(folder / "composited" / name.split("/")[-1]) for name in names]
-    table = pd.DataFrame({"image": names, "composited_sha256": hashes})
-    table.to_csv(folder / "per_image.csv", index=False)
+    rng, rows = np.random.default_rng(5), []
+    for name in pd.read_csv(data.pairs)["image"]:
+        path = folder / "composited" / name.split("/")[-1]
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)).save(path)
+        rows.append({"image": name, "composited_sha256": sha256(path)})
+    pd.DataFrame(rows).to_csv(folder / "per_image.csv", index=False)
     return folder
 
 

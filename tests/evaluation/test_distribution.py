@@ -48,10 +48,6 @@ def test_fid_is_the_frechet_distance_by_the_root_of_a_matrix(seed, count, shift)
     assert fid(ours, truth) == pytest.approx(fid(truth, ours), rel=1e-7, abs=1e-7)
 
 
-def test_fid_of_equal_sets_is_zero():
-    assert fid(features(0), features(0)) == pytest.approx(0, abs=1e-6)
-
-
 # --- KID --------------------------------------------------------------------------------------------------------------
 
 
@@ -72,12 +68,6 @@ def test_kid_of_more_images_is_the_mean_over_subsets_and_follows_its_seed(monkey
     assert sd == pytest.approx(np.std(estimates), rel=0.4)
     assert kid(ours, truth, seed=1) == (mean, sd)
     assert kid(ours, truth, seed=2) != (mean, sd)
-
-
-def test_kid_is_unbiased():
-    estimates = [kid(features(2 * i, 50, 4), features(2 * i + 1, 50, 4), seed=0)[0] for i in range(200)]
-    assert abs(np.mean(estimates)) < 3 * np.std(estimates) / np.sqrt(len(estimates))
-    assert min(estimates) < 0
 
 
 def test_the_least_numbers_of_images():
@@ -120,11 +110,6 @@ def test_features_are_torch_fidelitys_read_from_the_file(random_inception, incep
     assert found.shape == (2, 2048)
     torch.testing.assert_close(found, random_inception(image)[0], rtol=1e-5, atol=0)
     assert (found[0] != found[1]).any()
-
-
-def test_another_file_under_the_name_is_refused(inception_folder):
-    with pytest.raises(CheckpointError, match="expected the published file, whose sha256 starts with 6726825d"):
-        load_inception(inception_folder, CPU)
 
 
 def test_a_missing_file_is_named_and_nothing_is_downloaded(tmp_path, monkeypatch):

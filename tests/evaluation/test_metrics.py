@@ -65,17 +65,6 @@ def test_metrics_of_the_hole_see_its_pixels_only():
         assert found[1][i] == pytest.approx(np.abs(a.astype(float) - b.astype(float)).mean() / 255, rel=1e-9)
 
 
-@given(seed=st.integers(0, 1000), share=st.floats(0.05, 0.95))
-def test_the_whole_image_dilutes_the_hole_by_its_ratio(seed, share):
-    composited, images = image_pairs(seed)
-    masks = draw_masks(images, seed, share)
-    composited = torch.where(masks.bool(), composited, images)
-    composited[:, :, 0, 0] = images[:, :, 0, 0] ^ 1  # some error in every hole
-    ratio = masks.double().mean(dim=(1, 2, 3))
-    torch.testing.assert_close(psnr(composited, images), psnr_hole(composited, images, masks) - 10 * torch.log10(ratio))
-    torch.testing.assert_close(mae_rgb(composited, images), mae_hole(composited, images, masks) * ratio)
-
-
 def test_without_a_hole_its_metrics_are_no_numbers():
     composited, images = image_pairs()
     masks = draw_masks(images)
@@ -85,40 +74,22 @@ def test_without_a_hole_its_metrics_are_no_numbers():
         assert torch.isnan(metric(images, images, masks)).tolist() == [False, True, False]
 
 
-@given(seed=st.integers(0, 1000))
-def test_metrics_are_symmetric(seed):
-    composited, images = image_pairs(seed)
-    masks = draw_masks(images, seed)
-    there, back = measure(composited, images, masks), measure(images, composited, masks)
-    for name, values in there.items():
-        torch.testing.assert_close(values, back[name])
-
-
 def test_every_column_is_the_metric_of_its_name():
     composited, images = image_pairs()
     masks = draw_masks(images)
-    both = {"psnr": psnr, "ssim": ssim, "mae": mae, "mae_rgb": mae_rgb, "ssim_gaussian": ssim_gaussian}
-    expected = {name: metric(composited, images) for name, metric in both.items()}
-    expected |= {
-        "psnr_hole": psnr_hole(composited, images, masks),
-        "mae_hole": mae_hole(composited, images, masks),
-    }
     found = measure(composited, images, masks)
-    assert list(found) == list(expected)
-    for name, values in found.items():
-        assert values.dtype == torch.float64
-        assert torch.equal(values, expected[name])
+    assert list(found) == ["psnr", "ssim", "mae", "mae_rgb", "ssim_gaussian", "psnr_hole", "mae_hole"]
+    assert {values.dtype for values in found.values()} == {torch.float64}
+    assert torch.equal(found["mae_rgb"], mae_rgb(composited, images))
+    assert torch.equal(found["psnr_hole"], psnr_hole(composited, images, masks))
 
 
 def test_equal_images_have_infinite_psnr_ssim_one_and_no_error():
     _, images = image_pairs()
     masks = draw_masks(images)
-    assert torch.isposinf(psnr(images, images)).all()
-    assert torch.isposinf(psnr_hole(images, images, masks)).all()
-    assert ssim(images, images).numpy() == pytest.approx(1)
-    assert ssim_gaussian(images, images).numpy() == pytest.approx(1)
-    assert (mae(images, images) == 0).all()
-    assert (mae_hole(images, images, masks) == 0).all()
+    for name, values in measure(images, images, masks).items():
+        best = np.inf if name.startswith("psnr") else 1 if name.startswith("ssim") else 0
+        assert values.numpy() == pytest.approx(best)
 
 
 def test_quantisation_truncates_and_keeps_every_8_bit_code():

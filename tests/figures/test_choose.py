@@ -46,13 +46,6 @@ def test_the_chosen_are_distinct_candidates_whatever_the_order_of_the_table(foun
     assert choose_images(found.iloc[order], settings(rule), count) == chosen
 
 
-@given(tables(), st.sampled_from(RULES), st.sets(st.integers(0, 11)), st.sets(st.integers(0, 11)))
-def test_only_images_that_may_be_shown_and_are_not_shown_yet(found, rule, may, shown):
-    among, without = ({f"test/{i}.png" for i in numbers} for numbers in (may, shown))
-    if allowed := (among - without) & set(found["image"]):
-        assert set(choose_images(found, settings(rule, 0.0), 1, among=among, without=without)) <= allowed
-
-
 def test_median_takes_those_closest_to_the_median_of_the_candidates():
     found = table([20.0, 30.0, 24.0, 25.0, 27.0, 1.0], [0.5, 0.5, 0.5, 0.5, 0.5, 0.1])
     assert choose_images(found, settings("median"), 2) == ["test/3.png", "test/2.png"]

@@ -76,8 +76,7 @@ def test_an_image_on_its_own_is_divided_more_finely_than_within_the_set():
 
 def test_each_cluster_is_painted_in_a_colour_of_its_own():
     painted = paint(np.arange(20).reshape(4, 5), 20)
-    assert painted.shape == (4, 5, 3)
-    assert painted.dtype == np.uint8
+    assert (painted.shape, painted.dtype) == ((4, 5, 3), np.uint8)
     assert len(np.unique(painted.reshape(-1, 3), axis=0)) == 20
 
 

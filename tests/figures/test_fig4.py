@@ -20,11 +20,8 @@ def fabricate(path, *, seeds):
                    "n_seeds": seeds,
                    "seed_values": " ".join(str(value + step * j / 5) for j in range(seeds))}  # fmt: skip
             if i:
-                row |= {
-                    "difference": -i * step,
-                    "difference_low": (-i - 0.4) * step,
-                    "difference_high": (-i + 0.7) * step,
-                }
+                differences = {"": -i, "_low": -i - 0.4, "_high": -i + 0.7}
+                row |= {f"difference{end}": steps * step for end, steps in differences.items()}
             rows += [row | {"mask_ratio": "all"}, row | {"mask_ratio": "40-60", "value": 1000.0}]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(path, index=False)
 

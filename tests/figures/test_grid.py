@@ -57,11 +57,6 @@ def test_every_point_is_drawn_and_the_line_joins_the_best(drawn):
     best = [table[table["alpha"] == alpha]["psnr"].max() for alpha in (0, 1, 3)]
     np.testing.assert_allclose(line.get_ydata(), best)
     np.testing.assert_allclose(line.get_xdata(), [0, 1, 2])
-
-
-def test_the_methods_own_weights_are_marked(drawn):
-    figure, table = drawn()
-    star = figure.axes[0].lines[2]
     assert star.get_marker() == "*"
     assert (star.get_xdata().item(), star.get_ydata().item()) == (2, table["psnr"][0])
 

@@ -13,7 +13,6 @@ from spl.config.experiment import Clusters, Design, Figure1, Figure3, Figure5, F
 from spl.data.images import read_rgb
 from spl.figures.choose import choose_images
 from spl.figures.draw_examples import draw_examples
-from spl.figures.draw_figure import FIGURES as DRAWINGS
 from spl.figures.draw_figure import draw_figure
 from spl.figures.fig5 import PREDICTED, draw_edges
 from spl.figures.images import Evidence
@@ -65,7 +64,11 @@ def test_a_figures_files_are_the_same_when_drawn_again_and_its_record_names_ever
     with Image.open(tmp_path / "once.png") as image:
         assert image.width == 7 * 60
         assert 60 < image.height < 9 * 60
-        assert "Rule: of the test images" in image.info["Description"]
+        caption = image.info["Description"]
+    assert "Rule: of the test images" in caption
+    assert ("Colours of clusters have no meaning" in caption) == (name != "fig3")
+    assert ("the objects that the detector finds (score at least" in caption) == (name != "fig5")
+    assert "Shown: p" in caption
     assert (tmp_path / "once.pdf").read_bytes().startswith(b"%PDF")
     for suffix in (".pdf", ".png"):
         assert (tmp_path / f"once{suffix}").read_bytes() == (tmp_path / f"twice{suffix}").read_bytes()
@@ -113,6 +116,15 @@ def test_figure_3_draws_detections_in_the_last_column_only(figures):
     boxes = np.array([bool(axis.patches) for axis in figures["fig3"].axes]).reshape(4, 4)
     assert boxes[1:, -1].all()
     assert boxes.sum() == 3
+
+
+def test_figure_3_needs_no_column_of_detections(draw, folders):
+    section = SECTION.model_copy(update={"fig3": SECTION.fig3.model_copy(update={"detections": None})})
+    figure = draw("fig3", SETTINGS.model_copy(update={"detection": None, "figures": section}), **folders)
+    assert len(panes(figure)) == 4 * 3
+    assert not any(axis.patches for axis in figure.axes)
+    assert not figure.legends
+    assert "Detections" not in [text.get_text() for text in figure.texts]
 
 
 def test_figure_5_shows_edges_and_priors_of_the_chosen_images(figures, evidence):
@@ -165,14 +177,6 @@ def test_examples_show_the_first_run_of_every_method(folders, tmp_path):
         assert image.info["Description"].endswith("Shown: test/1.png, test/3.png, test/5.png.")
     with pytest.raises(DataError, match="seed2"):
         draw_examples(examples.model_copy(update={"seeds": (2,)}), **folders, out=tmp_path / "other.png")
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_captions_say_what_colours_and_images_mean(name, folders):
-    caption = DRAWINGS[name](SETTINGS, **folders).caption
-    assert ("Colours of clusters have no meaning" in caption) == (name != "fig3")
-    assert ("the objects that the detector finds (score at least" in caption) == (name != "fig5")
-    assert "Shown: p" in caption
 
 
 def test_a_figure_that_the_experiment_has_not_is_refused(folders, tmp_path):

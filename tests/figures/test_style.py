@@ -3,7 +3,6 @@
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from PIL import Image
 
 from spl.figures.style import PALETTE, distinct_colours, method_colours, save_figure
 
@@ -25,22 +24,6 @@ def test_colours_are_distinct_and_begin_with_the_safe_ones(count):
     assert len(set(colours)) == count
     assert tuple(colours[:9]) == PALETTE[:count]
     assert all(0 <= channel <= 1 for colour in colours for channel in to_rgb(colour))
-
-
-def test_a_figure_is_saved_twice_over_with_the_same_bytes(tmp_path):
-    figure = Figure(figsize=(1, 1))
-    figure.text(0.5, 0.5, "$S_m$")
-    for stem in ("fig.v1", "fig.v2"):
-        save_figure(figure, tmp_path / "new" / f"{stem}.pdf", "An edge ×2.")
-    names = ["fig.v1.pdf", "fig.v1.png", "fig.v2.pdf", "fig.v2.png"]
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == names
-    first, image, second, again = (path.read_bytes() for path in sorted((tmp_path / "new").iterdir()))
-    assert first == second
-    assert image == again
-    assert b"CreationDate" not in first
-    with Image.open(tmp_path / "new/fig.v1.png") as printed:
-        assert printed.size == (300, 300)
-        assert printed.info["Description"] == "An edge ×2."
 
 
 def test_a_figure_that_fails_leaves_nothing(tmp_path):

@@ -138,13 +138,6 @@ def test_a_metrics_file_counts_under_each_name_that_its_authors_gave_it(look, ra
     assert list(look(raw_paper)["perceptual"].files.values()) == [State.MISSING, State.PRESENT, State.MISSING]
 
 
-def test_a_source_of_several_datasets_is_listed_once(look, raw_paper):
-    raw_paper["datasets"]["celeba"]["source"]["name"] = "places365_easy"
-    found = look(raw_paper)
-    assert "celeba" not in found
-    assert found.blocked("places365_easy").startswith("places2, celeba;")
-
-
 def test_released_weights_without_a_list_of_names_are_known_by_their_folder(look, raw_paper):
     path = "data/raw/weights/spl/Ours_celeba.pt"
     raw_paper["methods"]["spl_released"]["weights"] = {"celeba": {"source": "released", "path": path}}
@@ -214,8 +207,7 @@ def test_own_images_and_weights_lie_where_params_yaml_says(look, raw_paper, plac
     assert "tresnet_l" not in found
     for name, parameter in (("gardens", "datasets.gardens"), ("mine/tresnet.pth", "teachers.multilabel")):
         assert found[name].state == State.MISSING
-        how = f"get it: place it there, or change {parameter} in params.yaml."
-        assert found.blocks[name].endswith(how)
+        assert found.blocks[name].endswith(f"get it: place it there, or change {parameter} in params.yaml.")
     place("images/gardens/rose.jpg", "mine/tresnet.pth")
     found = look(raw_paper)
     assert found["gardens"].state == found["mine/tresnet.pth"].state == State.PRESENT

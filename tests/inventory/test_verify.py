@@ -37,9 +37,8 @@ def states(params):
 
 
 def test_all_is_right(data, demo_params):
-    assert [finding.state for finding in verify(demo_params, workers=2)] == [
-        "right"
-    ] * 6  # two records, two tables, two images
+    found = [finding.state for finding in verify(demo_params, workers=2)]
+    assert found == ["right"] * 6  # two records, two tables, two images
     assert stale_results(demo_params) == []
 
 
@@ -74,9 +73,8 @@ def test_other_settings_and_other_inputs_are_told_apart(data, demo_params):
 
 
 def test_results_of_an_older_version_are_answered_by_one_line(data, demo_params):
-    write_json(
-        PAIRS.with_suffix(".json"), {"settings": {"seed": 1}, "inputs": {"images": "ab"}, "spl_version": "0.1.0"}
-    )
+    older = {"settings": {"seed": 1}, "inputs": {"images": "ab"}, "spl_version": "0.1.0"}
+    write_json(PAIRS.with_suffix(".json"), older)
     assert states(demo_params) == {"data/pairs/paris.json": "of an older format"}
 
 

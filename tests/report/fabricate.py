@@ -1,5 +1,7 @@
 """The results and data of a whole run, fabricated: random evidence, from which the real tables are written."""
 
+import zlib
+
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -11,14 +13,12 @@ from spl.analysis.further_metrics import write_further_metrics
 from spl.analysis.write_table1 import write_table1
 from spl.config.load import load_params
 from spl.data.masks import RATIO_BINS
-from spl.evaluation.measure_cost import COLUMNS as COST_COLUMNS
 from spl.report.write_report import write_report
 from spl.steps.records import write_record
 from spl.steps.settings import (
     AblationSettings,
     ClaimSettings,
     FurtherSettings,
-    PerceptualSettings,
     ReportSettings,
     RunSettings,
     TableSettings,
@@ -26,12 +26,10 @@ from spl.steps.settings import (
     drawn_figures,
     needed_teachers,
 )
+from tests.analysis.fabricate import per_image, write_evidence, write_perceptual
 from tests.fabricate import write_facts
 
 IMAGES = 12
-COLOUR = (214, 17, 139)
-"""Of every figure: found nowhere else on the page."""
-
 BETTER = {"telea": -3, "mfe": -1.5, "rfr": -1, "rn": -1, "ec": -2, "spl": 0, "spl_no_prior": -0.5, "spl_concat": -0.2}
 
 
@@ -49,11 +47,10 @@ def reduce(raw):
 def fabricate(params_path, root):
     """Write results/ and data/ as the workflow leaves them, and return both folders."""
     params, results, data = load_params(params_path), root / "results", root / "data"
-    rng = np.random.default_rng(0)
-    for dataset, method, seed in params.runs():
-        _write_evidence(params, results, dataset, method, seed, rng)
-        if method in params.network_methods:
-            _write_training(params, results, dataset, method, seed, rng)
+    for run in params.runs():
+        _write_evidence(params, results, run)
+        if run.method in params.network_methods:
+            _write_training(params, results, run)
     for name in needed_teachers(params):
         facts = {"validation_map": 0.625, "steps": 152, "seconds": 71.0, "classes": ["tree", "car"],
                  "versions": {"commit": "fedcba9876543210"}}  # fmt: skip
@@ -71,42 +68,29 @@ def write_page(params_path, **places):
 
 
 def write_figure(path, caption):
-    """Draw a figure of one distinctive colour with its caption as the description."""
+    """Draw an empty figure with its caption as the description."""
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = PngInfo()
     facts.add_text("Description", caption)
-    Image.new("RGB", (2100, 400), COLOUR).save(path, pnginfo=facts)
+    Image.new("RGB", (2100, 400)).save(path, pnginfo=facts)
 
 
-def _write_evidence(params, results, dataset, method, seed, rng):
-    bins = [RATIO_BINS[i % len(RATIO_BINS)] for i in range(IMAGES)]
-    names, psnr = [f"test/{i}.png" for i in range(IMAGES)], 25 + BETTER[method] + rng.normal(0, 0.8, IMAGES)
-    table = pd.DataFrame({
-        "image": names, "mask": [f"binary/{i}.png" for i in range(IMAGES)],
-        "hole_ratio": np.linspace(0.02, 0.58, IMAGES), "ratio_bin": bins, "psnr": psnr,
-        "ssim": 0.6 + psnr / 100, "mae": 0.5 / psnr, "mae_rgb": 0.52 / psnr, "ssim_gaussian": 0.61 + psnr / 100,
-        "psnr_hole": psnr - 8, "mae_hole": 2 / psnr, "sharpness": 1 / psnr,
-    })  # fmt: skip
-    folder = results / f"eval/{dataset}/{method}/seed{seed}"
-    folder.mkdir(parents=True)
-    table.to_csv(folder / "per_image.csv", index=False)
-    perceptual = results / f"perceptual/{dataset}/{method}/seed{seed}.csv"
-    perceptual.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame({"image": names, "lpips": ""}).to_csv(perceptual, index=False)
-    settings = PerceptualSettings.of(params, dataset=dataset, method=method, seed=seed)
+def _write_evidence(params, results, run):
+    quality = BETTER[run.method]
+    table = per_image(quality, noise=0.8, per_bin=2, draw=zlib.crc32(str(run).encode())).assign(sharpness=0.04)
+    write_evidence(results, {run: table})
     unavailable = {"lpips": "<weights> are missing", "fid": "too few"}
-    write_record(perceptual.with_suffix(".json"), settings, {}, {}, unavailable=unavailable)
+    write_perceptual(params, results, run, table.assign(lpips=""), unavailable=unavailable)
 
 
-def _write_training(params, results, dataset, method, seed, rng):
-    folder = results / f"weights/{dataset}/{method}/seed{seed}"
+def _write_training(params, results, run):
+    folder = results / f"weights/{run.dataset}/{run.method}/seed{run.seed}"
     facts = {"steps": 200, "images_seen": 1600, "seconds": 64.2, "device": "cpu", "processes": 1}
-    run, versions = RunSettings.of(params, dataset=dataset, method=method, seed=seed), {"commit": "0123456789abcdef"}
-    write_record(folder / "run.json", run, {}, {}, versions=versions, **facts)
+    settings, versions = RunSettings.of(params, **run._asdict()), {"commit": "0123456789abcdef"}
+    write_record(folder / "run.json", settings, {}, {}, versions=versions, **facts)
     steps = np.arange(10, 201, 10)
-    losses = {name: np.exp(-steps / 80) + rng.uniform(0, 0.1, len(steps)) for name in ("discriminator", "loss_img")}
-    log = pd.DataFrame({"step": steps, "lr_factor": 1.0, **losses, "loss_adv": np.where(steps < 80, 0, 0.5)})
-    log.to_csv(folder / "log.csv", index=False)
+    losses = {"discriminator": np.exp(-steps / 80), "loss_adv": np.where(steps < 80, 0, 0.5)}
+    pd.DataFrame({"step": steps, "lr_factor": 1.0, **losses}).to_csv(folder / "log.csv", index=False)
 
 
 def _write_tables(params, results, data):
@@ -114,8 +98,9 @@ def _write_tables(params, results, data):
     compare_ablations(AblationSettings.of(params), results=results, out=results / "ablations.csv")
     write_further_metrics(FurtherSettings.of(params), results=results, out=results / "further_metrics.csv")
     check_claims(ClaimSettings.of(params), results=results, data=data, out=results / "claims.csv")
-    costs = [(method, 64, 123456, 0.5, 0.012, 34.5, "cpu", 1) for method in params.table_methods]
-    pd.DataFrame(costs, columns=COST_COLUMNS).to_csv(results / "cost.csv", index=False)
+    costs = {"image_size": 64, "parameters": 123456, "gmacs": 0.5, "seconds_per_image": 0.012,
+             "peak_memory_mib": 34.5, "device": "cpu", "threads": 1}  # fmt: skip
+    pd.DataFrame([{"method": method} | costs for method in params.table_methods]).to_csv(results / "cost.csv")
 
 
 def _write_data(params, data):
