@@ -1,10 +1,11 @@
 """Whole sets on disk, in the layout of the archives that they stand for."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from spl.common.errors import DataError
 from spl.common.files import write_rows, write_text
@@ -36,7 +37,8 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-class Drawing(NamedTuple):
+@dataclass(frozen=True)
+class Drawing:
     """One image to draw and the path, relative to the set's folder, to keep it at."""
 
     split: str
