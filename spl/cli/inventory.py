@@ -34,7 +34,7 @@ def verify(places: Places = None, params: opt.ParamsFile = opt.PARAMS, workers: 
     Example: spl verify results/eval --workers 8
     """
     from spl.common.progress import progress
-    from spl.inventory.verify import FOLDERS
+    from spl.inventory.verify import FAULTLESS, FOLDERS
     from spl.inventory.verify import verify as find
 
     counts = Counter[str]()
@@ -45,7 +45,7 @@ def verify(places: Places = None, params: opt.ParamsFile = opt.PARAMS, workers: 
         if finding.state != "right":
             bar.write(f"{finding.path}: {finding.state} {finding.detail}".rstrip())
     print(", ".join(f"{count:,} {state}" for state, count in counts.most_common()) or "Nothing is there yet.")
-    if counts.keys() - {"right", "foreign"}:
+    if counts.keys() - FAULTLESS:
         raise typer.Exit(1)
 
 

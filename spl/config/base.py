@@ -1,9 +1,8 @@
-"""The base of every settings object, and the reader of its file."""
+"""The base of every settings object."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[int, Field(gt=0)]
@@ -29,14 +28,3 @@ def counted(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: counted(entry) for key, entry in value.items()}
     return [counted(entry) for entry in value] if isinstance(value, tuple) else value
-
-
-class UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML lets the last of two equal keys win in silence; here it is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Read a mapping, unless a key stands in it twice."""
-        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            raise yaml.constructor.ConstructorError(None, None, f"duplicate key: {', '.join(twice)}", node.start_mark)
-        return super().construct_mapping(node, deep)

@@ -3,14 +3,11 @@
 import json
 from pathlib import Path
 
-import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 
-from spl.common.errors import ParamsError
-from spl.config.base import UniqueKeyLoader
 from spl.config.checks import contradictions
+from spl.config.document import read_document, refusal
 from spl.config.experiment import Params
-from spl.config.faults import describe
 from spl.config.grid import with_grid_points
 
 
@@ -19,26 +16,12 @@ def load_params(path: str | Path, *, shown: str | Path | None = None) -> Params:
 
     Raises: ParamsError listing every fault with its dotted path.
     """
-    try:
-        text, path = Path(path).read_text(encoding="utf-8"), shown or path
-        raw = yaml.load(text, UniqueKeyLoader)
-    except FileNotFoundError:
-        raise ParamsError(f"{path} does not exist. Copy a preset: cp presets/demo.yaml params.yaml") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path} is not valid YAML: {error}") from None
-    try:
-        # JSON mode: lists may become tuples, but strings never become numbers.
-        params = Params.model_validate_json(json.dumps(raw, default=str))
-    except ValidationError as error:
-        raise _refusal(path, describe(error, raw)) from None
+    path, shown = Path(path), Path(shown or path)
+    absent = "Copy a preset: cp presets/demo.yaml params.yaml"
+    params = read_document(path, TypeAdapter(Params), shown=shown, absent=absent)
     if faults := contradictions(params):
-        raise _refusal(path, faults)
+        raise refusal(shown, faults)
     return with_grid_points(params)
-
-
-def _refusal(path: str | Path, faults: list[str]) -> ParamsError:
-    listed = "\n".join(f"  {fault}" for fault in faults)
-    return ParamsError(f"{path} has {len(faults)} fault(s):\n{listed}")
 
 
 def json_schema() -> str:

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-import yaml
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter
 
-from spl.common.errors import ParamsError
-from spl.config.base import Name, Positive, Strict, UniqueKeyLoader
+from spl.config.base import Name, Positive, Strict
+from spl.config.document import read_document
 
 SOURCES = Path(__file__).with_name("sources.yaml")
 """The registry that comes with the package."""
@@ -75,16 +74,8 @@ def load_registry(path: Path = SOURCES) -> dict[str, Source]:
 
     Raises: ParamsError listing every fault with its dotted path.
     """
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader)
-        return TypeAdapter(dict[Name, Source]).validate_python(_tuples(raw))
-    except FileNotFoundError:
-        raise ParamsError(f"{path} does not exist. Name the registry of sources: --sources FILE") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path} is not valid YAML: {error}") from None
-    except ValidationError as error:
-        faults = [f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        raise ParamsError(f"{path} has {len(faults)} fault(s):\n" + "\n".join(faults)) from None
+    absent = "Name the registry of sources: --sources FILE"
+    return read_document(path, TypeAdapter(dict[Name, Source]), shown=path, absent=absent)
 
 
 def source_of(registry: dict[str, Source], path: str | Path) -> str | None:
@@ -94,10 +85,3 @@ def source_of(registry: dict[str, Source], path: str | Path) -> str | None:
         if Path(entry.folder) == folder and any(file.name == name for file in entry.files):
             return source
     return None
-
-
-def _tuples(value: object) -> object:
-    """Turn YAML's lists into the tuples of frozen objects."""
-    if isinstance(value, dict):
-        return {key: _tuples(entry) for key, entry in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -42,7 +42,7 @@ class Drawing:
     """One image to draw and the path, relative to the set's folder, to keep it at."""
 
     split: str
-    index: int
+    number: int
     path: str
     image_id: str
 
@@ -109,7 +109,7 @@ def _draw_all(name: str, folder: Path, drawings: Sequence[Drawing], *, seed: int
 
 
 def _save_image(name: str, folder: Path, seed: int, drawing: Drawing) -> list[BoxRow]:
-    drawn = draw_image(name, seed=seed, split=drawing.split, index=drawing.index)
+    drawn = draw_image(name, seed=seed, split=drawing.split, index=drawing.number)
     # Full chroma resolution: at 64x64 a colour edge is as sharp as an edge of brightness.
     jpeg: dict[str, Any] = {"quality": JPEG[drawing.split], "subsampling": 0}
     drawn.image.save(folder / drawing.path, **(jpeg if drawing.path.endswith(".jpg") else {}))
