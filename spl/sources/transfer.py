@@ -6,15 +6,15 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import requests
+from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 from urllib3 import Retry
-from urllib3.exceptions import HTTPError, InvalidHeader
+from urllib3.exceptions import HTTPError
 
 from spl.common.files import write_json
 from spl.config.registry import RegisteredFile
@@ -38,12 +38,21 @@ class RetryPolicy:
     slowest: float = 1000.0
     """Bytes per second, on average over `timeout`; a slower server counts as stalled."""
 
+    def session(self) -> requests.Session:
+        """Return an HTTP session that repeats requests which get no answer, or one of `RETRIED`."""
+        retry = Retry(
+            self.attempts - 1, status_forcelist=RETRIED, raise_on_status=False, backoff_factor=self.backoff,
+            backoff_max=self.longest_pause, respect_retry_after_header=True,
+            retry_after_max=self.longest_pause,  # pyright: ignore[reportArgumentType] (any number will do)
+        )  # fmt: skip
+        session = requests.Session()
+        session.mount("http://", HTTPAdapter(max_retries=retry))
+        session.mount("https://", HTTPAdapter(max_retries=retry))
+        return session
+
 
 class _Interrupted(Exception):
     """This attempt failed; the next may go on from here."""
-
-    retry_after: float = 0.0
-    """Seconds that the server asks to wait."""
 
 
 class Origin(NamedTuple):
@@ -101,7 +110,7 @@ def complete(file: RegisteredFile, url: str, part: Part, policy: RetryPolicy) ->
     Raises: MirrorUnusable if the server refuses or has brought nothing new for too long.
     """
     furthest, failures = part.size if part.origin.url == url else 0, 0
-    with requests.Session() as session:
+    with policy.session() as session:
         while True:
             try:
                 return _attempt(session, file, url, part, policy)
@@ -111,8 +120,7 @@ def complete(file: RegisteredFile, url: str, part: Part, policy: RetryPolicy) ->
                 if failures == policy.attempts:
                     raise MirrorUnusable(f"{interruption}, given up after {failures} attempts") from None
                 furthest = max(furthest, reached)
-                pause = max(policy.backoff * 2 ** max(failures - 1, 0), interruption.retry_after)
-                pause = min(pause, policy.longest_pause)
+                pause = min(policy.backoff * 2 ** max(failures - 1, 0), policy.longest_pause)
                 tqdm.write(f"{url}: {interruption}; next attempt in {pause:.3g} s", file=sys.stderr)
                 time.sleep(pause)
 
@@ -146,23 +154,18 @@ def _attempt(session: requests.Session, file: RegisteredFile, url: str, part: Pa
 
 def _ask(session: requests.Session, url: str, headers: dict[str, str], policy: RetryPolicy) -> requests.Response:
     """Return the beginning of an answer that can be used: 200, or 206 or 416 if a range was asked for."""
+    given_up = f", given up after {policy.attempts} attempts"
     try:
         response = session.get(url, headers=headers, stream=True, timeout=policy.timeout)
     except (requests.ConnectionError, requests.Timeout) as error:
-        raise _Interrupted(f"no answer ({_root(error)})") from None
+        raise MirrorUnusable(f"no answer ({_root(error)}){given_up}") from None
     except requests.RequestException as error:
         raise MirrorUnusable(str(error)) from None
     code = response.status_code
     if code == 200 or ("Range" in headers and code in (206, 416)):
         return response
     response.close()
-    answered = f"the server answered {code} {response.reason}"
-    if code not in RETRIED:
-        raise MirrorUnusable(answered)
-    interruption = _Interrupted(answered)
-    with suppress(InvalidHeader):
-        interruption.retry_after = Retry().get_retry_after(response.raw) or 0.0
-    raise interruption
+    raise MirrorUnusable(f"the server answered {code} {response.reason}{given_up if code in RETRIED else ''}")
 
 
 def _append(response: requests.Response, part: Part, total: int | None, policy: RetryPolicy) -> None:
