@@ -34,7 +34,6 @@ def test_two_images_are_learnt_by_heart(scene, method):
     for step in range(50):
         losses = method.step(image, boxes, step=step)
         assert set(losses) == {"box", "objectness", "classification"}
-        assert not any(loss.requires_grad for loss in losses.values())
     # Still in training mode: the running statistics of batch norms need some hundred steps.
     found = method.networks["detector"].detect(image, min_score=0.2)
     corners = torch.cat([boxes[..., 1:3] - boxes[..., 3:] / 2, boxes[..., 1:3] + boxes[..., 3:] / 2], -1) * SIZE

@@ -42,7 +42,7 @@ from tests.server import (
 
 CONTENT = b"PK\x03\x04" + bytes(range(256)) * 400
 OTHER = b"PK\x03\x05" + bytes(reversed(range(256))) * 400
-HASTY = RetryPolicy(timeout=0.3, attempts=3, backoff=0.01)
+HASTY = RetryPolicy(timeout=0.6, attempts=3, backoff=0.01, slowest=500)
 
 
 def digest(content: bytes) -> str:
