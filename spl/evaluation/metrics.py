@@ -19,8 +19,10 @@ SIGMA = 1.5
 
 def measure(composited: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
     """Return every metric of `per_image.csv` by its column's name."""
-    whole = {metric.__name__: metric(composited, image) for metric in (psnr, ssim, mae, mae_rgb, ssim_gaussian)}
-    return whole | {metric.__name__: metric(composited, image, mask) for metric in (psnr_hole, mae_hole)}
+    whole = (psnr, ssim, mae, mae_rgb, ssim_gaussian)
+    hole = (psnr_hole, mae_hole)
+    found = {metric.__name__: metric(composited, image) for metric in whole}
+    return found | {metric.__name__: metric(composited, image, mask) for metric in hole}
 
 
 def psnr(composited: Tensor, image: Tensor) -> Tensor:
