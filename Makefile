@@ -9,7 +9,7 @@ export PATH := $(if $(ACTIVE),,$(CURDIR)/)$(VENV)/bin:$(PATH)
 
 .PHONY: table1 test check compare docs rulegraph schema lock
 
-table1: $(STAMP)  ## Table 1 and the example images of params.yaml
+table1: $(STAMP)  ## all tables, figures and the report of params.yaml
 	snakemake --cores all all
 
 test: $(STAMP)  ## all tests

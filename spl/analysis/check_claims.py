@@ -30,7 +30,7 @@ Objects = dict[str, dict[str, list[np.ndarray]]]
 """By dataset and method, the confidence in each half-hidden object of an image; 0 where it was not found again."""
 
 
-class Pair(NamedTuple):
+class Comparison(NamedTuple):
     """Two methods on a dataset."""
 
     dataset: str
@@ -77,7 +77,7 @@ def check_claims(settings: ClaimSettings, *, results: Path, data: Path, out: Pat
         if claim.basis is Basis.ALL_LEADS:
             rows += [_summary(settings, rows, name, d, s) for d in _datasets(settings) for s in _subjects(settings)]
             continue
-        for pair in _pairs(settings, claim):
+        for pair in _comparisons(settings, claim):
             row = _head(settings, name, pair.dataset, pair.subject) | {"rival": pair.rival}
             if lacks := _lacks(settings, claim, pair):
                 rows.append(row | {"verdict": Verdict.NOT_TESTABLE, "reason": lacks})
@@ -106,30 +106,30 @@ def _subjects(settings: ClaimSettings) -> list[str]:
     return [name for name in SUBJECTS if name in settings.table_methods] or ["spl"]
 
 
-def _pairs(settings: ClaimSettings, claim: Claim) -> Iterator[Pair]:
-    """Yield the pairs that a claim is about, whether this run has them or not."""
+def _comparisons(settings: ClaimSettings, claim: Claim) -> Iterator[Comparison]:
+    """Yield the comparisons of a claim, whether or not this run has them."""
     datasets, subjects, ablations = _datasets(settings), _subjects(settings), settings.ablations
     if claim.basis is Basis.ABLATION:
         datasets = [ablations.dataset if ablations else "paris"]
         subjects = [claim.subject or (ablations.reference if ablations else "spl")]
     elif claim.basis is Basis.OBJECTS:
         datasets = [*settings.detection.datasets] if settings.detection else ["places2"]
-    yield from starmap(Pair, product(datasets, subjects, claim.rivals))
+    yield from starmap(Comparison, product(datasets, subjects, claim.rivals))
 
 
-def _lacks(settings: ClaimSettings, claim: Claim, pair: Pair) -> str:
+def _lacks(settings: ClaimSettings, claim: Claim, pair: Comparison) -> str:
     """Name the part of the experiment that a comparison needs and this run does not have."""
     if claim.basis is Basis.ABLATION and settings.ablations is None:
-        return "This run has no ablations."
+        return "There are no ablations."
     if claim.basis is Basis.OBJECTS and settings.detection is None:
-        return "This run looks for no objects."
+        return "Object detection is off."
     if pair.dataset not in settings.datasets:
-        return f"This run has no dataset {pair.dataset}."
+        return f"There is no dataset {pair.dataset}."
     missing = [method for method in pair[1:] if method not in settings.methods_of(pair.dataset)]
-    return f"This run has no {' and no '.join(missing)}." if missing else ""
+    return f"There is no {' and no '.join(missing)}." if missing else ""
 
 
-def _leads(measured: Measured, pair: Pair) -> Iterator[Finding]:
+def _leads(measured: Measured, pair: Comparison) -> Iterator[Finding]:
     """Measure the lead of one method over another in every metric and mask ratio."""
     dataset, subject, rival = pair
     for metric, ratio in product(PAPER_METRICS, MASK_RATIOS):
@@ -138,7 +138,7 @@ def _leads(measured: Measured, pair: Pair) -> Iterator[Finding]:
         yield Finding(metric, ratio, _in_favour(metric, lead), paper)
 
 
-def _growing_leads(measured: Measured, pair: Pair) -> Iterator[Finding]:
+def _growing_leads(measured: Measured, pair: Comparison) -> Iterator[Finding]:
     """Measure by how much a lead grows from 20-40 % to 40-60 %, in every metric."""
     (dataset, subject, rival), (settings, evidence, _) = pair, measured
     for metric in PAPER_METRICS:
@@ -153,7 +153,7 @@ def _growing_leads(measured: Measured, pair: Pair) -> Iterator[Finding]:
         yield Finding(metric, "40-60", _in_favour(metric, growth), paper)
 
 
-def _object_leads(measured: Measured, pair: Pair) -> Iterator[Finding]:
+def _object_leads(measured: Measured, pair: Comparison) -> Iterator[Finding]:
     """Measure the leads in recall and confidence, per half-hidden object."""
     (dataset, subject, rival), (settings, _, objects) = pair, measured
     found = list(zip(objects[dataset][subject], objects[dataset][rival], strict=True))
@@ -183,14 +183,14 @@ def _head(settings: ClaimSettings, name: str, dataset: str, subject: str) -> Row
     return {"claim": name, "text": text, "source": source, "about": about, "dataset": dataset, "subject": subject}
 
 
-def _judged(settings: ClaimSettings, claim: Claim, pair: Pair, finding: Finding) -> Row:
+def _judged(settings: ClaimSettings, claim: Claim, pair: Comparison, finding: Finding) -> Row:
     """Judge a finding."""
     metric, mask_ratio, lead, paper = finding
     verdict = judge(lead)
     row = {"metric": metric, "mask_ratio": mask_ratio, "paper": paper, "verdict": verdict}
     row |= {"n_images": lead.n_images, "n_seeds": lead.n_seeds}
     if verdict is Verdict.NOT_TESTABLE:
-        return row | {"reason": "No image of this run can show it."}
+        return row | {"reason": "No suitable test images."}
     row |= {"difference": lead.mean, "low": lead.combined_low, "high": lead.combined_high}
     row["one_seed"] = " ".join(method for method in pair[1:] if _has_one_seed(settings, claim, pair.dataset, method))
     if verdict is Verdict.UNDECIDED:

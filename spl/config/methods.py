@@ -119,9 +119,7 @@ class SPLTraining(AdversarialTraining):
 class RFRTraining(Training):
     """RFR's training: no discriminator; batch norms are frozen for fine-tuning."""
 
-    norm_epochs: Positive | None = Field(
-        description="Epochs in which batch norms use and follow the batch; null for all of them."
-    )
+    norm_epochs: Positive | None = Field(description="Epochs with batch norms in training mode; null for all of them.")
 
     def check(self) -> None:
         """Raise ValueError if values contradict each other."""
@@ -204,7 +202,7 @@ class VGGLayers(NamedTuple):
 
 FIRST_OF_EVERY_BLOCK = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 RELU5_1_AGAIN = "relu5_1_again"
-"""MFE's "relu5_2": pool 4, convolution 5_1 and ReLU, applied a second time to what they made."""
+"""MFE's "relu5_2": pool 4, convolution 5_1 and ReLU, applied again to their output."""
 
 
 class NetworkRecipe(Strict):
@@ -347,7 +345,7 @@ class MFERecipe(NetworkRecipe):
     training: AdversarialTraining
 
     def multiple_of(self, image_size: int) -> int:
-        """Return what a size must be a multiple of: the network halves as often as leaves a side of four."""
+        """Return what a size must be a multiple of: the network is halved in pairs down to a side of at least four."""
         return 4 ** ((image_size.bit_length() - 1) // 2 - 1)
 
 

@@ -1,4 +1,4 @@
-"""HTTP transfer of a file: repeated after a fault, and resumed where that cannot mix two versions of the file."""
+"""HTTP transfer of a file: repeated after faults, resumed where a validator or a hash guards against mixed versions."""
 
 import json
 import os
@@ -26,13 +26,13 @@ RETRIED = (429, 500, 502, 503, 504)
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Limits of waiting for a server; it is given up after `attempts` in a row that bring next to nothing."""
+    """Limits of waiting for a server, which is left after `attempts` in a row with little new data."""
 
     timeout: float = 60.0
     """Seconds without a byte, and for connecting."""
     attempts: int = 5
     backoff: float = 1.0
-    """Seconds of the first pause, doubled each time."""
+    """Base of the exponential pauses, in seconds."""
     longest_pause: float = 60.0
     """Seconds, also if the server asks for more."""
     slowest: float = 1000.0
@@ -63,7 +63,7 @@ class Origin(NamedTuple):
 
 
 class Part:
-    """The bytes of a file that have come so far, beside its final place; a later process goes on with them."""
+    """A partial download beside its final path; a later process goes on with it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(f"{path.name}.part")
@@ -86,12 +86,12 @@ class Part:
             return Origin()
 
     def begin(self, origin: Origin) -> None:
-        """Forget the bytes; those to come are from `origin`."""
+        """Delete the bytes; those to come are from `origin`."""
         self.discard()
         write_json(self._note, origin._asdict())
 
     def discard(self) -> None:
-        """Forget the bytes."""
+        """Delete the bytes."""
         # In this order: a note without bytes is harmless, bytes with a later note would be mixed with others.
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
@@ -126,9 +126,9 @@ def complete(file: RegisteredFile, url: str, part: Part, policy: RetryPolicy) ->
 
 
 def _attempt(session: requests.Session, file: RegisteredFile, url: str, part: Part, policy: RetryPolicy) -> None:
-    """Bring the part as far as one answer goes.
+    """Make one request and append its bytes.
 
-    It is resumed if it came from here and its version can be told from others, now by a validator or later by a hash.
+    The part is resumed if it came from this address and a validator or a hash can reveal a changed file.
     """
     origin, size = part.origin, part.size
     part.resumed = size > 0 and origin.url == url and bool(origin.validator or file.hashes)
@@ -137,7 +137,7 @@ def _attempt(session: requests.Session, file: RegisteredFile, url: str, part: Pa
         headers |= {"Range": f"bytes={size}-"} | ({"If-Range": origin.validator} if origin.validator else {})
     with _ask(session, url, headers, policy) as response:
         encoding = response.headers.get("Content-Encoding", "identity")
-        if encoding != "identity" and not file.name.endswith((".gz", ".tgz")):  # those may be labelled as what they are
+        if encoding != "identity" and not file.name.endswith((".gz", ".tgz")):  # servers may label gzip files so
             raise MirrorUnusable(f"the server sends it encoded ({encoding}) although this was not asked for")
         start, total = _content_range(response)
         if response.status_code == 416 and total == size:

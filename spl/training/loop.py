@@ -1,9 +1,9 @@
 """The training loop: it owns *when* things happen; a method owns *how* a step is made.
 
-    for batch in batches: losses = method.step(batch); if due: log, save
+    for batch in batches: losses = method.step(*batch, step=step); if due: log, save
 
-Everything a step depends on is either in the checkpoint or a function of the step number, so a run that was
-stopped at any step and resumed gives the same weights, bit for bit on a CPU.
+Every changing state is in the checkpoint or follows from seed and step number, so a run that was stopped and
+resumed gives the same weights, bit for bit on one type of CPU with equal threads.
 """
 
 import math
@@ -26,14 +26,14 @@ from spl.training.schedule import lr_factor
 
 
 class Method(Protocol):
-    """A training recipe as the loop sees it."""
+    """Networks, optimizers and step that the loop runs."""
 
     networks: dict[str, nn.Module]
     """All trained networks by name."""
     optimizers: dict[str, torch.optim.Optimizer]
 
     step: Callable[..., dict[str, Tensor]]
-    """(tensors of a batch, step=) Make one step of every network; return the losses by name, scalars."""
+    """(tensors of a batch, step=) Make one training step; return the losses by name, scalars."""
 
 
 class Plan(NamedTuple):
@@ -76,8 +76,8 @@ def train(
 ) -> Outcome | None:
     """Train to the end, or until `should_stop(steps_done)`; return None if stopped early.
 
-    Keeps its state and `log.csv` under `folder` and resumes from them; hands the network that the run is for to
-    `on_save` whenever the state is saved. Several processes stop where the next row of the log is due.
+    Keeps its state and `log.csv` under `folder` and resumes from them; passes the product, or its moving average, to
+    `on_save` whenever the main process saves. Several processes stop where the next row of the log is due.
     Raises: TrainingError if a loss is not finite, or the batch cannot be shared equally among the processes.
     """
     if plan.batch_size % world.size:
@@ -92,7 +92,7 @@ def train(
     parts = _stateful(method, ema) | {"log": log}
     state = load_state(folder, plan.settings, world.device)
     if state is None and world.is_main:
-        (folder / NAME).unlink(missing_ok=True)  # of another experiment: it must not pass for this one's last good
+        (folder / NAME).unlink(missing_ok=True)  # other settings or inputs: never report it as the last good one
     done, seconds = (state["step"], state["seconds"]) if state else (0, 0.0)
     if state:
         for name, part in parts.items():
@@ -102,7 +102,7 @@ def train(
     base_lrs = {name: optimizer.defaults["lr"] for name, optimizer in method.optimizers.items()}
     numbers = BatchNumbers(done, total_steps, batch_size=plan.batch_size, rank=world.rank, world_size=world.size)
     began = saved = time.monotonic()
-    recent: list[dict[str, Tensor]] = []  # losses of the steps since the last look, on the device
+    recent: list[dict[str, Tensor]] = []  # losses of the steps since the last fetch, on the device
     stop = False
 
     for step, batch in enumerate(stream_batches(stream, numbers, workers=workers), start=done):
@@ -117,24 +117,24 @@ def train(
             ema.update(trained, step)
         done = step + 1
 
-        # Every few steps the host looks at the losses, which waits for the device, and the processes agree.
-        due, asked = done % plan.log_every == 0 or done == total_steps, should_stop(done)
-        if due or (asked and world.size == 1):
+        # Every few steps: fetch the losses, which waits for the device, and share the flags of all processes.
+        log_due, stop_asked = done % plan.log_every == 0 or done == total_steps, should_stop(done)
+        if log_due or (stop_asked and world.size == 1):
             fetched = _on_host(recent)
             first_bad = next(
                 (i for i, values in enumerate(fetched) if not all(map(math.isfinite, values.values()))), None
             )
-            late = time.monotonic() - saved > plan.checkpoint_seconds
-            bad, stop, late = world.any(first_bad is not None, asked, late)
+            save_due = time.monotonic() - saved > plan.checkpoint_seconds
+            bad, stop, save_due = world.any(first_bad is not None, stop_asked, save_due)
             if bad:
                 raise _not_finite(done - len(fetched), fetched, first_bad, folder)
             log.add(fetched)
             recent.clear()
-            if due:
+            if log_due:
                 log.write(done, lr_factor=factor)
-            if late:
+            if save_due:
                 saved = time.monotonic()
-            if (stop or late or done == total_steps) and world.is_main:
+            if (stop or save_due or done == total_steps) and world.is_main:
                 elapsed = seconds + time.monotonic() - began
                 states = {name: part.state_dict() for name, part in parts.items()}
                 save_state(folder, states | {"settings": plan.settings, "step": done, "seconds": elapsed})
@@ -171,7 +171,7 @@ def _on_host(losses: list[dict[str, Tensor]]) -> list[dict[str, float]]:
 def _not_finite(before: int, losses: list[dict[str, float]], bad: int | None, folder: Path) -> TrainingError:
     """Describe the first step whose losses are not finite; `before` steps were made before the given ones."""
     if bad is None:
-        where = f"at step {before + len(losses)}, or up to {len(losses) - 1} before, in another process"
+        where = f"at step {before + len(losses)}, or up to {len(losses) - 1} steps earlier, in another process"
     else:
         listed = ", ".join(f"{name} {value:g}" for name, value in losses[bad].items())
         where = f"at step {before + bad + 1}: {listed}"
@@ -180,5 +180,6 @@ def _not_finite(before: int, losses: list[dict[str, float]], bad: int | None, fo
         f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "no checkpoint was written before"
     )
     return TrainingError(
-        f"a loss is not finite {where}; {last_good}. Lower the learning rate, or use precision: fp32, in params.yaml."
+        f"a loss is not finite {where}; {last_good}. Lower the learning rate in params.yaml, "
+        "or with bf16 use precision: fp32."
     )

@@ -173,16 +173,16 @@ def test_what_is_absent_is_named(params, tmp_path):
     changes = {"ablations": None, "detection": None, "methods": methods, "datasets": datasets}
     table = check(params.model_copy(update=changes), tmp_path, bins=("20-30",))
     for reason, wanted in {
-        "No image of this run can show it.": {"claim": "ahead", "rival": "rn", "mask_ratio": "40-60"},
-        "This run has no rfr.": {"claim": "ahead", "rival": "rfr", "dataset": "paris"},
-        "This run has no ec.": {"claim": "ahead_of_edges", "dataset": "paris"},
-        "This run has no dataset celeba.": {"claim": "ahead", "dataset": "celeba"},
-        "This run has no ablations.": {"claim": "supervision"},
-        "This run looks for no objects.": {"claim": "more_objects"},
+        "No suitable test images.": {"claim": "ahead", "rival": "rn", "mask_ratio": "40-60"},
+        "There is no rfr.": {"claim": "ahead", "rival": "rfr", "dataset": "paris"},
+        "There is no ec.": {"claim": "ahead_of_edges", "dataset": "paris"},
+        "There is no dataset celeba.": {"claim": "ahead", "dataset": "celeba"},
+        "There are no ablations.": {"claim": "supervision"},
+        "Object detection is off.": {"claim": "more_objects"},
     }.items():
         assert set(rows(table, **wanted)["reason"]) == {reason}
         assert verdicts(table, **wanted) == {"not testable"}
-    assert "This run has no rfr." in only(table, claim="state_of_the_art", dataset="paris")["reason"]
+    assert "There is no rfr." in only(table, claim="state_of_the_art", dataset="paris")["reason"]
     assert verdicts(table, claim="state_of_the_art", dataset="celeba") == {"not testable"}
     assert verdicts(table, claim="ahead", rival="rn", dataset="paris", mask_ratio="all") == {"supported"}
 

@@ -257,7 +257,7 @@ def test_an_experiment_without_its_optional_sections_has_a_report(raw_params, wr
     page = Page(tmp_path / "report.html")
     assert "This experiment has no figures." in page.text
     assert "This experiment has no ablations" in page.text
-    assert "This run looks for no objects." in page.text
+    assert "Object detection is off." in page.text
     assert {"table1", "metrics", "claims"} <= page.sections.keys()
     assert page.sections["metrics"][0][-1] == "sharpness"  # no perceptual ones
 

@@ -7,7 +7,7 @@ OUTPUTS:
     results/weights/{dataset}/{method}/seed{seed}/log.csv        losses over time
     results/weights/{dataset}/{method}/seed{seed}/samples.png    input, output, composited, image of a training batch
 
-Released weights have no log and no samples, so these two are not declared. Resume state lives undeclared under
+Log and samples are not declared to Snakemake: released weights have neither. Resume state lives undeclared under
 checkpoints/, so that stopping Snakemake loses nothing.
 """
 
@@ -28,7 +28,7 @@ rule train_method:
     benchmark:
         "benchmarks/results/train_method/{dataset}/{method}/seed{seed}.tsv"
     priority: 1  # the long jobs first, so that the short ones fill the gaps
-    threads: THREADS  # of arithmetic; more of them load data
+    threads: THREADS  # of arithmetic; further ones load data
     resources:
         gpu=lambda w: 0 if run_of(w).released else GPU,
     params:
@@ -45,6 +45,6 @@ rule train_method:
 
 
 rule weights:
-    """Target: the weights of every method that has some."""
+    """Target: the weights of every method with a network."""
     input:
         WEIGHTS,
