@@ -59,6 +59,8 @@ def resumable_folder(folder: Path, key: Any) -> Iterator[Path]:
                 shutil.rmtree(temporary, ignore_errors=True)
                 temporary.mkdir()
                 write_json(note, key)
+            for leftover in temporary.glob(".*.tmp*"):  # of a table that a killed call was writing
+                leftover.unlink()
             with named_faults(folder):
                 yield temporary
             shutil.rmtree(folder, ignore_errors=True)  # the slow part first: a kill there costs nothing
