@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from spl.config.experiment import Params, PerceptualTeacher
+from spl.config.experiment import Params
 from spl.config.methods import ECRecipe, NetworkMethod, SPLRecipe
 from spl.config.releases import RELEASES
 from spl.config.teachers import (
@@ -37,13 +37,15 @@ def _sizes(params: Params) -> Iterator[str]:
     for name, method in params.methods.items():
         if not isinstance(method, NetworkMethod):
             continue
-        detector = isinstance(params.teachers.get(method.prior_teacher or ""), TrainedYOLO | ReleasedYOLO)
+        perceptual = params.perceptual_network if method.perceptual_layers else None
+        names = (method.prior_teacher, perceptual and perceptual.teacher)
+        detector = any(isinstance(params.teachers.get(name or ""), TrainedYOLO | ReleasedYOLO) for name in names)
         for key, dataset in params.datasets.items():
             sizes = f"but datasets.{key}.image_size is {dataset.image_size}"
             if dataset.image_size % (step := method.multiple_of(dataset.image_size)):
                 yield f"methods.{name} takes image sizes that are multiples of {step}, {sizes}"
             if detector and dataset.image_size % 16 and name in params.methods_of(key):
-                yield f"methods.{name}.teacher is a YOLOv5, which takes multiples of 16, {sizes}"
+                yield f"methods.{name} learns from a YOLOv5, which takes multiples of 16, {sizes}"
 
 
 def _needs(params: Params) -> Iterator[str]:
@@ -58,8 +60,7 @@ def _needs(params: Params) -> Iterator[str]:
                 yield f"methods.{name} has perceptual losses, so perceptual_network must say which network; it is null"
             if method.extra_target == "structure" and params.structure is None:
                 yield f"methods.{name} learns from smoothed images, so structure must say how; it is null"
-    if isinstance(params.perceptual_network, PerceptualTeacher):
-        teacher = params.perceptual_network.teacher
+    if teacher := params.perceptual_network and params.perceptual_network.teacher:
         yield from _known("perceptual_network.teacher", [teacher], "teachers", params.teachers)
 
 

@@ -6,7 +6,7 @@ never a dict.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -151,6 +151,7 @@ class PerceptualTeacher(Strict):
 class PerceptualVGG(Strict):
     """Perceptual and style losses compare features of torchvision's ImageNet VGGs, as the papers do."""
 
+    teacher: ClassVar[None] = None
     kind: Literal["vgg"]
     folder: Annotated[str, UNCOUNTED, Field(description="Folder with vgg16-397923af.pth and vgg19-dcbb9e9d.pth.")]
 

@@ -61,7 +61,7 @@ def faults_of(path) -> list[str]:
         ("pretext", None, "teachers.detector is trained here, so pretext must say on what; it is null"),
         (
             "datasets.paris.image_size", 72,
-            "methods.spl_detector.teacher is a YOLOv5, which takes multiples of 16, "
+            "methods.spl_detector learns from a YOLOv5, which takes multiples of 16, "
             "but datasets.paris.image_size is 72",
         ),
     ],

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 import torchvision
 from torch import nn
 
@@ -9,8 +10,10 @@ from spl.common.errors import CheckpointError
 from spl.common.files import sha256
 from spl.config.experiment import PerceptualVGG
 from spl.config.methods import RECIPES
+from spl.config.teachers import ReleasedYOLO, TimmTeacher
 from spl.sources.weight_files import WeightFile
 from spl.steps.settings import RunSettings
+from spl.teachers.build import build_teacher
 from spl.teachers.perception import (
     RELU5_1_AGAIN,
     VGGFeatures,
@@ -203,6 +206,23 @@ def test_the_teacher_gives_three_maps_through_which_gradients_reach_the_image(te
         assert gradient.abs().sum() > 0
     assert not any(parameter.requires_grad for parameter in teacher.parameters())
     torch.testing.assert_close(features.perceptual[-1].detach(), teacher(image.detach()))
+
+
+@pytest.mark.parametrize(
+    ("settings", "shape"),
+    [
+        (TimmTeacher(kind="timm", model="resnet18", reduction=16, weights=None), (2, 256, 8, 8)),
+        (ReleasedYOLO(kind="yolov5_released", size="n", path="x.pt"), (2, 64, 8, 8)),
+    ],
+)
+def test_any_kind_of_teacher_gives_perceptual_losses_its_features(settings, shape, image):
+    """An image of 32 x 32: the map that a prior would learn from, with gradients."""
+    teacher = build_teacher(settings)
+    features = teacher_features(teacher)(image.requires_grad_())
+    assert [tuple(x.shape) for x in features.perceptual] == [shape]
+    (gradient,) = torch.autograd.grad(features.perceptual[0].sum(), image)
+    assert gradient.abs().sum() > 0
+    assert teacher(F.interpolate(image, scale_factor=2)).grad_fn is None  # as a prior's teacher it has none
 
 
 # --- Which of them a run uses -----------------------------------------------------------------------------------------
