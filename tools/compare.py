@@ -60,7 +60,7 @@ RENAMED: dict[str, str] = {
 VOLATILE = {"seconds", "seconds_per_image", "peak_memory_mib", "versions", "spl_version"}
 """Columns and keys in which two runs of one commit differ."""
 
-BOOKKEEPING = {"format", "step", "wildcards", "settings", "inputs", "outputs", "device", "sha256"}
+BOOKKEEPING = {"format", "cpu", "step", "wildcards", "settings", "inputs", "outputs", "device", "sha256"}
 """Keys of a record that say how its numbers came about; hashes in them change with a column's name."""
 
 DATED = {".pdf", ".html"}
