@@ -23,6 +23,9 @@ LEGEND = 0.2
 SCORES = 0.13
 """Height of the strip with the scores below an image, in inches."""
 
+SHRUNK = 0.93
+"""Least scale of scores: their letters stay above six points."""
+
 PLATE = 0.19
 """Width of a score and its margin, in inches."""
 
@@ -92,16 +95,18 @@ def draw_boxes(axis: Axes, objects: pd.DataFrame, colours: Mapping[str, str]) ->
 def write_scores(axis: Axes, objects: pd.DataFrame, colours: Mapping[str, str]) -> None:
     """Write the highest confidence of each class below an image, as many as there is room for.
 
-    A class has the same place below all images, which is empty where it was not found.
+    They move together and shrink a little where that makes room for all. A class has the same place below all images,
+    which is empty where it was not found.
     """
     width, highest = axis.get_window_extent().width / axis.figure.dpi, objects.groupby("label")["score"].max()
-    for i, label in enumerate(list(colours)[: int(width / PLATE)]):
+    plate = float(np.clip(width / max(len(colours), 1), PLATE * SHRUNK, PLATE))
+    for i, label in enumerate(list(colours)[: int(width / plate + 1e-6)]):
         if label not in highest:
             continue
         ink = "white" if np.dot(to_rgb(colours[label]), (0.299, 0.587, 0.114)) < 0.5 else "black"
         text = axis.annotate(
-            f"{highest[label]:.2f}", ((i + 0.5) * PLATE / width, 0), (0, -2), xycoords="axes fraction",
-            textcoords="offset points", fontsize=SMALL, color=ink, ha="center", va="top",
+            f"{highest[label]:.2f}", ((i + 0.5) * plate / width, 0), (0, -2), xycoords="axes fraction",
+            textcoords="offset points", fontsize=SMALL * plate / PLATE, color=ink, ha="center", va="top",
         )  # fmt: skip
         text.set_bbox({"facecolor": colours[label], "edgecolor": "none", "pad": 0.6})
 

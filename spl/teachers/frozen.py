@@ -1,5 +1,6 @@
 """The base of all teachers."""
 
+from abc import ABC, abstractmethod
 from typing import Self
 
 import torch
@@ -7,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class FrozenTeacher(nn.Module):
+class FrozenTeacher(nn.Module, ABC):
     """A network that does not learn; its call turns image (B, 3, 2H, 2W) in [0, 1] into features (B, d, H/4, W/4)."""
 
     channels: int
@@ -22,9 +23,9 @@ class FrozenTeacher(nn.Module):
         """Stay in evaluation mode: `mode` is ignored, since the batch statistics are part of what was learnt."""
         return super().train(False)
 
+    @abstractmethod
     def features(self, image: Tensor) -> Tensor:
         """Return the features; gradients reach the image. Shapes: image (B, 3, 2H, 2W); returns (B, d, H/4, W/4)."""
-        raise NotImplementedError
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from matplotlib.colors import to_hex
 from spl.detection.occlusion import BOX
 from spl.figures.detections import class_colours, draw_detections, occluding_images
 from spl.figures.images import Evidence, image_grid, show
+from spl.figures.style import SMALL
 from tests.figures.fabricate import fabricate
 
 FOUND = pd.DataFrame(
@@ -57,7 +58,10 @@ def test_the_highest_score_of_each_class_stands_below_the_image_as_far_as_there_
     room, extents = axis.get_window_extent(), [text.get_window_extent() for text in axis.texts]
     assert all(room.x0 <= extent.x0 and extent.x1 <= room.x1 and extent.y1 <= room.y0 for extent in extents)
     many = pd.concat([FOUND.iloc[[0]].assign(label=f"class {i}") for i in range(20)])
-    assert 4 <= len(drawn("test/0.png", many).texts) < 8
+    room = len(drawn("test/0.png", many).texts)
+    assert 4 <= room < 8
+    (fits,) = {text.get_fontsize() for text in drawn("test/0.png", many.iloc[:room]).texts}
+    assert 6 <= fits <= SMALL
 
 
 def test_a_class_has_the_same_colour_in_all_panes():

@@ -11,7 +11,7 @@ from spl.config.methods import RNRecipe, SPLRecipe
 from spl.training.context import TrainingContext, adam
 from spl.training.distributed import unwrap
 from spl.training.losses import Reduction, adversarial_loss, discriminator_loss
-from spl.training.methods.base import TrainingMethod
+from spl.training.methods.base import TrainingMethod, update
 
 
 class Verdict(NamedTuple):
@@ -43,7 +43,7 @@ class AdversarialMethod(TrainingMethod):
     def step_discriminator(self, image: Tensor, output: Tensor, *, reduction: Reduction) -> dict[str, Tensor]:
         """Update the one discriminator on images and on raw outputs, and return its losses."""
         verdict = self.judge("discriminator", image, output, reduction=reduction)
-        self.update("discriminator", verdict.loss)
+        update(self.optimizers["discriminator"], verdict.loss)
         names = ("discriminator_real", "discriminator_fake", "discriminator")
         return dict(zip(names, verdict[:3], strict=True))
 

@@ -23,10 +23,6 @@ class TrainingMethod:
     autocast: Autocast = nullcontext
     """Maker of the context of the forward passes. For bfloat16: gradients are not scaled, as float16 needs."""
 
-    def update(self, name: str, loss: Tensor) -> None:
-        """Make one step of an optimizer down the gradient of a loss."""
-        update(self.optimizers[name], loss)
-
 
 def update(optimizer: Optimizer, loss: Tensor) -> None:
     """Make one step down the gradient of a loss."""

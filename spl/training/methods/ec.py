@@ -14,6 +14,7 @@ from spl.teachers.perception import FeatureExtractor
 from spl.training.context import TrainingContext, adam
 from spl.training.losses import perceptual_loss, style_loss
 from spl.training.methods.adversarial import AdversarialMethod
+from spl.training.methods.base import update
 
 LOSSES = ("edge_discriminator", "loss_edge_adv", "loss_matching", "inpaint_discriminator", "loss_img", "loss_adv",
           "loss_perceptual", "loss_style", "total")  # fmt: skip
@@ -102,8 +103,8 @@ class ECMethod(AdversarialMethod):
 
     def _update(self, part: str, loss_discriminator: Tensor, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """Update a part's generator, then its discriminator: both losses come from before either, as released."""
-        self.update(f"{part}_generator", losses["total"])
-        self.update(f"{part}_discriminator", loss_discriminator)
+        update(self.optimizers[f"{part}_generator"], losses["total"])
+        update(self.optimizers[f"{part}_discriminator"], loss_discriminator)
         resting = dict.fromkeys(LOSSES, torch.zeros((), device=loss_discriminator.device))
         return resting | {f"{part}_discriminator": loss_discriminator} | losses
 

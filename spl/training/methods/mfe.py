@@ -13,7 +13,7 @@ from spl.teachers.perception import FeatureExtractor
 from spl.training.context import TrainingContext, adam
 from spl.training.losses import perceptual_loss, relativistic_loss, style_loss
 from spl.training.methods.adversarial import frozen
-from spl.training.methods.base import TrainingMethod
+from spl.training.methods.base import TrainingMethod, update
 
 DISCRIMINATORS = ("global_discriminator", "local_discriminator")
 
@@ -68,7 +68,7 @@ class MFEMethod(TrainingMethod):
             + self.losses.lambda_style * losses["loss_style"]
             + self.losses.lambda_auxiliary * losses["loss_auxiliary"]
         )
-        self.update("generator", total)
+        update(self.optimizers["generator"], total)
         return discriminator_losses | losses | {"total": total}
 
     def _views(self, image: Tensor, output: Tensor, step: int) -> dict[str, tuple[Tensor, Tensor]]:
@@ -85,7 +85,7 @@ class MFEMethod(TrainingMethod):
             with self.autocast():
                 real, fake = self.networks[name](image), self.networks[name](output.detach())
             losses[name] = relativistic_loss(better=real, worse=fake)
-        self.update("discriminators", torch.stack(list(losses.values())).sum())
+        update(self.optimizers["discriminators"], torch.stack(list(losses.values())).sum())
         return losses
 
     def _adversarial_loss(self, name: str, image: Tensor, output: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from spl.teachers.perception import FeatureExtractor
 from spl.tensors.compositing import composite
 from spl.training.context import TrainingContext, adam
 from spl.training.losses import perceptual_loss, style_loss, total_variation
-from spl.training.methods.base import TrainingMethod
+from spl.training.methods.base import TrainingMethod, update
 
 
 @dataclass(kw_only=True, eq=False)
@@ -60,7 +60,7 @@ class RFRMethod(TrainingMethod):
             + self.losses.lambda_style * losses["loss_style"]
             + self.losses.lambda_tv * losses["loss_tv"]
         )
-        self.update("generator", total)
+        update(self.optimizers["generator"], total)
         return losses | {"total": total}
 
 

@@ -10,6 +10,7 @@ from spl.models.rn import initialise_rn
 from spl.training.context import TrainingContext
 from spl.training.losses import hole_normalised_l1
 from spl.training.methods.adversarial import AdversarialMethod, with_discriminator
+from spl.training.methods.base import update
 
 
 @dataclass(kw_only=True, eq=False)
@@ -33,7 +34,7 @@ class RNMethod(AdversarialMethod):
         loss_img = hole_normalised_l1(output, image, mask)
         loss_adv, _ = self.generator_adversarial_loss("discriminator", output)
         total = self.losses.lambda_img * loss_img + self.losses.lambda_adv * loss_adv
-        self.update("generator", total)
+        update(self.optimizers["generator"], total)
         return discriminator_losses | {"loss_img": loss_img, "loss_adv": loss_adv, "total": total}
 
 

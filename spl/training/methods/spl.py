@@ -12,6 +12,7 @@ from spl.models.discriminator import PatchDiscriminator
 from spl.training.context import TrainingContext
 from spl.training.losses import image_loss, prior_loss
 from spl.training.methods.adversarial import AdversarialMethod, with_discriminator
+from spl.training.methods.base import update
 
 
 @dataclass(kw_only=True, eq=False)
@@ -49,7 +50,7 @@ class SPLMethod(AdversarialMethod):
         total = (
             self.losses.lambda_img * loss_img + self.losses.lambda_adv * loss_adv + lambda_prior * loss_prior
         )  # Eq. 12
-        self.update("generator", total)
+        update(self.optimizers["generator"], total)
         losses = {"loss_img": loss_img, "loss_adv": loss_adv, "loss_prior": loss_prior, "total": total}
         return discriminator_losses | losses
 
