@@ -30,9 +30,9 @@ def is_hidden(path: str) -> bool:
 
 
 def plain_path(path: str) -> str:
-    """Return a path in one way of writing: `/` between names, no `./`, composed letters (NFC).
+    r"""Return a path in one way of writing: `/` between names, no `./`, composed letters (NFC).
 
-    >>> plain_path("./pics\\\\a.jpg")
+    >>> plain_path("./pics\\a.jpg")
     'pics/a.jpg'
     """
     parts = unicodedata.normalize("NFC", path.replace("\\", "/")).split("/")
