@@ -4,7 +4,7 @@ Heavy libraries are imported inside the commands, so that `--help` and the light
 """
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -59,10 +59,14 @@ def main() -> None:
     try:
         app()
     except SPLError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(1)
+        _fail(f"{type(error).__name__}: {error}")
     except OSError as error:
-        if (advice := advise(error)) is None:
+        if not error.errno:
             raise
-        print(f"{error.filename or 'writing'}: {error.strerror}. {advice}", file=sys.stderr)
-        sys.exit(1)
+        _fail(f"{error.filename or 'writing'}: {error.strerror}. {advise(error)}".rstrip())
+
+
+def _fail(message: str) -> NoReturn:
+    """End with a message, in which names of files cannot hold codes that a terminal would obey."""
+    print("".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in message), file=sys.stderr)
+    sys.exit(1)

@@ -36,11 +36,13 @@ def again(*files: str | Path) -> str:
 
 FULL = "Make room, then run the same command: what is finished is kept."
 FORBIDDEN = "Give yourself the right to write there, or work in another folder."
+IN_THE_WAY = "A file is where a folder has to be, or a folder where a file has to be. Name another path."
 
 ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), FULL)
 ADVICE |= dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), FORBIDDEN)
+ADVICE |= dict.fromkeys((errno.ENOTDIR, errno.EISDIR, errno.EEXIST), IN_THE_WAY)
 
 
-def advise(error: OSError) -> str | None:
-    """Say what to do about a disk that is full or may not be written to; None for any other error of the system."""
-    return ADVICE.get(error.errno or 0)
+def advise(error: OSError) -> str:
+    """Say what to do about an error of the system; empty where there is nothing to say."""
+    return ADVICE.get(error.errno or 0, "")

@@ -7,36 +7,44 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from spl.common.errors import DataError
+from spl.common.locks import Busy, locked, take_lock
 
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` and rename it to `path` if the block ends well.
 
-    The temporary name keeps the suffix, since many writers choose the format by it.
+    The temporary name keeps the suffix, since many writers choose the format by it. No other process writes to it; one
+    that a killed process has left is used again.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        with named_faults(path):
-            yield temporary
-            os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    for number in count():
+        temporary = path.with_name(f".{path.stem}.{number}.tmp{path.suffix}")
+        with named_faults(path, temporary), temporary.open("a") as file:
+            if not take_lock(file):
+                continue
+            try:
+                yield temporary
+                os.replace(temporary, path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            return
 
 
 @contextmanager
-def named_faults(path: Path) -> Iterator[None]:
-    """Let an error of the system that has no file's name, such as that of a full disk, carry one."""
+def named_faults(path: Path, *aliases: Path) -> Iterator[None]:
+    """Let an error of the system carry a file's name, where it has none (a full disk), or that of a temporary file."""
     try:
         yield
     except OSError as error:
-        if error.errno and not error.filename:
+        if error.errno and (not error.filename or Path(str(error.filename)) in aliases):
             error.filename = str(path)
         raise
 
@@ -107,16 +115,55 @@ def read_json(path: str | Path) -> Any:
 
 
 @contextmanager
-def replace_folder(folder: str | Path) -> Iterator[Path]:
-    """Yield an empty temporary folder and put it in the place of `folder` if the block ends well."""
-    folder = Path(folder)
-    temporary = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        with named_faults(folder):
-            yield temporary
-            shutil.rmtree(folder, ignore_errors=True)
-            os.replace(temporary, folder)
-    finally:
+def replace_folder(folder: str | Path, *, inputs: Iterable[Path] = ()) -> Iterator[Path]:
+    """Yield an empty temporary folder and put it in the place of `folder` if the block ends well.
+
+    Raises: DataError, before any work, if another process makes the folder, or `exchange` could not replace it, or an
+        input would be lost with it.
+    """
+    with writing(Path(folder), inputs) as (folder, temporary):
         shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        try:
+            yield temporary
+            exchange(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def writing(folder: Path, inputs: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+    """Let no other process make a folder; yield where it really lies, and the path of a temporary one beside it.
+
+    Raises: DataError as `replace_folder` does.
+    """
+    folder = folder.resolve()  # a link stays; what it leads to is replaced
+    if folder.is_mount():
+        raise DataError(
+            f"{folder} is a mounted volume, which cannot be replaced as a whole. Mount the folder above it, or make "
+            f"{folder.name} a link to a folder in the volume."
+        )
+    for path in inputs:
+        if path.resolve().is_relative_to(folder):
+            raise DataError(f"{path} lies in {folder}, which is to be replaced. Name another folder.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(folder.with_name(f".{folder.name}.lock")), named_faults(folder):
+            yield folder, folder.with_name(f".{folder.name}.partial")
+    except Busy:
+        raise DataError(f"another process is making {folder}. Wait for it, or stop it.") from None
+
+
+def exchange(temporary: Path, folder: Path) -> None:
+    """Put a temporary folder in the place of another one, which is deleted once that has succeeded."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -5,7 +5,6 @@ work. The order of results does not depend on which process was faster.
 """
 
 import csv
-import fcntl
 import hashlib
 import os
 import shutil
@@ -21,10 +20,9 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from filelock import FileLock, Timeout
-
 from spl.common.errors import DataError
-from spl.common.files import named_faults, read_json, write_json, write_rows
+from spl.common.files import exchange, read_json, write_json, write_rows, writing
+from spl.common.locks import locked, take_lock
 from spl.common.progress import progress
 
 SHARD_ROWS = 256
@@ -42,33 +40,27 @@ class Shard(NamedTuple):
 
 
 @contextmanager
-def resumable_folder(folder: Path, key: Any) -> Iterator[Path]:
+def resumable_folder(folder: Path, key: Any, *, inputs: Iterable[Path] = ()) -> Iterator[Path]:
     """Yield a folder that becomes `folder` at the end, and keeps what an interrupted call has finished until then.
 
     `key` is a JSON value that decides all names in the folder; with another one it begins empty.
-    Raises: DataError if another process works on it.
+    Raises: DataError as `replace_folder` does.
     """
-    temporary = folder.with_name(f".{folder.name}.partial")
-    temporary.parent.mkdir(parents=True, exist_ok=True)
-    note = temporary / "key.json"
-    try:
-        with FileLock(f"{temporary}.lock", timeout=0):
-            with open(f"{temporary}.workers", "w") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)  # workers of a killed call may still be ending
-            if not note.exists() or read_json(note) != key:
-                shutil.rmtree(temporary, ignore_errors=True)
-                temporary.mkdir()
-                write_json(note, key)
-            for leftover in temporary.glob(".*.tmp*"):  # of a table that a killed call was writing
-                leftover.unlink()
-            with named_faults(folder):
-                yield temporary
-            shutil.rmtree(folder, ignore_errors=True)  # the slow part first: a kill there costs nothing
-            note.unlink()
-            shutil.rmtree(temporary / "shards", ignore_errors=True)
-            os.replace(temporary, folder)
-    except Timeout:
-        raise DataError(f"another process is making {folder}. Wait for it, or stop it.") from None
+    with writing(folder, inputs) as (folder, temporary):
+        note = temporary / "key.json"
+        with locked(Path(f"{temporary}.workers"), wait=True):
+            pass  # workers of a killed call may still be ending
+        if not note.exists() or read_json(note) != key:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir()
+            write_json(note, key)
+        for leftover in temporary.glob(".*.tmp*"):  # of a table that a killed call was writing
+            leftover.unlink()
+        yield temporary
+        Path(f"{temporary}.workers").unlink(missing_ok=True)
+        shutil.rmtree(temporary / "shards", ignore_errors=True)  # the slow part first
+        note.unlink()
+        exchange(temporary, folder)
 
 
 def run_shards(
@@ -132,7 +124,7 @@ def _results(work: Callable[[Shard], list[Row]], shard: Shard) -> list[list[str]
 
 def _begin_worker(lock: str) -> None:
     """Hold a lock for as long as this process lives, and end it when the one that started it is killed."""
-    fcntl.flock(os.open(lock, os.O_WRONLY | os.O_CREAT), fcntl.LOCK_SH)
+    take_lock(os.open(lock, os.O_WRONLY | os.O_CREAT), wait=True, shared=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's matter
 
     def watch() -> None:

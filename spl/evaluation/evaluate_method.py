@@ -41,7 +41,7 @@ def evaluate_method(
         inputs |= take_run(run, weights, inputs)
         inpainter = as_inpainter(load_generator(run.recipe, weights, image_size=run.image_size, device=device))
     test_pairs = TestPairs(pairs, images, masks, image_size=run.image_size)
-    with replace_folder(folder) as temporary:
+    with replace_folder(folder, inputs=(pairs, images, masks, weights)) as temporary:
         evaluate(inpainter, test_pairs, temporary, batch_size=settings.batch_size, device=device)
         outputs = {"per_image": temporary / "per_image.csv"}
         write_record(temporary / "record.json", settings, inputs, outputs, device=str(device))

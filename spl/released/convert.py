@@ -25,15 +25,12 @@ def convert_released(run: RunSettings, folder: Path) -> None:
     recipe = run.recipe
     assert not isinstance(recipe, ClassicalFill)
     assert run.released is not None
-    for file in run.released_files():
-        if file.resolve().is_relative_to(folder.resolve()):
-            raise CheckpointError(f"{file} lies in {folder}, which is to be replaced. Name another folder.")
     if strange := _other_files(folder):
         raise CheckpointError(f"{folder} holds other files than a run's ({strange[0]}, ...). Name a new folder.")
     generator = build_generator(recipe, image_size=run.image_size, teacher_channels=TEACHER_CHANNELS)
     origin = load_released(recipe.recipe, Path(run.released.path), generator)
     inputs = {file.name: {"path": str(file), "sha256": origin[file.name]} for file in run.released_files()}
-    with replace_folder(folder) as temporary:
+    with replace_folder(folder, inputs=run.released_files()) as temporary:
         save_weights(generator.state_dict(), temporary / "weights.safetensors")
         write_record(
             temporary / "run.json",

@@ -1,15 +1,15 @@
 """The resume state of a run: one file, written whole, holding everything a step depends on."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 
 from spl.common.errors import CheckpointError, TrainingError
 from spl.common.files import atomic
+from spl.common.locks import Busy, locked
 from spl.training.distributed import World
 
 NAME = "state.pt"
@@ -22,18 +22,13 @@ def lock_run(folder: Path, world: World) -> Iterator[None]:
     Raises: TrainingError if another process trains the same run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock", timeout=0)
     try:
-        if world.is_main:
-            lock.acquire()
-    except Timeout:
+        with locked(folder / "lock") if world.is_main else nullcontext():
+            yield
+    except Busy:
         raise TrainingError(
             f"{folder} is in use by another process that trains the same run. Stop that one first."
         ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:

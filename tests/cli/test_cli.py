@@ -74,6 +74,24 @@ def test_a_process_ends_with_the_same_error_and_exit_code(tmp_path):
     assert done.stderr == "ParamsError: none.yaml does not exist. Copy a preset: cp presets/demo.yaml params.yaml\n"
 
 
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [("file", "file: File exists"), ("file/below", "Not a directory"), ("a" * 300, "File name too long")],
+)
+def test_a_path_that_cannot_be_written_gives_one_line(tmp_path, spl, out, told):
+    (tmp_path / "file").write_text("mine")
+    ended = spl("masks", "generate", "--count", "1", "--out", out, cwd=tmp_path)
+    assert ended.status == 1
+    assert told in ended.err
+    assert ended.err.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_messages_do_not_pass_on_codes_that_a_terminal_obeys(tmp_path, spl):
+    ended = spl("stale", "--params", "\x1b[2Jé.yaml", cwd=tmp_path)
+    assert r"\x1b[2Jé.yaml does not exist" in ended.err
+
+
 @pytest.mark.parametrize("arguments", [("why",), ("nonsense",), ("train-method",), ("weights", "inspect")])
 def test_misuse_exits_with_2(spl, arguments):
     assert spl(*arguments).status == 2

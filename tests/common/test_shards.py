@@ -87,15 +87,6 @@ def test_a_folder_appears_when_the_block_ends_and_remembers_until_then_unless_th
     assert list(folder.iterdir()) == []
 
 
-def test_two_processes_do_not_work_on_one_folder(tmp_path):
-    with (
-        resumable_folder(tmp_path / "folder", 1),
-        pytest.raises(DataError, match="another process is making"),
-        resumable_folder(tmp_path / "folder", 1),
-    ):
-        pass
-
-
 def test_workers_end_when_their_parent_is_killed(tmp_path):
     program = textwrap.dedent("""
         import sys, time

@@ -1,0 +1,65 @@
+"""Locks between processes, also of several machines; a process that is killed gives its locks back."""
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+
+class Busy(Exception):
+    """Another process holds the lock."""
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold the lock of a name; its file, an empty one, is there as long as somebody holds it.
+
+    Raises: Busy if another process holds it and is not to be waited for.
+    """
+    with _acquire(path, wait):
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def take_lock(file: IO[Any] | int, *, wait: bool = False, shared: bool = False) -> bool:
+    """Lock an open file until it is closed; return False if another process has locked it.
+
+    Where the file system has no locks, warn once and return True.
+    """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    try:
+        fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        _warn(error.strerror)
+    return True
+
+
+def _acquire(path: Path, wait: bool) -> IO[Any]:
+    while True:
+        file = path.open("a")
+        if not take_lock(file, wait=wait):
+            file.close()
+            raise Busy
+        if _is_at(file, path):
+            return file
+        file.close()  # its holder has removed it meanwhile
+
+
+def _is_at(file: IO[Any], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@cache
+def _warn(reason: str) -> None:
+    print(f"warning: files cannot be locked here ({reason}): run one command at a time", file=sys.stderr)
