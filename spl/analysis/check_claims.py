@@ -1,7 +1,7 @@
 """The paper's claims, one by one, against the measurements of this run."""
 
 from collections.abc import Iterator
-from itertools import product, starmap
+from itertools import groupby, product, starmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,19 +10,20 @@ import pandas as pd
 
 from spl.analysis.claims_page import read_claims, to_page
 from spl.analysis.evidence import MASK_RATIOS, Evidence, evidence_files, read_evidence, seeds_of
-from spl.analysis.paper import LAYOUTS, SUBJECTS, Basis, Claim, images_of, paper_claims, printed_lead
-from spl.analysis.statistics import Estimate, difference_of_differences, estimate_ratio
-from spl.analysis.table1 import Cell, compare, draws_of
-from spl.analysis.verdicts import Verdict, judge, needed
+from spl.analysis.paper import LAYOUTS, SUBJECTS, Basis, Claim, images_of, paper_claims, printed_lead, set_of
+from spl.analysis.statistics import Estimate, Kind, estimate_ratio
+from spl.analysis.table1 import Cell, Origin, compare, differences, draws_of, origin_of
+from spl.analysis.verdicts import LEAST_TRAININGS, Verdict, holm, judge, needed, p_value
 from spl.common.files import write_text
+from spl.common.labels import method_title
 from spl.common.metrics import METRICS, PAPER_METRICS
 from spl.common.tables import write_table
-from spl.config.methods import NetworkMethod
-from spl.steps.records import take_all, write_record
+from spl.steps.records import read_record, take_all, write_record
 from spl.steps.settings import GROUND_TRUTH, ClaimSettings
 
-COLUMNS = ["claim", "text", "source", "about", "dataset", "metric", "mask_ratio", "subject", "rival", "paper",
-           "difference", "low", "high", "n_images", "n_seeds", "verdict", "reason", "one_seed", "needed"]  # fmt: skip
+COLUMNS = ["claim", "text", "source", "kind", "on", "about", "dataset", "metric", "mask_ratio", "subject", "rival",
+           "paper", "difference", "low", "high", "n_images", "n_seeds", "p", "p_holm", "verdict", "reason", "needed",
+           "images_seen"]  # fmt: skip
 
 Row = dict[str, Any]
 
@@ -54,39 +55,44 @@ class Measured(NamedTuple):
     settings: ClaimSettings
     evidence: Evidence
     objects: Objects
+    images_seen: dict[tuple[str, str], int]
+    """In training, by dataset and method, where it is known."""
 
 
 def check_claims(settings: ClaimSettings, *, results: Path, data: Path, out: Path) -> None:
     """Write the claims with their verdicts to `out` (.csv), and as a page beside it (.md).
 
-    Reads `results`/eval and `results`/detections, and of `data` the pairs and masks. A difference is positive where
-    the claim holds; its interval is over images and seeds. `one_seed` names the compared networks with a single seed.
+    Reads `results`/eval, `results`/detections and the records of `results`/weights, and of `data` the pairs and masks.
+    A difference is positive where the claim holds; its interval is of the claim's kind, over images or over trainings.
     Raises: DataError if the methods were not evaluated on the same pairs.
     """
     seeds, searched = seeds_of(settings), settings.detection.datasets if settings.detection else ()
+    runs = {(d, m): results / f"weights/{d}/{m}/seed{own[0]}/run.json" for d in seeds for m, own in seeds[d].items()}
+    runs = {cell: path for cell, path in runs.items() if path.is_file()}
     inputs = take_all([
         *evidence_files(results, seeds),
+        *runs.values(),
         *(results / f"detections/{d}/{m}.csv" for d in searched for m in (GROUND_TRUTH, *settings.table_methods)),
         *(data / f"pairs/{dataset}.csv" for dataset in searched),
         *([data / "masks/masks.csv"] if searched else []),
     ])  # fmt: skip
-    objects = {dataset: _find_objects(settings, dataset, results / "detections", data) for dataset in searched}
-    measured = Measured(settings, read_evidence(results, seeds), objects)
+    seen = {cell: read_record(path).get("images_seen") for cell, path in runs.items()}
+    measured = Measured(
+        settings,
+        read_evidence(results, seeds),
+        {dataset: _find_objects(settings, dataset, results / "detections", data) for dataset in searched},
+        {cell: count for cell, count in seen.items() if count},
+    )
     rows: list[Row] = []
     for name, claim in paper_claims().items():
         if claim.basis is Basis.ALL_LEADS:
             rows += [_summary(settings, rows, name, d, s) for d in _datasets(settings) for s in _subjects(settings)]
             continue
-        for pair in _comparisons(settings, claim):
-            row = _head(settings, name, pair.dataset, pair.subject) | {"rival": pair.rival}
-            if lacks := _lacks(settings, claim, pair):
-                rows.append(row | {"verdict": Verdict.NOT_TESTABLE, "reason": lacks})
-            else:
-                findings = MEASURES[claim.basis](measured, pair)
-                rows += [row | _judged(settings, claim, pair, finding) for finding in findings]
+        for _, family in groupby(_comparisons(settings, claim), key=lambda pair: pair.dataset):
+            rows += _judge_together(settings, claim, [row for pair in family for row in _rows(measured, name, pair)])
     outputs = {"claims": out, "page": out.with_suffix(".md")}
     write_table(out, pd.DataFrame(rows, columns=COLUMNS))
-    write_text(outputs["page"], to_page(read_claims(out), settings.evaluation.bootstrap.confidence))
+    write_text(outputs["page"], to_page(read_claims(out), settings))
     write_record(out.with_suffix(".json"), settings, inputs, outputs)
 
 
@@ -117,16 +123,27 @@ def _comparisons(settings: ClaimSettings, claim: Claim) -> Iterator[Comparison]:
     yield from starmap(Comparison, product(datasets, subjects, claim.rivals))
 
 
-def _lacks(settings: ClaimSettings, claim: Claim, pair: Comparison) -> str:
-    """Name the part of the experiment that a comparison needs and this run does not have."""
+def _lacks(measured: Measured, claim: Claim, pair: Comparison) -> str:
+    """Say why a comparison cannot be made: what this run does not have, or trainings of unequal effort."""
+    settings = measured.settings
     if claim.basis is Basis.ABLATION and settings.ablations is None:
         return "There are no ablations."
     if claim.basis is Basis.OBJECTS and settings.detection is None:
         return "Object detection is off."
     if pair.dataset not in settings.datasets:
         return f"There is no dataset {pair.dataset}."
-    missing = [method for method in pair[1:] if method not in settings.methods_of(pair.dataset)]
-    return f"There is no {' and no '.join(missing)}." if missing else ""
+    if missing := [method for method in pair[1:] if method not in settings.methods_of(pair.dataset)]:
+        return f"There is no {' and no '.join(missing)}."
+    seen = [measured.images_seen.get((pair.dataset, method)) for method in pair[1:]]
+    known, factor = [count for count in seen if count], settings.verdicts.effort_factor
+    if len(known) == 2 and max(known) > factor * min(known):
+        return f"Images seen in training differ by more than a factor of {factor:g}."
+    return ""
+
+
+def _images_seen(measured: Measured, pair: Comparison) -> str:
+    seen = [measured.images_seen.get((pair.dataset, method)) for method in pair[1:]]
+    return " and ".join(f"{count:,}" if count else "unknown" for count in seen)
 
 
 def _leads(measured: Measured, pair: Comparison) -> Iterator[Finding]:
@@ -135,74 +152,99 @@ def _leads(measured: Measured, pair: Comparison) -> Iterator[Finding]:
     for metric, ratio in product(PAPER_METRICS, MASK_RATIOS):
         lead = compare(measured.evidence, measured.settings, Cell(metric, subject, dataset, ratio), rival)
         paper = printed_lead(metric, dataset, ratio, subject, rival)
-        yield Finding(metric, ratio, _in_favour(metric, lead), paper)
-
-
-def _growing_leads(measured: Measured, pair: Comparison) -> Iterator[Finding]:
-    """Measure by how much a lead grows from 20-40 % to 40-60 %, in every metric."""
-    (dataset, subject, rival), (settings, evidence, _) = pair, measured
-    for metric in PAPER_METRICS:
-        large, small = (
-            (evidence[dataset, subject].select(metric, ratio), evidence[dataset, rival].select(metric, ratio))
-            for ratio in ("40-60", "20-40")
-        )
-        draws = draws_of(settings, f"{metric}/{subject}-{rival}/{dataset}/growth")
-        growth = difference_of_differences(large, small, draws)
-        at_large, at_small = (printed_lead(metric, dataset, r, subject, rival) for r in ("40-60", "20-40"))
-        paper = None if at_large is None or at_small is None else round(at_large - at_small, 4)
-        yield Finding(metric, "40-60", _in_favour(metric, growth), paper)
+        yield Finding(metric, ratio, lead if METRICS[metric].higher_is_better else lead.negated(), paper)
 
 
 def _object_leads(measured: Measured, pair: Comparison) -> Iterator[Finding]:
     """Measure the leads in recall and confidence, per half-hidden object."""
-    (dataset, subject, rival), (settings, _, objects) = pair, measured
-    found = list(zip(objects[dataset][subject], objects[dataset][rival], strict=True))
-    counts = np.array([len(ours) for ours, _ in found], float)
-    leads = {
-        "recall": [(ours > 0).sum() - (theirs > 0).sum() for ours, theirs in found],
-        "confidence": [ours.sum() - theirs.sum() for ours, theirs in found],
-    }
-    for metric, sums in leads.items():
-        draws = draws_of(settings, f"{metric}/{subject}-{rival}/{dataset}/all")
-        yield Finding(metric, "all", estimate_ratio(np.array(sums, float), counts, draws))
+    (dataset, subject, rival), objects = pair, measured.objects
+    counts = np.array([len(found) for found in objects[dataset][subject]], float)
+    for metric in OBJECT_METRICS:
+        draws = draws_of(measured.settings, f"{metric}/{subject}-{rival}/{dataset}/all")
+        yield Finding(metric, "all", estimate_ratio(_object_sums(measured, metric, pair), counts, draws))
 
 
-MEASURES = {
-    Basis.LEAD: _leads, Basis.ABLATION: _leads, Basis.GROWTH: _growing_leads, Basis.OBJECTS: _object_leads
-}  # fmt: skip
+OBJECT_METRICS = {"recall": lambda scores: (scores > 0).sum(), "confidence": np.sum}
+"""Of the objects of an image, added up."""
 
 
-def _in_favour(metric: str, estimate: Estimate) -> Estimate:
-    """Turn a difference so that positive is better."""
-    return estimate if METRICS[metric].higher_is_better else estimate.negated()
+def _object_sums(measured: Measured, metric: str, pair: Comparison) -> np.ndarray:
+    """Return by how much the subject is ahead in every image, over its objects."""
+    ours, theirs = (measured.objects[pair.dataset][method] for method in pair[1:])
+    add = OBJECT_METRICS[metric]
+    return np.array([add(own) - add(other) for own, other in zip(ours, theirs, strict=True)], float)
+
+
+MEASURES = {Basis.LEAD: _leads, Basis.ABLATION: _leads, Basis.OBJECTS: _object_leads}
+
+
+def _better_fill(measured: Measured, metric: str, pair: Comparison) -> str:
+    """Name a classical fill that the subject is not ahead of on the whole dataset, if there is one."""
+    settings, (dataset, subject, _) = measured.settings, pair
+    for fill in settings.table_methods:
+        if origin_of(settings, dataset, fill) is not Origin.CLASSICAL:
+            continue
+        if metric in OBJECT_METRICS:
+            lead = _object_sums(measured, metric, pair._replace(rival=fill)).sum()
+        else:
+            cell = Cell(metric, subject, dataset, "all")
+            lead = differences(measured.evidence, settings, cell, fill).mean()
+            lead *= 1 if METRICS[metric].higher_is_better else -1
+        if lead <= 0:
+            return fill
+    return ""
 
 
 def _head(settings: ClaimSettings, name: str, dataset: str, subject: str) -> Row:
     about = images_of(settings, dataset) if dataset in settings.datasets else ""
-    text, source, *_ = paper_claims()[name]
-    return {"claim": name, "text": text, "source": source, "about": about, "dataset": dataset, "subject": subject}
+    text, source, kind, *_ = paper_claims()[name]
+    head = {"claim": name, "text": text, "source": source, "kind": kind, "on": set_of(settings, dataset)}
+    return head | {"about": about, "dataset": dataset, "subject": subject}
 
 
-def _judged(settings: ClaimSettings, claim: Claim, pair: Comparison, finding: Finding) -> Row:
-    """Judge a finding."""
-    metric, mask_ratio, lead, paper = finding
-    verdict = judge(lead)
-    row = {"metric": metric, "mask_ratio": mask_ratio, "paper": paper, "verdict": verdict}
-    row |= {"n_images": lead.n_images, "n_seeds": lead.n_seeds}
-    if verdict is Verdict.NOT_TESTABLE:
-        return row | {"reason": "No suitable test images."}
-    row |= {"difference": lead.mean, "low": lead.combined_low, "high": lead.combined_high}
-    row["one_seed"] = " ".join(method for method in pair[1:] if _has_one_seed(settings, claim, pair.dataset, method))
-    if verdict is Verdict.UNDECIDED:
-        row["reason"] = "Too few images for an interval." if np.isnan(lead.combined_low) else "Interval contains 0."
-        row["needed"] = needed(lead, settings.evaluation.bootstrap.confidence)
-    return row
+def _rows(measured: Measured, name: str, pair: Comparison) -> Iterator[Row]:
+    """Yield the findings on a claim, each with the `lead` behind it; what cannot be tested has its verdict."""
+    settings, claim = measured.settings, paper_claims()[name]
+    row = _head(settings, name, pair.dataset, pair.subject) | {"rival": pair.rival}
+    row["images_seen"] = _images_seen(measured, pair)
+    if lacks := _lacks(measured, claim, pair):
+        yield row | {"verdict": Verdict.NOT_TESTABLE, "reason": lacks}
+        return
+    for metric, mask_ratio, lead, paper in MEASURES[claim.basis](measured, pair):
+        low, high = lead.interval(claim.kind)
+        found = row | {"metric": metric, "mask_ratio": mask_ratio, "paper": paper, "lead": lead}
+        found |= {"difference": lead.mean, "low": low, "high": high}
+        found |= {"n_images": lead.n_images, "n_seeds": lead.n_seeds}
+        reason = "" if lead.n_images else "No suitable test images."
+        if fill := _better_fill(measured, metric, pair):
+            reason = f"{method_title(pair.subject)} is not ahead of a classical fill, {method_title(fill)}."
+        yield found | ({"verdict": Verdict.NOT_TESTABLE, "reason": reason} if reason else {})
 
 
-def _has_one_seed(settings: ClaimSettings, claim: Claim, dataset: str, method: str) -> bool:
-    """Tell whether the variance over a method's seeds is not known; objects are looked for with the first seed only."""
-    is_network = isinstance(settings.methods[method], NetworkMethod)
-    return is_network and (claim.basis is Basis.OBJECTS or len(settings.seeds_of(dataset, method)) == 1)
+def _judge_together(settings: ClaimSettings, claim: Claim, rows: list[Row]) -> list[Row]:
+    """Judge the findings on a claim and a dataset: Holm's adjustment is for their number."""
+    bootstrap, tested = settings.evaluation.bootstrap, [row for row in rows if "verdict" not in row]
+    margins = [getattr(settings.verdicts.margins, row["metric"]) if claim.at_least else 0.0 for row in tested]
+    p = [p_value(row["lead"], claim.kind, margin=margin) for row, margin in zip(tested, margins, strict=True)]
+    tests = max(1, int(np.isfinite(p).sum()))
+    for row, margin, own, adjusted in zip(tested, margins, p, holm(p), strict=True):
+        verdict = judge(row["lead"].mean + margin, adjusted, confidence=bootstrap.confidence)
+        row |= {"p": own, "p_holm": adjusted, "verdict": verdict}
+        if verdict is Verdict.UNDECIDED:
+            row["reason"] = _why_undecided(row, margin)
+            power = settings.verdicts.power
+            row["needed"] = needed(row["lead"], claim.kind, bootstrap, margin=margin, power=power, tests=tests)
+    return rows
+
+
+def _why_undecided(row: Row, margin: float) -> str:
+    if row["kind"] is Kind.METHOD and row["n_seeds"] < LEAST_TRAININGS:
+        return "Fewer than three trainings."
+    if np.isnan(row["p"]):
+        return "Too few images for an interval."
+    if row["low"] <= -margin <= row["high"]:
+        return f"Interval contains {-margin if margin else 0:g}."
+    return "Not after correction for the number of comparisons."
 
 
 def _summary(settings: ClaimSettings, rows: list[Row], name: str, dataset: str, subject: str) -> Row:

@@ -5,12 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from spl.analysis.paper import Basis, Images, paper_claims
+from spl.analysis.paper import Images, Sets
+from spl.analysis.statistics import Kind
 from spl.analysis.verdicts import Verdict
 from spl.common.labels import RATIO_TITLES, method_title
 from spl.common.metrics import metric_of
 from spl.common.printed import Cell, Table, count, interval, number, simple_table
 from spl.common.tables import read_table
+from spl.steps.settings import ClaimSettings, ReportSettings
 
 WARNINGS = {
     Images.MINIATURE: "The verdicts are about the miniature world with its small networks; they say nothing about the "
@@ -19,60 +21,69 @@ WARNINGS = {
     "say little about the paper's results.",
 }
 
-ONE_SEED = (
-    "Where a method has one seed, a verdict is about that run. The variance over seeds is then unknown, and often "
-    "larger than that over images: give seeds in params.yaml three values or more."
-)
+APART = "None of these data sets is the paper's. What holds on them enters no count above."
+
+NUMBERS = ("paper", "difference", "low", "high", "n_images", "n_seeds", "p_holm")
 
 
 def read_claims(path: Path) -> pd.DataFrame:
     """Read claims.csv; empty numbers are NaN."""
-    return read_table(path, numbers=("paper", "difference", "low", "high", "n_images", "n_seeds"))
+    return read_table(path, numbers=NUMBERS)
 
 
-def to_page(claims: pd.DataFrame, confidence: float) -> str:
-    """Write a summary of all claims, then every claim with its comparisons."""
-    parts = [
-        "# The paper's claims",
-        explanation(confidence),
-        *(f"**{text}**" for text in warnings(claims)),
-        summary_table(claims).to_markdown().rstrip(),
-    ]
-    for (title, source), rows in by_claim(claims):
-        parts += [f"## {title}", f"Paper: {source}.", claim_table(rows).to_markdown(between="<br>").rstrip()]
+def to_page(claims: pd.DataFrame, settings: ClaimSettings | ReportSettings) -> str:
+    """Write a summary of all claims, then every claim with its comparisons; other images at the end."""
+    parts = ["# The paper's claims", *explanation(settings), *(f"**{text}**" for text in warnings(claims))]
+    for sets, block in claims.groupby("on", sort=False):
+        parts += [f"# On {sets}", APART] * (sets == Sets.OTHER)
+        parts.append(summary_table(block).to_markdown().rstrip())
+        for (title, source, kind), rows in by_claim(block):
+            parts += [f"## {title}", f"Paper: {source}. Verdicts are about {kind}."]
+            parts.append(claim_table(rows).to_markdown(between="<br>").rstrip())
     return "\n\n".join(parts) + "\n"
 
 
 def by_claim(claims: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:
-    """Return text and source of every claim, each with its comparisons."""
-    return list(claims.groupby(["text", "source"], sort=False))
+    """Return text, source and kind of every claim, each with its comparisons."""
+    return list(claims.groupby(["text", "source", "kind"], sort=False))
 
 
-def explanation(confidence: float) -> str:
-    """Explain the numbers of a claim."""
-    return (
-        f"A difference is positive where the claim holds. Its {confidence:.0%} interval is over test images and, with "
-        "several seeds, over seeds; a claim is supported or not if the interval lies wholly on one side of 0. "
-        "Intervals are not corrected for the number of comparisons. Below stands the same difference by the paper's "
-        "numbers, where it has them. An undecided comparison says what would decide it if the difference stays as "
-        "measured and, where a method has one seed, if seeds do not differ."
-    )
+def explanation(settings: ClaimSettings | ReportSettings) -> list[str]:
+    """Explain kinds, numbers and verdicts, a paragraph each."""
+    bootstrap, demands = settings.evaluation.bootstrap, settings.verdicts
+    margins = ", ".join(f"{metric_of(name).label} {margin:g}" for name, margin in demands.margins)
+    return [
+        f"A verdict is about {Kind.WEIGHTS} or about {Kind.METHOD}. About {Kind.WEIGHTS}: would other test images say "
+        "the same? One training suffices, because nothing is said about another one; the interval is of the bootstrap "
+        f"over images. About {Kind.METHOD}: would other trainings say the same? The interval is Student's t over K "
+        "paired trainings, with K − 1 degrees of freedom and the images' variance added; no verdict rests on fewer "
+        f"than three. Below {bootstrap.least_images} images there is neither interval nor verdict.",
+        "A difference is positive where the claim holds; below it stands the same by the paper's numbers, where it has "
+        f"them. It is decided if its two-sided p is below {1 - bootstrap.confidence:.2g}, adjusted (Holm) for all "
+        f"comparisons of the claim on the data set. Printed {bootstrap.confidence:.0%} intervals are not adjusted: "
+        "one that excludes 0 may still be undecided. “At least as good” is not worse by a margin "
+        f"({margins}: about a tenth of SPL's lead over RN in Table 1). An undecided comparison says how many images "
+        f"or trainings would decide it with {demands.power:.0%} power, if the difference stays as measured.",
+        "Not testable are: what is not there; a method that is not ahead of every classical fill on the data set, in "
+        "the metric and over all hole ratios; and networks of which one saw more than "
+        f"{demands.effort_factor:g} times as many images in training. What released weights have seen is unknown and "
+        "hinders nothing.",
+    ]
 
 
 def warnings(claims: pd.DataFrame) -> list[str]:
     """Return the caveats that a reader of the verdicts has to know."""
-    found = [text for images, text in WARNINGS.items() if (claims["about"] == images).any()]
-    return found + [ONE_SEED] * bool((claims["one_seed"] != "").any())
+    return [text for images, text in WARNINGS.items() if (claims["about"] == images).any()]
 
 
 def summary_table(claims: pd.DataFrame) -> Table:
-    """Count the verdicts on the comparisons of every claim, and on all."""
+    """Count the verdicts on the comparisons of every claim."""
     rows = []
-    for head, block in [*by_claim(claims), (("All comparisons", ""), claims)]:
+    for head, block in by_claim(claims):
         found = {verdict: int((block["verdict"] == verdict).sum()) for verdict in Verdict}
         cells = [Cell(str(n), look=look(verdict) if n else "none") for verdict, n in found.items()]
         rows.append([*(Cell(text, look="words") for text in head), *cells])
-    return simple_table(["claim", "in the paper", *Verdict], rows, heads=2)
+    return simple_table(["claim", "in the paper", "comparisons about", *Verdict], rows, heads=3)
 
 
 def claim_table(rows: pd.DataFrame) -> Table:
@@ -86,14 +97,19 @@ def claim_table(rows: pd.DataFrame) -> Table:
             Cell(first["dataset"], (about,) if about else ()),
             Cell(method_title(first["subject"]), (f"against {method_title(rival)}",) if rival else ()),
         ]
-        remark = _one_seed(first["one_seed"]) if first["metric"] else first["reason"]
+        remark = first["reason"] * (not first["metric"])
+        if first["images_seen"]:
+            remark += f" Images seen in training: {first['images_seen']}."
         for metric, records in pair.groupby("metric", sort=False):
             found = {record["mask_ratio"]: _comparison(record) for record in records.to_dict("records")}
             cells = [found.get(ratio, Cell("")) for ratio in ratios]
             if not metric:
-                cells = [Cell(first["verdict"], look=f"{look(first['verdict'])} left", span=max(len(ratios), 1))]
+                verdict = f"{first['verdict']} ({first['kind']})"
+                cells = [Cell(verdict, look=f"{look(first['verdict'])} left", span=max(len(ratios), 1))]
+            elif len(found) > 1 and len({*found.values()}) == 1:  # none can be tested, and for one reason
+                cells = [found.popitem()[1]._replace(span=len(ratios))]
             label = Cell(metric_of(str(metric)).label)  # without an arrow: positive is better here
-            lines.append([*heads, label, *cells, Cell(remark, look="words")])
+            lines.append([*heads, label, *cells, Cell(remark.strip(), look="words")])
             heads, remark = [Cell(""), Cell("")], ""  # said once for all metrics
     columns = [RATIO_TITLES[ratio] for ratio in ratios] or ["verdict"]
     return simple_table(["dataset", "method", "metric", *columns, Cell("remarks", look="left")], lines, heads=3)
@@ -105,23 +121,16 @@ def look(verdict: str) -> str:
 
 
 def _comparison(record: dict[Any, Any]) -> Cell:
-    """Print one comparison, with the reason where that is not the interval."""
-    verdict, reason = record["verdict"], (record["reason"],)
-    if pd.isna(record["difference"]):
-        return Cell(verdict, reason, look=look(verdict))
-    decimals, paper = metric_of(record["metric"]).decimals + 1, record["paper"]
-    seeds = f", {count(record['n_seeds'], 'seed')}" if record["n_seeds"] > 1 else ""
-    notes = interval(record["low"], record["high"], decimals, signed=True) or reason
-    notes += (f"{verdict}, {count(record['n_images'], 'image')}{seeds}",)
-    if pd.notna(paper):
-        grows = paper_claims()[record["claim"]].basis is not Basis.GROWTH or paper > 0
-        notes += (f"paper {number(paper, decimals, signed=True)}{'' if grows else ', no growth'}",)
-    if record["needed"]:
-        notes += (f"needs {record['needed']}",)
+    """Print one comparison, with the reason where neither interval nor need says it."""
+    verdict, reason = record["verdict"], record["reason"]
+    worded = f"{verdict} ({record['kind']})"
+    if verdict == Verdict.NOT_TESTABLE:
+        return Cell(worded, (reason,), look=look(verdict))
+    decimals, p = metric_of(record["metric"]).decimals + 1, record["p_holm"]
+    notes = interval(record["low"], record["high"], decimals, signed=True)
+    tested = "" if pd.isna(p) else f", p {'< 0.001' if p < 0.001 else number(p, 3)}"
+    notes += (f"{worded}, {count(record['n_images'], 'image')}, {count(record['n_seeds'], 'training')}{tested}",)
+    if pd.notna(record["paper"]):
+        notes += (f"paper {number(record['paper'], decimals, signed=True)}",)
+    notes += (f"needs {record['needed']}",) if record["needed"] else ()
     return Cell(number(record["difference"], decimals, signed=True), notes, look=look(verdict))
-
-
-def _one_seed(methods: str) -> str:
-    """Name the methods whose variance over seeds is unknown."""
-    named = ", one of ".join(map(method_title, methods.split()))
-    return f"One seed of {named}: variance over seeds unknown." if named else ""

@@ -14,13 +14,15 @@ from spl.steps.records import take_all, write_record
 from spl.steps.settings import AblationSettings
 
 COLUMNS = ["metric", "method", "dataset", "mask_ratio", "value", "low", "high", "n_images", "n_seeds", "seed_sd",
-           "seed_values", "difference", "difference_low", "difference_high", "paper_order"]  # fmt: skip
+           "seed_values", "difference", "difference_low", "difference_high", "method_low", "method_high",
+           "paper_order"]  # fmt: skip
 
 
 def compare_ablations(settings: AblationSettings, *, results: Path, out: Path) -> None:
     """Write one row for every metric, method and mask ratio; without ablations, the header.
 
-    `difference` is the method minus the reference, image by image, with its interval over images and seeds;
+    `difference` is the method minus the reference, image by image; `difference_low` and `difference_high` are its
+    interval over images, of these weights, `method_low` and `method_high` that over trainings, of the method;
     `seed_values` are the means of the seeds, separated by spaces.
     Raises: DataError if the methods were not evaluated on the same pairs.
     """

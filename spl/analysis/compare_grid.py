@@ -25,8 +25,8 @@ COLUMNS = ["dataset", "method", *WEIGHTS, "split", "rank",
 def compare_grid(settings: GridSettings, *, results: Path, out: Path) -> None:
     """Write one row for every dataset and point, the method's own weights first; without a grid, the header.
 
-    A difference is the point minus the method's own weights, image by image, with its interval over images and seeds;
-    `rank` orders a dataset's points by PSNR, the best first.
+    A difference is the point minus the method's own loss weights, image by image, with its interval over images: it is
+    about these trainings only. `rank` orders a dataset's points by PSNR, the best first.
     Raises: DataError if the points were not evaluated on the same pairs.
     """
     grid, rows = settings.grid, []

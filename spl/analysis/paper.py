@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from spl.analysis.statistics import Kind
 from spl.common.metrics import METRICS
+from spl.config.experiment import Design
 from spl.steps.settings import ReportSettings, TableSettings
 
 ROWS = {"mfe": "MFE", "rfr": "RFR", "rn": "RN", "spl": "Ours"}
@@ -34,6 +36,14 @@ class Images(StrEnum):
     OTHER = "other images"
 
 
+class Sets(StrEnum):
+    """Whose datasets a comparison is on."""
+
+    PAPER = "the paper's data sets"
+    """Of its names, and in the layouts of its archives; the miniature world draws them too."""
+    OTHER = "other images"
+
+
 class Basis(StrEnum):
     """Measurement that a claim is checked by."""
 
@@ -41,8 +51,6 @@ class Basis(StrEnum):
     """Paired differences of Table 1's metrics, as in Table 1."""
     ALL_LEADS = "all leads"
     """All comparisons of the claim `ahead` on a dataset together."""
-    GROWTH = "growth"
-    """The growth of these differences from 20-40 % to 40-60 %."""
     ABLATION = "ablation"
     """Paired differences on the dataset of the ablations, as in figure 4."""
     OBJECTS = "objects"
@@ -54,6 +62,9 @@ class Claim(NamedTuple):
 
     text: str
     source: str
+    kind: Kind
+    at_least: bool
+    """Whether being as good is enough: worse by less than a margin."""
     basis: Basis
     rivals: tuple[str, ...]
     subject: str
@@ -65,9 +76,12 @@ def paper_claims() -> dict[str, Claim]:
     """Return the paper's claims by name, in the order of the page."""
     rows = _read("paper_claims.csv").to_dict("records")
     return {
-        r["claim"]: Claim(r["text"], r["source"], Basis(r["basis"]), tuple(r["rivals"].split()), r["subject"])
+        r["claim"]: Claim(
+            r["text"], r["source"], Kind(r["kind"]), r["hypothesis"] == "at least as good",
+            Basis(r["basis"]), tuple(r["rivals"].split()), r["subject"],
+        )
         for r in rows
-    }
+    }  # fmt: skip
 
 
 @cache
@@ -98,6 +112,13 @@ def images_of(design: TableSettings | ReportSettings, dataset: str) -> Images:
         return Images.MINIATURE
     is_papers = entry.layout.kind in LAYOUTS.get(dataset, ()) and entry.image_size == 256 and split == "test"
     return Images.PAPER if is_papers else Images.OTHER
+
+
+def set_of(design: Design, dataset: str) -> Sets:
+    """Tell one of the paper's datasets, present or not, from another."""
+    entry = design.datasets.get(dataset)
+    is_papers = entry is None or entry.layout.kind in LAYOUTS.get(dataset, ())
+    return Sets.PAPER if is_papers else Sets.OTHER
 
 
 def _read(name: str) -> pd.DataFrame:

@@ -1,8 +1,8 @@
-"""Uncertainty of a mean: bootstrap over images, variance over seeds, and a combined interval."""
+"""Uncertainty of a mean: over images, for these weights, and over trainings, for the method."""
 
 import math
 import zlib
-from collections.abc import Sequence
+from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -13,21 +13,30 @@ from spl.config.experiment import Bootstrap
 NAN = float("nan")
 
 
+class Kind(StrEnum):
+    """What a statement is about."""
+
+    WEIGHTS = "these weights"
+    """Over images. One training suffices, because nothing is said about another one."""
+    METHOD = "the method"
+    """Over trainings."""
+
+
 class Estimate(NamedTuple):
     """A mean over images and seeds with its uncertainty; NaN where that cannot be known."""
 
     mean: float
     low: float
-    """Bootstrap interval over images of the mean over seeds."""
+    """Bootstrap interval over images of the mean over seeds: these weights."""
     high: float
-    combined_low: float
-    """Interval over images and seeds; with one seed, that over images."""
-    combined_high: float
+    method_low: float
+    """Student's interval over trainings, the images' variance added: the method."""
+    method_high: float
     n_images: int
     se_images: float
     """Standard error due to the images."""
     seed_means: tuple[float, ...]
-    """The mean of each seed."""
+    """The mean of each seed; of a difference, of each pair of trainings."""
 
     @property
     def n_seeds(self) -> int:
@@ -39,11 +48,25 @@ class Estimate(NamedTuple):
         """Standard deviation over seeds; NaN with one."""
         return math.sqrt(_variance(np.array(self.seed_means))) if self.n_seeds > 1 else NAN
 
+    def interval(self, kind: Kind) -> tuple[float, float]:
+        """Return the interval that a statement of some kind rests on."""
+        return (self.low, self.high) if kind is Kind.WEIGHTS else (self.method_low, self.method_high)
+
+    def error(self, kind: Kind, count: int | None = None) -> tuple[float, int]:
+        """Return standard error and degrees of freedom, as they are or with another number of images or trainings.
+
+        The interaction of seeds and images counts in both parts of the method's error, so it is a little large.
+        """
+        if kind is Kind.WEIGHTS:
+            n_images = count or self.n_images
+            return self.se_images * math.sqrt(self.n_images / n_images), n_images - 1
+        trainings = count or self.n_seeds
+        return math.hypot(self.seed_sd / math.sqrt(trainings), self.se_images), trainings - 1
+
     def negated(self) -> "Estimate":
         """Return the same of the values with the other sign."""
-        means = tuple(-mean for mean in self.seed_means)
-        combined = -self.combined_high, -self.combined_low
-        return Estimate(-self.mean, -self.high, -self.low, *combined, self.n_images, self.se_images, means)
+        means, method = tuple(-mean for mean in self.seed_means), (-self.method_high, -self.method_low)
+        return Estimate(-self.mean, -self.high, -self.low, *method, self.n_images, self.se_images, means)
 
     def columns(self) -> dict[str, float]:
         """Return the columns of a table that describe a mean; the interval is over images."""
@@ -53,15 +76,11 @@ class Estimate(NamedTuple):
         }  # fmt: skip
 
     def difference_columns(self) -> dict[str, float]:
-        """Return the columns of a table that describe a difference; the interval is over images and seeds."""
-        return {"difference": self.mean, "difference_low": self.combined_low, "difference_high": self.combined_high}
-
-
-class Part(NamedTuple):
-    """The part of a mean's variance that is due to one source, with its degrees of freedom."""
-
-    variance: float
-    freedom: int
+        """Return the columns of a table that describe a difference, with both of its intervals."""
+        return {
+            "difference": self.mean, "difference_low": self.low, "difference_high": self.high,
+            "method_low": self.method_low, "method_high": self.method_high,
+        }  # fmt: skip
 
 
 class Draws(NamedTuple):
@@ -85,38 +104,20 @@ def estimate_mean(values: np.ndarray, draws: Draws) -> Estimate:
     """Return the mean of `values` (seeds, n), all finite, over images and seeds; NaN where there are none."""
     n_images = values.shape[1]
     seed_means = values.mean(axis=1) if n_images else np.full(len(values), NAN)
-    if n_images < 2:  # resampling one image would claim certainty
+    if n_images < draws.bootstrap.least_images:
         return _unknown(seed_means, n_images)
     over_seeds = values.mean(axis=0)
-    part = Part(_variance(over_seeds) / n_images, n_images - 1)
-    return _combine(over_seeds.mean(), draws.means(over_seeds[None])[0], [part], seed_means, n_images, draws)
+    se_images = math.sqrt(_variance(over_seeds) / n_images)
+    return _with_intervals(over_seeds.mean(), draws.means(over_seeds[None])[0], se_images, seed_means, n_images, draws)
 
 
-def paired_difference(ours: np.ndarray, reference: np.ndarray, draws: Draws) -> Estimate:
-    """Return the mean difference `ours - reference`; both (seeds, n), same image order.
+def paired(ours: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Return `ours - reference` (seeds, k) of the images on which both are finite; both (seeds, n), same image order.
 
-    Seeds are paired by their order; where one side has a single one, it meets all of the other's. Images on which
-    either is not finite are left out.
+    Seeds are paired by their order; where one side has a single one, it meets all of the other's.
     """
-    return estimate_mean(_differences(ours, reference), draws)
-
-
-def difference_of_differences(
-    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], draws: Draws
-) -> Estimate:
-    """Return by how much more `ours` and `reference` differ on the first images than on the second.
-
-    Shapes: two pairs (ours, reference) of (seeds, n), over two sets of images that are resampled independently.
-    """
-    groups = [_differences(*pair) for pair in (first, second)]
-    sizes = [group.shape[1] for group in groups]
-    seed_means = groups[0].mean(axis=1) - groups[1].mean(axis=1) if min(sizes) else np.full(len(groups[0]), NAN)
-    if min(sizes) < 2:
-        return _unknown(seed_means, sum(sizes))
-    over_seeds = [group.mean(axis=0) for group in groups]
-    means = [draws._replace(name=f"{draws.name}/{i}").means(v[None])[0] for i, v in enumerate(over_seeds)]
-    parts = [Part(_variance(values) / len(values), len(values) - 1) for values in over_seeds]
-    return _combine(seed_means.mean(), means[0] - means[1], parts, seed_means, sum(sizes), draws)
+    kept = np.isfinite(ours).all(axis=0) & np.isfinite(reference).all(axis=0)
+    return ours[:, kept] - reference[:, kept]
 
 
 def estimate_ratio(sums: np.ndarray, counts: np.ndarray, draws: Draws) -> Estimate:
@@ -125,49 +126,24 @@ def estimate_ratio(sums: np.ndarray, counts: np.ndarray, draws: Draws) -> Estima
     Shapes: both (n,), the sum over an image's objects and their number, at least one; of one seed.
     """
     ratio = np.array([sums.sum() / counts.sum() if len(sums) else NAN])
-    if len(sums) < 2:
+    if len(sums) < draws.bootstrap.least_images:
         return _unknown(ratio, len(sums))
     resampled = draws.means(np.stack([sums, counts]))
     # A ratio varies as its linearisation does (Cochran 1977, Sampling Techniques, section 2.11).
-    variance = _variance(sums - ratio * counts) / (len(sums) * counts.mean() ** 2)
-    part = Part(variance, len(sums) - 1)
-    return _combine(ratio.item(), resampled[0] / resampled[1], [part], ratio, len(sums), draws)
+    se_images = math.sqrt(_variance(sums - ratio * counts) / len(sums)) / counts.mean()
+    return _with_intervals(ratio.item(), resampled[0] / resampled[1], se_images, ratio, len(sums), draws)
 
 
-def half_width(parts: Sequence[Part], confidence: float) -> float:
-    """Return half the width of the interval around a mean whose variance comes from several sources.
-
-    The variances add up, and Student's t has the degrees of freedom of Welch and Satterthwaite.
-    """
-    total = sum(part.variance for part in parts)
-    if total == 0:
-        return 0.0
-    freedom = total**2 / sum(part.variance**2 / part.freedom for part in parts)
-    return float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(total)
-
-
-def _combine(
-    mean: float, resampled: np.ndarray, images: list[Part], seed_means: np.ndarray, n_images: int, draws: Draws
+def _with_intervals(
+    mean: float, resampled: np.ndarray, se_images: float, seed_means: np.ndarray, n_images: int, draws: Draws
 ) -> Estimate:
-    """Take the percentile interval of resampled means, and add the variance over seeds to that due to the images.
-
-    The interaction of seeds and images counts in both, so the combined interval is a little wide.
-    """
-    se_images = math.sqrt(sum(part.variance for part in images))
+    """Take the percentile interval of resampled means, and Student's over trainings if there are several."""
     tail = (1 - draws.bootstrap.confidence) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail]).tolist()
-    both = low, high
-    if len(seed_means) > 1:
-        parts = [*images, Part(_variance(seed_means) / len(seed_means), len(seed_means) - 1)]
-        half = half_width(parts, draws.bootstrap.confidence)
-        both = mean - half, mean + half
-    return Estimate(float(mean), low, high, *both, n_images, se_images, tuple(seed_means.tolist()))
-
-
-def _differences(ours: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Return `ours - reference` (seeds, n) of the images on which both are finite."""
-    kept = np.isfinite(ours).all(axis=0) & np.isfinite(reference).all(axis=0)
-    return ours[:, kept] - reference[:, kept]
+    found = Estimate(float(mean), low, high, NAN, NAN, n_images, se_images, tuple(seed_means.tolist()))
+    error, freedom = found.error(Kind.METHOD)
+    half = float(stdtrit(freedom, 1 - tail)) * error
+    return found._replace(method_low=found.mean - half, method_high=found.mean + half)
 
 
 def _variance(values: np.ndarray) -> float:

@@ -10,14 +10,14 @@ import pandas as pd
 
 from spl.analysis.evidence import MASK_RATIOS, Evidence
 from spl.analysis.paper import Images, images_of, printed
-from spl.analysis.statistics import Draws, Estimate, estimate_mean, paired_difference
+from spl.analysis.statistics import Draws, Estimate, estimate_mean, paired
 from spl.common.metrics import PAPER_METRICS
 from spl.config.experiment import Design
 from spl.config.methods import NetworkMethod
 from spl.steps.settings import TableSettings
 
 COMPARED = ["metric", "method", "reference", "dataset", "mask_ratio", "difference", "low", "high", "n_images",
-            "n_seeds", "seed_sd", "combined_low", "combined_high"]  # fmt: skip
+            "n_seeds", "seed_sd", "method_low", "method_high"]  # fmt: skip
 
 
 class Cell(NamedTuple):
@@ -62,7 +62,10 @@ def build_table(evidence: Evidence, settings: TableSettings) -> pd.DataFrame:
 
 
 def compare_methods(evidence: Evidence, settings: TableSettings, references: Iterable[str]) -> pd.DataFrame:
-    """Compare every method with each reference on the same pairs: mean per-image difference with its intervals."""
+    """Compare every method with each reference on the same pairs: mean per-image difference with its intervals.
+
+    `low`, `high`: of these weights, over images. `method_low`, `method_high`: of the method, over trainings.
+    """
     rows = []
     for metric, dataset, mask_ratio, method, reference in product(
         PAPER_METRICS, settings.datasets, MASK_RATIOS, settings.table_methods, references
@@ -72,17 +75,34 @@ def compare_methods(evidence: Evidence, settings: TableSettings, references: Ite
         cell = Cell(metric, method, dataset, mask_ratio)
         found = compare(evidence, settings, cell, reference)
         if found.n_images:
-            combined = {"combined_low": found.combined_low, "combined_high": found.combined_high}
-            mean = {"reference": reference, "difference": found.mean}
-            rows.append(cell._asdict() | mean | found.columns() | combined)
+            rows.append(cell._asdict() | {"reference": reference} | found.columns() | found.difference_columns())
     return pd.DataFrame(rows, columns=COMPARED)
 
 
 def compare(evidence: Evidence, settings: TableSettings, cell: Cell, reference: str) -> Estimate:
-    """Return by how much a cell lies above the same one of `reference`, image by image."""
-    ours, theirs = (shown.values(evidence) for shown in (cell, cell._replace(method=reference)))
+    """Return by how much a cell lies above the same one of `reference`, image by image.
+
+    It is computed in the order of params.yaml; the other way round it is the negation, to the last digit.
+    """
+    order = list(settings.methods)
+    if order.index(reference) < order.index(cell.method):
+        return compare(evidence, settings, cell._replace(method=reference), cell.method).negated()
     name = "/".join(cell._replace(method=f"{cell.method}-{reference}"))
-    return paired_difference(ours, theirs, draws_of(settings, name))
+    return estimate_mean(differences(evidence, settings, cell, reference), draws_of(settings, name))
+
+
+def differences(evidence: Evidence, settings: TableSettings, cell: Cell, reference: str) -> np.ndarray:
+    """Return a cell minus the same one of `reference`, (K, n), on the images where both are finite.
+
+    K is the number of paired trainings. A classical fill meets every training of the other side; a network that was
+    trained once, such as a released one, meets their mean, for nothing is known about another training of it.
+    """
+    cells = cell, cell._replace(method=reference)
+    ours, theirs = (shown.values(evidence) for shown in cells)
+    is_network = [origin_of(settings, shown.dataset, shown.method) is not Origin.CLASSICAL for shown in cells]
+    if len(ours) != len(theirs) and all(is_network):
+        ours, theirs = (values.mean(axis=0, keepdims=True) for values in (ours, theirs))
+    return paired(ours, theirs)
 
 
 def summarise(evidence: Evidence, settings: TableSettings, cell: Cell) -> Estimate:

@@ -2,11 +2,20 @@
 
 import math
 from bisect import bisect_left
+from collections.abc import Sequence
 from enum import StrEnum
 
-from spl.analysis.statistics import Estimate, Part, half_width
+import numpy as np
+from scipy.special import nctdtr, stdtr, stdtrit
 
-MOST_IMAGES, MOST_SEEDS = 1_000_000, 1_000
+from spl.analysis.statistics import NAN, Estimate, Kind
+from spl.config.experiment import Bootstrap
+
+LEAST_TRAININGS = 3
+MORE_TRAININGS = "at least three trainings"
+"""What every verdict on a method needs."""
+
+MOST = {Kind.WEIGHTS: (1_000_000, "images"), Kind.METHOD: (1_000, "trainings")}
 """Beyond these a number only says that the difference is all but nothing."""
 
 
@@ -19,39 +28,52 @@ class Verdict(StrEnum):
     NOT_TESTABLE = "not testable"
 
 
-def judge(estimate: Estimate) -> Verdict:
-    """Judge a difference that the claim says is positive, by its interval over images and seeds."""
-    if math.isnan(estimate.mean):
-        return Verdict.NOT_TESTABLE
-    if estimate.combined_low > 0:
-        return Verdict.SUPPORTED
-    return Verdict.NOT_SUPPORTED if estimate.combined_high < 0 else Verdict.UNDECIDED
+def p_value(estimate: Estimate, kind: Kind, *, margin: float) -> float:
+    """Return the two-sided p, by Student's t, of the hypothesis that the difference is -`margin`.
 
-
-def needed(estimate: Estimate, confidence: float) -> str:
-    """Say how many images or seeds an undecided difference needs, if it stays as it is.
-
-    They are counted until the half-width of the interval falls below the difference: the images' part of its variance
-    falls with their number, the seeds' part with theirs. The larger part is the one to shrink.
+    NaN below the least number of images, and of a method below three trainings.
     """
+    error, freedom = estimate.error(kind)
+    if math.isnan(error) or (kind is Kind.METHOD and estimate.n_seeds < LEAST_TRAININGS):
+        return NAN
+    distance = abs(estimate.mean + margin)
+    return float(2 * stdtr(freedom, -distance / error)) if error else float(distance == 0)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p adjusted for the number of tests (Holm 1979); one that is NaN was not made."""
+    p = np.array(p_values, float)
+    order, made = np.argsort(p), np.isfinite(p).sum()  # NaN last
+    p[order[:made]] = np.maximum.accumulate(p[order[:made]] * np.arange(made, 0, -1)).clip(max=1)
+    return p.tolist()
+
+
+def judge(difference: float, p: float, *, confidence: float) -> Verdict:
+    """Judge a difference that the claim says is positive, by its adjusted p; a margin is added to it before."""
+    if math.isnan(difference):
+        return Verdict.NOT_TESTABLE
+    if not p < 1 - confidence:
+        return Verdict.UNDECIDED
+    return Verdict.SUPPORTED if difference > 0 else Verdict.NOT_SUPPORTED
+
+
+def needed(estimate: Estimate, kind: Kind, bootstrap: Bootstrap, *, margin: float, power: float, tests: int) -> str:
+    """Say how many images or trainings would decide a difference with some power, if it stays as it is.
+
+    The test is two-sided and passes as one of `tests` together, by Bonferroni, which Holm's never asks more than. Of
+    the method, trainings are counted and the images stay.
+    """
+    if kind is Kind.METHOD and estimate.n_seeds < LEAST_TRAININGS:
+        return MORE_TRAININGS
     if math.isnan(estimate.se_images):
-        return "more images"
-    images = estimate.se_images**2 * estimate.n_images
-    seeds = estimate.seed_sd**2 if estimate.n_seeds > 1 else 0.0
+        return f"at least {bootstrap.least_images} images"
+    most, noun = MOST[kind]
+    counts = range((estimate.n_images if kind is Kind.WEIGHTS else estimate.n_seeds) + 1, most + 1)
 
-    def decided(n_images: int, n_seeds: int) -> bool:
-        parts = [Part(images / n_images, n_images - 1)]
-        parts += [Part(seeds / n_seeds, n_seeds - 1)] if seeds else []
-        return half_width(parts, confidence) < abs(estimate.mean)
+    def suffices(count: int) -> bool:
+        error, freedom = estimate.error(kind, count)
+        threshold = stdtrit(freedom, 1 - (1 - bootstrap.confidence) / tests / 2)
+        return error > 0 and bool(1 - nctdtr(freedom, abs(estimate.mean + margin) / error, threshold) >= power)
 
-    if seeds / estimate.n_seeds > images / estimate.n_images:
-        counts, noun = range(estimate.n_seeds + 1, MOST_SEEDS + 1), "seeds"
-        found = bisect_left(counts, True, key=lambda count: decided(estimate.n_images, count))
-    else:
-        counts, noun = range(estimate.n_images + 1, MOST_IMAGES + 1), "images"
-        found = bisect_left(counts, True, key=lambda count: decided(count, estimate.n_seeds))
-    if found < len(counts):
-        return f"about {counts[found]:,} {noun}"
-    if seeds and decided(MOST_IMAGES, MOST_SEEDS):
-        return "more images and more seeds"
-    return f"more than {counts.stop - 1:,} {noun}"
+    found = bisect_left(counts, True, key=suffices)
+    return f"about {counts[found]:,} {noun}" if found < len(counts) else f"more than {most:,} {noun}"

@@ -39,7 +39,9 @@ def _note(settings: TableSettings) -> str:
     confidence, split = settings.evaluation.bootstrap.confidence, settings.evaluation.split
     sizes = ", ".join(f"{name} {dataset.image_size} px" for name, dataset in settings.datasets.items())
     spread = f" (standard deviation over {len(settings.seeds)} seeds)" if len(settings.seeds) > 1 else ""
-    note = f"Mean ± half of the {confidence:.0%} bootstrap interval over {split} images{spread}; {sizes}."
+    least = settings.evaluation.bootstrap.least_images
+    note = f"Mean ± half of the {confidence:.0%} bootstrap interval over {split} images, none below {least}{spread}"
+    note += f"; {sizes}."
     recipes = [settings.methods[name] for name in settings.table_methods]
     if any(isinstance(recipe, NetworkMethod) and recipe.weights for recipe in recipes):
         note += f" {RELEASED_MARK} the authors' released weights; the other networks were trained here."

@@ -176,6 +176,7 @@ class Bootstrap(Strict):
 
     samples: Annotated[int, Field(ge=100)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    least_images: Annotated[int, Field(ge=2, description="With fewer images there is no interval and no verdict.")]
 
 
 PerceptualMetric = Literal["lpips", "fid", "kid"]
@@ -202,6 +203,27 @@ class Evaluation(Strict):
     batch_size: Positive = Field(description="RN's statistics pool over this batch, so it is part of the protocol.")
     bootstrap: Bootstrap
     perceptual: Perceptual = Perceptual(metrics=(), folder="")
+
+
+Margin = Annotated[float, Field(ge=0)]
+
+
+class Margins(Strict):
+    """By how much a method may be worse that is still at least as good."""
+
+    psnr: Margin
+    ssim: Margin
+    mae: Margin
+
+
+class Verdicts(Strict):
+    """What a verdict on a claim demands."""
+
+    margins: Margins
+    effort_factor: Annotated[
+        float, Field(ge=1, description="Networks are not compared if one saw more than so many times as many images.")
+    ]
+    power: Annotated[float, Field(ge=0.5, lt=1, description="Of the images or trainings that an undecided one needs.")]
 
 
 class Ablations(Strict):
@@ -388,5 +410,6 @@ class Params(Design):
     )
     structure: Smoothing | None = None
     evaluation: Evaluation
+    verdicts: Verdicts
     detection: Detection | None = None
     figures: Figures | None = None

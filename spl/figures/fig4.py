@@ -7,6 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spl.analysis.statistics import Kind
+from spl.analysis.verdicts import LEAST_TRAININGS
 from spl.common.errors import DataError
 from spl.common.labels import method_title
 from spl.common.metrics import METRICS
@@ -24,8 +26,8 @@ MASK_RATIO = "all"
 def draw_fig4(settings: FigureSettings, *, results: Path, data: Path) -> Drawing:
     """Draw a panel of bars for every metric.
 
-    A bar's whiskers are the interval of its paired difference to the reference, so those that do not reach the
-    reference's line mark a difference; dots are single runs.
+    A bar's whiskers are the interval of its paired difference to the reference, over trainings if there are three, else
+    over images; those that do not reach the reference's line mark a difference. Dots are single runs.
     Raises: DataError if the table has no rows.
     """
     csv = results / "ablations.csv"
@@ -34,31 +36,34 @@ def draw_fig4(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     if settings.ablations is None or table.empty:
         raise DataError(f"{csv} has no rows: params.yaml has no ablations, so there is no figure 4 to draw")
     rows = table[table["mask_ratio"] == MASK_RATIO]
+    kind = Kind.METHOD if rows["n_seeds"].min() >= LEAST_TRAININGS else Kind.WEIGHTS
     figure = Figure(figsize=(PAGE_WIDTH, 2.4), layout="constrained")
     panels = figure.subplots(1, len(ORDER))
     for axis, metric in zip(panels, ORDER, strict=True):
-        _draw_bars(axis, rows[rows["metric"] == metric].reset_index(drop=True))
+        _draw_bars(axis, rows[rows["metric"] == metric].reset_index(drop=True), kind)
         axis.set_title(METRICS[metric].title)
     confidence, reference = settings.evaluation.bootstrap.confidence, method_title(settings.ablations.reference)
     dots = "; dots: single runs" if rows["n_seeds"].max() > 1 else ""
     figure.supxlabel(
         f"{table['dataset'][0]}. Axes are cut and do not start at 0. "
-        f"Whiskers: {confidence:.0%} interval of the paired difference to {reference} (dashed){dots}.",
+        f"Whiskers, about {kind}: {confidence:.0%} interval of the paired difference to {reference} (dashed){dots}.",
         fontsize=SMALL,
     )
     caption = (
         f"{', '.join(map(method_title, rows['method'].unique()))} on {settings.ablations.dataset}, all hole ratios. "
-        f"Whiskers are the {confidence:.0%} intervals of the paired differences to {reference}."
+        f"Whiskers are the {confidence:.0%} intervals of the paired differences to {reference}, not adjusted for their "
+        f"number; they are about {kind}{'' if kind is Kind.METHOD else ': another training may order them otherwise'}."
     )
     return Drawing(figure, caption, inputs)
 
 
-def _draw_bars(axis: Axes, rows: pd.DataFrame) -> None:
+def _draw_bars(axis: Axes, rows: pd.DataFrame, kind: Kind) -> None:
     """Draw one metric: the reference first, each ablation beside it."""
     values, places = as_numbers(rows["value"]), np.arange(len(rows))
     difference = as_numbers(rows["difference"])
     # The interval of the difference, drawn where the method's bar ends.
-    low, high = (values - difference + as_numbers(rows[f"difference_{end}"]) for end in ("low", "high"))
+    interval = "method" if kind is Kind.METHOD else "difference"
+    low, high = (values - difference + as_numbers(rows[f"{interval}_{end}"]) for end in ("low", "high"))
     colours = list(method_colours(rows["method"]).values())
     axis.bar(places, values, width=0.62, color=colours, linewidth=0)
     axis.axhline(values[0], color=INK, linewidth=RULE, linestyle=(0, (4, 3)))

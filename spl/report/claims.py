@@ -2,19 +2,35 @@
 
 import pandas as pd
 
-from spl.analysis.claims_page import by_claim, claim_table, explanation, summary_table, warnings
+from spl.analysis.claims_page import APART, by_claim, claim_table, explanation, summary_table, warnings
+from spl.analysis.paper import Sets
+from spl.common.printed import Table
 from spl.report.view import Prose, Section
+from spl.steps.settings import ReportSettings
 
 
 def summary_section(claims: pd.DataFrame) -> Section:
-    """Count the verdicts, for every claim and in all."""
-    parts = (*(Prose(text, "warning") for text in warnings(claims)), summary_table(claims))
+    """Count the verdicts of every claim on the paper's datasets."""
+    parts = (*(Prose(text, "warning") for text in warnings(claims)), summary_table(claims[claims["on"] == Sets.PAPER]))
     return Section("verdicts", "Verdicts on the paper's claims", parts)
 
 
-def claims_section(claims: pd.DataFrame, *, confidence: float) -> Section:
+def claims_section(claims: pd.DataFrame, settings: ReportSettings) -> Section:
     """Show every claim with the comparisons that it rests on."""
-    tables = [
-        claim_table(rows)._replace(caption=f"{text} Paper: {source}.") for (text, source), rows in by_claim(claims)
+    lead = (Prose(text) for text in explanation(settings))
+    return Section("claims", "Claims in detail", (*lead, *_tables(claims[claims["on"] == Sets.PAPER])))
+
+
+def others_section(claims: pd.DataFrame) -> Section | None:
+    """Show the same on datasets that are not the paper's; None if there is none."""
+    others = claims[claims["on"] == Sets.OTHER]
+    if others.empty:
+        return None
+    return Section("others", f"On {Sets.OTHER}", (Prose(APART), summary_table(others), *_tables(others)))
+
+
+def _tables(claims: pd.DataFrame) -> list[Table]:
+    return [
+        claim_table(rows)._replace(caption=f"{text} Paper: {source}. Verdicts are about {kind}.")
+        for (text, source, kind), rows in by_claim(claims)
     ]
-    return Section("claims", "Claims in detail", (Prose(explanation(confidence)), *tables))

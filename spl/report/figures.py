@@ -1,5 +1,6 @@
 """Embedded figures with their captions, and the numbers behind Figure 4 and the grid search."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import pandas as pd
 from PIL import Image
 
 from spl.analysis.evidence import MASK_RATIOS
+from spl.analysis.statistics import Kind
+from spl.analysis.verdicts import LEAST_TRAININGS
 from spl.common.labels import RATIO_TITLES, method_title
 from spl.common.metrics import METRICS, PAPER_METRICS, metric_of
 from spl.common.printed import DASH, Cell, Row, Table, interval, lines_of, number, simple_table
@@ -31,15 +34,16 @@ def figures_section(settings: ReportSettings, results: Path) -> Section:
 
 def ablations_section(settings: ReportSettings, results: Path) -> Section:
     """Show the numbers of figure 4."""
-    numbers = ("value", "difference", "difference_low", "difference_high")
+    numbers = ("value", "difference", "difference_low", "difference_high", "method_low", "method_high")
     table = read_table(results / "ablations.csv", numbers=numbers)
     title, ablations = "Figure 4 in numbers", settings.ablations
     if ablations is None or table.empty:
         return Section("ablations", title, (Prose("This experiment has no ablations (ablations: null)."),))
     lead = Prose(
         f"Ablations of {method_title(ablations.reference)} on {ablations.dataset}. Below each mean "
-        "stands the paired difference to the reference with its interval over images and seeds, undecided "
-        "if that contains 0. The last column is where the paper puts the ablation."
+        f"stands the paired difference to the reference with its interval over images, about {Kind.WEIGHTS}, and what "
+        f"that says about {Kind.METHOD}: undecided below three trainings, or if the interval over them contains 0. "
+        "Intervals are not adjusted for their number. The last column is where the paper puts the ablation."
     )
     lines = []
     for metric, block in table.groupby("metric", sort=False):
@@ -66,21 +70,27 @@ def grid_section(settings: ReportSettings, results: Path) -> Section | None:
         lines.append([row["dataset"], str(row["rank"]), *(f"{row[weight]:g}" for weight in weights), *means, change])
     lead = (
         f"Loss weights of {method_title(settings.grid.method)} (paper section 3.4), compared on validation images; "
-        "rank by PSNR, the best first. A row without a difference has the method's own weights."
+        "rank by PSNR, the best first. Intervals are over images, of these trainings only. A row without a difference "
+        "has the method's own weights."
     )
     drawn = _embed("Grid search", results / "figures/grid.png")
     return Section("grid", "Grid search", (Prose(lead), simple_table(head, lines), drawn))
 
 
 def _ablated(record: dict[str, Any]) -> Cell:
-    metric, low, high = record["metric"], record["difference_low"], record["difference_high"]
+    metric = record["metric"]
     decimals = metric_of(metric).decimals
     value = Cell(number(record["value"], decimals))
     if pd.isna(record["difference"]):
         return value
+    low, high = (
+        record[f"method_{end}"] if record["n_seeds"] >= LEAST_TRAININGS else math.nan for end in ("low", "high")
+    )
     look, word = standing(metric, low, high)
-    between = " ".join(interval(low, high, decimals + 1, signed=True))
-    notes = (f"{word}: {number(record['difference'], decimals + 1, signed=True)} {between}",)
+    ends = (record["difference_low"], record["difference_high"]), (low, high)
+    weights, method = (" ".join(interval(*pair, decimals + 1, signed=True)) for pair in ends)
+    difference = number(record["difference"], decimals + 1, signed=True)
+    notes = (f"{difference} {weights} ({Kind.WEIGHTS})", f"{word} {method} ({Kind.METHOD})".replace("  ", " "))
     return value._replace(notes=notes, look=look)
 
 

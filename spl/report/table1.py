@@ -10,6 +10,7 @@ import pandas as pd
 from spl.analysis.further_metrics import Availability
 from spl.analysis.paper import Images, images_of
 from spl.analysis.render import print_table1
+from spl.analysis.statistics import Kind
 from spl.common.labels import method_title
 from spl.common.metrics import METRICS, PAPER_METRICS, metric_of
 from spl.common.printed import DASH, Cell, Row, Table, interval, lines_of, number
@@ -30,7 +31,8 @@ def table1_section(settings: ReportSettings, results: Path) -> Section:
     table = table.assign(mark=table["status"].map(marks), best=quality == best)
     parts = [Prose(
         f"Mean over the {settings.evaluation.split} images, and its {settings.evaluation.bootstrap.confidence:.0%} "
-        "bootstrap interval over images. The best of each column is bold. "
+        f"bootstrap interval over images, none below {settings.evaluation.bootstrap.least_images}. "
+        "The best of each column is bold. "
         + " ".join(f"({mark}) {status}." for status, mark in marks.items())
         + " The paper's own row stands in italics below the method it belongs to, with our gap to it."
     )]  # fmt: skip
@@ -60,17 +62,19 @@ def _papers(record: dict[str, Any]) -> Cell:
 
 def comparisons_section(settings: ReportSettings, results: Path) -> Section:
     """Show by how much the SPL methods differ from each other method, over all hole ratios."""
-    table = read_table(results / "comparisons.csv", numbers=("difference", "combined_low", "combined_high"))
+    table = read_table(results / "comparisons.csv", numbers=("difference", "low", "high", "method_low", "method_high"))
     table, tables = table[table["mask_ratio"] == "all"], []
     for method in settings.table_methods:
         if isinstance(settings.methods[method], SPLRecipe) and (table["method"] == method).any():
             rows = table[table["method"] == method]
             tables.append(_by_dataset(rows, "reference", f"{method_title(method)} minus", PAPER_METRICS, _difference))
+    confidence, least = settings.evaluation.bootstrap.confidence, settings.evaluation.bootstrap.least_images
     lead = Prose(
-        "Mean per-image difference on the same image–mask pairs, all hole ratios, with its "
-        f"{settings.evaluation.bootstrap.confidence:.0%} interval over images and seeds. Where the interval "
-        "contains 0 it is undecided which is better. results/comparisons.csv has every pair of methods and every hole "
-        "ratio."
+        f"Mean per-image difference on the same image–mask pairs, all hole ratios, with its {confidence:.0%} interval "
+        f"over images, not adjusted for the number of comparisons; the word is about {Kind.WEIGHTS}, undecided where "
+        f"that interval contains 0 or there are fewer than {least} images. With several trainings the interval over "
+        f"them stands below: it is about {Kind.METHOD}. results/comparisons.csv has every pair of methods and every "
+        f"hole ratio: low and high are of {Kind.WEIGHTS}, method_low and method_high of {Kind.METHOD}."
     )
     return Section("comparisons", "Paired comparisons", (lead, *(tables or [Prose("Nothing to compare.")])))
 
@@ -91,9 +95,12 @@ def _by_dataset(
 def _difference(record: dict[str, Any]) -> Cell:
     if pd.isna(record["difference"]):
         return Cell(DASH)
-    low, high, decimals = record["combined_low"], record["combined_high"], metric_of(record["metric"]).decimals + 1
-    look, word = standing(record["metric"], low, high)
-    notes = (*interval(low, high, decimals, signed=True), word)
+    decimals = metric_of(record["metric"]).decimals + 1
+    look, word = standing(record["metric"], record["low"], record["high"])
+    notes = (*interval(record["low"], record["high"], decimals, signed=True), f"{word} ({Kind.WEIGHTS})")
+    notes += tuple(
+        f"{Kind.METHOD} {text}" for text in interval(record["method_low"], record["method_high"], decimals, signed=True)
+    )
     return Cell(number(record["difference"], decimals, signed=True), notes, look=look)
 
 

@@ -14,7 +14,7 @@ from spl.analysis.claims_page import read_claims
 from spl.common.errors import DataError
 from spl.common.files import write_text
 from spl.common.versions import versions
-from spl.report.claims import claims_section, summary_section
+from spl.report.claims import claims_section, others_section, summary_section
 from spl.report.data import data_section, headline_of
 from spl.report.figures import ablations_section, figures_section, grid_section
 from spl.report.runs import costs_section, teachers_section, training_section
@@ -35,7 +35,7 @@ def write_report(settings: ReportSettings, params_file: Path, *, results: Path, 
     """
     _require_tables(settings, results)
     inputs = take_all([params_file, *_shown(settings, results, data)])
-    claims, confidence = read_claims(results / "claims.csv"), settings.evaluation.bootstrap.confidence
+    claims = read_claims(results / "claims.csv")
     sections = [
         summary_section(claims),
         table1_section(settings, results),
@@ -43,7 +43,8 @@ def write_report(settings: ReportSettings, params_file: Path, *, results: Path, 
         figures_section(settings, results),
         ablations_section(settings, results),
         grid_section(settings, results),
-        claims_section(claims, confidence=confidence),
+        claims_section(claims, settings),
+        others_section(claims),
         metrics_section(settings, results),
         costs_section(results),
         teachers_section(settings, results),

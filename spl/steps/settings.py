@@ -456,6 +456,7 @@ class ClaimSettings(TableSettings):
     """The paper's claims."""
 
     step = "check_claims"
+    verdicts: experiment.Verdicts
     detection: teachers.Detection | None
 
 

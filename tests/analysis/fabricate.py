@@ -16,7 +16,7 @@ EVALUATION = Evaluation(
     split="test",
     pairs="balanced",
     batch_size=8,
-    bootstrap=Bootstrap(samples=400, confidence=0.95),
+    bootstrap=Bootstrap(samples=400, confidence=0.95, least_images=2),
     perceptual=Perceptual(metrics=("lpips", "fid", "kid"), folder="data/raw/metrics"),
 )
 

@@ -15,8 +15,8 @@ from spl.analysis.statistics import (
 )
 from spl.config.experiment import Bootstrap
 
-DRAWS = Draws(Bootstrap(samples=400, confidence=0.95), seed=0, name="x")
-FINE = DRAWS._replace(bootstrap=Bootstrap(samples=4000, confidence=0.95))
+DRAWS = Draws(Bootstrap(samples=400, confidence=0.95, least_images=20), seed=0, name="x")
+FINE = DRAWS._replace(bootstrap=Bootstrap(samples=4000, confidence=0.95, least_images=20))
 
 
 def width(found):
@@ -63,7 +63,7 @@ def test_several_seeds_are_averaged_image_by_image():
     assert found.seed_sd == pytest.approx(np.std(values.mean(axis=1), ddof=1))
 
 
-def welch_satterthwaite(variances, freedoms, confidence=0.95):
+def welch_satterthwaite(variances, freedoms, confidence=0.95, least_images=20):
     """Half of an interval, straight from the formula."""
     total = sum(variances)
     freedom = total**2 / sum(v**2 / f for v, f in zip(variances, freedoms, strict=True))

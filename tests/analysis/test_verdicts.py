@@ -9,7 +9,7 @@ from spl.analysis.statistics import Draws, Estimate, estimate_mean
 from spl.analysis.verdicts import Verdict, judge, needed
 from spl.config.experiment import Bootstrap
 
-DRAWS = Draws(Bootstrap(samples=100, confidence=0.95), seed=0, name="x")
+DRAWS = Draws(Bootstrap(samples=100, confidence=0.95, least_images=20), seed=0, name="x")
 
 
 def interval(low, high, mean=0.2):

@@ -99,6 +99,7 @@ rule check_claims:
     """Check what the paper claims against the evidence, one claim after the other."""
     input:
         per_image=PER_IMAGE,
+        runs=[path.replace("weights.safetensors", "run.json") for path in WEIGHTS],
         detections=DETECTIONS,
         pairs=expand("data/pairs/{dataset}.csv", dataset=SEARCHED),
         masks="data/masks/masks.csv" if SEARCHED else [],
