@@ -256,6 +256,6 @@ def _summary(settings: ClaimSettings, rows: list[Row], name: str, dataset: str, 
     lacks = dict.fromkeys(part["reason"] for part in parts if part["verdict"] is Verdict.NOT_TESTABLE)
     return _head(settings, name, dataset, subject) | {
         "verdict": next(verdict for verdict in order if verdict in found),
-        "reason": " ".join([f"Of {len(parts)} comparisons: {counts}.", *lacks]),
+        "reason": " ".join([f"Of {len(parts)} comparisons of {paper_claims()[name].kind}: {counts}.", *lacks]),
         "n_images": max((part.get("n_images", 0) for part in parts), default=0) or None,
     }

@@ -92,8 +92,12 @@ def paper_table() -> pd.DataFrame:
 
 def printed(metric: str, method: str, dataset: str, mask_ratio: str) -> float | None:
     """Return the number of Table 1 that a method's is compared with; None if there is none."""
-    cells = paper_table().set_index(["metric", "method", "dataset", "mask_ratio"])["value"]
-    return cells.get((metric, ROW_OF.get(method, ""), dataset, mask_ratio))
+    return _cells().get((metric, ROW_OF.get(method, ""), dataset, mask_ratio))
+
+
+@cache
+def _cells() -> dict[tuple[str, ...], float]:
+    return paper_table().set_index(["metric", "method", "dataset", "mask_ratio"])["value"].to_dict()
 
 
 def printed_lead(metric: str, dataset: str, mask_ratio: str, subject: str, rival: str) -> float | None:

@@ -26,7 +26,7 @@ def params(demo_params):
 @pytest.fixture
 def results(params, tmp_path):
     """Evidence and perceptual results of all runs; LPIPS is missing for Telea, and KID has no deviation."""
-    tables = {run: per_image(run.seed / 10, noise=0.1, draw=run.seed) for run in params.runs()}
+    tables = {run: per_image(run.seed / 10, noise=0.1, draw=run.seed, per_bin=10) for run in params.runs()}
     write_evidence(tmp_path, tables)
     for run, table in tables.items():
         lpips = "" if run.method == "telea" else np.linspace(0.1, 0.2, len(table)) + run.seed / 100
@@ -59,7 +59,7 @@ def test_metrics_of_images_are_means_over_images_and_seeds(table, results):
     means = [t[t["ratio_bin"].isin(["40-50", "50-60"])]["mae_hole"].mean() for t in tables]
     assert found["value"] == pytest.approx(np.mean(means), abs=1e-6)
     assert found["seed_sd"] == pytest.approx(np.std(means, ddof=1), abs=1e-6)
-    assert (found["n_images"], found["n_seeds"], found["status"]) == (16, 2, "measured")
+    assert (found["n_images"], found["n_seeds"], found["status"]) == (20, 2, "measured")
     assert found["low"] < found["value"] < found["high"]
 
 

@@ -6,17 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from spl.analysis.statistics import (
-    Draws,
-    difference_of_differences,
-    estimate_mean,
-    estimate_ratio,
-    paired_difference,
-)
+from spl.analysis.statistics import Draws, Kind, estimate_mean, estimate_ratio, paired
 from spl.config.experiment import Bootstrap
 
-DRAWS = Draws(Bootstrap(samples=400, confidence=0.95, least_images=20), seed=0, name="x")
-FINE = DRAWS._replace(bootstrap=Bootstrap(samples=4000, confidence=0.95, least_images=20))
+DRAWS = Draws(Bootstrap(samples=400, confidence=0.95, least_images=12), seed=0, name="x")
+FINE = DRAWS._replace(bootstrap=Bootstrap(samples=4000, confidence=0.95, least_images=12))
 
 
 def width(found):
@@ -42,15 +36,8 @@ def test_resampling_depends_on_seed_and_name_alone():
         estimate_mean(np.arange(20.0)[None], DRAWS._replace(seed=seed, name=name))
         for seed, name in ((1, "a"), (1, "a"), (1, "b"), (2, "a"))
     )
-    assert one == same
+    np.testing.assert_equal(one, same)
     assert one not in others
-
-
-def test_one_seed_has_the_interval_over_images_alone():
-    found = estimate_mean(np.random.default_rng(3).normal(0, 1, (1, 50)), DRAWS)
-    assert (found.combined_low, found.combined_high) == (found.low, found.high)
-    assert found.n_seeds == 1
-    assert np.isnan(found.seed_sd)
 
 
 def test_several_seeds_are_averaged_image_by_image():
@@ -63,74 +50,77 @@ def test_several_seeds_are_averaged_image_by_image():
     assert found.seed_sd == pytest.approx(np.std(values.mean(axis=1), ddof=1))
 
 
-def welch_satterthwaite(variances, freedoms, confidence=0.95, least_images=20):
-    """Half of an interval, straight from the formula."""
-    total = sum(variances)
-    freedom = total**2 / sum(v**2 / f for v, f in zip(variances, freedoms, strict=True))
-    return stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(total)
+def trainings(count, rng, *, ratio, images=24):
+    """Values (count, images) around 0; `ratio` is the variance of a training's mean over that due to the images."""
+    over_images, between = rng.normal(0, 1, (1, images)), rng.normal(0, np.sqrt(ratio / images), (count, 1))
+    return over_images + between + rng.normal(0, 0.5, (count, images))
 
 
-def test_the_combined_interval_is_welch_and_satterthwaites():
+@pytest.mark.parametrize("ratio", [0, 1, 10_000])
+@pytest.mark.parametrize("count", [2, 3, 5, 8])
+def test_the_methods_interval_covers_the_truth_at_least_as_often_as_it_says(count, ratio):
+    rng, trials = np.random.default_rng([count, ratio]), 800
+    quick = DRAWS._replace(bootstrap=Bootstrap(samples=100, confidence=0.95, least_images=12))
+    found = [estimate_mean(trainings(count, rng, ratio=ratio), quick) for _ in range(trials)]
+    covered = np.mean([interval.method_low <= 0 <= interval.method_high for interval in found])
+    error = 3 * np.sqrt(0.95 * 0.05 / trials)
+    assert 0.95 - error <= covered <= (0.95 + error if ratio == 10_000 else 1)  # conservative where images matter
+
+
+def test_one_training_has_no_interval_over_trainings():
+    found = estimate_mean(np.random.default_rng(3).normal(0, 1, (1, 50)), DRAWS)
+    assert np.isnan([found.method_low, found.method_high, found.seed_sd]).all()
+    assert found.low < found.mean < found.high
+
+
+@given(values=st.lists(st.floats(-50, 50), min_size=60, max_size=60), count=st.sampled_from([2, 3, 5]))
+def test_adding_variance_never_narrows_the_methods_interval(values, count):
+    values = np.array(values).reshape(count, -1)
+    found, seeds = estimate_mean(values, DRAWS), values.mean(axis=1)
+    half = (found.method_high - found.method_low) / 2
+    assert half >= stats.t.ppf(0.975, count - 1) * stats.sem(seeds) - 1e-9  # the trainings alone
+    assert half >= stats.t.ppf(0.975, values.shape[1] - 1) * stats.sem(values.mean(axis=0)) - 1e-9  # the images alone
+
+
+def test_the_methods_interval_is_students_with_both_variances():
     values = np.random.default_rng(5).normal(0, 1, (4, 30)) + np.random.default_rng(6).normal(0, 0.3, (4, 1))
     found = estimate_mean(values, DRAWS)
-    half = welch_satterthwaite([stats.sem(values.mean(axis=axis)) ** 2 for axis in (0, 1)], [29, 3])
-    assert (found.combined_low, found.combined_high) == pytest.approx((values.mean() - half, values.mean() + half))
+    half = stats.t.ppf(0.975, 3) * np.hypot(*(stats.sem(values.mean(axis=axis)) for axis in (0, 1)))
+    assert found.interval(Kind.METHOD) == pytest.approx((values.mean() - half, values.mean() + half))
+    assert found.interval(Kind.WEIGHTS) == (found.low, found.high)
 
 
 def test_seeds_are_paired_by_their_order():
     shared = np.random.default_rng(9).normal(0, 3, (5, 1))  # what a seed does to both methods
     images = np.random.default_rng(10).normal(25, 1, (1, 40))
-    found = paired_difference(images + shared + 1, images + shared, DRAWS)
+    found = estimate_mean(paired(images + shared + 1, images + shared), DRAWS)
     assert (found.mean, found.seed_sd) == (pytest.approx(1), pytest.approx(0, abs=1e-9))
 
 
 def test_a_method_of_one_seed_meets_all_of_the_others():
     ours, fill = np.random.default_rng(11).normal(25, 1, (3, 40)), np.full((1, 40), 20.0)
-    found, back = paired_difference(ours, fill, DRAWS), paired_difference(fill, ours, DRAWS)
+    found, back = (estimate_mean(paired(*pair), DRAWS) for pair in ((ours, fill), (fill, ours)))
     assert found.seed_sd == pytest.approx(np.std(ours.mean(axis=1), ddof=1))
     assert back.mean == pytest.approx(-found.mean)
-    assert back.combined_low == pytest.approx(found.negated().combined_low)
+    assert back.method_low == pytest.approx(found.negated().method_low)
 
 
 def test_images_on_which_a_seed_is_infinite_or_undefined_are_left_out():
     ours, theirs = np.random.default_rng(12).normal(25, 1, (2, 2, 10))
     ours[0, 3], theirs[1, 7] = np.inf, np.nan
-    found = paired_difference(ours, theirs, DRAWS)
+    found = estimate_mean(paired(ours, theirs), DRAWS)
     assert found.n_images == 8
     assert found.mean == pytest.approx(np.delete(ours - theirs, [3, 7], axis=1).mean())
 
 
-@pytest.mark.parametrize("count", [0, 1])
-def test_no_interval_of_less_than_two_images(count):
-    found = estimate_mean(np.full((2, count), 3.0), DRAWS)
-    assert (found.n_images, found.n_seeds) == (count, 2)
-    assert found.mean == pytest.approx(3 if count else np.nan, nan_ok=True)
-    assert np.isnan([found.low, found.high, found.combined_low, found.combined_high]).all()
-
-
-def test_a_difference_of_differences_resamples_two_sets_of_images():
-    rng = np.random.default_rng(13)
-    base = [rng.normal(25, 5, (1, size)) for size in (70, 40)]
-    gains = [rng.normal(mean, 1, (3, size)) for mean, size in ((2, 70), (0.5, 40))]
-    first, second = ((b + g, b) for b, g in zip(base, gains, strict=True))
-    found = difference_of_differences(first, second, FINE)
-    over_seeds = [gain.mean(axis=0) for gain in gains]
-    assert found.mean == pytest.approx(over_seeds[0].mean() - over_seeds[1].mean())
-    assert found.n_images == 110
-    theirs = stats.bootstrap(
-        over_seeds, lambda a, b, axis: a.mean(axis) - b.mean(axis), n_resamples=4000, method="percentile", rng=1
-    ).confidence_interval
-    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=0.06 * width(theirs))
-    seeds = gains[0].mean(axis=1) - gains[1].mean(axis=1)
-    half = welch_satterthwaite([stats.sem(g) ** 2 for g in (*over_seeds, seeds)], [69, 39, 2])
-    assert (found.combined_low, found.combined_high) == pytest.approx((found.mean - half, found.mean + half))
-
-
-def test_the_two_sets_of_images_are_resampled_apart_and_neither_may_be_empty():
-    pair = np.random.default_rng(15).normal(25, 1, (2, 1, 60))
-    found = difference_of_differences(pair, pair, DRAWS)
-    assert found.low < -0.1 < 0.1 < found.high
-    assert np.isnan(difference_of_differences(pair, pair[..., :0], DRAWS).mean)
+@pytest.mark.parametrize("count", [0, 1, 11])
+def test_below_the_least_number_of_images_there_is_no_interval(count):
+    values = np.linspace(1, 2, count)
+    for found in (estimate_mean(np.stack([values, values + 1]), DRAWS), estimate_ratio(values, np.ones(count), DRAWS)):
+        assert found.n_images == count
+        assert np.isnan(found.mean) == (count == 0)
+        assert np.isnan([*found.interval(Kind.WEIGHTS), *found.interval(Kind.METHOD), found.se_images]).all()
+    assert np.isfinite(estimate_mean(np.linspace(1, 2, 12)[None], DRAWS).low)
 
 
 def test_a_ratio_resamples_whole_images():
@@ -149,14 +139,14 @@ def test_a_ratio_resamples_whole_images():
 
 
 @given(
-    values=st.lists(st.floats(-50, 50), min_size=12, max_size=12),
+    values=st.lists(st.floats(-50, 50), min_size=36, max_size=36),
     seeds=st.sampled_from([1, 2, 3]),
     shift=st.floats(-10, 10),
 )
 def test_an_estimate_moves_with_its_values(values, seeds, shift):
     values = np.array(values).reshape(seeds, -1)
     found, moved = (estimate_mean(v, DRAWS) for v in (values, values + shift))
-    assert found.combined_low - 1e-9 <= found.mean <= found.combined_high + 1e-9
-    numbers = [[e.mean, e.low, e.high, e.combined_low, e.combined_high] for e in (found, moved)]
+    assert found.low - 1e-9 <= found.mean <= found.high + 1e-9
+    numbers = [[e.mean, e.low, e.high, e.method_low, e.method_high] for e in (found, moved)]
     np.testing.assert_allclose(np.array(numbers[0]) + shift, numbers[1], atol=1e-6)
-    assert found.negated().negated() == found
+    np.testing.assert_equal(found.negated().negated(), found)

@@ -117,14 +117,35 @@ def test_infinite_psnr_is_counted_not_averaged_unless_all_are_infinite(build, ta
 def test_comparisons_are_paired_over_images_and_seeds(evidence):
     table = compare_methods(evidence(), SETTINGS, ["telea"])
     assert set(table["reference"]) == {"telea"}
-    # The methods share their noise here, so images leave no doubt; the seeds do.
+    # The methods share their noise here, so images leave no doubt; the trainings do.
     found = cell(table, "psnr", "spl", "paris", "all")
     assert found[["difference", "low", "high", "seed_sd"]].tolist() == pytest.approx([1, 1, 1, 0.1])
     half = 4.302653 * 0.1 / np.sqrt(3)  # Student's t with two degrees of freedom
-    assert found[["combined_low", "combined_high"]].tolist() == pytest.approx([1 - half, 1 + half])
+    assert found[["method_low", "method_high"]].tolist() == pytest.approx([1 - half, 1 + half])
     assert set(table[table["dataset"] == "mine"]["mask_ratio"]) == {"20-40", "all"}  # the others have no images
     single = cell(table, "mae", "spl_released", "paris", "20-40")
-    assert single["combined_low"] == single["low"] == pytest.approx(-0.002)
+    assert single["low"] == pytest.approx(-0.002)
+    assert single[["method_low", "method_high"]].isna().all()  # of one training nothing is known about another
+
+
+def test_what_was_trained_once_pairs_with_one_training(evidence):
+    table = compare_methods(evidence(), SETTINGS, ["spl", "spl_released"])
+    found = cell(table, "psnr", "spl_released", "paris", "all")
+    assert (found["difference"], found["n_seeds"]) == (pytest.approx(1), 1)
+    assert np.isnan(found["method_low"])
+    telea = table.query("method == 'telea' and reference == 'spl' and metric == 'psnr'")
+    assert set(telea["n_seeds"]) == {3}  # a classical fill meets every training
+
+
+def test_a_comparison_and_its_mirror_agree_to_the_last_digit(evidence, tables):
+    for (_, method, seed), table in tables.items():
+        table["psnr"] += np.random.default_rng([len(method), seed]).normal(0, 1, len(table))
+    table = compare_methods(evidence(), SETTINGS, METHODS).set_index(["metric", "dataset", "mask_ratio"])
+    assert len(table) == 6 * 3 * 5
+    ours = table.set_index(["method", "reference"], append=True).sort_index()
+    mirror = table.set_index(["reference", "method"], append=True).sort_index()
+    for name, other in {"difference": "difference", "low": "high", "method_low": "method_high"}.items():
+        np.testing.assert_array_equal(ours[name], -mirror[other])
 
 
 def test_printed_tables_have_the_papers_shape(build):

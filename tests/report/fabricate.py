@@ -29,7 +29,7 @@ from spl.steps.settings import (
 from tests.analysis.fabricate import per_image, write_evidence, write_perceptual
 from tests.fabricate import write_facts
 
-IMAGES = 12
+IMAGES = 24
 BETTER = {"telea": -3, "mfe": -1.5, "rfr": -1, "rn": -1, "ec": -2, "spl": 0, "spl_no_prior": -0.5, "spl_concat": -0.2}
 
 
@@ -77,7 +77,7 @@ def write_figure(path, caption):
 
 def _write_evidence(params, results, run):
     quality = BETTER[run.method]
-    table = per_image(quality, noise=0.8, per_bin=2, draw=zlib.crc32(str(run).encode())).assign(sharpness=0.04)
+    table = per_image(quality, noise=0.8, per_bin=4, draw=zlib.crc32(str(run).encode())).assign(sharpness=0.04)
     write_evidence(results, {run: table})
     unavailable = {"lpips": "<weights> are missing", "fid": "too few"}
     write_perceptual(params, results, run, table.assign(lpips=""), unavailable=unavailable)
@@ -104,7 +104,7 @@ def _write_tables(params, results, data):
 
 
 def _write_data(params, data):
-    per_bin = dict.fromkeys(RATIO_BINS, 2)
+    per_bin = dict.fromkeys(RATIO_BINS, 4)
     for dataset in params.datasets:
         write_facts(data / f"prepared/{dataset}/record.json", images={"train": 400, "test": IMAGES})
         write_facts(data / f"pairs/{dataset}.json", pairs_per_bin=per_bin, changed_bin_by_resizing=3)

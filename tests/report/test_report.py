@@ -161,31 +161,53 @@ def test_the_grid_search_is_listed_by_rank(tmp_path):
     assert "has not been drawn" in drawn.text
 
 
-def test_verdicts_are_counted_and_worded(finished):
+def test_verdicts_are_counted_by_claim_and_kind_and_every_word_names_its_kind(finished):
     root, page = finished
     claims = pd.read_csv(root / "results/claims.csv")
-    first, *_, total = page.sections["verdicts"][1:]
-    for line, rows in ((first, claims[claims["claim"] == claims["claim"].iloc[0]]), (total, claims)):
-        assert [int(text) for text in line[2:]] == [(rows["verdict"] == verdict).sum() for verdict in Verdict]
+    counts = page.sections["verdicts"][1:]
+    assert len(counts) == claims["claim"].nunique()  # and no sum of them
+    for line, (_, rows) in zip(counts, claims.groupby("claim", sort=False), strict=True):
+        assert [int(text) for text in line[3:]] == [(rows["verdict"] == verdict).sum() for verdict in Verdict]
+        assert line[2] == rows["kind"].iloc[0]
     cells = [cell for line in page.sections["claims"] for cell in line]
-    compared = claims["difference"].notna().sum()
-    assert sum(bool(re.search(rf"\] ({'|'.join(Verdict)}), \d+ images?", cell)) for cell in cells) == compared
-    assert "Interval contains 0." not in page.text  # undecided says it
+    worded = [cell for cell in cells if re.search(rf"\b({'|'.join(Verdict)})\b", cell)]
+    kinds = rf"^Of \d+ comparisons of these weights|({'|'.join(Verdict)}) \((these weights|the method)\)"
+    assert all(re.search(kinds, cell) for cell in worded)
+    assert len(worded) >= (claims["verdict"] != "not testable").sum() > 0
+    ablated = " ".join(cell for line in page.sections["ablations"] for cell in line)
+    assert "undecided (the method)" in ablated  # one training
+    assert not re.search(r"(better|worse)[^(]*\(the method\)", ablated)
+    assert "(these weights)" in " ".join(cell for line in page.sections["comparisons"] for cell in line)
 
 
 def test_a_claim_that_cannot_be_tested_says_why(finished):
     _, page = finished
-    lines = [line for line in page.sections["claims"] if "not testable" in line]
+    lines = [line for line in page.sections["claims"] if any(cell.startswith("not testable") for cell in line)]
     assert lines
     assert all(line[-1].startswith(("There is no ", "There are no ", "Object detection is off")) for line in lines)
 
 
-def test_methods_with_one_seed_are_named_once_for_each_pair(finished):
+def test_the_images_that_networks_saw_stand_beside_each_pair(finished):
     root, page = finished
     claims = pd.read_csv(root / "results/claims.csv")
-    pairs = claims[claims["one_seed"] == "spl rn"].groupby(["claim", "dataset"]).ngroups
-    remark = "One seed of SPL, one of RN: variance over seeds unknown."
-    assert sum(line[-1] == remark for line in page.sections["claims"]) == pairs > 0
+    pairs = claims[claims["images_seen"] == "1,600 and 1,600"].groupby(["claim", "dataset", "rival"]).ngroups
+    lines = [line for line in page.sections["claims"] if line[-1].endswith("Images seen in training: 1,600 and 1,600.")]
+    assert len(lines) == pairs > 0
+
+
+def test_other_images_have_a_section_of_their_own(run):
+    claims = pd.read_csv(run["results"] / "claims.csv", keep_default_na=False)
+    claims.loc[claims["dataset"] == "celeba", "on"] = "other images"
+    claims.to_csv(run["results"] / "claims.csv", index=False)
+    (run["results"] / "claims.json").unlink()
+    write_page(**run)
+    page = Page(run["out"])
+    datasets = {name: {line[0].split(" ")[0] for line in page.sections[name]} for name in ("claims", "others")}
+    assert "celeba" in datasets["others"]
+    assert "paris" not in datasets["others"]
+    assert "celeba" not in datasets["claims"]
+    first = claims[(claims["claim"] == "ahead") & (claims["dataset"] != "celeba")]
+    assert sum(map(int, page.sections["verdicts"][1][3:])) == len(first)
 
 
 def test_metrics_that_are_not_available_say_why_and_markup_stays_text(finished):
