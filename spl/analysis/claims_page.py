@@ -21,6 +21,11 @@ WARNINGS = {
     "say little about the paper's results.",
 }
 
+COUNTED = (
+    "How many comparisons of each claim have which verdict: two methods in one metric and one column of hole ratios. They "
+    "share images and trainings, so their number is no strength of evidence."
+)
+
 APART = "None of these data sets is the paper's. What holds on them enters no count above."
 
 NUMBERS = ("paper", "difference", "low", "high", "n_images", "n_seeds", "p_holm")
@@ -36,7 +41,7 @@ def to_page(claims: pd.DataFrame, settings: ClaimSettings | ReportSettings) -> s
     parts = ["# The paper's claims", *explanation(settings), *(f"**{text}**" for text in warnings(claims))]
     for sets, block in claims.groupby("on", sort=False):
         parts += [f"# On {sets}", APART] * (sets == Sets.OTHER)
-        parts.append(summary_table(block).to_markdown().rstrip())
+        parts += [COUNTED, summary_table(block).to_markdown().rstrip()]
         for (title, source, kind), rows in by_claim(block):
             parts += [f"## {title}", f"Paper: {source}. Verdicts are about {kind}."]
             parts.append(claim_table(rows).to_markdown(between="<br>").rstrip())

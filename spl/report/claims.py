@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from spl.analysis.claims_page import APART, by_claim, claim_table, explanation, summary_table, warnings
+from spl.analysis.claims_page import APART, COUNTED, by_claim, claim_table, explanation, summary_table, warnings
 from spl.analysis.paper import Sets
 from spl.common.printed import Table
 from spl.report.view import Prose, Section
@@ -11,7 +11,8 @@ from spl.steps.settings import ReportSettings
 
 def summary_section(claims: pd.DataFrame) -> Section:
     """Count the verdicts of every claim on the paper's datasets."""
-    parts = (*(Prose(text, "warning") for text in warnings(claims)), summary_table(claims[claims["on"] == Sets.PAPER]))
+    caveats = (Prose(text, "warning") for text in warnings(claims))
+    parts = (*caveats, Prose(COUNTED), summary_table(claims[claims["on"] == Sets.PAPER]))
     return Section("verdicts", "Verdicts on the paper's claims", parts)
 
 
@@ -26,7 +27,9 @@ def others_section(claims: pd.DataFrame) -> Section | None:
     others = claims[claims["on"] == Sets.OTHER]
     if others.empty:
         return None
-    return Section("others", f"On {Sets.OTHER}", (Prose(APART), summary_table(others), *_tables(others)))
+    return Section(
+        "others", f"On {Sets.OTHER}", (Prose(APART), Prose(COUNTED), summary_table(others), *_tables(others))
+    )
 
 
 def _tables(claims: pd.DataFrame) -> list[Table]:
