@@ -22,8 +22,8 @@ WARNINGS = {
 }
 
 COUNTED = (
-    "How many comparisons of each claim have which verdict: two methods in one metric and one column of hole ratios. They "
-    "share images and trainings, so their number is no strength of evidence."
+    "How many comparisons of each claim have which verdict. A comparison is of two methods, in one metric and one "
+    "column of hole ratios. They share images and trainings, so their number is no strength of evidence."
 )
 
 APART = "None of these data sets is the paper's. What holds on them enters no count above."
@@ -134,7 +134,7 @@ def _comparison(record: dict[Any, Any]) -> Cell:
     decimals, p = metric_of(record["metric"]).decimals + 1, record["p_holm"]
     notes = interval(record["low"], record["high"], decimals, signed=True)
     tested = "" if pd.isna(p) else f", p {'< 0.001' if p < 0.001 else number(p, 3)}"
-    notes += (f"{worded}, {count(record['n_images'], 'image')}, {count(record['n_seeds'], 'training')}{tested}",)
+    notes += (worded, f"{count(record['n_images'], 'image')}, {count(record['n_seeds'], 'training')}{tested}")
     if pd.notna(record["paper"]):
         notes += (f"paper {number(record['paper'], decimals, signed=True)}",)
     notes += (f"needs {record['needed']}",) if record["needed"] else ()

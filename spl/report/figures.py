@@ -42,7 +42,7 @@ def ablations_section(settings: ReportSettings, results: Path) -> Section:
     lead = Prose(
         f"Ablations of {method_title(ablations.reference)} on {ablations.dataset}. Below each mean "
         f"stands the paired difference to the reference with its interval over images, about {Kind.WEIGHTS}, and what "
-        f"that says about {Kind.METHOD}: undecided below three trainings, or if the interval over them contains 0. "
+        f"the trainings say about {Kind.METHOD}: undecided below three, or if the interval over them contains 0. "
         "Intervals are not adjusted for their number. The last column is where the paper puts the ablation."
     )
     lines = []

@@ -133,7 +133,7 @@ def test_three_trainings_decide_about_a_method(params, tmp_path):
     assert verdicts(table, claim="multilabel_helps_more", mask_ratio="20-40") == {"undecided"}
     assert rows(table, claim="multilabel_helps_more", mask_ratio="20-40")["needed"].str.endswith(" trainings").all()
     assert set(rows(table, kind="the method", dataset="paris")["n_seeds"]) == {"3.0"}
-    assert "<br>supported (the method), 60 images, 3 trainings, p " in (tmp_path / "claims.md").read_text()
+    assert "<br>supported (the method)<br>60 images, 3 trainings, p " in (tmp_path / "claims.md").read_text()
 
 
 def test_as_good_is_worse_by_less_than_the_margin(params, tmp_path):
@@ -289,7 +289,7 @@ def test_the_page_warns_counts_verdicts_and_shows_every_comparison(demo):
         section = text.split(f"\n## {claim.text}\n")[1].split("\n## ")[0]
         lines = [line for line in section.splitlines() if line.startswith("|")]
         assert len({line.count("|") for line in lines}) == 1
-        assert len(re.findall(rf"ed \({claim.kind}\), \d+ images", section)) == found["metric"].ne("").sum()
+        assert len(re.findall(rf"ed \({claim.kind}\)<br>\d+ images", section)) == found["metric"].ne("").sum()
     assert "In all" not in text
     assert "All comparisons" not in text
     for said in ("Below 20 images", "PSNR 0.1, SSIM 0.002, MAE 0.0002", "80% power", "intervals are not adjusted"):
