@@ -3,7 +3,7 @@
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -96,7 +96,7 @@ def printed(metric: str, method: str, dataset: str, mask_ratio: str) -> float | 
 
 
 @cache
-def _cells() -> dict[tuple[str, ...], float]:
+def _cells() -> dict[Any, float]:
     return paper_table().set_index(["metric", "method", "dataset", "mask_ratio"])["value"].to_dict()
 
 
