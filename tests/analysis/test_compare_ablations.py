@@ -49,6 +49,8 @@ def test_the_difference_to_the_reference_is_paired(written):
     assert found["difference"] == pytest.approx(np.mean(per_seed), abs=1e-5)
     assert found["difference_low"] < found["difference"] < found["difference_high"] < 0
     assert found["high"] - found["low"] > 2 * (found["difference_high"] - found["difference_low"])
+    assert np.isnan(found["method_low"]) == (len(seeds) == 1)
+    assert len(seeds) == 1 or found["method_low"] < found["difference_low"]
 
 
 def test_the_means_of_the_seeds_are_told(written):

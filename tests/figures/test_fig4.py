@@ -22,6 +22,7 @@ def fabricate(path, *, seeds):
             if i:
                 differences = {"": -i, "_low": -i - 0.4, "_high": -i + 0.7}
                 row |= {f"difference{end}": steps * step for end, steps in differences.items()}
+                row |= {f"method{end}": 2 * row[f"difference{end}"] for end in ("_low", "_high") if seeds > 1}
             rows += [row | {"mask_ratio": "all"}, row | {"mask_ratio": "40-60", "value": 1000.0}]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(path, index=False)
 
@@ -44,11 +45,21 @@ def test_a_panel_for_every_metric_and_a_bar_for_every_method(drawn):
     assert panels[0].get_xticklabels()[1].get_text() == "w/o S"
 
 
-def test_whiskers_are_the_interval_of_the_difference_hung_on_the_reference(drawn):
-    segments = drawn().axes[0].collections[0].get_segments()
-    ends = [segment[:, 1].tolist() for segment in segments if len(segment)]
-    assert ends[0] == pytest.approx([24.0 - 0.42, 24.0 - 0.09])
-    assert len(ends) == 3  # the reference has none
+@pytest.mark.parametrize(
+    ("seeds", "kind", "ends"),
+    [
+        (1, "these weights", [24.0 - 0.42, 24.0 - 0.09]),
+        (2, "these weights", [24.0 - 0.42, 24.0 - 0.09]),
+        (3, "the method", [24.0 - 0.84, 24.0 - 0.18]),
+    ],
+)
+def test_whiskers_are_the_interval_of_the_difference_and_name_what_it_is_about(drawn, seeds, kind, ends):
+    figure = drawn(seeds=seeds)
+    segments = figure.axes[0].collections[0].get_segments()
+    found = [segment[:, 1].tolist() for segment in segments if len(segment)]
+    assert found[0] == pytest.approx(ends)
+    assert len(found) == 3  # the reference has none
+    assert f"Whiskers, about {kind}: 95%" in figure.get_supxlabel()
 
 
 def test_the_cut_axis_shows_everything_and_says_that_it_is_cut(drawn):

@@ -20,7 +20,7 @@ from spl.config.load import load_params
 from spl.report import write_report as write
 from spl.report.curves import MOST_POINTS, draw_curves, loss_colours, thin
 from spl.report.data import data_section, headline_of
-from spl.report.figures import grid_section
+from spl.report.figures import _ablated, grid_section
 from spl.report.table1 import _ours
 from spl.steps.records import sealed
 from spl.steps.settings import ReportSettings
@@ -143,6 +143,16 @@ def test_a_cell_of_several_seeds_shows_their_spread_and_infinite_values_are_coun
     numbers = {"ours": 25.0, "ours_low": 24.0, "ours_high": 26.0, "seed_sd": 0.123, "n_seeds": 3, "n_infinite": 2}
     cell = _ours({"metric": "psnr", "mark": "a", "best": False} | numbers)
     assert cell == Cell("25.00", ("[24.00, 26.00]", "sd 0.12 of 3", "and 2 × ∞"), "a")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "word", "look"),
+    [(2, "undecided (the method)", "undecided"), (3, "worse [−0.300, −0.100] (the method)", "not-supported")],
+)
+def test_an_ablation_has_an_interval_of_these_weights_and_a_word_about_the_method(seeds, word, look):
+    ends = {"difference_low": -0.25, "difference_high": -0.15, "method_low": -0.3, "method_high": -0.1}
+    cell = _ablated({"metric": "psnr", "value": 25.0, "difference": -0.2, "n_seeds": seeds} | ends)
+    assert cell == Cell("25.00", ("−0.200 [−0.250, −0.150] (these weights)", word), look=look)
 
 
 def test_the_grid_search_is_listed_by_rank(tmp_path):
