@@ -112,7 +112,7 @@ def claim_table(rows: pd.DataFrame) -> Table:
                 verdict = f"{first['verdict']} ({first['kind']})"
                 cells = [Cell(verdict, look=f"{look(first['verdict'])} left", span=max(len(ratios), 1))]
             elif len(found) > 1 and len({*found.values()}) == 1:  # none can be tested, and for one reason
-                cells = [found.popitem()[1]._replace(span=len(ratios))]
+                cells = [found.popitem()[1]._replace(look=f"{look(Verdict.NOT_TESTABLE)} left", span=len(ratios))]
             label = Cell(metric_of(str(metric)).label)  # without an arrow: positive is better here
             lines.append([*heads, label, *cells, Cell(remark.strip(), look="words")])
             heads, remark = [Cell(""), Cell("")], ""  # said once for all metrics
