@@ -139,7 +139,7 @@ def _list_files(raw: RawFiles, settings: RawSettings) -> list[RawFile]:
         if masks := sorted(raw.images(settings.glob)):
             return [RawFile("", mask) for mask in masks]
         raise DataError(
-            f"{raw.root} has no image matching {settings.glob}, nor has an archive there. "
+            f"{raw.root} has no file matching {settings.glob} that is an image, nor has an archive there. "
             "Place the masks, or change masks.glob in params.yaml."
         )
     except DataError as error:

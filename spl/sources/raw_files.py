@@ -22,13 +22,11 @@ class RawFiles(dict[str, Place]):
 
     Unpacked images win: archives are looked into only where there is no image beside them; else they are
     `passed_over`. `names` restricts the source to certain files of its folder, as a registry lists them.
-    Raises: DataError if the folder is missing, two files have one name, a name is not UTF-8, something is no file, a
-        link leads nowhere or back to its own folder, or an archive is damaged or unsafe.
+    Raises: DataError if the folder cannot be read, two files have one name, a name is not UTF-8, something is no file,
+        a link leads nowhere or back to its own folder, or an archive is damaged or unsafe.
     """
 
     def __init__(self, root: Path, names: Sequence[str] = ()) -> None:
-        if not root.is_dir():
-            raise DataError(f"{root} does not exist, or is no folder.")
         super().__init__()
         self.root = root
         archives = []
