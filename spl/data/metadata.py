@@ -24,7 +24,9 @@ def kept_metadata(image: Image.Image, mode: str) -> tuple[dict[str, Any], list[s
         lost.append("colour profile of another colour space")
     if "exif" in info or "Raw profile type exif" in info:
         try:
-            exif = image.getexif()
+            holder = Image.new("L", (1, 1))  # the image itself remembers what of damaged EXIF was read
+            holder.info = info
+            exif = holder.getexif()
             exif.pop(ExifTags.Base.Orientation, None)
             options["exif"] = exif.tobytes()
         except Exception:  # damaged EXIF leads Pillow to errors of any kind
