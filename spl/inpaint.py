@@ -140,12 +140,10 @@ def fill_image(
     decoded, missing = load_opaque(read_file(image), image), read_mask(mask, hole)
     pixels = to_rgb(decoded)
     if missing.shape != pixels.shape[:2]:
+        sizes = [" x ".join(map(str, shape[1::-1])) for shape in (missing.shape, pixels.shape)]
         turned = decoded.info["stored"].size == missing.shape[::-1]
         remedy = "Turn the mask as the image's EXIF turns the image." if turned else "Both must have the same size."
-        raise DataError(
-            f"{mask} is {missing.shape[1]} x {missing.shape[0]} pixels, {image} is {pixels.shape[1]} x "
-            f"{pixels.shape[0]}. {remedy}"
-        )
+        raise DataError(f"{mask} is {sizes[0]} pixels, {image} is {sizes[1]}. {remedy}")
     if ratio_bin(missing.mean()) is None:
         share = f"{missing.mean():.1%} of the pixels are a hole ({hole})"
         raise DataError(f"{mask}: {share}; expected more than none and at most 60 %. Is --hole right?")
@@ -158,9 +156,9 @@ def fill_image(
     known, fill = pixels[~missing], Image.fromarray(filled)
     fill = fill.convert("L").convert("RGB") if (known == known[:, :1]).all() else fill
     enlarged = np.asarray(fill.resize(decoded.size, Image.Resampling.BICUBIC))
-    whole = Image.fromarray(np.where(missing[..., None], enlarged, pixels))
-    whole = whole if decoded.mode == "RGB" else whole.convert("L")
-    options, changes = kept_metadata(decoded, whole.mode)
+    mode = "RGB" if decoded.mode == "RGB" else "L"
+    whole = Image.fromarray(np.where(missing[..., None], enlarged, pixels)).convert(mode)
+    options, changes = kept_metadata(decoded, mode)
     with atomic(out) as temporary:
         whole.save(temporary, **options)
     return changes

@@ -44,13 +44,14 @@ def is_like(pixels, image, size=None):
 # --- A data set -------------------------------------------------------------------------------------------------------
 
 
-def test_a_data_set_uses_every_file_or_lists_why_not(tmp_path):
-    for file in [*USED, *REFUSED, ERASED, HIDDEN]:
+def test_a_data_set_uses_every_file_or_lists_why_not(tmp_path, capsys):
+    for file in [*USED, *REFUSED, ERASED, HIDDEN, OTHER]:
         write_file(file, PHOTOGRAPH, tmp_path / "raw/train")
     write_file(GOOD, PHOTOGRAPH, tmp_path / "raw/test")
     source, layout = {"kind": "supplied", "path": str(tmp_path / "raw")}, {"kind": "folders"}
     layout |= {"train": "train/*", "test": "test/*"}
     fetch_raw(ImageSourceSettings(seed=1, dataset="mine", source=source, layout=layout), tmp_path / "mine.json")
+    assert "1 of 31 files are left out" in capsys.readouterr().err
     settings = ImageSettings(seed=1, dataset="mine", crop=None, image_size=SIZE, validation=0, skip_unreadable=99)
     prepare_images(settings, tmp_path / "mine.json", tmp_path / "prepared", workers=1)
 

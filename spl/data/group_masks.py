@@ -44,12 +44,13 @@ def group_masks(settings: MaskSettings, source: Path, folder: Path, *, workers: 
         rows = list(chain.from_iterable(run_shards(listing, work, temporary, workers=workers, **shown)))
         masks = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
         rejected = Counter(mask["rejected"] for mask in masks if mask["rejected"])
-        _check_polarity(masks, hole, listing.folder, _printed(rejected))
+        reasons = "; ".join(f"{count:,}: {reason}" for reason, count in rejected.most_common())
+        _check_polarity(masks, hole, listing.folder, reasons)
         write_rows(temporary / "masks.csv", [COLUMNS, *rows])
         per_bin = Counter(mask["ratio_bin"] for mask in masks)
         if rejected:
             share = f"{rejected.total():,} of {len(masks):,} masks of {listing.folder}"
-            print(f"{share} are left out ({_printed(rejected)}); see {folder / 'masks.csv'}", file=sys.stderr)
+            print(f"{share} are left out ({reasons}); see {folder / 'masks.csv'}", file=sys.stderr)
         write_record(
             temporary / "record.json",
             settings,
@@ -89,11 +90,6 @@ def _group(raw: Path, listed: Listed, file: str, container: str, stored: zipfile
     assert stored.fp is not None
     place = Place(container, stored.fp.tell() - len(content), len(content), 0)
     return (file, *measured, name, border, "", hashlib.sha256(content).hexdigest(), *place)
-
-
-def _printed(reasons: Counter[str]) -> str:
-    shown = [f"{count:,}: {reason}" for reason, count in reasons.most_common(5)]
-    return "; ".join(shown + ["…"] * (len(reasons) > 5))
 
 
 def _check_polarity(masks: list[dict[str, str]], hole: str, raw: Path, reasons: str) -> None:

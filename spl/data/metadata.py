@@ -12,8 +12,8 @@ def kept_metadata(image: Image.Image, mode: str) -> tuple[dict[str, Any], list[s
     Colour profile, resolution and EXIF are kept; without the orientation and the thumbnail, which would be wrong.
     """
     info, stored, options = image.info, image.info["stored"], dict[str, Any]()
-    others = {key for key, value in info.items() if isinstance(value, str) or key in ("xmp", "photoshop", "comment")}
-    lost = ["XMP, IPTC, text or tags"] if others - {"Raw profile type exif"} else []
+    others = any(isinstance(value, str) or key in ("xmp", "photoshop", "comment") for key, value in info.items())
+    lost = ["XMP, IPTC, text or tags"] if others else []
     with suppress(Exception):  # damaged numbers
         x, y = map(float, info["dpi"])
         options |= {"dpi": (x, y) if image.size == stored.size else (y, x)} if 0 < min(x, y) <= max(x, y) < 1e6 else {}
@@ -22,11 +22,10 @@ def kept_metadata(image: Image.Image, mode: str) -> tuple[dict[str, Any], list[s
         options["icc_profile"] = profile
     elif profile:
         lost.append("colour profile of another colour space")
-    if "exif" in info or "Raw profile type exif" in info:
+    if "exif" in info:
         try:
-            holder = Image.new("L", (1, 1))  # the image itself remembers what of damaged EXIF was read
-            holder.info = info
-            exif = holder.getexif()
+            exif = Image.Exif()
+            exif.load(info["exif"])
             exif.pop(ExifTags.Base.Orientation, None)
             options["exif"] = exif.tobytes()
         except Exception:  # damaged EXIF leads Pillow to errors of any kind
