@@ -37,7 +37,8 @@ def group_masks(settings: MaskSettings, source: Path, folder: Path, *, workers: 
     inputs, listing, hole = take(source=source), Listing(source), settings.hole
     paths = [row.path for row in listing]
     names = hashlib.sha256("\n".join(paths).encode()).hexdigest()
-    with resumable_folder(folder, {"hole": hole, "raw": str(listing.folder), "masks": names}) as temporary:
+    key = {"hole": hole, "raw": str(listing.folder), "masks": names}
+    with resumable_folder(folder, key, inputs=[listing.folder]) as temporary:
         (temporary / "binary").mkdir(exist_ok=True)
         work = partial(_group_shard, listing.folder, temporary, hole)
         shown = {"total": len(paths), "what": "group masks", "unit": "mask"}

@@ -46,7 +46,7 @@ def prepare_images(settings: ImageSettings, source: Path, folder: Path, *, worke
     held_out = _held_out(splits["train"], settings)
     rows = (row._replace(split="validation") if i in held_out else row for i, row in enumerate(listing))
     key = settings.model_dump(exclude={"skip_unreadable"}) | {"raw": str(listing.folder), "files": names.hexdigest()}
-    with resumable_folder(folder, key) as temporary:
+    with resumable_folder(folder, key, inputs=[listing.folder]) as temporary:
         for split in {*splits, *(["validation"] if held_out else [])}:
             (temporary / split).mkdir(exist_ok=True)
         work = partial(_prepare_shard, listing.folder, temporary, settings.crop, settings.image_size)
