@@ -170,7 +170,7 @@ def test_faults_are_named_with_their_place(load, changes, fault):
     [
         ("set: [", "is not valid YAML"),
         ("[]", "fault"),
-        ("set: {}\nset: {}", "duplicate key: set"),
+        ("set: {}\nset: {}", "\n  set: duplicate key"),
         (None, "does not exist"),
     ],
 )
