@@ -51,7 +51,7 @@ def fill(
         names: the file's key of every parameter and buffer of the network; equal names if not given.
         hint: the end of the message.
 
-    Raises: CheckpointError if keys are missing or left over, or a shape differs.
+    Raises: CheckpointError if keys are missing or left over, a shape differs, or a value is not finite.
     """
     own = network.state_dict()
     names = names or {name: name for name in own}
@@ -59,6 +59,11 @@ def fill(
         raise CheckpointError(
             f"{source} does not fit: expected {layout} layout for {type(network).__name__} ({len(own)} keys), "
             f"got {len(state)} keys that look like {recognise(state).title}.\n" + "\n".join(problems) + hint
+        )
+    if bad := [name for name in names.values() if not state[name].isfinite().all()]:
+        raise CheckpointError(
+            f"{source} holds values that are not finite numbers. Fetch it again, or train anew.\n"
+            f"{_listing('with NaN or infinity', bad)}"
         )
     network.load_state_dict({name: state[names[name]] for name in own})
 
