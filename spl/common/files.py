@@ -64,8 +64,8 @@ def is_web_page(start: bytes) -> bool:
 def foreign_content(start: bytes) -> str:
     """Say what lies in the place of a binary file, by its start; empty if nothing speaks against the file itself."""
     if start.startswith(b"version https://git-lfs"):
-        return "a pointer of Git LFS, not the file itself, which `git lfs pull` brings"
-    return "a web page, not the file itself: perhaps the download asked for something" if is_web_page(start) else ""
+        return "a pointer of Git LFS instead of the file, which `git lfs pull` brings"
+    return "a web page instead of the file" if is_web_page(start) else ""
 
 
 def canonical_json(value: Any) -> str:

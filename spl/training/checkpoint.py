@@ -63,5 +63,4 @@ def load_state(folder: Path, settings: str, parts: Mapping[str, Any], device: to
                     raise ValueError(f"another shape in {name}")
         return int(state["step"]), float(state["seconds"])
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        cause = str(error).splitlines()[0]
-        raise CheckpointError(f"{path} is no state of this run ({type(error).__name__}: {cause}). {advice}") from None
+        raise CheckpointError(f"{path} is no state of this run ({error!r:.150}). {advice}") from None

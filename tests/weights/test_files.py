@@ -117,10 +117,10 @@ def test_a_truncated_file_is_refused(tmp_path, form, kept):
     [
         (
             "<!DOCTYPE html><html>Quota exceeded</html>",
-            "a web page, not the file itself: perhaps the download asked for",
+            "a web page instead of the file",
         ),
-        ("\n <html>\n  <p>virus scan warning", "a web page, not the file itself"),
-        (LFS_POINTER, "a pointer of Git LFS, not the file itself, which `git lfs pull` brings"),
+        ("\n <html>\n  <p>virus scan warning", "a web page instead of the file"),
+        (LFS_POINTER, "a pointer of Git LFS instead of the file, which `git lfs pull` brings"),
     ],
     ids=["page", "page after blanks", "pointer of Git LFS"],
 )
@@ -159,7 +159,7 @@ def test_weights_that_are_not_finite_fill_no_network(tmp_path, bad):
     save_weights(state, tmp_path / "weights.safetensors")
     with pytest.raises(CheckpointError) as caught:
         load_weights(network, tmp_path / "weights.safetensors")
-    assert f"{tmp_path / 'weights.safetensors'} holds values that are not finite" in str(caught.value)
+    assert f"{tmp_path / 'weights.safetensors'} does not fit" in str(caught.value)
     assert "1 with NaN or infinity: running_var" in str(caught.value)
     assert network.running_var.tolist() == [1, 1, 1]
 
