@@ -39,11 +39,11 @@ def read_document(path: Path, kind: TypeAdapter[T], *, shown: Path, absent: str)
     try:
         # JSON mode: lists may become tuples, but strings never become numbers.
         document = kind.validate_json(text)
+        if not faults:
+            return document
     except ValidationError as error:
         faults += describe(error, raw)
-    if faults:
-        raise refusal(shown, faults)
-    return document  # pyright: ignore[reportPossiblyUnbound]
+    raise refusal(shown, faults)
 
 
 def _faults_of_keys(root: yaml.Node) -> Iterator[str]:
