@@ -76,7 +76,7 @@ def misfits(network: nn.Module, state: State, names: Mapping[str, str]) -> list[
         _listing("missing", [key for key in expected if key not in found]),
         _listing("unexpected", [key for key in found if key not in expected]),
         _listing("of another shape", other),
-        _listing("with NaN or infinity", wild),
+        _listing("with NaN or infinity (train or fetch it again)", wild),
     ]
     return [line for line in lines if line]
 

@@ -160,7 +160,7 @@ def test_weights_that_are_not_finite_fill_no_network(tmp_path, bad):
     with pytest.raises(CheckpointError) as caught:
         load_weights(network, tmp_path / "weights.safetensors")
     assert f"{tmp_path / 'weights.safetensors'} does not fit" in str(caught.value)
-    assert "1 with NaN or infinity: running_var" in str(caught.value)
+    assert "1 with NaN or infinity (train or fetch it again): running_var" in str(caught.value)
     assert network.running_var.tolist() == [1, 1, 1]
 
 
