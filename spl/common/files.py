@@ -69,6 +69,13 @@ def is_web_page(start: bytes) -> bool:
     return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"<", b"{") and b"\0" not in start
 
 
+def foreign_content(start: bytes) -> str:
+    """Say what lies in the place of a binary file, by its start; empty if nothing speaks against the file itself."""
+    if start.startswith(b"version https://git-lfs"):
+        return "a pointer of Git LFS instead of the file, which `git lfs pull` brings"
+    return "a web page instead of the file" if is_web_page(start) else ""
+
+
 def canonical_json(value: Any) -> str:
     """Serialise to JSON with sorted keys and no blanks: equal values give equal strings."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

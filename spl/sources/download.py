@@ -10,7 +10,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 from tqdm import tqdm
 
 from spl.common.errors import DataError
-from spl.config.registry import RegisteredFile
+from spl.config.registry import RegisteredFile, without_secrets
 from spl.sources.transfer import Origin, Part, RetryPolicy, complete
 from spl.sources.verify import MirrorUnusable, WrongContent, examine, record, verify
 
@@ -61,7 +61,7 @@ def _fetch(file: RegisteredFile, path: Path, policy: RetryPolicy) -> str:
             part.move_to(path)
             return digest
         except MirrorUnusable as reason:
-            reasons.append(f"  {url}: {reason}")
+            reasons.append(f"  {without_secrets(url)}: {reason}")
             if isinstance(reason, WrongContent):
                 part.discard()
     advice = f"Try again later, or get the file by other means and place it at {path}."
@@ -77,26 +77,29 @@ def _receive(file: RegisteredFile, url: str, part: Part, policy: RetryPolicy) ->
     except WrongContent as fault:
         if not part.resumed:
             raise
-        tqdm.write(f"{url}: {fault}; the download had been interrupted, so it starts again", file=sys.stderr)
+        tqdm.write(
+            f"{without_secrets(url)}: {fault}; the download was interrupted, so it starts again", file=sys.stderr
+        )
         part.discard()
     return _receive_once(file, url, part, policy)
 
 
 def _receive_once(file: RegisteredFile, url: str, part: Part, policy: RetryPolicy) -> str:
     if urlsplit(url).scheme == "file":
-        _copy(url, part)
+        _copy(file, url, part, policy)
     else:
         complete(file, url, part, policy)
     return examine(file, part.path)
 
 
-def _copy(url: str, part: Part) -> None:
+def _copy(file: RegisteredFile, url: str, part: Part, policy: RetryPolicy) -> None:
     """Copy a file of this machine."""
     address = urlsplit(url)
     if address.netloc not in ("", "localhost"):
         raise MirrorUnusable("expected file:///<absolute path>")
     source = Path(unquote(address.path))
-    if not source.is_file() or not os.access(source, os.R_OK):
-        raise MirrorUnusable("there is no file that can be read")
+    if not source.is_file() or not (size := source.stat().st_size) or not os.access(source, os.R_OK):
+        raise MirrorUnusable("there is no file with content that can be read")
+    policy.check_size(file, size)
     part.begin(Origin(url))
     shutil.copyfile(source, part.path)
