@@ -148,8 +148,8 @@ BILEVEL = File("fax.png", encoded(mode="1"))
 
 REFUSED = [
     File("cut.jpg", lambda image: encoded("JPEG", quality=95)(image)[:-300], "ends early, after "),
-    File("login.png", lambda _: b"<html>Sign in", "is a web page, not an image; it starts with '<html>"),
-    File("pointer.jpg", lambda _: POINTER, "is text, not an image; it starts with 'version https://git-lfs"),
+    File("login.png", lambda _: b"<html>Sign in", "is a web page instead of the file; it starts with '<html>"),
+    File("pointer.jpg", lambda _: POINTER, "is a pointer of Git LFS instead of the file, which `git lfs pull` brings"),
     File("empty.png", lambda _: b"", "is empty (0 bytes)"),
     File("moving.gif", animated, "is an animation or has several pages"),
     File("pixel.png", lambda image: encoded()(image.resize((1, 1))), "has 1 x 1 pixels; expected at least 16"),

@@ -15,12 +15,13 @@ class Busy(Exception):
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
+def locked(path: Path, *, waiting: str = "") -> Iterator[None]:
     """Hold the lock of a name; its file, an empty one, is there as long as somebody holds it.
 
-    Raises: Busy if another process holds it and is not to be waited for.
+    Another process that holds it is waited for with a message, if there is one.
+    Raises: Busy if another process holds it and there is no message.
     """
-    with _acquire(path, wait):
+    with _acquire(path, waiting):
         try:
             yield
         finally:
@@ -42,12 +43,15 @@ def take_lock(file: IO[Any] | int, *, wait: bool = False, shared: bool = False) 
     return True
 
 
-def _acquire(path: Path, wait: bool) -> IO[Any]:
+def _acquire(path: Path, waiting: str) -> IO[Any]:
     while True:
         file = path.open("a")
-        if not take_lock(file, wait=wait):
-            file.close()
-            raise Busy
+        if not take_lock(file):
+            if not waiting:
+                file.close()
+                raise Busy
+            print(waiting, file=sys.stderr)
+            take_lock(file, wait=True)
         if _is_at(file, path):
             return file
         file.close()  # its holder has removed it meanwhile

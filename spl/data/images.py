@@ -13,7 +13,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from spl.common.errors import DataError
-from spl.common.files import is_web_page
+from spl.common.files import foreign_content
 from spl.common.names import FORMATS
 from spl.sources.listing import Listed
 from spl.sources.raw_files import read_place
@@ -193,8 +193,7 @@ def _damage(content: bytes, error: Exception) -> str:
     if not content:
         return "is empty (0 bytes)."
     if text := _text_start(content):
-        kind = "a web page" if is_web_page(content) else "text"
-        return f"is {kind}, not an image; it starts with {text[:60]!r}."
+        return f"is {foreign_content(content) or 'text instead of an image'}; it starts with {text[:60]!r}."
     if isinstance(error, UnidentifiedImageError):
         if content.startswith(SIGNATURES):
             return "is damaged or ends early: its header cannot be read."

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from filelock import AcquireReturnProxy, FileLock, Timeout
 from tqdm import tqdm
 
 from spl.common.errors import DataError
+from spl.common.locks import locked
 from spl.config.registry import RegisteredFile, without_secrets
 from spl.sources.transfer import Origin, Part, RetryPolicy, complete
 from spl.sources.verify import MirrorUnusable, WrongContent, examine, record, verify
@@ -31,22 +31,13 @@ def download(file: RegisteredFile, folder: Path, *, policy: RetryPolicy = POLICY
         digest = verify(file, path)
     elif file.mirrors:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
+        waiting = f"{path}: another process is downloading it; waiting"
+        with locked(path.with_name(f"{path.name}.lock"), waiting=waiting):
             digest = verify(file, path) if os.path.lexists(path) else _fetch(file, path, policy)
     else:
         raise DataError(f"{path} is missing and cannot be downloaded. Place it there.")
     record(file, path, digest)
     return path
-
-
-def _alone(path: Path) -> AcquireReturnProxy:
-    """Keep other processes from downloading the same file inside a `with` block; wait for one that does."""
-    lock = FileLock(path.with_name(f"{path.name}.lock"))
-    try:
-        return lock.acquire(timeout=0)
-    except Timeout:
-        tqdm.write(f"{path}: another process is downloading it; waiting", file=sys.stderr)
-        return lock.acquire()
 
 
 def _fetch(file: RegisteredFile, path: Path, policy: RetryPolicy) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
-from spl.common.errors import DataError, ParamsError
+from spl.common.errors import DataError
 from spl.common.names import is_hidden, is_image, plain_path
 from spl.sources.archives import PLAIN, Place, decompress, is_archive, list_archive
 
@@ -128,17 +128,11 @@ def read_place(root: Path, place: Place) -> bytes:
 
 
 def translate_glob(glob: str) -> re.Pattern[str]:
-    """Turn a glob into a pattern for whole paths in any case: `*` and `?` stay within a folder, `**/` crosses folders.
-
-    Raises: ParamsError if a range in it runs backwards.
-    """
+    """Turn a glob into a pattern for whole paths in any case: `*` and `?` stay within a folder, `**/` crosses folders."""
     special = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     parts = re.split(r"(\*\*/?|\*|\?|\[!?[^]/]+\])", plain_path(glob))
     pattern = "".join(special.get(part) or _character_set(part) or re.escape(part) for part in parts)
-    try:
-        return re.compile(pattern, re.IGNORECASE)
-    except re.error as error:
-        raise ParamsError(f"The glob {glob} in params.yaml is no pattern: {error.msg}.") from None
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def _character_set(part: str) -> str | None:

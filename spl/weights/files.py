@@ -27,8 +27,9 @@ def save_weights(weights: State, path: str | Path) -> None:
     """Write a state dict as safetensors, whole or not at all."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with atomic(path) as temporary:
+        mode = temporary.stat().st_mode
         save_file(tensors, temporary)
-        temporary.chmod(0o644)  # the library writes files that only their owner can read
+        temporary.chmod(mode)  # the library writes files that only their owner can read
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:

@@ -115,14 +115,14 @@ def promising(side):
     return bytes(content)
 
 
-TEXT = r"is text, not an image; it starts with 'Quota exceeded,\ntry later'. Replace or remove it."
+TEXT = r"is text instead of an image; it starts with 'Quota exceeded,\ntry later'. Replace or remove it."
 BAD = {
     "empty": (b"", "is empty (0 bytes). Replace or remove it."),
     "text": (b"Quota exceeded,\ntry later", TEXT),
-    "umlaut": ("Zugriff verweigert: Datei für".encode(), "is text, not an image; it starts with 'Zugriff verweigert: "),
-    "text like a bitmap": (b"BM is text as well", "is text, not an image"),
-    "page": (b"<!DOCTYPE html><html><body>Sign in", "is a web page, not an image; it starts with '<!DOCTYPE html>"),
-    "page after a blank": (b"\n <HTML lang='en'>", "is a web page, not an image"),
+    "umlaut": ("Zugriff verweigert: Datei für".encode(), "is text instead of an image; it starts with 'Zugriff verweigert: "),
+    "text like a bitmap": (b"BM is text as well", "is text instead of an image"),
+    "page": (b"<!DOCTYPE html><html><body>Sign in", "is a web page instead of the file; it starts with '<!DOCTYPE html>"),
+    "page after a blank": (b"\n <HTML lang='en'>", "is a web page instead of the file"),
     "bytes": (bytes(range(256)), "is not an image of a known format; expected one of JPEG, PNG, "),
     "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n\0", "is not an image of a known format"),
     "damaged": (damaged(encode(IMAGE)), "is damaged: "),

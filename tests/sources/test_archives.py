@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spl.common.errors import DataError, ParamsError
+from spl.common.errors import DataError
 from spl.sources import archives
 from spl.sources.raw_files import Place, RawFiles, read_place, translate_glob
 
@@ -341,8 +341,3 @@ def test_a_file_that_changed_since_it_was_listed_is_refused(tmp_path):
 )  # fmt: skip
 def test_globs_stay_within_a_folder_but_for_two_stars(glob, path, matches):
     assert bool(translate_glob(glob).fullmatch(path)) == matches
-
-
-def test_a_range_that_runs_backwards_is_named():
-    with pytest.raises(ParamsError, match=r"The glob \[z-a\]\* in params\.yaml is no pattern: bad character range z-a"):
-        translate_glob("[z-a]*")
