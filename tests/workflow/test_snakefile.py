@@ -231,7 +231,7 @@ def test_a_job_that_is_started_elsewhere_finds_the_plan_of_its_run(small):
     )
 
 
-# --- Where it is run ---------------------------------------------------------------------------------------------------
+# --- Where it is run --------------------------------------------------------------------------------------------------
 
 
 def test_rules_run_the_interpreter_of_snakemake_and_import_nothing_that_was_downloaded(small):
