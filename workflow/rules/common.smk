@@ -28,9 +28,9 @@ from spl.steps.settings import (
 # Commands ----------------------------------------------------------------------------------------
 # `python` in a rule is the interpreter that runs Snakemake, wherever that was called from, and `spl` the package beside
 # the Snakefile; nothing is imported from the working directory, which holds downloaded files.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")]))
-os.environ["PYTHONSAFEPATH"] = "1"
+for path, first in {"PATH": Path(sys.executable).parent, "PYTHONPATH": workflow.basedir}.items():
+    os.environ[path] = os.pathsep.join(filter(None, [str(first), os.environ.get(path)]))
+os.environ |= {"PYTHONSAFEPATH": "1"}
 
 # The experiment ----------------------------------------------------------------------------------
 # Commands read copies that nobody edits, so a change of params.yaml during a run changes nothing of that run. Jobs that
