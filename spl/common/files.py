@@ -26,7 +26,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     for number in count():
         temporary = path.with_name(f".{path.stem}.{number}.tmp{path.suffix}")
-        with named_faults(path, temporary), temporary.open("a") as file:
+        with named_faults(path, temporary), temporary.open("ab") as file:
             if not take_lock(file):
                 continue
             try:

@@ -45,7 +45,7 @@ def take_lock(file: IO[Any] | int, *, wait: bool = False, shared: bool = False) 
 
 def _acquire(path: Path, waiting: str) -> IO[Any]:
     while True:
-        file = path.open("a")
+        file = path.open("ab")
         if not take_lock(file):
             if not waiting:
                 file.close()

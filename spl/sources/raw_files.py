@@ -128,7 +128,7 @@ def read_place(root: Path, place: Place) -> bytes:
 
 
 def translate_glob(glob: str) -> re.Pattern[str]:
-    """Turn a glob into a pattern for whole paths in any case: `*` and `?` stay within a folder, `**/` crosses folders."""
+    """Turn a glob into a pattern of paths in any case: `*` and `?` stay within a folder, `**/` crosses folders."""
     special = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     parts = re.split(r"(\*\*/?|\*|\?|\[!?[^]/]+\])", plain_path(glob))
     pattern = "".join(special.get(part) or _character_set(part) or re.escape(part) for part in parts)

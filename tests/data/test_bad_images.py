@@ -119,9 +119,9 @@ TEXT = r"is text instead of an image; it starts with 'Quota exceeded,\ntry later
 BAD = {
     "empty": (b"", "is empty (0 bytes). Replace or remove it."),
     "text": (b"Quota exceeded,\ntry later", TEXT),
-    "umlaut": ("Zugriff verweigert: Datei für".encode(), "is text instead of an image; it starts with 'Zugriff verweigert: "),
+    "umlaut": ("Zugriff verweigert: Datei für".encode(), "is text instead of an image; it starts with 'Zugriff verw"),
     "text like a bitmap": (b"BM is text as well", "is text instead of an image"),
-    "page": (b"<!DOCTYPE html><html><body>Sign in", "is a web page instead of the file; it starts with '<!DOCTYPE html>"),
+    "page": (b"<!DOCTYPE html><html><body>Sign in", "is a web page instead of the file; it starts with '<!DOCTYPE"),
     "page after a blank": (b"\n <HTML lang='en'>", "is a web page instead of the file"),
     "bytes": (bytes(range(256)), "is not an image of a known format; expected one of JPEG, PNG, "),
     "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n\0", "is not an image of a known format"),
