@@ -21,11 +21,19 @@ def locked(path: Path, *, waiting: str = "") -> Iterator[None]:
     Another process that holds it is waited for with a message, if there is one.
     Raises: Busy if another process holds it and there is no message.
     """
-    with _acquire(path, waiting):
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+    while True:
+        with path.open("ab") as file:
+            if not take_lock(file):
+                if not waiting:
+                    raise Busy
+                print(waiting, file=sys.stderr)
+                take_lock(file, wait=True)
+            if os.fstat(file.fileno()).st_nlink:  # its holder may have removed it
+                try:
+                    yield
+                finally:
+                    path.unlink(missing_ok=True)
+                return
 
 
 def take_lock(file: IO[Any] | int, *, wait: bool = False, shared: bool = False) -> bool:
@@ -41,27 +49,6 @@ def take_lock(file: IO[Any] | int, *, wait: bool = False, shared: bool = False) 
     except OSError as error:
         _warn(error.strerror)
     return True
-
-
-def _acquire(path: Path, waiting: str) -> IO[Any]:
-    while True:
-        file = path.open("ab")
-        if not take_lock(file):
-            if not waiting:
-                file.close()
-                raise Busy
-            print(waiting, file=sys.stderr)
-            take_lock(file, wait=True)
-        if _is_at(file, path):
-            return file
-        file.close()  # its holder has removed it meanwhile
-
-
-def _is_at(file: IO[Any], path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 @cache

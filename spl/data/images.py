@@ -32,7 +32,6 @@ SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"BM", b"II", b"MM", b"GIF8")
 UNREADABLE = {
     errno.ENOENT: "does not exist",
     errno.EACCES: "may not be read: permission denied. Allow it: chmod +r",
-    errno.ELOOP: "is a symbolic link that leads back to itself. Replace or remove it.",
 }
 
 

@@ -113,11 +113,8 @@ def decompress(archive: Path) -> Path:
 
 def _start(path: Path) -> bytes:
     """Return the first bytes of a file."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(10)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    with open(path, "rb") as file:
+        return file.read(10)
 
 
 def _list_tar(path: Path, container: str) -> Iterator[tuple[str, Place]]:

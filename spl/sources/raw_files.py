@@ -148,11 +148,8 @@ def _walk(root: Path, ancestors: tuple[tuple[int, int], ...] = ()) -> Iterator[P
 
     Raises: DataError if a link leads back to a folder above it.
     """
-    try:
-        status = root.stat()
-        entries = sorted(os.scandir(root), key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(f"{root} cannot be read: {error.strerror}.") from None
+    status = root.stat()
+    entries = sorted(os.scandir(root), key=lambda entry: entry.name)
     identity = (status.st_dev, status.st_ino)
     if identity in ancestors:
         raise DataError(f"{root} is a link that leads back to a folder above it. Remove it.")

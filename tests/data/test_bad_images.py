@@ -261,7 +261,7 @@ def test_unreadable_paths_are_named_plainly(tmp_path):
         tmp_path / "missing.png": "does not exist",
         tmp_path: "is a folder, a pipe or a device; expected a file",
         tmp_path / "pipe.png": "is a folder, a pipe or a device; expected a file",
-        loop: "is a symbolic link that leads back to itself. Replace or remove it.",
+        loop: "cannot be read: Too many levels of symbolic links",
         link: "does not exist",
         tmp_path / ("long" * 100): "cannot be read: File name too long",
     }.items():
