@@ -12,14 +12,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from matplotlib.colors import to_rgb
+from matplotlib import colormaps
 from safetensors.numpy import load_file
 from scipy.spatial.distance import cdist
 
 from spl.common.errors import DataError, again
 from spl.common.labels import method_title
 from spl.config.experiment import Clusters
-from spl.figures.style import distinct_colours
 from spl.steps.records import read_record
 from spl.steps.settings import FigureSettings
 
@@ -102,9 +101,9 @@ def describe_clusters(settings: FigureSettings, method: str) -> str:
 
 
 def paint(labels: np.ndarray, number: int) -> np.ndarray:
-    """Colour a map of clusters. Shapes: labels (h, w) int; returns (h, w, 3) uint8."""
-    colours = np.array([to_rgb(colour) for colour in distinct_colours(number)])
-    return np.round(colours[labels] * 255).astype(np.uint8)
+    """Colour a map of clusters, in tones that no legend has. Shapes: labels (h, w) int; returns (h, w, 3) uint8."""
+    tones = colormaps["viridis"](np.linspace(0, 1, number))[:, :3]
+    return np.round(tones[labels] * 255).astype(np.uint8)
 
 
 def _kmeans(points: np.ndarray, clusters: Clusters, seed: int) -> tuple[np.ndarray, np.ndarray]:
