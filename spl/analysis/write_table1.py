@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from spl.analysis.evidence import evidence_files, read_evidence, seeds_of
-from spl.analysis.paper import Images, images_of
+from spl.analysis.paper import not_the_papers
 from spl.analysis.render import RELEASED_MARK, print_table1, short, short_paper, to_metrics
 from spl.analysis.table1 import build_table, compare_methods
 from spl.common.files import write_json, write_text
@@ -43,9 +43,6 @@ def _note(settings: TableSettings) -> str:
     recipes = [settings.methods[name] for name in settings.table_methods]
     if any(isinstance(recipe, NetworkMethod) and recipe.weights for recipe in recipes):
         note += f" {RELEASED_MARK} the authors' released weights; the other networks were trained here."
-    if other := [dataset for dataset in settings.datasets if images_of(settings, dataset) is not Images.PAPER]:
-        note += (
-            f" The images of {', '.join(other)} are not the paper's (another source, layout, size or split): the "
-            "paper's rows are printed for orientation, a gap to them means nothing."
-        )
+    if other := not_the_papers(settings):
+        note += f" Not the paper's: {other}. There its rows are printed for orientation, a gap to them means nothing."
     return note
