@@ -239,7 +239,9 @@ class Clusters(Strict):
     """k-means on semantic priors (paper section 4.5)."""
 
     number: Annotated[int, Field(ge=2, le=20)]
-    scope: Literal["set", "image"] = Field(description="set: one clustering for all images; image: one for each.")
+    scope: Literal["image", "set"] = Field(
+        description="image: each image alone, as the authors do; set: one clustering for all kept images."
+    )
     images: Positive = Field(description="Test images whose priors are kept, spread over the hole ratios.")
 
 

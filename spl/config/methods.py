@@ -26,10 +26,11 @@ class StepDecay(Strict):
 
 
 class ExponentialDecay(Strict):
-    """RN's rule: epochs 1 and 2 at the base rate, then times `factor` for every further epoch."""
+    """RN's rule by periods: the first two at the base rate, then times `factor` for every further one."""
 
     kind: Literal["exponential"]
     factor: Annotated[float, Field(gt=0, lt=1)]
+    every: Positive = Field(description="Epochs of a period; 1 in RN's script, which trains for 10.")
 
 
 class LinearDecay(Strict):
