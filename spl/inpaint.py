@@ -1,5 +1,8 @@
 """Inpainting of one's own images with a trained model."""
 
+import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,11 +13,14 @@ from PIL import Image
 
 from spl.common.errors import DataError
 from spl.common.files import atomic
+from spl.common.names import is_hidden, is_image, plain_path
+from spl.common.printed import count
+from spl.common.progress import progress
 from spl.config.methods import ClassicalFill
-from spl.data.images import read_rgb, resize_image
-from spl.data.masks import read_mask
+from spl.data.images import first_faults, load_opaque, read_file, resize_image, to_rgb
+from spl.data.masks import ratio_bin, read_mask
+from spl.data.metadata import kept_metadata
 from spl.models.build import Inpainter, as_inpainter, load_generator
-from spl.sources.raw_files import is_image
 from spl.steps.records import read_settings, take
 from spl.steps.settings import RunSettings
 from spl.tensors.compositing import composite, quantise
@@ -50,13 +56,30 @@ class Job(NamedTuple):
 def match_files(image: Path, mask: Path, out: Path) -> list[Job]:
     """Return the image to fill, or those of a folder, each with the mask of its name in another.
 
-    Raises: DataError if only one of the two is a folder, one holds no images, two have one name, or their names
-        differ.
+    Raises: DataError if only one of the two is a folder, one holds no images, two have one name, their names differ,
+        or a filled image would be no PNG, or would replace an image or a mask.
     """
-    if not image.is_dir() and not mask.is_dir():
-        return [Job(image, mask, out)]
-    if not (image.is_dir() and mask.is_dir()):
+    if image.is_dir() != mask.is_dir():
         raise DataError(f"expected two files or two folders, got {image} and {mask}")
+    if out.exists() and out.is_dir() != image.is_dir():
+        raise DataError(f"expected two files or two folders, got {image} and --out {out}")
+    jobs = _match_folders(image, mask, out) if image.is_dir() else [Job(image, mask, out)]
+    inputs = {_identity(path) for job in jobs for path in (job.image, job.mask)} - {None}
+    for job in jobs:
+        if job.out.suffix.lower() != ".png":
+            raise DataError(f"{job.out}: expected a name ending in .png; other formats would change the whole image.")
+        if _identity(job.out) in inputs:
+            raise DataError(f"{job.out} is an image or a mask to read, and would be replaced. Choose another --out.")
+    return jobs
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from all others, whatever path leads to it; None if there is no file."""
+    status = path.stat() if path.exists() else None
+    return status and (status.st_dev, status.st_ino)
+
+
+def _match_folders(image: Path, mask: Path, out: Path) -> list[Job]:
     images, masks = _by_name(image), _by_name(mask)
     if alone := sorted(images.keys() ^ masks.keys()):
         listed = ", ".join(str(images.get(name) or masks[name]) for name in alone[:5])
@@ -64,47 +87,78 @@ def match_files(image: Path, mask: Path, out: Path) -> list[Job]:
             f"{image} has {len(images)} images, {mask} has {len(masks)} masks; an image and its mask have the same "
             f"name but for the ending. Without a counterpart: {listed}{', …' if len(alone) > 5 else ''}"
         )
-    return [Job(images[name], masks[name], out / f"{name}.png") for name in images]
+    return [Job(images[name], masks[name], out / f"{images[name].stem}.png") for name in images]
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
-    """Return the images in a folder by their names without the ending."""
+    """Return the images in a folder by their names without the ending; tell what else there is."""
     found: dict[str, Path] = {}
-    for path in sorted(path for path in folder.iterdir() if is_image(path.name)):
-        if path.stem in found:
-            raise DataError(f"{found[path.stem]} and {path} have the same name but for the ending. Rename one.")
-        found[path.stem] = path
+    paths = sorted(path for path in folder.iterdir() if not is_hidden(path.name))
+    for path in filter(lambda path: is_image(path.name), paths):
+        name = plain_path(path.stem)
+        if name in found:
+            raise DataError(f"{found[name]} and {path} have the same name but for the ending. Rename one.")
+        found[name] = path
+    if others := [path.name for path in paths if not is_image(path.name)]:
+        print(f"{folder}: {len(others)} without an image's ending are left out, first {others[0]}", file=sys.stderr)
     if not found:
         raise DataError(f"{folder} holds no images")
     return found
 
 
+def fill_images(inpainter: Inpainter, image_size: int, jobs: Sequence[Job], *, hole: str, device: torch.device) -> None:
+    """Fill images; tell how many, where they are, and what of their files could not be kept.
+
+    Raises: DataError naming the images that could not be filled, when the others are.
+    """
+    faults, changes = list[str](), Counter[str]()
+    for job in progress(jobs, what="fill", unit="image"):
+        try:
+            changes.update(fill_image(inpainter, image_size, *job, hole=hole, device=device))
+        except DataError as error:
+            faults.append(str(error))
+    if changes:
+        told = "; ".join(f"{change} ({count(number, 'image')})" for change, number in changes.items())
+        print(f"not as in the files: {told}", file=sys.stderr)
+    if faults:
+        summary = f"filled {len(jobs) - len(faults)} of {len(jobs)} images; not filled:\n{first_faults(faults)}"
+        raise DataError(summary if len(jobs) > 1 else faults[0])
+    where = jobs[0].out if len(jobs) == 1 else jobs[0].out.parent
+    print(f"filled {count(len(jobs), 'image')}: {where}", file=sys.stderr)
+
+
 @torch.no_grad()
 def fill_image(
     inpainter: Inpainter, image_size: int, image: Path, mask: Path, out: Path, *, hole: str, device: torch.device
-) -> None:
+) -> list[str]:
     """Fill the hole of one image at the model's size and write the composite, at the image's own size.
 
-    Outside the hole the result is the image, bit for bit; inside it is as sharp as the model's size allows.
-    Raises: DataError if a file is unreadable, the sizes differ, the mask has no hole or `out` is not a PNG.
+    Outside the hole the result is the image as it is decoded, bit for bit; inside it is as sharp as the model's size
+    allows, and grey if everything outside is. Returns what could not be kept, a clause each.
+    Raises: DataError if a file is unreadable, the sizes differ, or the hole is none or over 60 % of the image.
     """
-    if out.suffix.lower() != ".png":
-        raise DataError(f"{out}: expected a name ending in .png, since other formats would change the whole image.")
-    pixels, missing = read_rgb(image), read_mask(mask, hole)
+    decoded, missing = load_opaque(read_file(image), image), read_mask(mask, hole)
+    pixels = to_rgb(decoded)
     if missing.shape != pixels.shape[:2]:
-        raise DataError(
-            f"{mask} is {missing.shape[1]} x {missing.shape[0]} pixels, {image} is {pixels.shape[1]} x "
-            f"{pixels.shape[0]}. Both must have the same size."
-        )
-    if not missing.any() or missing.all():
-        raise DataError(f"{mask}: {missing.mean():.0%} of the pixels are a hole ({hole}). Is --hole right?")
+        sizes = [" x ".join(map(str, shape[1::-1])) for shape in (missing.shape, pixels.shape)]
+        turned = decoded.info["stored"].size == missing.shape[::-1]
+        remedy = "Turn the mask as the image's EXIF turns the image." if turned else "Both must have the same size."
+        raise DataError(f"{mask} is {sizes[0]} pixels, {image} is {sizes[1]}. {remedy}")
+    if ratio_bin(missing.mean()) is None:
+        share = f"{missing.mean():.1%} of the pixels are a hole ({hole})"
+        raise DataError(f"{mask}: {share}; expected more than none and at most 60 %. Is --hole right?")
     # What is to be removed must not shine through: blank it first, and count every touched pixel as missing.
     small = to_image(resize_image(np.where(missing[..., None], 255, pixels).astype(np.uint8), image_size))
     covered = cv2.resize(missing.astype(np.float32), (image_size, image_size), interpolation=cv2.INTER_AREA) > 0
     small, small_mask = small[None].to(device), to_mask(covered)[None].to(device)
     output = inpainter(small, small_mask).clamp(0, 1)
     filled = quantise(composite(output, small, small_mask))[0].permute(1, 2, 0).cpu().numpy()
-    height, width = missing.shape
-    enlarged = np.asarray(Image.fromarray(filled).resize((width, height), Image.Resampling.BICUBIC))
+    known, fill = pixels[~missing], Image.fromarray(filled)
+    fill = fill.convert("L").convert("RGB") if (known == known[:, :1]).all() else fill
+    enlarged = np.asarray(fill.resize(decoded.size, Image.Resampling.BICUBIC))
+    mode = "RGB" if decoded.mode == "RGB" else "L"
+    whole = Image.fromarray(np.where(missing[..., None], enlarged, pixels)).convert(mode)
+    options, changes = kept_metadata(decoded, mode)
     with atomic(out) as temporary:
-        Image.fromarray(np.where(missing[..., None], enlarged, pixels)).save(temporary)
+        whole.save(temporary, **options)
+    return changes

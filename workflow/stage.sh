@@ -5,6 +5,9 @@
 #
 # Two steps on purpose: inside $(...) on Snakemake's own line a failing `spl stale` would pass for "nothing is stale".
 set -euo pipefail
+# The programs beside the DVC that calls this, wherever it was called from.
+interpreter=$(tr '\0' '\n' 2> /dev/null < "/proc/$PPID/cmdline" | head -n 1 || true)
+[[ -x ${interpreter%/*}/snakemake ]] && export PATH="${interpreter%/*}:$PATH"
 targets=()
 while [[ $1 != -- ]]; do targets+=("$1"); shift; done
 
@@ -13,7 +16,7 @@ while [[ $1 != -- ]]; do targets+=("$1"); shift; done
 if [[ ! -d .snakemake/metadata && -d data/sources ]]; then
     snakemake --touch --forceall --cores 1 --quiet all -- all
 fi
-stale=$(python -m spl stale "${@:2}")
+stale=$(python -P -m spl stale "${@:2}")
 # shellcheck disable=SC2086  # a list of files
 snakemake --cores all ${stale:+--forcerun $stale} -- "${targets[@]}"
 # DVC wants every out of a stage, also where an experiment has no teachers, priors, detections and so on.

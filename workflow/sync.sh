@@ -7,6 +7,7 @@
 # touching all files in order writes Snakemake's own records.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export PATH="$PATH:$PWD/.venv/bin"  # where no environment is active
 
 if [[ ! -f dvc.lock ]]; then
     echo "There is no dvc.lock: nothing was recorded yet. Build the results instead: dvc repro" >&2

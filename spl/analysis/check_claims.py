@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from spl.analysis.claims_page import read_claims, to_page
-from spl.analysis.evidence import MASK_RATIOS, Evidence, evidence_files, read_evidence, seeds_of
+from spl.analysis.evidence import MASK_RATIOS, Evidence, evidence_files, read_evidence, run_files, seeds_of
 from spl.analysis.paper import LAYOUTS, SUBJECTS, Basis, Claim, images_of, paper_claims, printed_lead, set_of
 from spl.analysis.statistics import Estimate, Kind, estimate_ratio
-from spl.analysis.table1 import Cell, Origin, compare, differences, draws_of, origin_of
+from spl.analysis.table1 import Cell, Origin, compare, paired_differences, draws_of, origin_of
 from spl.analysis.verdicts import LEAST_TRAININGS, Verdict, holm, judge, needed, p_value
 from spl.common.files import write_text
 from spl.common.labels import method_title
@@ -55,8 +55,8 @@ class Measured(NamedTuple):
     settings: ClaimSettings
     evidence: Evidence
     objects: Objects
-    images_seen: dict[tuple[str, str], int]
-    """In training, by dataset and method, where it is known."""
+    images_seen: dict[tuple[str, str], int | None]
+    """In training, by dataset and method; None, or absent, where it is not known."""
 
 
 def check_claims(settings: ClaimSettings, *, results: Path, data: Path, out: Path) -> None:
@@ -67,8 +67,7 @@ def check_claims(settings: ClaimSettings, *, results: Path, data: Path, out: Pat
     Raises: DataError if the methods were not evaluated on the same pairs.
     """
     seeds, searched = seeds_of(settings), settings.detection.datasets if settings.detection else ()
-    runs = {(d, m): results / f"weights/{d}/{m}/seed{own[0]}/run.json" for d in seeds for m, own in seeds[d].items()}
-    runs = {cell: path for cell, path in runs.items() if path.is_file()}
+    runs = run_files(results, seeds)
     inputs = take_all([
         *evidence_files(results, seeds),
         *runs.values(),
@@ -76,12 +75,11 @@ def check_claims(settings: ClaimSettings, *, results: Path, data: Path, out: Pat
         *(data / f"pairs/{dataset}.csv" for dataset in searched),
         *([data / "masks/masks.csv"] if searched else []),
     ])  # fmt: skip
-    seen = {cell: read_record(path).get("images_seen") for cell, path in runs.items()}
     measured = Measured(
         settings,
         read_evidence(results, seeds),
         {dataset: _find_objects(settings, dataset, results / "detections", data) for dataset in searched},
-        {cell: count for cell, count in seen.items() if count},
+        {cell: read_record(path).get("images_seen") for cell, path in runs.items()},
     )
     rows: list[Row] = []
     for name, claim in paper_claims().items():
@@ -188,7 +186,7 @@ def _better_fill(measured: Measured, metric: str, pair: Comparison) -> str:
             lead = _object_sums(measured, metric, pair._replace(rival=fill)).sum()
         else:
             cell = Cell(metric, subject, dataset, "all")
-            lead = differences(measured.evidence, settings, cell, fill).mean()
+            lead = paired_differences(measured.evidence, settings, cell, fill).mean()
             lead *= 1 if METRICS[metric].higher_is_better else -1
         if lead <= 0:
             return fill

@@ -61,6 +61,12 @@ def evidence_files(results: Path, seeds: Seeds) -> list[Path]:
     ]
 
 
+def run_files(results: Path, seeds: Seeds) -> dict[tuple[str, str], Path]:
+    """Return run.json of every method's first seed, by dataset and method; a classical fill has none."""
+    runs = {(d, m): results / f"weights/{d}/{m}/seed{own[0]}/run.json" for d in seeds for m, own in seeds[d].items()}
+    return {cell: path for cell, path in runs.items() if path.is_file()}
+
+
 def read_evidence(results: Path, seeds: Seeds) -> Evidence:
     """Read per_image.csv of all datasets, methods and seeds.
 

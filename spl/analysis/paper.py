@@ -21,6 +21,9 @@ ROW_OF = {row: row for row in ROWS} | {"spl_released": "spl"}
 LAYOUTS = {"places2": ("places365", "places365_flat"), "celeba": ("celeba",), "paris": ("paris",)}
 """Layouts of the archives of the paper's datasets."""
 
+SOURCES = {"places2": ("places365_easy", "places365_flat"), "celeba": ("celeba",), "paris": ("paris_streetview",)}
+"""Their names in the registry; fetching refuses another number of images, or of masks, than the published one."""
+
 ABLATION_ORDER = {"spl_no_prior": "worse", "spl_detector": "between", "spl_concat": "worse"}
 """Where section 4.4 puts an ablation: worse than SPL, or between SPL and SPL without semantic supervision."""
 
@@ -29,11 +32,11 @@ SUBJECTS = ("spl", "spl_released")
 
 
 class Images(StrEnum):
-    """Origin of a dataset's images."""
+    """Origin of a dataset's images and masks."""
 
     MINIATURE = "miniature world"
-    PAPER = "paper's images"
-    OTHER = "other images"
+    PAPER = "paper's data"
+    OTHER = "other data"
 
 
 class Sets(StrEnum):
@@ -110,12 +113,36 @@ def printed_lead(metric: str, dataset: str, mask_ratio: str, subject: str, rival
 
 
 def images_of(design: TableSettings | ReportSettings, dataset: str) -> Images:
-    """Return the origin of a dataset's images: the paper's have its size, and are of the split that it evaluates."""
-    entry, split = design.datasets[dataset], design.evaluation.split
-    if entry.source.kind == "miniature":
+    """Return the origin of a dataset's images and masks."""
+    if design.datasets[dataset].source.kind == "miniature":
         return Images.MINIATURE
-    is_papers = entry.layout.kind in LAYOUTS.get(dataset, ()) and entry.image_size == 256 and split == "test"
-    return Images.PAPER if is_papers else Images.OTHER
+    return Images.OTHER if differences(design, dataset) else Images.PAPER
+
+
+def differences(design: TableSettings | ReportSettings, dataset: str) -> list[str]:
+    """Name in what a dataset, its masks and its pairs' rule are not the paper's."""
+    entry, masks, evaluation = design.datasets[dataset], design.masks, design.evaluation
+    found: dict[str, tuple[object, tuple[object, ...]]] = {
+        "source": (getattr(entry.source, "name", None), SOURCES.get(dataset, ())),
+        "layout": (entry.layout.kind, LAYOUTS.get(dataset, ())),
+        "crop": (entry.crop, (178 if dataset == "celeba" else None,)),
+        "size": (entry.image_size, (256,)),
+        "number of training images": ((entry.validation, entry.skip_unreadable), ((0, 0),)),
+        "masks": ((getattr(masks.source, "name", None), masks.hole), (("nvidia_test_masks", "white"),)),
+        "split": (evaluation.split, ("test",)),
+        "rule of the pairs": (evaluation.pairs, ("uniform",)),
+    }
+    return [what for what, (ours, papers) in found.items() if ours not in papers]
+
+
+def not_the_papers(design: TableSettings | ReportSettings) -> str:
+    """Name the datasets that are not the paper's, with what differs; empty if all are."""
+    found: dict[str, list[str]] = {}
+    for dataset in design.datasets:
+        if (images := images_of(design, dataset)) is not Images.PAPER:
+            what = f" ({', '.join(differences(design, dataset))})" * (images is Images.OTHER)
+            found.setdefault(images + what, []).append(dataset)
+    return "; ".join(f"{', '.join(datasets)}: {what}" for what, datasets in found.items())
 
 
 def set_of(design: Design, dataset: str) -> Sets:

@@ -88,10 +88,10 @@ def compare(evidence: Evidence, settings: TableSettings, cell: Cell, reference: 
     if order.index(reference) < order.index(cell.method):
         return compare(evidence, settings, cell._replace(method=reference), cell.method).negated()
     name = "/".join(cell._replace(method=f"{cell.method}-{reference}"))
-    return estimate_mean(differences(evidence, settings, cell, reference), draws_of(settings, name))
+    return estimate_mean(paired_differences(evidence, settings, cell, reference), draws_of(settings, name))
 
 
-def differences(evidence: Evidence, settings: TableSettings, cell: Cell, reference: str) -> np.ndarray:
+def paired_differences(evidence: Evidence, settings: TableSettings, cell: Cell, reference: str) -> np.ndarray:
     """Return a cell minus the same one of `reference`, (K, n), on the images where both are finite.
 
     K is the number of paired trainings. A classical fill meets every training of the other side; a network that was

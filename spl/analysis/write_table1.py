@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
-from spl.analysis.evidence import evidence_files, read_evidence, seeds_of
-from spl.analysis.paper import Images, images_of
+import pandas as pd
+
+from spl.analysis.evidence import evidence_files, read_evidence, run_files, seeds_of
+from spl.analysis.paper import not_the_papers
 from spl.analysis.render import RELEASED_MARK, print_table1, short, short_paper, to_metrics
 from spl.analysis.table1 import build_table, compare_methods
 from spl.common.files import write_json, write_text
 from spl.common.tables import write_table
 from spl.config.methods import NetworkMethod, SPLRecipe
-from spl.steps.records import take_all, write_record
+from spl.steps.records import read_record, take_all, write_record
 from spl.steps.settings import TableSettings
 
 
@@ -19,8 +21,11 @@ def write_table1(settings: TableSettings, *, results: Path, out: Path) -> None:
     Raises: DataError if the methods were not evaluated on the same pairs.
     """
     seeds = seeds_of(settings, settings.table_methods)
-    inputs, evidence = take_all(evidence_files(results, seeds)), read_evidence(results, seeds)
+    runs, evidence = run_files(results, seeds), read_evidence(results, seeds)
+    inputs = take_all([*evidence_files(results, seeds), *runs.values()])
     table = build_table(evidence, settings)
+    seen = {cell: read_record(path).get("images_seen") for cell, path in runs.items()}
+    table["images_seen"] = pd.array([*map(seen.get, zip(table["dataset"], table["method"], strict=True))], "Int64")
     references = [name for name in settings.table_methods if not isinstance(settings.methods[name], SPLRecipe)]
     outputs = {
         "table": out, "markdown": out.with_suffix(".md"), "latex": out.with_suffix(".tex"),
@@ -45,9 +50,6 @@ def _note(settings: TableSettings) -> str:
     recipes = [settings.methods[name] for name in settings.table_methods]
     if any(isinstance(recipe, NetworkMethod) and recipe.weights for recipe in recipes):
         note += f" {RELEASED_MARK} the authors' released weights; the other networks were trained here."
-    if other := [dataset for dataset in settings.datasets if images_of(settings, dataset) is not Images.PAPER]:
-        note += (
-            f" The images of {', '.join(other)} are not the paper's (another source, layout, size or split): the "
-            "paper's rows are printed for orientation, a gap to them means nothing."
-        )
+    if other := not_the_papers(settings):
+        note += f" Not the paper's: {other}. There its rows are printed for orientation, a gap to them means nothing."
     return note

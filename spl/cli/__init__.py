@@ -56,6 +56,7 @@ def schema() -> None:
 
 def main() -> None:
     """Run the command line; an error that a user can act on prints without a traceback."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]
     try:
         app()
     except SPLError as error:

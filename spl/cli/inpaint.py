@@ -22,13 +22,11 @@ def inpaint(
 
     Example: spl inpaint --image wall.jpg --mask hole.png --weights results/weights/paris/spl/seed1 --out filled.png
     """
-    from spl.common.progress import progress
-    from spl.inpaint import fill_image, load_inpainter, match_files
+    from spl.inpaint import fill_images, load_inpainter, match_files
     from spl.tensors.device import pick_device
 
     if hole not in ("white", "black"):
         raise typer.BadParameter(f"{hole!r} is neither white nor black", param_hint="--hole")
     jobs, where = match_files(image, mask, out), pick_device(device)
     inpainter, image_size = load_inpainter(weights, where)
-    for job in progress(jobs, what="fill", unit="image"):
-        fill_image(inpainter, image_size, *job, hole=hole, device=where)
+    fill_images(inpainter, image_size, jobs, hole=hole, device=where)

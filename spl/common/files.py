@@ -26,7 +26,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     for number in count():
         temporary = path.with_name(f".{path.stem}.{number}.tmp{path.suffix}")
-        with named_faults(path, temporary), temporary.open("a") as file:
+        with named_faults(path, temporary), temporary.open("ab") as file:
             if not take_lock(file):
                 continue
             try:
@@ -61,12 +61,15 @@ def sha256(path: str | Path) -> str:
         raise DataError(f"{path} does not exist. Build it first: snakemake --cores all -- {path}") from None
 
 
-def is_web_page(start: bytes) -> bool:
-    """Tell by its start whether a file is a page or an error message that a server sent instead of it.
+def foreign_content(start: bytes) -> str:
+    """Say what lies in the place of a binary file, by its start; empty if nothing speaks against the file itself.
 
-    Those are texts that begin with a tag or, as JSON, with a brace; files of data have zero bytes, or begin otherwise.
+    Web pages and error messages of servers are texts that begin with a tag or, as JSON, with a brace.
     """
-    return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"<", b"{") and b"\0" not in start
+    if start.startswith(b"version https://git-lfs"):
+        return "a pointer of Git LFS instead of the file, which `git lfs pull` brings"
+    is_page = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"<", b"{") and b"\0" not in start
+    return "a web page instead of the file" if is_page else ""
 
 
 def canonical_json(value: Any) -> str:

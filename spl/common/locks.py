@@ -15,16 +15,25 @@ class Busy(Exception):
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
+def locked(path: Path, *, waiting: str = "") -> Iterator[None]:
     """Hold the lock of a name; its file, an empty one, is there as long as somebody holds it.
 
-    Raises: Busy if another process holds it and is not to be waited for.
+    Another process that holds it is waited for with a message, if there is one.
+    Raises: Busy if another process holds it and there is no message.
     """
-    with _acquire(path, wait):
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+    while True:
+        with path.open("ab") as file:
+            if not take_lock(file):
+                if not waiting:
+                    raise Busy
+                print(waiting, file=sys.stderr)
+                take_lock(file, wait=True)
+            if os.fstat(file.fileno()).st_nlink:  # its holder may have removed it
+                try:
+                    yield
+                finally:
+                    path.unlink(missing_ok=True)
+                return
 
 
 def take_lock(file: IO[Any] | int, *, wait: bool = False, shared: bool = False) -> bool:
@@ -40,24 +49,6 @@ def take_lock(file: IO[Any] | int, *, wait: bool = False, shared: bool = False) 
     except OSError as error:
         _warn(error.strerror)
     return True
-
-
-def _acquire(path: Path, wait: bool) -> IO[Any]:
-    while True:
-        file = path.open("a")
-        if not take_lock(file, wait=wait):
-            file.close()
-            raise Busy
-        if _is_at(file, path):
-            return file
-        file.close()  # its holder has removed it meanwhile
-
-
-def _is_at(file: IO[Any], path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 @cache

@@ -1,7 +1,7 @@
 """What the name of a file says: an image, a service file of some system, a path in a source."""
 
 import unicodedata
-from pathlib import PurePath
+from os.path import splitext
 
 from PIL import Image
 
@@ -17,7 +17,7 @@ SERVICE_FOLDERS = ("__MACOSX", "@eaDir", "@Recycle", "#recycle", "$RECYCLE.BIN",
 
 def is_image(name: str) -> bool:
     """Tell by its ending whether a file is an image."""
-    return PurePath(name).suffix.lower() in SUFFIXES
+    return splitext(name)[1].lower() in SUFFIXES
 
 
 def is_hidden(path: str) -> bool:
@@ -26,7 +26,7 @@ def is_hidden(path: str) -> bool:
     >>> [is_hidden(path) for path in ("a/b.jpg", ".a/b.jpg", "@eaDir/a.jpg", "a/._b.jpg")]
     [False, True, True, True]
     """
-    return any(part in SERVICE_FOLDERS or (part.startswith(".") and part != "..") for part in PurePath(path).parts)
+    return any(part in SERVICE_FOLDERS or (part[:1] == "." and part not in (".", "..")) for part in path.split("/"))
 
 
 def plain_path(path: str) -> str:

@@ -48,8 +48,8 @@ def resumable_folder(folder: Path, key: Any, *, inputs: Iterable[Path] = ()) -> 
     """
     with writing(folder, inputs) as (folder, temporary):
         note = temporary / "key.json"
-        with locked(Path(f"{temporary}.workers"), wait=True):
-            pass  # workers of a killed call may still be ending
+        with locked(Path(f"{temporary}.workers"), waiting=f"{folder}: waiting for the end of a killed call's workers"):
+            pass
         if not note.exists() or read_json(note) != key:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir()

@@ -17,7 +17,7 @@ def versions() -> dict[str, str]:
 def cpu() -> str:
     """Return the name of this machine's processor: networks trained on another one differ in the last digits."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

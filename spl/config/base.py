@@ -1,14 +1,21 @@
 """The base of every settings object."""
 
 from collections.abc import Mapping
+from os.path import expanduser
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0, le=10_000_000)]
+Size = Annotated[int, Field(gt=0, le=4096)]
+"""Of what a computer holds at once: images of a batch, channels, blocks, pixels of a side."""
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""PyTorch takes more; NumPy's RandomState, which draws the subsets of KID, does not."""
 Rate = Annotated[float, Field(gt=0, lt=1, description="Learning rate; write 0.0001 or 1.0e-4, never 1e-4.")]
 Weight = Annotated[float, Field(ge=0)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+FilePath = Annotated[str, AfterValidator(expanduser)]
+"""A file or folder of this machine; `~` stands for the home folder."""
 
 UNCOUNTED = "no result depends on it"
 """Mark of a field that is no reason to make a result again: where a file lies that is known by hash, or whose it is."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from spl.config.experiment import Params
+from spl.config.grid import grid_points
 from spl.config.methods import ECRecipe, NetworkMethod, SPLRecipe
 from spl.config.releases import RELEASES
 from spl.config.teachers import (
@@ -12,16 +13,27 @@ from spl.config.teachers import (
     TrainedYOLO,
 )
 
+RESERVED = {
+    ("datasets", "teachers"): "it is the folder of the teachers' training in checkpoints",
+    ("methods", "ground_truth"): "it stands for the uncorrupted images in results/detections",
+}
+
 
 def contradictions(params: Params) -> list[str]:
     """List what contradicts each other, each with its dotted path."""
-    checks = (_seeds, _named_datasets, _sizes, _needs, _ablations, _grid, _splits, _detection, _figures)
+    checks = (_seeds, _reserved, _named_datasets, _sizes, _needs, _ablations, _grid, _splits, _detection, _figures)
     return [fault for check in checks for fault in check(params)]
 
 
 def _seeds(params: Params) -> Iterator[str]:
     if len(set(params.seeds)) < len(params.seeds):
         yield f"seeds: duplicates are not allowed, got {list(params.seeds)}"
+
+
+def _reserved(params: Params) -> Iterator[str]:
+    for (section, name), reason in RESERVED.items():
+        if name in getattr(params, section):
+            yield f"{section}.{name}: this name is reserved, {reason}; choose another"
 
 
 def _named_datasets(params: Params) -> Iterator[str]:
@@ -83,6 +95,9 @@ def _grid(params: Params) -> Iterator[str]:
         yield from _recipe(params, "grid.method", params.grid.method, SPLRecipe)
     elif method.teacher is None and any(any(block.get("lambda_prior", ())) for block in params.grid.points):
         yield f"grid.points: methods.{params.grid.method}.teacher is null, so lambda_prior must stay 0.0"
+    else:
+        for name in params.methods.keys() & grid_points(params).keys():
+            yield f"methods.{name}: this name is that of a point of the grid; choose another"
     if params.evaluation.split != "validation":
         yield "grid: weights are chosen on validation images, so evaluation.split must be validation"
 

@@ -5,12 +5,13 @@ reads the file; past that door travel the objects below and those of `spl.config
 never a dict.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
-from spl.config.base import UNCOUNTED, Name, Positive, Strict, Weight
+from spl.config.base import UNCOUNTED, FilePath, Name, Positive, Seed, Size, Strict, Weight
 from spl.config.methods import Method, NetworkMethod
 from spl.config.teachers import (
     Detection,
@@ -41,13 +42,16 @@ class Supplied(Strict):
     """Files that a person puts into a folder of their own; the workflow only reads them."""
 
     kind: Literal["supplied"]
-    path: str = Field(description="A folder with images, or with .tar, .zip, .tar.gz archives of them.")
+    path: FilePath = Field(description="A folder with images, or with .tar, .zip, .tar.gz archives of them.")
     citation: Annotated[str, UNCOUNTED] = Field(default="", description="Authors of the images; printed in the report.")
 
 
 def _check_glob(glob: str) -> str:
     if not glob or glob.startswith("/"):
         raise ValueError(f"expected a pattern relative to the source's folder, such as **/*.jpg, got {glob!r}")
+    for first, last in re.findall("(.)-(.)", "".join(re.findall(r"\[!?([^]/]+)\]", glob))):
+        if first > last:
+            raise ValueError(f"expected ranges from low to high, such as [a-z], got {first}-{last} in {glob!r}")
     return glob
 
 
@@ -98,7 +102,9 @@ class Dataset(Strict):
     source: ImageSource
     layout: Layout
     crop: Positive | None = Field(description="Side of the centre crop in pixels, before resizing; null for none.")
-    image_size: Annotated[int, Field(ge=32, multiple_of=8, description="Side of the square network input in pixels.")]
+    image_size: Annotated[
+        int, Field(ge=32, le=4096, multiple_of=8, description="Side of the square network input in pixels.")
+    ]
     validation: Annotated[int, Field(ge=0, description="Training images held out for validation, drawn from the seed.")]
     skip_unreadable: Annotated[
         int, Field(ge=0, description="How many unreadable training images may be left out; test images never are.")
@@ -118,7 +124,7 @@ class MiniatureMasks(Strict):
     """Irregular masks drawn from the seed, equally many in each of the six ratio bins."""
 
     kind: Literal["miniature"]
-    per_bin: Annotated[int, Field(gt=0, multiple_of=2, description="Half of them touch the border.")]
+    per_bin: Annotated[int, Field(gt=0, le=10_000_000, multiple_of=2, description="Half of them touch the border.")]
 
 
 MaskSource = Annotated[MiniatureMasks | Registered | Supplied, Field(discriminator="kind")]
@@ -153,7 +159,7 @@ class PerceptualVGG(Strict):
 
     teacher: ClassVar[None] = None
     kind: Literal["vgg"]
-    folder: Annotated[str, UNCOUNTED, Field(description="Folder with vgg16-397923af.pth and vgg19-dcbb9e9d.pth.")]
+    folder: Annotated[FilePath, UNCOUNTED, Field(description="Folder with vgg16-397923af.pth and vgg19-dcbb9e9d.pth.")]
 
 
 PerceptualNetwork = Annotated[PerceptualTeacher | PerceptualVGG, Field(discriminator="kind")]
@@ -165,7 +171,7 @@ class Smoothing(Strict):
     strength: Annotated[float, Field(gt=0, description="Lambda of the paper.")]
     scale: Annotated[float, Field(gt=0, description="Sigma of the paper: the size of texture, in pixels.")]
     sharpness: Annotated[float, Field(gt=0, description="Epsilon_s of the paper.")]
-    iterations: Positive
+    iterations: Size
 
 
 # Evaluation --------------------------------------------------------------------------------------
@@ -174,7 +180,7 @@ class Smoothing(Strict):
 class Bootstrap(Strict):
     """Percentile bootstrap over images."""
 
-    samples: Annotated[int, Field(ge=100)]
+    samples: Annotated[int, Field(ge=100, le=1_000_000)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     least_images: Annotated[int, Field(ge=2, description="With fewer images there is no interval and no verdict.")]
 
@@ -187,7 +193,7 @@ class Perceptual(Strict):
 
     metrics: tuple[PerceptualMetric, ...]
     folder: Annotated[
-        str,
+        FilePath,
         UNCOUNTED,
         Field(description="Folder with alexnet-owt-7be5be79.pth, lpips_alex.pth, pt_inception-2015-12-05-*.pth."),
     ]
@@ -200,7 +206,7 @@ class Evaluation(Strict):
     pairs: Literal["uniform", "balanced"] = Field(
         description="uniform: masks drawn from the whole set (paper section 4.3); balanced: equally from every bin."
     )
-    batch_size: Positive = Field(description="RN's statistics pool over this batch, so it is part of the protocol.")
+    batch_size: Size = Field(description="RN's statistics pool over this batch, so it is part of the protocol.")
     bootstrap: Bootstrap
     perceptual: Perceptual = Perceptual(metrics=(), folder="")
 
@@ -255,7 +261,9 @@ class Clusters(Strict):
     """k-means on semantic priors (paper section 4.5)."""
 
     number: Annotated[int, Field(ge=2, le=20)]
-    scope: Literal["set", "image"] = Field(description="set: one clustering for all images; image: one for each.")
+    scope: Literal["image", "set"] = Field(
+        description="image: each image alone, as the authors do; set: one clustering for all kept images."
+    )
     images: Positive = Field(description="Test images whose priors are kept, spread over the hole ratios.")
 
 
@@ -356,10 +364,8 @@ class Run(NamedTuple):
 class Design(Strict):
     """Datasets, methods and seeds: what every comparison depends on."""
 
-    seed: Annotated[int, Field(ge=0, description="Of data, masks, pairs, teachers and bootstraps.")]
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        description="Every network is trained once with each of these.", min_length=1
-    )
+    seed: Annotated[Seed, Field(description="Of data, masks, pairs, teachers and bootstraps.")]
+    seeds: tuple[Seed, ...] = Field(description="Every network is trained once with each of these.", min_length=1)
     datasets: dict[Name, Dataset] = Field(min_length=1)
     methods: dict[Name, Method] = Field(min_length=1)
     ablations: Ablations | None = None
@@ -400,7 +406,7 @@ class Params(Design):
     """The whole experiment. A section that nothing uses may be null, or absent."""
 
     threads: Annotated[
-        Positive, Field(description="Of arithmetic on the CPU: another number gives other weights, a little.")
+        Size, Field(description="Of arithmetic on the CPU: another number gives other weights, a little.")
     ]
     masks: Masks
     pretext: MiniaturePretext | None = Field(default=None, description="The labelled set that teachers are trained on.")

@@ -5,6 +5,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+HINTS = {
+    "float": " (YAML reads 1e-4 as text: write 0.0001 or 1.0e-4)",
+    "string_type": " (YAML reads no, on and 1 as false, true and a number: write a name in quotes)",
+}
+"""By the kind of what was expected."""
+
 
 class Faults(ValueError):
     """Several faults below the place where they are raised, each with its path from there."""
@@ -71,6 +77,6 @@ def _describe(fault: Any, document: Any, below: str, missing: set[tuple[Any, ...
             f"must be one of {context['expected_tags']}, got {context['tag']!r}" if "tag" in context else "is missing"
         )
     else:
-        hint = " (YAML reads 1e-4 as text: write 0.0001 or 1.0e-4)" if kind.startswith("float") else ""
-        text = f"{fault['msg'][0].lower()}{fault['msg'][1:]}, got {fault['input']!r}{hint}"
+        hint = next((hint for start, hint in HINTS.items() if kind.startswith(start)), "")
+        text = f"{fault['msg'][0].lower()}{fault['msg'][1:]}, got {repr(fault['input'])[:200]}{hint}"
     return [f"{path or '(top level)'}: {text}"]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 from pydantic import Field, JsonValue, SerializeAsAny, ValidationError, ValidationInfo, field_validator, model_validator
 
-from spl.config.base import Name, Positive, Rate, Strict, Weight
+from spl.config.base import FilePath, Name, Positive, Rate, Size, Strict, Weight
 from spl.config.faults import Faults, describe
 
 # Training ----------------------------------------------------------------------------------------
@@ -26,10 +26,11 @@ class StepDecay(Strict):
 
 
 class ExponentialDecay(Strict):
-    """RN's rule: epochs 1 and 2 at the base rate, then times `factor` for every further epoch."""
+    """RN's rule by periods: the first two at the base rate, then times `factor` for every further one."""
 
     kind: Literal["exponential"]
     factor: Annotated[float, Field(gt=0, lt=1)]
+    every: Positive = Field(description="Epochs of a period; 1 in RN's script, which trains for 10.")
 
 
 class LinearDecay(Strict):
@@ -45,7 +46,7 @@ Decay = Annotated[ConstantDecay | StepDecay | ExponentialDecay | LinearDecay, Fi
 class Schedule(Strict):
     """Batches and learning rate of any network that is trained here."""
 
-    batch_size: Positive = Field(description="Images per optimiser step, summed over all GPUs.")
+    batch_size: Size = Field(description="Images per optimiser step, summed over all GPUs.")
     epochs: Positive
     lr: Rate
     decay: Decay
@@ -150,7 +151,7 @@ class DiffusionFill(Strict):
     """OpenCV's classical fills (Telea 2004; Bertalmio et al. 2001)."""
 
     recipe: Literal["telea", "navier_stokes"]
-    radius: Positive = Field(description="Neighbourhood of a filled pixel, in pixels.")
+    radius: Size = Field(description="Neighbourhood of a filled pixel, in pixels.")
 
 
 class BiharmonicFill(Strict):
@@ -163,13 +164,13 @@ class SPLModel(Strict):
     """Sizes and variants of the SPL network (paper sections 3.2 and 3.3)."""
 
     semantic_learner: Literal["residual", "dense"] = Field(description="residual: the paper; dense: the released code.")
-    semantic_blocks: Positive = Field(description="Residual blocks (paper: 5) or dense blocks (released: 16).")
+    semantic_blocks: Size = Field(description="Residual blocks (paper: 5) or dense blocks (released: 16).")
     fusion: Literal["gamma", "one_plus_gamma", "concat"] = Field(
         description="How the prior meets the image features: SPADE with Eq. 7 as printed (gamma) or as in the released "
         "code (one_plus_gamma), or concatenation (the paper's ablation)."
     )
-    fusion_blocks: Positive
-    width: Positive = Field(description="Channels of the first layer; 64 in the paper.")
+    fusion_blocks: Size
+    width: Size = Field(description="Channels of the first layer; 64 in the paper.")
 
 
 class SPLLossWeights(Strict):
@@ -187,7 +188,7 @@ class ReleasedWeights(Strict):
     """Weights that the authors of a method have released, evaluated as they are."""
 
     source: Literal["released"]
-    path: str = Field(description="The released file, or the folder of a checkpoint of several files.")
+    path: FilePath = Field(description="The released file, or the folder of a checkpoint of several files.")
 
 
 class VGGLayers(NamedTuple):
@@ -260,8 +261,8 @@ class SPLRecipe(NetworkRecipe):
 class RNModel(Strict):
     """Sizes of the region normalisation network (Yu et al. 2020)."""
 
-    blocks: Positive
-    width: Positive = Field(description="Channels of the first layer; 64 in the paper.")
+    blocks: Size
+    width: Size = Field(description="Channels of the first layer; 64 in the paper.")
 
 
 class RNLossWeights(Strict):
@@ -283,9 +284,9 @@ class RNRecipe(NetworkRecipe):
 class RFRModel(Strict):
     """Sizes of recurrent feature reasoning (Li et al. 2020)."""
 
-    width: Positive = Field(multiple_of=8, description="Channels of the first layer; 64 in the paper.")
+    width: Size = Field(multiple_of=8, description="Channels of the first layer; 64 in the paper.")
     kernel: Literal[5, 7] = Field(description="Of the partial convolutions; 5 is the released smaller-hole variant.")
-    rounds: Annotated[int, Field(ge=2)] = Field(description="Recurrences; 6 in the paper.")
+    rounds: Annotated[Size, Field(ge=2)] = Field(description="Recurrences; 6 in the paper.")
 
 
 class RFRLossWeights(Strict):
@@ -315,8 +316,8 @@ class RFRRecipe(NetworkRecipe):
 class MFEModel(Strict):
     """Sizes and variants of the mutual encoder-decoder (Liu et al. 2020); its depth follows the image size."""
 
-    width: Positive = Field(multiple_of=8, description="Channels of the first layer; 64 in the paper.")
-    blocks: Positive = Field(description="Residual blocks at the bottom; 4 in the paper.")
+    width: Size = Field(multiple_of=8, description="Channels of the first layer; 64 in the paper.")
+    blocks: Size = Field(description="Residual blocks at the bottom; 4 in the paper.")
     feature_mask: Literal["all_valid", "nearest"] = Field(
         description="What the partial convolutions see: everything as known (last released code), or the shrunk mask."
     )
@@ -352,8 +353,8 @@ class MFERecipe(NetworkRecipe):
 class ECModel(Strict):
     """Sizes of EdgeConnect's two generators (Nazeri et al. 2019)."""
 
-    width: Positive = Field(description="Channels of the first layer; 64 in the paper.")
-    blocks: Positive = Field(description="Residual blocks; 8 in the paper.")
+    width: Size = Field(description="Channels of the first layer; 64 in the paper.")
+    blocks: Size = Field(description="Residual blocks; 8 in the paper.")
 
 
 class ECLossWeights(Strict):

@@ -1,5 +1,6 @@
 """The registry of sources: where each archive and weight file can be had, how it is known, and whose it is."""
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,28 +15,32 @@ SOURCES = Path(__file__).with_name("sources.yaml")
 """The registry that comes with the package."""
 
 
+Folder = Annotated[str, Field(pattern=r"^data(/[^./\\][^/\\]*)+/?$")]
+"""Below data, and nowhere hidden."""
+
+FILE_NAME = r"^\w[\w .()+-]*\.(tar|gz|tgz|bz2|xz|zip|txt|csv|json|pth|pt|pkl|ckpt|bin|safetensors)$"
+"""Archives, lists and weights: nothing that Python, a shell or git would run or obey."""
+
+
+def without_secrets(text: str) -> str:
+    """Return an address, or a message that has addresses, without user, password and query.
+
+    >>> without_secrets("http://me:word@host/a.zip?token=1 is gone")
+    'http://host/a.zip is gone'
+    """
+    return re.sub(r"(?<=://)[^\s/]*@|(?<=\S)[?#][^\s'\")]+", "", text)
+
+
 def _check_url(url: str) -> str:
     if urlsplit(url).scheme not in ("http", "https", "file"):
-        raise ValueError(f"expected an address that starts with http, https or file, got {url!r}")
+        raise ValueError(f"expected an address that starts with http, https or file, got {without_secrets(url)!r}")
     return url
-
-
-def _check_file_name(name: str) -> str:
-    if not name or name in (".", "..") or "/" in name or "\\" in name:
-        raise ValueError(f"expected the name of a file, got {name!r}")
-    return name
-
-
-def _check_folder(folder: str) -> str:
-    if Path(folder).is_absolute() or ".." in Path(folder).parts:
-        raise ValueError(f"expected a folder inside the project, such as data/raw/celeba, got {folder!r}")
-    return folder
 
 
 class RegisteredFile(Strict):
     """One file as its authors published it."""
 
-    name: Annotated[str, AfterValidator(_check_file_name)]
+    name: Annotated[str, Field(pattern=FILE_NAME)]
     mirrors: tuple[Annotated[str, AfterValidator(_check_url)], ...] = Field(
         description="Addresses, tried in order; none if only a person can get the file."
     )
@@ -56,7 +61,7 @@ class Source(Strict):
 
     title: str
     kind: Literal["images", "masks", "weights"]
-    folder: Annotated[str, AfterValidator(_check_folder)] = Field(description="Where its files lie.")
+    folder: Folder = Field(description="Where its files lie.")
     files: tuple[RegisteredFile, ...] = Field(
         description="Empty where a person places a folder or an archive of unknown name."
     )

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from spl.config.base import Name, Positive, Strict, Weight
+from spl.config.base import FilePath, Name, Positive, Size, Strict, Weight
 from spl.config.methods import Schedule
 
 # The labelled set ----------------------------------------------------------------------------------
@@ -33,9 +33,9 @@ class TrainedTResNet(Strict):
     """A TResNet trained here on the pretext set's labels, then cut after its second stage and frozen."""
 
     kind: Literal["tresnet"]
-    image_size: Annotated[int, Field(ge=32, multiple_of=8)]
-    layers: tuple[Positive, Positive, Positive, Positive] = Field(description="Blocks in each of the four stages.")
-    width: Annotated[float, Field(gt=0, description="Width factor of TResNet; 1.2 is TResNet-L.")]
+    image_size: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
+    layers: tuple[Size, Size, Size, Size] = Field(description="Blocks in each of the four stages.")
+    width: Annotated[float, Field(gt=0, le=16, description="Width factor of TResNet; 1.2 is TResNet-L.")]
     loss: AsymmetricLossSettings
     training: Schedule
 
@@ -44,15 +44,15 @@ class ReleasedTResNet(Strict):
     """TResNet-L trained on Open Images with the asymmetric loss, released by its authors."""
 
     kind: Literal["tresnet_released"]
-    path: str
+    path: FilePath
 
 
 class RandomTResNet(Strict):
     """A TResNet with fresh weights, frozen: the control without knowledge."""
 
     kind: Literal["tresnet_random"]
-    layers: tuple[Positive, Positive] = Field(description="Blocks of the two stages that are kept.")
-    width: Annotated[float, Field(gt=0)]
+    layers: tuple[Size, Size] = Field(description="Blocks of the two stages that are kept.")
+    width: Annotated[float, Field(gt=0, le=16)]
 
 
 # Detection: YOLOv5 --------------------------------------------------------------------------------
@@ -70,9 +70,11 @@ class TrainedYOLO(Strict):
     """A YOLOv5 trained here on the pretext set's boxes; its stride-8 map before the head supervises the prior."""
 
     kind: Literal["yolov5"]
-    image_size: Annotated[int, Field(ge=32, multiple_of=16, description="Side of the image, which is shown doubled.")]
-    depth: Annotated[float, Field(gt=0, description="Depth multiple; 0.33 for n and s.")]
-    width: Annotated[float, Field(gt=0, description="Width multiple; 0.25 for n, 0.5 for s.")]
+    image_size: Annotated[
+        int, Field(ge=32, le=4096, multiple_of=16, description="Side of the image, which is shown doubled.")
+    ]
+    depth: Annotated[float, Field(gt=0, le=16, description="Depth multiple; 0.33 for n and s.")]
+    width: Annotated[float, Field(gt=0, le=16, description="Width multiple; 0.25 for n, 0.5 for s.")]
     loss: YOLOLossWeights
     training: Schedule
 
@@ -82,7 +84,7 @@ class ReleasedYOLO(Strict):
 
     kind: Literal["yolov5_released"]
     size: Literal["n", "s", "m", "l", "x"]
-    path: str
+    path: FilePath
 
 
 # Any backbone: timm -------------------------------------------------------------------------------
@@ -93,8 +95,8 @@ class TimmTeacher(Strict):
 
     kind: Literal["timm"]
     model: str = Field(description="timm's name of the model, such as resnet50.")
-    reduction: Positive = Field(description="Stride of the feature map to take; the image is scaled to fit it.")
-    weights: str | None = Field(description="A file with the model's state_dict; null for fresh weights.")
+    reduction: Size = Field(description="Stride of the feature map to take; the image is scaled to fit it.")
+    weights: FilePath | None = Field(description="A file with the model's state_dict; null for fresh weights.")
 
 
 Teacher = Annotated[
@@ -120,7 +122,7 @@ class TorchvisionDetector(Strict):
 
     kind: Literal["torchvision"]
     model: Literal["fasterrcnn_resnet50_fpn_v2", "fasterrcnn_mobilenet_v3_large_fpn", "retinanet_resnet50_fpn_v2"]
-    path: str = Field(description="torchvision's file with the model's weights.")
+    path: FilePath = Field(description="torchvision's file with the model's weights.")
 
 
 class Detection(Strict):

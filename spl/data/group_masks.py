@@ -1,6 +1,7 @@
 """A whole set of masks: binarised, polarity checked, grouped into six bins by measured hole ratio."""
 
 import hashlib
+import sys
 import zipfile
 from collections import Counter
 from functools import partial
@@ -13,9 +14,10 @@ import numpy as np
 from spl.common.errors import DataError
 from spl.common.files import write_rows
 from spl.common.shards import Row, Shard, resumable_folder, run_shards
+from spl.data.images import read_raw
 from spl.data.masks import RATIO_BINS, encode_mask, measure_mask, ratio_bin
 from spl.sources.listing import Listed, Listing
-from spl.sources.raw_files import Place, read_place
+from spl.sources.raw_files import Place
 from spl.steps.records import take, write_record
 from spl.steps.settings import MaskSettings
 
@@ -35,22 +37,28 @@ def group_masks(settings: MaskSettings, source: Path, folder: Path, *, workers: 
     inputs, listing, hole = take(source=source), Listing(source), settings.hole
     paths = [row.path for row in listing]
     names = hashlib.sha256("\n".join(paths).encode()).hexdigest()
-    with resumable_folder(folder, {"hole": hole, "raw": str(listing.folder), "masks": names}) as temporary:
+    key = {"hole": hole, "raw": str(listing.folder), "masks": names}
+    with resumable_folder(folder, key, inputs=[listing.folder]) as temporary:
         (temporary / "binary").mkdir(exist_ok=True)
         work = partial(_group_shard, listing.folder, temporary, hole)
         shown = {"total": len(paths), "what": "group masks", "unit": "mask"}
         rows = list(chain.from_iterable(run_shards(listing, work, temporary, workers=workers, **shown)))
         masks = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
-        _check_polarity(masks, hole, listing.folder)
+        rejected = Counter(mask["rejected"] for mask in masks if mask["rejected"])
+        reasons = "; ".join(f"{count:,}: {reason}" for reason, count in rejected.most_common())
+        _check_polarity(masks, hole, listing.folder, reasons)
         write_rows(temporary / "masks.csv", [COLUMNS, *rows])
         per_bin = Counter(mask["ratio_bin"] for mask in masks)
+        if rejected:
+            share = f"{rejected.total():,} of {len(masks):,} masks of {listing.folder}"
+            print(f"{share} are left out ({reasons}); see {folder / 'masks.csv'}", file=sys.stderr)
         write_record(
             temporary / "record.json",
             settings,
             inputs,
             {"masks": temporary / "masks.csv"},
             masks_per_bin={name: per_bin[name] for name in RATIO_BINS},
-            rejected=dict(Counter(mask["rejected"] for mask in masks if mask["rejected"]).most_common()),
+            rejected=dict(rejected.most_common()),
             sizes=dict(Counter(f"{mask['width']}x{mask['height']}" for mask in masks).most_common()),
         )
 
@@ -70,7 +78,7 @@ def _group_shard(raw: Path, folder: Path, hole: str, shard: Shard) -> list[Row]:
 
 def _group(raw: Path, listed: Listed, file: str, container: str, stored: zipfile.ZipFile, hole: str) -> Row:
     """Measure one mask and store it, if it is usable."""
-    mask, reason = measure_mask(read_place(raw, listed.place), raw / listed.path, hole)
+    mask, reason = measure_mask(read_raw(raw, listed), raw / listed.path, hole)
     ratio = np.count_nonzero(mask) / mask.size
     name = ratio_bin(ratio)
     rejected = reason or ("" if name else "no hole" if ratio == 0 else "hole ratio over 0.6")
@@ -85,15 +93,13 @@ def _group(raw: Path, listed: Listed, file: str, container: str, stored: zipfile
     return (file, *measured, name, border, "", hashlib.sha256(content).hexdigest(), *place)
 
 
-def _check_polarity(masks: list[dict[str, str]], hole: str, raw: Path) -> None:
+def _check_polarity(masks: list[dict[str, str]], hole: str, raw: Path, reasons: str) -> None:
     """Reject a set if most of its masks only make sense the other way round, or none can be used."""
     ratios = np.array([float(mask["hole_ratio"]) for mask in masks])
     usable, inverted = (ratios > 0) & (ratios <= 0.6), (ratios > 0.4) & (ratios < 1)
     if not any(mask["file"] for mask in masks) and not inverted.any():
-        reasons = Counter(mask["rejected"] for mask in masks).most_common(3)
-        listed = "; ".join(f"{count:,}: {reason}" for reason, count in reasons)
         raise DataError(
-            f"{raw}: none of {len(masks):,} masks can be used ({listed}); their hole ratios lie in "
+            f"{raw}: none of {len(masks):,} masks can be used ({reasons}); their hole ratios lie in "
             f"[{ratios.min():.3f}, {ratios.max():.3f}], expected (0, 0.6]"
         )
     if (inverted & ~usable).sum() > usable.sum():

@@ -2,42 +2,85 @@
 
 import codecs
 import errno
+from collections.abc import Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from spl.common.errors import DataError
-from spl.common.files import is_web_page
+from spl.common.files import foreign_content
+from spl.common.names import FORMATS
+from spl.sources.listing import Listed
+from spl.sources.raw_files import read_place
 
 cv2.setNumThreads(1)  # the pools around these functions own the parallelism
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 64 << 20  # drawing programs store their work as text
+
+MAX_BYTES = 1 << 30
+"""Larger files are not read: as many pixels as Pillow allows, with four channels of 16 bits, have 0.7 GB."""
 
 MIN_SIDE = 16
 """Smaller files are web pages' counting pixels and icons: half of the smallest network input, 32."""
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")  # a camera's MPO is opened as JPEG
 SIGNATURES = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"BM", b"II", b"MM", b"GIF8")
 
 UNREADABLE = {
     errno.ENOENT: "does not exist",
-    errno.EISDIR: "is a folder; expected a file",
     errno.EACCES: "may not be read: permission denied. Allow it: chmod +r",
-    errno.ELOOP: "is a symbolic link that leads back to itself. Replace or remove it.",
 }
+
+
+class Stored(NamedTuple):
+    """How an image lies in its file; `info["stored"]` of what `load_image` returns."""
+
+    mode: str
+    """Pillow's name of it."""
+
+    size: tuple[int, int]
+    """Width and height, before it is turned upright."""
+
+    deep: bool
+    """Whether it has 16 bits a channel."""
 
 
 def read_file(path: str | Path) -> bytes:
     """Read a file's bytes.
 
-    Raises: DataError if the file cannot be read.
+    Raises: DataError if the file cannot be read, is a pipe or a device, or too large for an image.
     """
+    path = Path(path)
     try:
-        return Path(path).read_bytes()
+        _check_bytes(path.stat().st_size, path)
+        if not path.is_file():
+            raise DataError(f"{path} is a folder, a pipe or a device; expected a file")
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} {UNREADABLE.get(error.errno or 0, f'cannot be read: {error.strerror}')}") from None
+
+
+def read_raw(folder: Path, image: Listed) -> bytes:
+    """Read the bytes of an image of a source.
+
+    Raises: DataError if they cannot be read, are not as they were listed, or too many for an image.
+    """
+    _check_bytes(image.place.size, folder / image.path)
+    return read_place(folder, image.place)
+
+
+def _check_bytes(count: int, name: Path) -> None:
+    if count > MAX_BYTES:
+        raise DataError(f"{name} has {count:,} bytes, {MAX_BYTES:,} are allowed. Make it smaller or remove it.")
+
+
+def first_faults(faults: Sequence[str], shown: int = 10) -> str:
+    """Print faults one below the other: the first ones, and how many more there are."""
+    more = [f"and {len(faults) - shown} more"] if len(faults) > shown else []
+    return "\n".join(f"  {fault}" for fault in [*faults[:shown], *more])
 
 
 def read_rgb(path: str | Path) -> np.ndarray:
@@ -75,16 +118,20 @@ def load_opaque(content: bytes, name: str | Path) -> Image.Image:
 def load_image(content: bytes, name: str | Path) -> Image.Image:
     """Decode an image and turn it upright; its mode is 1, L, RGB or, only if it is partly transparent, RGBA.
 
+    Its `info` is the file's, with how the image is stored there.
     Raises: DataError, beginning with the name, if it is empty, no image, damaged, ends early, has too many pixels or
         too few, moves, or has values without a known range.
     """
     try:
         image = Image.open(BytesIO(content), formats=FORMATS)
         _check_header(image, name)
+        stored = Stored(image.mode, image.size, ";16" in str(image.tile[:1]))
         image.load()
         with suppress(Exception):  # damaged EXIF says nothing; the image itself was decoded without a fault
             ImageOps.exif_transpose(image, in_place=True)
-        return _in_known_mode(image)
+        known = _in_known_mode(image)
+        known.info["stored"] = stored
+        return known
     except DataError:
         raise
     except Exception as error:  # a damaged file leads Pillow's readers to errors of any kind
@@ -124,17 +171,19 @@ def _in_known_mode(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         image = _high_byte(image)
     if image.has_transparency_data:
-        image = image.convert("RGBA")
+        grey, image = image.mode in ("1", "L", "LA"), image.convert("RGBA")
         if image.getchannel("A").getextrema() != (255, 255):
             return image
-    return image if image.mode in ("1", "L", "RGB") else image.convert("RGB")
+        image = image.convert("L" if grey else "RGB")
+    return image if image.mode in ("1", "L", "RGB") else image.convert("L" if image.mode == "LA" else "RGB")
 
 
 def _high_byte(image: Image.Image) -> Image.Image:
     """Bring 16-bit grey to 8 bits as Pillow brings 16-bit colour; its `convert` would clip grey to white."""
     grey = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if "transparency" in image.info:
-        grey.info["transparency"] = image.info["transparency"] >> 8
+    grey.info = dict(image.info)
+    if "transparency" in grey.info:
+        grey.info["transparency"] >>= 8
     return grey
 
 
@@ -143,14 +192,15 @@ def _damage(content: bytes, error: Exception) -> str:
     if not content:
         return "is empty (0 bytes)."
     if text := _text_start(content):
-        kind = "a web page" if is_web_page(content) else "text"
-        return f"is {kind}, not an image; it starts with {text[:60]!r}."
+        return f"is {foreign_content(content) or 'text instead of an image'}; it starts with {text[:60]!r}."
     if isinstance(error, UnidentifiedImageError):
         if content.startswith(SIGNATURES):
             return "is damaged or ends early: its header cannot be read."
         return f"is not an image of a known format; expected one of {', '.join(FORMATS)}."
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"has too many pixels: {error}"
+    if "MAX_TEXT" in str(error):
+        return "holds more than 64 MiB of text or of a colour profile: perhaps a decompression bomb."
     cut_webp = content.startswith(b"RIFF") and int.from_bytes(content[4:8], "little") + 8 > len(content)
     if cut_webp or "truncated" in str(error).lower() or "cannot load this image" in str(error):
         return f"ends early, after {len(content):,} bytes."

@@ -7,7 +7,6 @@ A mask file shows missing pixels in white or in black; which one is declared in 
 import struct
 import zlib
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageChops
@@ -45,16 +44,6 @@ def ratio_bin(hole_ratio: float) -> str | None:
     return RATIO_BINS[index] if 0 <= index < len(RATIO_BINS) else None
 
 
-class Measured(NamedTuple):
-    """A decoded mask, and why it cannot be used as one."""
-
-    mask: np.ndarray
-    """(H, W) bool, True = hole; all False if there is a reason."""
-
-    reason: str
-    """"" if the image is a mask."""
-
-
 def read_mask(path: str | Path, hole: str) -> np.ndarray:
     """Read and binarise a mask at half of the range.
 
@@ -70,21 +59,23 @@ def decode_mask(content: bytes, name: str | Path, hole: str) -> np.ndarray:
     """
     mask, reason = measure_mask(content, name, hole)
     if reason:
-        raise DataError(f"{name} is {reason}; expected a mask: black and white, without colours. Replace or remove it.")
+        remedy = "Flatten it onto one colour." if reason == "transparent" else "Replace or remove it."
+        raise DataError(f"{name} is no mask ({reason}); expected black and white, without colours. {remedy}")
     return mask
 
 
-def measure_mask(content: bytes, name: str | Path, hole: str) -> Measured:
-    """Decode and binarise a mask, or tell why the image is none.
+def measure_mask(content: bytes, name: str | Path, hole: str) -> tuple[np.ndarray, str]:
+    """Decode and binarise a mask, or tell why the image is none: the reason is "" if it is one.
 
+    Shapes: returns (H, W) bool, True = hole; all False if there is a reason.
     Raises: DataError if the bytes are no readable image.
     """
     image = load_image(content, name)
     grey = np.asarray(image if image.mode in ("1", "L") else image.convert("L"))
     if reason := _no_mask(image, grey):
-        return Measured(np.zeros(grey.shape, bool), reason)
+        return np.zeros(grey.shape, bool), reason
     white = grey if grey.dtype == bool else grey > 127
-    return Measured(white if hole == "white" else ~white, "")
+    return white if hole == "white" else ~white, ""
 
 
 def encode_mask(mask: np.ndarray) -> bytes:
@@ -119,6 +110,10 @@ def _no_mask(image: Image.Image, grey: np.ndarray) -> str:
     # 64 .. 191, by the wrap-around of 8 bits: one pass and no copy in a wider type.
     if grey.dtype != bool and np.count_nonzero(grey + np.uint8(64) >= 128) > MAX_GREYS * grey.size:
         return "not black and white"
+    deep = image.info["stored"].deep
+    highest = 256 * int(grey.max()) + 255 if deep else int(grey.max())
+    if grey.dtype != bool and 0 < highest < (32768 if deep else 128):
+        return f"without a grey above {highest}{' of 65535' if deep else ''}: values 0 and {highest}?"
     return ""
 
 

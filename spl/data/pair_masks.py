@@ -1,5 +1,6 @@
 """Fixed image-mask pairs: drawn once per dataset, published, equal for every method."""
 
+import sys
 import zlib
 from pathlib import Path
 
@@ -22,25 +23,32 @@ def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path) -
 
     Reads the manifest of prepared `images` and the table of grouped `masks`; writes `pairs` (CSV: image and mask
     with what they were made from and their hashes, hole ratio and bin at the mask's stored size and at the network's
-    size) and beside it a record with the counts per bin and how many masks change their bin by resizing.
+    size) and beside it a record with the counts per bin, how many masks change their bin by resizing, and how many are
+    left out since their hole vanishes.
     Paper: section 4.3. Raises: DataError if there is no such image or no usable mask.
     """
     inputs, manifest = take(images=images, masks=masks), read_table(images)
     tests = manifest[manifest["split"] == settings.split].reset_index(drop=True)
     table = read_table(masks)
     usable = table[table["rejected"] == ""].reset_index(drop=True)
+    stored, size = GroupedMasks(masks), settings.image_size
+    usable["network_hole_ratio"] = [float(stored.hole(i, size).mean()) for i in range(len(stored))]
+    thin, at_size = usable["network_hole_ratio"] == 0, f"at {size} x {size} pixels"
+    if thin.any():
+        share = f"{thin.sum():,} of {len(usable):,} masks of {masks}"
+        print(f"{share} have no hole {at_size} and are left out", file=sys.stderr)
+    usable = usable[~thin].reset_index(drop=True)
     if tests.empty or usable.empty:
         raise DataError(
-            f"cannot pair {len(tests)} {settings.split} images of {images} with {len(usable)} usable masks of {masks}"
+            f"cannot pair {len(tests)} {settings.split} images of {images} with {len(usable)} usable masks of {masks} "
+            f"that have a hole {at_size}"
         )
     rng = np.random.default_rng([settings.seed, zlib.crc32(settings.dataset.encode())])
     chosen = usable.iloc[DRAWS[settings.pairs](usable, len(tests), rng)].reset_index(drop=True)
-    stored = GroupedMasks(masks, names=chosen["file"])
-    network_ratio = [float(stored.hole(i, settings.image_size).mean()) for i in range(len(stored))]
     parts = [tests[FACTS].add_prefix("image_"), chosen[FACTS].add_prefix("mask_"), chosen[["hole_ratio", "ratio_bin"]]]
     table = pd.concat(parts, axis=1).rename(columns={"image_file": "image", "mask_file": "mask"})
-    table["network_hole_ratio"] = np.round(network_ratio, 6)
-    table["network_ratio_bin"] = [ratio_bin(ratio) or "" for ratio in network_ratio]
+    table["network_hole_ratio"] = chosen["network_hole_ratio"].round(6)
+    table["network_ratio_bin"] = [ratio_bin(ratio) or "" for ratio in chosen["network_hole_ratio"]]
     with atomic(pairs) as temporary:
         table.to_csv(temporary, index=False)
     write_record(
@@ -49,6 +57,7 @@ def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path) -
         inputs,
         {"pairs": pairs},
         pairs_per_bin=table["ratio_bin"].value_counts().reindex(RATIO_BINS, fill_value=0).to_dict(),
+        without_hole_at_network_size=int(thin.sum()),
         changed_bin_by_resizing=int((table["ratio_bin"] != table["network_ratio_bin"]).sum()),
     )
 

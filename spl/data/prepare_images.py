@@ -20,14 +20,13 @@ from PIL import Image
 from spl.common.errors import DataError
 from spl.common.files import write_rows
 from spl.common.shards import Row, Shard, resumable_folder, run_shards
-from spl.data.images import centre_crop, load_opaque, resize_image, to_rgb
+from spl.data.images import centre_crop, first_faults, load_opaque, read_raw, resize_image, to_rgb
 from spl.sources.listing import Listed, Listing
-from spl.sources.raw_files import Place, read_place
+from spl.sources.raw_files import Place
 from spl.steps.records import take, write_record
 from spl.steps.settings import ImageSettings
 
 COLUMNS = ("split", "file", "source", "sha256", *Place._fields)
-SHOWN_FAULTS = 10
 
 
 def prepare_images(settings: ImageSettings, source: Path, folder: Path, *, workers: int) -> None:
@@ -47,7 +46,7 @@ def prepare_images(settings: ImageSettings, source: Path, folder: Path, *, worke
     held_out = _held_out(splits["train"], settings)
     rows = (row._replace(split="validation") if i in held_out else row for i, row in enumerate(listing))
     key = settings.model_dump(exclude={"skip_unreadable"}) | {"raw": str(listing.folder), "files": names.hexdigest()}
-    with resumable_folder(folder, key) as temporary:
+    with resumable_folder(folder, key, inputs=[listing.folder]) as temporary:
         for split in {*splits, *(["validation"] if held_out else [])}:
             (temporary / split).mkdir(exist_ok=True)
         work = partial(_prepare_shard, listing.folder, temporary, settings.crop, settings.image_size)
@@ -98,7 +97,7 @@ def _prepare(raw: Path, image: Listed, file: str, folder: Path, crop: int | None
     """
     (folder / file).unlink(missing_ok=True)  # of a raw image that was replaced since
     try:
-        content = read_place(raw, image.place)
+        content = read_raw(raw, image)
         decoded = load_opaque(content, raw / image.path)
         if decoded.size == (size, size) and crop in (None, size):
             return (image.split, file, image.path, hashlib.sha256(content).hexdigest(), *image.place, "")
@@ -142,10 +141,8 @@ def _usable(
 def _check_skipped(skipped: list[tuple[str, str]], settings: ImageSettings) -> None:
     if len(skipped) <= settings.skip_unreadable:
         return
-    listed = "\n".join(f"  {reason}" for _, reason in skipped[:SHOWN_FAULTS])
-    more = f"\n  and {len(skipped) - SHOWN_FAULTS} more" if len(skipped) > SHOWN_FAULTS else ""
-    key = f"datasets.{settings.dataset}.skip_unreadable"
+    key, reasons = f"datasets.{settings.dataset}.skip_unreadable", [reason for _, reason in skipped]
     raise DataError(
         f"{len(skipped)} training images cannot be used so far, and {key} is {settings.skip_unreadable}:\n"
-        f"{listed}{more}\nReplace or remove them and fetch again, or raise {key} in params.yaml."
+        f"{first_faults(reasons)}\nReplace or remove them and fetch again, or raise {key} in params.yaml."
     )

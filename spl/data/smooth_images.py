@@ -38,7 +38,7 @@ def smooth_images(settings: SmoothingSettings, images: Path, folder: Path, *, wo
     inputs, prepared = take(images=images), PreparedImages(images, split="train")
     rows = ((prepared.name(i), str(root), *place) for i in range(len(prepared)) for root, place in [prepared.where(i)])
     key = settings.model_dump() | {"images": inputs["images"]["sha256"]}
-    with resumable_folder(folder, key) as temporary:
+    with resumable_folder(folder, key, inputs=[images]) as temporary:
         (temporary / "train").mkdir(exist_ok=True)
         work = partial(_smooth_shard, temporary, settings.structure.model_dump())
         shown = {"total": len(prepared), "what": f"smooth {settings.dataset}", "unit": "image"}

@@ -142,3 +142,14 @@ class GroupedMasks(StoredFiles):
         """
         mask = decode_mask(self.content(i, sha256), self._table.parent / self.name(i), "white")
         return resize_mask(mask, size)
+
+    def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """Draw one of the masks that have a hole at the network's size, uniformly, (size, size) bool, True = hole.
+
+        Raises: DataError as `hole` does, and if there seems to be none.
+        """
+        for _ in range(1000):
+            mask = self.hole(int(rng.integers(len(self))), size)
+            if mask.any():
+                return mask
+        raise DataError(f"{self._table}: 1,000 masks in a row have no hole at {size} x {size} pixels. Use thicker.")

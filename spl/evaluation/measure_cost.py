@@ -100,7 +100,7 @@ def _reset_peak(device: torch.device) -> int:
         torch.cuda.init()
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
-    Path("/proc/self/clear_refs").write_text("5")
+    Path("/proc/self/clear_refs").write_bytes(b"5")
     return _status("VmRSS")
 
 
@@ -110,5 +110,5 @@ def _peak(device: torch.device) -> int:
 
 def _status(entry: str) -> int:
     """Return an entry of Linux's process status, in bytes."""
-    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
     return int(lines[entry].split()[0]) * 1024

@@ -1,35 +1,37 @@
-"""k-means clusters of semantic priors (paper section 4.5), with the same colour for the same cluster in all images.
+"""k-means clusters of semantic priors (paper section 4.5).
 
-The paper "directly conduct[s] the k-means algorithm on the learned semantic priors" and does not say on how many
-images at once. `scope: image` clusters each image on its own, as its single example in Figure 1 suggests;
-`scope: set` fits one clustering to the images whose priors are kept, so that a colour means the same in all of them.
+`scope: image` is the authors' way, as `Kmeans_map` of their later program SPN has it (SPN_probabilistic/main.py): each
+image alone, its vectors as they are, all positions.
 
-Two things are ours: positions are compared by the direction of their vectors, not their length, and clusters are fitted
-away from the border, where the padding of many convolutions would otherwise make clusters of its own.
+`scope: set` is ours: one clustering for all images whose priors are kept, so that a colour means the same in all of
+them. Positions are compared by the direction of their vectors, not their length, and clusters are fitted away from the
+border, where the padding of many convolutions would otherwise make clusters of its own.
 """
 
 from pathlib import Path
 
 import cv2
 import numpy as np
-from matplotlib.colors import to_rgb
+from matplotlib import colormaps
 from safetensors.numpy import load_file
-from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from spl.common.errors import DataError, again
 from spl.common.labels import method_title
 from spl.config.experiment import Clusters
-from spl.figures.style import distinct_colours
 from spl.steps.records import read_record
 from spl.steps.settings import FigureSettings
 
 POINTS = 20_000
-"""Most positions that a clustering is fitted to."""
+"""Most positions that a clustering of the set is fitted to."""
 
-RESTARTS = 5
-ITERATIONS = 100
 TINY = 1e-6
+
+SEARCH = {
+    "image": (10, 20, 0.5, cv2.KMEANS_RANDOM_CENTERS),
+    "set": (5, 100, 1e-4, cv2.KMEANS_PP_CENTERS),
+}
+"""By scope: attempts, most iterations of each, the shift of centroids that ends one, and how it starts."""
 
 
 def priors_file(results: Path, dataset: str, method: str) -> Path:
@@ -57,8 +59,7 @@ def read_priors(path: Path, *, kind: str) -> tuple[list[str], np.ndarray]:
 def cluster_priors(priors: np.ndarray, shown: list[int], clusters: Clusters, *, seed: int) -> np.ndarray:
     """Cluster the positions of priors; neither the order of the images nor of the clusters found matters.
 
-    The clusters of the set are numbered along its first principal component. Those of a single image take the
-    numbers of the set's that lie closest, all in all.
+    Clusters are numbered along the first principal component of their centroids, of the image or of the set.
 
     Args:
         priors: (N, c, h, w) of all kept images.
@@ -70,19 +71,18 @@ def cluster_priors(priors: np.ndarray, shown: list[int], clusters: Clusters, *, 
         (len(shown), h, w) int, below `clusters.number`.
     """
     points = np.moveaxis(priors, 1, -1).reshape(len(priors), -1, priors.shape[1]).astype(np.float32)  # (N, h w, c)
-    points /= np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), TINY)
-    inner = _away_from_border(*priors.shape[2:])
-    rng = np.random.default_rng(seed)
-    few = rng.choice(inner, min(len(inner), max(1, POINTS // len(points))), replace=False)
-    centroids = _along_first_component(_kmeans(points[:, few], clusters.number, seed))
-    maps = []
-    for image in points[shown]:
-        own = centroids
-        if clusters.scope == "image":
-            own = _kmeans(image[inner], clusters.number, seed)
-            own = own[linear_sum_assignment(cdist(centroids, own))[1]]
-        maps.append(cdist(image, own).argmin(axis=1).reshape(priors.shape[2:]))
-    return np.stack(maps)
+    if clusters.scope == "image":
+        found = [_kmeans(image, clusters, seed) for image in points[shown]]
+        maps = [np.argsort(_along_first_component(centroids))[labels] for labels, centroids in found]
+    else:
+        points /= np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), TINY)
+        inner, rng = _away_from_border(*priors.shape[2:]), np.random.default_rng(seed)
+        few = rng.choice(inner, min(len(inner), max(1, POINTS // len(points))), replace=False)
+        fitted = points[:, few].reshape(-1, points.shape[-1])
+        _, centroids = _kmeans(fitted[np.lexsort(fitted.T)], clusters, seed)
+        centroids = centroids[_along_first_component(centroids)]
+        maps = [cdist(image, centroids).argmin(axis=1) for image in points[shown]]
+    return np.stack(maps).reshape(-1, *priors.shape[2:])
 
 
 def _away_from_border(height: int, width: int) -> np.ndarray:
@@ -101,22 +101,22 @@ def describe_clusters(settings: FigureSettings, method: str) -> str:
 
 
 def paint(labels: np.ndarray, number: int) -> np.ndarray:
-    """Colour a map of clusters. Shapes: labels (h, w) int; returns (h, w, 3) uint8."""
-    colours = np.array([to_rgb(colour) for colour in distinct_colours(number)])
-    return np.round(colours[labels] * 255).astype(np.uint8)
+    """Colour a map of clusters, in tones that no legend has. Shapes: labels (h, w) int; returns (h, w, 3) uint8."""
+    tones = colormaps["viridis"](np.linspace(0, 1, number))[:, :3]
+    return np.round(tones[labels] * 255).astype(np.uint8)
 
 
-def _kmeans(points: np.ndarray, number: int, seed: int) -> np.ndarray:
-    """Return centroids (number, c) of points (..., c), whatever their order."""
-    points = points.reshape(-1, points.shape[-1]).astype(np.float32)
-    points = points[np.lexsort(points.T)]
-    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, ITERATIONS, 1e-4)
+def _kmeans(points: np.ndarray, clusters: Clusters, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cluster of each of the points (n, c), (n,), and the centroids (number, c)."""
+    attempts, iterations, shift, start = SEARCH[clusters.scope]
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, iterations, shift)
     cv2.setRNGSeed(seed)
-    return cv2.kmeans(points, number, None, criteria, RESTARTS, cv2.KMEANS_PP_CENTERS)[2]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    _, labels, centroids = cv2.kmeans(points, clusters.number, None, criteria, attempts, start)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return labels.ravel(), centroids
 
 
 def _along_first_component(centroids: np.ndarray) -> np.ndarray:
-    """Sort centroids (k, c) by their projection; the component's largest entry counts as positive."""
+    """Return the order of centroids (k, c) by their projection; the component's largest entry counts as positive."""
     component = np.linalg.svd(centroids - centroids.mean(0), full_matrices=False)[2][0]
     component = component * np.sign(component[np.abs(component).argmax()])
-    return centroids[np.argsort(centroids @ component, kind="stable")]
+    return np.argsort(centroids @ component, kind="stable")

@@ -1,5 +1,6 @@
 """Common look of all figures: fonts, sizes, colours, and the form in which they are saved."""
 
+import io
 from collections.abc import Iterable
 from itertools import cycle, islice
 from pathlib import Path
@@ -38,6 +39,7 @@ _METHODS = {
     "spl_concat": "#aa4499",
 }
 
+matplotlib.rcdefaults()  # whatever a matplotlibrc of the user says
 # Fonts that come with matplotlib, so that a figure looks the same everywhere.
 matplotlib.rcParams.update({
     "font.family": "STIXGeneral",
@@ -55,6 +57,7 @@ matplotlib.rcParams.update({
     "axes.labelcolor": INK,
     "pdf.fonttype": 42,  # letters stay letters, as publishers ask
     "savefig.dpi": 300,
+    "svg.hashsalt": "spl",  # equal names of parts in every SVG
 })  # fmt: skip
 
 
@@ -94,3 +97,10 @@ def save_figure(figure: Figure, out: Path, caption: str) -> None:
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None, "Description": caption})):
         with atomic(out.with_suffix(suffix)) as temporary:
             figure.savefig(temporary, metadata=metadata)
+
+
+def to_svg(figure: Figure) -> bytes:
+    """Return a figure as SVG; the same figure gives the same bytes."""
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()

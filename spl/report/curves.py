@@ -1,17 +1,15 @@
 """Training curves as small multiples on logarithmic axes."""
 
-import io
 import math
 from collections.abc import Iterable, Mapping
 
-import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure as Canvas
 
 from spl.common.labels import method_title
 from spl.common.tables import as_numbers
-from spl.figures.style import distinct_colours
+from spl.figures.style import Figure as Canvas
+from spl.figures.style import distinct_colours, to_svg
 from spl.report.view import Figure, embed
 
 COLUMNS = 4
@@ -53,10 +51,7 @@ def draw_curves(dataset: str, logs: Mapping[str, list[pd.DataFrame]], colours: M
     for panel in panels:  # those that are left
         panel.remove()
     canvas.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=8, frameon=False)
-    file = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "spl"}):
-        canvas.savefig(file, format="svg", metadata={"Date": None})
-    return Figure(f"Training curves, {dataset}", embed(file.getvalue(), "svg+xml"), CAPTION)
+    return Figure(f"Training curves, {dataset}", embed(to_svg(canvas), "svg+xml"), CAPTION)
 
 
 def thin(values: np.ndarray) -> np.ndarray:

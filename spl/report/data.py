@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from spl.analysis.paper import Images, images_of
+from spl.analysis.paper import Images, images_of, not_the_papers
 from spl.common.printed import DASH, Cell, count, simple_table
 from spl.config.experiment import Supplied
 from spl.data.masks import RATIO_BINS
@@ -16,19 +16,24 @@ BINS = [f"{int(low)}–{high} %" for low, high in (ratio.split("-") for ratio in
 
 
 def headline_of(settings: ReportSettings) -> tuple[str, str]:
-    """Return a headline and a few sentences about the origin of this run's images."""
-    kinds = {dataset: images_of(settings, dataset) for dataset in settings.datasets}
-    if set(kinds.values()) == {Images.MINIATURE}:
+    """Return a headline and a few sentences about the origin of this run's images and masks."""
+    kinds = {images_of(settings, dataset) for dataset in settings.datasets}
+    if kinds == {Images.MINIATURE}:
         return "Demo on the miniature world", (
             "Every number below was measured on drawn images, not on photographs. They show that the machinery works "
             "and how methods compare in this small world; they are not the paper's numbers and say nothing about the "
             "paper's results."
         )
-    if set(kinds.values()) == {Images.PAPER}:
-        return "The paper's data", "All images are of the paper's archives, at the paper's size."
-    listed = "; ".join(f"{dataset}: {images}" for dataset, images in kinds.items())
-    headline = "Mixed data" if len(set(kinds.values())) > 1 else "Images that are not the paper's"
-    return headline, f"{listed}. Only numbers on the paper's own images can be compared with the paper's."
+    if kinds == {Images.PAPER}:
+        return "The paper's data", (
+            "Images, masks, crop, sizes, and the rule of the pairs are the paper's, in the published numbers; which "
+            "mask meets which image is another draw."
+        )
+    headline = "Mixed data" if len(kinds) > 1 else "Data that are not the paper's"
+    text = (
+        f"Not the paper's: {not_the_papers(settings)}. Only numbers on the paper's data can be compared with its own."
+    )
+    return headline, text
 
 
 def data_section(settings: ReportSettings, data: Path) -> Section:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from spl.analysis.further_metrics import Availability
-from spl.analysis.paper import Images, images_of
+from spl.analysis.paper import not_the_papers
 from spl.analysis.render import print_table1
 from spl.analysis.statistics import Kind
 from spl.common.labels import method_title
@@ -36,11 +36,9 @@ def table1_section(settings: ReportSettings, results: Path) -> Section:
         + " ".join(f"({mark}) {status}." for status, mark in marks.items())
         + " The paper's own row stands in italics below the method it belongs to, with our gap to it."
     )]  # fmt: skip
-    if other := [dataset for dataset in settings.datasets if images_of(settings, dataset) is not Images.PAPER]:
-        parts.append(Prose(
-            f"The images of {', '.join(other)} are not the paper's: there the paper's numbers are printed for "
-            "orientation, and a gap to them means nothing.", "warning"
-        ))  # fmt: skip
+    if other := not_the_papers(settings):
+        text = f"Not the paper's: {other}. There its numbers are printed for orientation, a gap to them means nothing."
+        parts.append(Prose(text, "warning"))
     return Section("table1", "Table 1", (*parts, print_table1(table, _ours, _papers)))
 
 

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from filelock import AcquireReturnProxy, FileLock, Timeout
 from tqdm import tqdm
 
 from spl.common.errors import DataError
-from spl.config.registry import RegisteredFile
+from spl.common.locks import locked
+from spl.config.registry import RegisteredFile, without_secrets
 from spl.sources.transfer import Origin, Part, RetryPolicy, complete
 from spl.sources.verify import MirrorUnusable, WrongContent, examine, record, verify
 
@@ -31,22 +31,13 @@ def download(file: RegisteredFile, folder: Path, *, policy: RetryPolicy = POLICY
         digest = verify(file, path)
     elif file.mirrors:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
+        waiting = f"{path}: another process is downloading it; waiting"
+        with locked(path.with_name(f"{path.name}.lock"), waiting=waiting):
             digest = verify(file, path) if os.path.lexists(path) else _fetch(file, path, policy)
     else:
         raise DataError(f"{path} is missing and cannot be downloaded. Place it there.")
     record(file, path, digest)
     return path
-
-
-def _alone(path: Path) -> AcquireReturnProxy:
-    """Keep other processes from downloading the same file inside a `with` block; wait for one that does."""
-    lock = FileLock(path.with_name(f"{path.name}.lock"))
-    try:
-        return lock.acquire(timeout=0)
-    except Timeout:
-        tqdm.write(f"{path}: another process is downloading it; waiting", file=sys.stderr)
-        return lock.acquire()
 
 
 def _fetch(file: RegisteredFile, path: Path, policy: RetryPolicy) -> str:
@@ -61,7 +52,7 @@ def _fetch(file: RegisteredFile, path: Path, policy: RetryPolicy) -> str:
             part.move_to(path)
             return digest
         except MirrorUnusable as reason:
-            reasons.append(f"  {url}: {reason}")
+            reasons.append(f"  {without_secrets(url)}: {reason}")
             if isinstance(reason, WrongContent):
                 part.discard()
     advice = f"Try again later, or get the file by other means and place it at {path}."
@@ -77,26 +68,29 @@ def _receive(file: RegisteredFile, url: str, part: Part, policy: RetryPolicy) ->
     except WrongContent as fault:
         if not part.resumed:
             raise
-        tqdm.write(f"{url}: {fault}; the download had been interrupted, so it starts again", file=sys.stderr)
+        tqdm.write(
+            f"{without_secrets(url)}: {fault}; the download was interrupted, so it starts again", file=sys.stderr
+        )
         part.discard()
     return _receive_once(file, url, part, policy)
 
 
 def _receive_once(file: RegisteredFile, url: str, part: Part, policy: RetryPolicy) -> str:
     if urlsplit(url).scheme == "file":
-        _copy(url, part)
+        _copy(file, url, part, policy)
     else:
         complete(file, url, part, policy)
     return examine(file, part.path)
 
 
-def _copy(url: str, part: Part) -> None:
+def _copy(file: RegisteredFile, url: str, part: Part, policy: RetryPolicy) -> None:
     """Copy a file of this machine."""
     address = urlsplit(url)
     if address.netloc not in ("", "localhost"):
         raise MirrorUnusable("expected file:///<absolute path>")
     source = Path(unquote(address.path))
-    if not source.is_file() or not os.access(source, os.R_OK):
-        raise MirrorUnusable("there is no file that can be read")
+    if not source.is_file() or not (size := source.stat().st_size) or not os.access(source, os.R_OK):
+        raise MirrorUnusable("there is no file with content that can be read")
+    policy.check_size(file, size)
     part.begin(Origin(url))
     shutil.copyfile(source, part.path)

@@ -4,13 +4,15 @@ This is the only step in which the embedded default differs from real data. Each
 `data/sources/` that says where the files lie, and beside it the list of those that are used.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from spl import miniature
 from spl.common.errors import DataError, ParamsError
 from spl.common.files import replace_folder, sha256, write_rows
+from spl.common.names import is_image
 from spl.config.experiment import MiniatureImages, MiniatureMasks, Registered, Supplied
 from spl.config.registry import Source
 from spl.sources.download import POLICY, download
@@ -39,17 +41,16 @@ def fetch_raw(
 ) -> None:
     """Make one dataset's raw images, or the raw masks, available; write their list, and the record of where they lie.
 
+    Files of a person's own that are left out are counted in the record and in a line on stderr.
     Raises: DataError saying what to place where if a person has to supply them, or what is wrong with them.
     """
     folder, entry = _locate(settings, registry or {}, policy, workers)
     files = [file.name for file in entry.files] if entry else []
     raw = RawFiles(folder, files)
-    if isinstance(settings, ImageSourceSettings):
-        listed = list_images(raw, settings.layout, seed=settings.seed, name=settings.dataset)
-    else:
-        listed = [RawFile("", mask) for mask in _list_masks(raw, settings.glob)]
+    listed = _list_files(raw, settings)
+    left_out = _left_out(raw, settings, {file.path for file in listed})
     counts = dict(Counter(file.split or "masks" for file in listed))
-    facts = counts if "masks" in counts else {"images": counts}
+    facts = (counts if "masks" in counts else {"images": counts}) | ({"left_out": left_out} if left_out else {})
     for kind, expected in ((entry and entry.images) or {}).items():
         if counts[kind] != expected:
             what = "masks" if kind == "masks" else f"{kind} images"
@@ -104,7 +105,8 @@ def _locate(settings: RawSettings, registry: Registry, policy: RetryPolicy, work
         case Supplied(path=path):
             folder = Path(path)
             if not folder.is_dir():
-                raise DataError(f"{folder} does not exist. Place {what} there, or change {key}.path in params.yaml.")
+                fault = "is a file, expected its folder" if folder.exists() else "does not exist"
+                raise DataError(f"{folder} {fault}. Place {what} there, or change {key}.path in params.yaml.")
         case Registered(name=name):
             entry = registry.get(name)
             if entry is None or entry.kind != kind:
@@ -130,14 +132,43 @@ def _fetch(source: Source, policy: RetryPolicy) -> Path:
     return folder
 
 
-def _list_masks(raw: RawFiles, glob: str) -> list[str]:
-    masks = sorted(raw.matching(glob))
-    if not masks:
+def _list_files(raw: RawFiles, settings: RawSettings) -> list[RawFile]:
+    try:
+        if isinstance(settings, ImageSourceSettings):
+            return list_images(raw, settings.layout, seed=settings.seed, name=settings.dataset)
+        if masks := sorted(raw.images(settings.glob)):
+            return [RawFile("", mask) for mask in masks]
         raise DataError(
-            f"{raw.root} has no file matching {glob}, nor has an archive there. "
+            f"{raw.root} has no file matching {settings.glob} that is an image, nor has an archive there. "
             "Place the masks, or change masks.glob in params.yaml."
         )
-    return masks
+    except DataError as error:
+        unread = f"\nNot read, since images lie beside: {', '.join(raw.passed_over)}" if raw.passed_over else ""
+        raise DataError(f"{error}{unread}") from None
+
+
+def _left_out(raw: RawFiles, settings: RawSettings, used: set[str]) -> dict[str, int]:
+    """Count the files that a person may have meant to be used, and say so in one line.
+
+    Archives are counted everywhere; other files in a person's own folder, unless the layout is that of an archive.
+    """
+    chooser = settings.layout if isinstance(settings, ImageSourceSettings) else settings
+    own = isinstance(settings.source, Supplied)
+    choices = [getattr(chooser, key) for key in ("glob", "train", "test") if own and hasattr(chooser, key)]
+    rest = raw.keys() - used - {*map(raw.path_of, choices)} if choices else set()
+    others = [path for path in rest if not is_image(path)]
+    endings = ", ".join(sorted({PurePath(path).suffix.lower() or "none" for path in others}))
+    kinds = {
+        "unmatched": (len(rest) - len(others), f"not chosen by {' or '.join(choices)}"),
+        "no_image": (len(others), f"without an image's ending ({endings})"),
+        "archives": (len(raw.passed_over), f"not read, since images lie beside ({', '.join(raw.passed_over)})"),
+    }
+    left_out = {kind: count for kind, (count, _) in kinds.items() if count}
+    if left_out:
+        total = f"{sum(left_out.values()):,} of {len(raw) + len(raw.passed_over):,} files are left out"
+        reasons = "; ".join(f"{count:,} {reason}" for count, reason in kinds.values() if count)
+        print(f"{raw.root}: {total}: {reasons}", file=sys.stderr)
+    return left_out
 
 
 def _inputs(folder: Path, files: Iterable[str]) -> Inputs:

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from spl.common.errors import DataError
+from spl.common.names import is_image
 from spl.config.experiment import FolderLayout, FoldersLayout, Layout, ListsLayout
-from spl.sources.raw_files import RawFiles, is_image
+from spl.sources.raw_files import RawFiles
 
 
 class RawFile(NamedTuple):
@@ -51,7 +52,7 @@ def list_images(files: RawFiles, layout: Layout, *, seed: int, name: str) -> lis
 
 def _folders(files: RawFiles, *, train: str, test: str) -> list[RawFile]:
     """List the images that two globs match."""
-    paths = {"train": _images(files, train), "test": _images(files, test)}
+    paths = {"train": files.images(train), "test": files.images(test)}
     if both := sorted(set(paths["train"]) & set(paths["test"])):
         raise DataError(f"{files.root}: {both[0]} matches both {train} and {test}. Tell the two apart.")
     return [RawFile(split, path) for split in paths for path in paths[split]]
@@ -70,16 +71,18 @@ def _places365_flat(files: RawFiles) -> Iterator[RawFile]:
 
 def _celeba(files: RawFiles) -> Iterator[RawFile]:
     """Yield CelebA's official partition; its validation part (1) is left out."""
-    if (partition := _find(files, "list_eval_partition.txt")) is None:
+    partition = _find(files, "list_eval_partition.txt") or _find(files, "list_eval_partition.csv")
+    if partition is None:
         return
-    folders = (match[0] for path in files if (match := re.match(r"(?:.*/)?img_align_celeba/", path)))
+    images = filter(is_image, files)
+    folders = (match[0] for path in images if (match := re.match(r"(?:.*/)?img_align_celeba/", path)))
     folder = next(folders, "img_align_celeba/")
     paths = []
     for number, line in _lines(files, partition):
-        match line.split():
+        match line.replace(",", " ").split():
             case [file, "0" | "2" as part]:
                 paths.append((number, "train" if part == "0" else "test", folder + file))
-            case [_, "1"]:
+            case [_, "1"] | ["image_id", "partition"]:
                 pass
             case _:
                 raise DataError(f"{files.root}: {partition}, line {number}: expected '<file> 0|1|2', got {line!r}")
@@ -95,7 +98,7 @@ ARCHIVES: dict[str, tuple[Callable[[RawFiles], Iterable[RawFile]], str]] = {
         _places365_flat,
         "places365_train_standard.txt, places365_val.txt and the images below data_*/ and val_*/",
     ),
-    "celeba": (_celeba, "img_align_celeba/*.jpg and list_eval_partition.txt (CelebA, aligned and cropped)"),
+    "celeba": (_celeba, "img_align_celeba/*.jpg and list_eval_partition.txt, or .csv (CelebA, aligned and cropped)"),
     "paris": (
         partial(_folders, train="**/paris_train_original/*", test="**/paris_eval_gt/*"),
         "paris_train_original/* and paris_eval_gt/* (Paris StreetView, from its authors by e-mail)",
@@ -106,7 +109,7 @@ ARCHIVES: dict[str, tuple[Callable[[RawFiles], Iterable[RawFile]], str]] = {
 
 def _folder(files: RawFiles, layout: FolderLayout, seed: int, name: str) -> list[RawFile]:
     """Split the matching files by a permutation drawn from the seed and the dataset's name."""
-    paths = sorted(_images(files, layout.glob))
+    paths = sorted(files.images(layout.glob))
     if len(paths) < 2:
         return []
     order = np.random.default_rng([seed, zlib.crc32(name.encode())]).permutation(len(paths))
@@ -116,15 +119,11 @@ def _folder(files: RawFiles, layout: FolderLayout, seed: int, name: str) -> list
 
 def _lists(files: RawFiles, layout: ListsLayout) -> Iterator[RawFile]:
     seen: set[str] = set()
-    for split, listing in (("train", layout.train), ("test", layout.test)):
+    for split, listing in (("train", files.path_of(layout.train)), ("test", files.path_of(layout.test))):
         if listing not in files:
             raise DataError(f"{files.root / listing} does not exist. Place the list there: one path a line.")
         paths = ((number, split, path) for number, path in _lines(files, listing))
         yield from _listed(files, listing, paths, seen)
-
-
-def _images(files: RawFiles, glob: str) -> list[str]:
-    return [path for path in files.matching(glob) if is_image(path)]
 
 
 def _find(files: RawFiles, name: str) -> str | None:
@@ -145,7 +144,8 @@ def _listed(files: RawFiles, listing: str, lines: Iterable[tuple[int, str, str]]
     Raises: DataError counting what is missing, or naming the line that repeats an image.
     """
     missing, count = [], 0
-    for count, (number, split, path) in enumerate(lines, 1):  # noqa: B007 (it is used below)
+    for count, (number, split, line) in enumerate(lines, 1):  # noqa: B007 (it is used below)
+        path = files.path_of(line)
         if path in seen:
             raise DataError(f"{files.root / listing}, line {number}: {path} is listed twice. Remove one of the lines.")
         seen.add(path)

@@ -28,9 +28,22 @@ def listing_of(record: Path) -> Path:
 
 
 def write_listing(record: Path, files: RawFiles, paths: Iterable[tuple[str, str]]) -> Path:
-    """Write the list of some files, given as (split, path), beside a record that is to come; return where."""
-    write_rows(listing_of(record), chain([COLUMNS], ((split, path, *files[path]) for split, path in paths)))
+    """Write the list of some files, given as (split, path), beside a record that is to come; return where.
+
+    Later tables take the paths from here.
+    Raises: DataError if a name cannot stand in a table.
+    """
+    placed = ((split, path, files[path]) for split, path in paths)
+    rows = ((split, _no_formula(path), _no_formula(place.container), *place[1:]) for split, path, place in placed)
+    write_rows(listing_of(record), chain([COLUMNS], rows))
     return listing_of(record)
+
+
+def _no_formula(path: str) -> str:
+    """Return a path that a spreadsheet does not take for a formula."""
+    if "\r" in path:
+        raise DataError(f"The file {path!r} has a carriage return in its name, which no table can hold. Rename it.")
+    return f"./{path}" if path.startswith(("=", "+", "-", "@", "\t")) else path
 
 
 def raw_folder(record: Path) -> Path:

@@ -6,44 +6,50 @@ copy of it. A compressed .tar cannot be read in the middle: it is decompressed o
 
 import os
 import re
+import stat
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 from spl.common.errors import DataError
+from spl.common.names import is_hidden, is_image, plain_path
 from spl.sources.archives import PLAIN, Place, decompress, is_archive, list_archive
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 class RawFiles(dict[str, Place]):
-    """The places of all files of a source by path; those inside an archive go by their names there.
+    """The places of all files of a source by plain path; those inside an archive go by their names there.
 
-    Unpacked images win: archives are looked into only where there is no image beside them. `names` restricts the
-    source to certain files of its folder, as a registry lists them.
-    Raises: DataError if the folder is missing, two files have one name, a link leads nowhere or back to its own folder,
-        or an archive is damaged or unsafe.
+    Unpacked images win: archives are looked into only where there is no image beside them; else they are
+    `passed_over`. `names` restricts the source to certain files of its folder, as a registry lists them.
+    Raises: DataError if the folder cannot be read, two files have one name, a name is not UTF-8, something is no file,
+        a link leads nowhere or back to its own folder, or an archive is damaged or unsafe.
     """
 
     def __init__(self, root: Path, names: Sequence[str] = ()) -> None:
-        if not root.is_dir():
-            raise DataError(f"{root} does not exist, or is no folder.")
         super().__init__()
         self.root = root
-        files = [root / name for name in names] or list(_walk(root))
-        plain = [path for path in files if not is_archive(path)]
-        for path in plain:
-            self._add(path.relative_to(root).as_posix(), self._plain(path))
-        if not any(is_image(path.name) for path in plain):
-            for archive in map(decompress, filter(is_archive, files)):
+        archives = []
+        for path in [root / name for name in names] or _walk(root):
+            place = self._place(path)
+            if is_archive(path):
+                archives.append(path)
+            else:
+                self._add(plain_path(place.container), place)
+        self.passed_over = [path.name for path in archives] if any(map(is_image, self)) else []
+        if not self.passed_over:
+            for archive in map(decompress, archives):
                 for name, place in list_archive(archive, archive.relative_to(root).as_posix()):
-                    self._add(name, place)
+                    self._add(_readable(archive, name), place)
 
-    def _plain(self, path: Path) -> Place:
+    def _place(self, path: Path) -> Place:
         try:
-            return Place(path.relative_to(self.root).as_posix(), 0, path.stat().st_size, 0)
+            status = path.stat()
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror}. Replace or remove it.") from None
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"{path} is a pipe, a socket or a device, where a file was expected. Remove it.")
+        return Place(_readable(self.root, path.relative_to(self.root).as_posix()), 0, status.st_size, 0)
 
     def _add(self, name: str, place: Place) -> None:
         if name in self:
@@ -52,24 +58,46 @@ class RawFiles(dict[str, Place]):
             raise DataError(f"{self.root}: {name} is there {where}. Remove one of them.")
         self[name] = place
 
-    def matching(self, glob: str) -> list[str]:
-        """Return the paths that a glob matches; `**/` stands for any folders, also none."""
-        return list(filter(translate_glob(glob).fullmatch, self))
+    def images(self, glob: str) -> list[str]:
+        """Return the paths of the images that a glob matches."""
+        return list(filter(is_image, filter(translate_glob(glob).fullmatch, self)))
+
+    def path_of(self, line: str) -> str:
+        """Return the path that a person has written, perhaps an absolute one, as it is called here."""
+        if line.startswith("/"):
+            places, roots = (Path(line), Path(line).resolve()), (self.root.absolute(), self.root.resolve())
+            for place, root in product(places, roots):
+                if place.is_relative_to(root):
+                    return plain_path(str(place.relative_to(root)))
+        return plain_path(line)
 
     def read_text(self, path: str) -> str:
-        """Read a text file.
+        """Read a text file in UTF-8, or in UTF-16 if it begins with its mark, as PowerShell writes it.
 
-        Raises: DataError if it is no UTF-8 text.
+        Raises: DataError if it is in another encoding.
         """
+        content = read_place(self.root, self[path])
         try:
-            return read_place(self.root, self[path]).decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise DataError(f"{self.root}: {path} is no UTF-8 text ({error.reason}).") from None
+            text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        except UnicodeDecodeError:
+            text = "\0"
+        if "\0" in text:
+            raise DataError(
+                f"{self.root / path}: expected text in UTF-8, or in UTF-16 with its mark. Save it as UTF-8."
+            )
+        return text
 
 
-def is_image(name: str) -> bool:
-    """Tell by its ending whether a file is an image."""
-    return name.lower().endswith(SUFFIXES)
+def _readable(where: Path, name: str) -> str:
+    """Return a name that can be written into a table."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{where}: the name {os.fsencode(name)} is not UTF-8. Rename it: convmv -r -f latin1 -t utf-8 --notest "
+            "<folder>; what is in an archive has to be unpacked first."
+        ) from None
+    return name
 
 
 def read_place(root: Path, place: Place) -> bytes:
@@ -100,10 +128,11 @@ def read_place(root: Path, place: Place) -> bytes:
 
 
 def translate_glob(glob: str) -> re.Pattern[str]:
-    """Turn a glob into a pattern for whole paths: `*` and `?` stay within a folder, `**/` crosses folders."""
+    """Turn a glob into a pattern of paths in any case: `*` and `?` stay within a folder, `**/` crosses folders."""
     special = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = re.split(r"(\*\*/?|\*|\?|\[!?[^]/]+\])", glob)
-    return re.compile("".join(special.get(part) or _character_set(part) or re.escape(part) for part in parts))
+    parts = re.split(r"(\*\*/?|\*|\?|\[!?[^]/]+\])", plain_path(glob))
+    pattern = "".join(special.get(part) or _character_set(part) or re.escape(part) for part in parts)
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def _character_set(part: str) -> str | None:
@@ -119,16 +148,13 @@ def _walk(root: Path, ancestors: tuple[tuple[int, int], ...] = ()) -> Iterator[P
 
     Raises: DataError if a link leads back to a folder above it.
     """
-    try:
-        status = root.stat()
-        entries = sorted(os.scandir(root), key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(f"{root} cannot be read: {error.strerror}.") from None
+    status = root.stat()
+    entries = sorted(os.scandir(root), key=lambda entry: entry.name)
     identity = (status.st_dev, status.st_ino)
     if identity in ancestors:
         raise DataError(f"{root} is a link that leads back to a folder above it. Remove it.")
     for entry in entries:
-        if entry.name.startswith(".") or entry.name.endswith(PLAIN):
+        if is_hidden(entry.name) or entry.name.endswith(PLAIN):
             continue
         if Path(entry.path).is_dir():
             yield from _walk(Path(entry.path), (*ancestors, identity))

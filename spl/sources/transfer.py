@@ -17,8 +17,8 @@ from urllib3 import Retry
 from urllib3.exceptions import HTTPError
 
 from spl.common.files import write_json
-from spl.config.registry import RegisteredFile
-from spl.sources.verify import CHUNK, MirrorUnusable
+from spl.config.registry import RegisteredFile, without_secrets
+from spl.sources.verify import CHUNK, MirrorUnusable, WrongContent
 
 RETRIED = (429, 500, 502, 503, 504)
 """Status codes of a server that may do better a little later."""
@@ -37,6 +37,13 @@ class RetryPolicy:
     """Seconds, also if the server asks for more."""
     slowest: float = 1000.0
     """Bytes per second, on average over `timeout`; a slower server counts as stalled."""
+    largest: int = 64 << 30
+    """Bytes of a file of which no hash is published."""
+
+    def check_size(self, file: RegisteredFile, size: int) -> None:
+        """Raise WrongContent if a file is too large for one that could be anything."""
+        if size > self.largest and not file.hashes:
+            raise WrongContent(f"it has more than {self.largest:,} bytes, and no hash is published that tells its end")
 
     def session(self) -> requests.Session:
         """Return an HTTP session that repeats requests which get no answer, or one of `RETRIED`."""
@@ -121,7 +128,7 @@ def complete(file: RegisteredFile, url: str, part: Part, policy: RetryPolicy) ->
                     raise MirrorUnusable(f"{interruption}, given up after {failures} attempts") from None
                 furthest = max(furthest, reached)
                 pause = min(policy.backoff * 2 ** max(failures - 1, 0), policy.longest_pause)
-                tqdm.write(f"{url}: {interruption}; next attempt in {pause:.3g} s", file=sys.stderr)
+                tqdm.write(f"{without_secrets(url)}: {interruption}; next attempt in {pause:.3g} s", file=sys.stderr)
                 time.sleep(pause)
 
 
@@ -136,6 +143,9 @@ def _attempt(session: requests.Session, file: RegisteredFile, url: str, part: Pa
     if part.resumed:
         headers |= {"Range": f"bytes={size}-"} | ({"If-Range": origin.validator} if origin.validator else {})
     with _ask(session, url, headers, policy) as response:
+        hops = [hop.url for hop in (*response.history, response)]
+        if url.startswith("https:") and not file.hashes and any(hop.startswith("http:") for hop in hops):
+            raise MirrorUnusable("the server leads from https to http, and no hash is published to compare with")
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding != "identity" and not file.name.endswith((".gz", ".tgz")):  # servers may label gzip files so
             raise MirrorUnusable(f"the server sends it encoded ({encoding}) although this was not asked for")
@@ -149,7 +159,7 @@ def _attempt(session: requests.Session, file: RegisteredFile, url: str, part: Pa
         elif start != size or (origin.validator and validator not in (None, origin.validator)):
             part.discard()
             raise _Interrupted("the server sent something else than the missing bytes")
-        _append(response, part, total, policy)
+        _append(response, part, total, file, policy)
 
 
 def _ask(session: requests.Session, url: str, headers: dict[str, str], policy: RetryPolicy) -> requests.Response:
@@ -160,7 +170,7 @@ def _ask(session: requests.Session, url: str, headers: dict[str, str], policy: R
     except (requests.ConnectionError, requests.Timeout) as error:
         raise MirrorUnusable(f"no answer ({_root(error)}){given_up}") from None
     except requests.RequestException as error:
-        raise MirrorUnusable(str(error)) from None
+        raise MirrorUnusable(without_secrets(str(error))) from None
     code = response.status_code
     if code == 200 or ("Range" in headers and code in (206, 416)):
         return response
@@ -168,7 +178,9 @@ def _ask(session: requests.Session, url: str, headers: dict[str, str], policy: R
     raise MirrorUnusable(f"the server answered {code} {response.reason}{given_up if code in RETRIED else ''}")
 
 
-def _append(response: requests.Response, part: Part, total: int | None, policy: RetryPolicy) -> None:
+def _append(
+    response: requests.Response, part: Part, total: int | None, file: RegisteredFile, policy: RetryPolicy
+) -> None:
     size, seconds = part.size, 0.1 if sys.stderr.isatty() else 30.0  # in a log, a line every half a minute
     if total is None and response.raw.length_remaining:
         total = size + response.raw.length_remaining
@@ -178,6 +190,7 @@ def _append(response: requests.Response, part: Part, total: int | None, policy: 
     )  # fmt: skip
     with part.path.open("ab") as target, bar:
         for chunk in _chunks(response, policy):
+            policy.check_size(file, max(total or 0, target.tell() + len(chunk)))
             target.write(chunk)
             target.flush()
             bar.update(len(chunk))
@@ -217,4 +230,4 @@ def _root(error: BaseException) -> str:
     """Return what an error that was wrapped several times says at its root."""
     while cause := error.__cause__ or error.__context__:
         error = cause
-    return str(error) or type(error).__name__
+    return without_secrets(str(error)) or type(error).__name__

@@ -6,11 +6,11 @@ import re
 import sys
 from pathlib import Path
 
-from filelock import FileLock
 from tqdm import tqdm
 
 from spl.common.errors import DataError
-from spl.common.files import is_web_page, write_text
+from spl.common.files import foreign_content, write_text
+from spl.common.locks import locked
 from spl.common.progress import progress
 from spl.config.registry import RegisteredFile
 
@@ -55,9 +55,9 @@ def examine(file: RegisteredFile, path: Path) -> str:
     """
     with path.open("rb") as stream:
         start = stream.read(HEAD)
-    if is_web_page(start):
+    if foreign := foreign_content(start):
         words = re.sub("<[^>]*>", " ", start.decode("utf-8-sig", errors="replace")).split()
-        raise WrongContent(f"got a web page instead of the file: {html.unescape(' '.join(words))[:100]!r}")
+        raise WrongContent(f"got {foreign}: {html.unescape(' '.join(words))[:100]!r}")
     if not start:
         raise WrongContent("expected some bytes, got 0")
     expected, source = file.hashes, ""
@@ -75,7 +75,7 @@ def record(file: RegisteredFile, path: Path, digest: str) -> None:
     sums = path.with_name(SUMS)
     if recorded(path.parent).get(file.name) == digest:
         return
-    with FileLock(path.with_name(f"{SUMS}.lock")):
+    with locked(path.with_name(f"{SUMS}.lock"), waiting=f"{sums}: waiting for another process"):
         entries = recorded(path.parent) | {file.name: digest}
         write_text(sums, "".join(f"{entries[name]}  {name}\n" for name in sorted(entries)))
     if not file.hashes:

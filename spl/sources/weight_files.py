@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from spl.common.errors import CheckpointError
 from spl.common.files import sha256
-from spl.config.registry import load_registry
+from spl.config.registry import load_registry, without_secrets
 
 _registry = cache(load_registry)
 
@@ -28,7 +28,7 @@ class WeightFile(NamedTuple):
         """Look a file up in the registry that comes with the package; its hash has to be published there."""
         (file,) = (file for file in _registry()[source].files if file.name == name)
         assert file.sha256
-        url = file.mirrors[0]
+        url = without_secrets(file.mirrors[0])
         return cls(tuple(dict.fromkeys([name, Path(urlsplit(url).path).name])), file.sha256, url)
 
     def find(self, folder: Path) -> Path | None:

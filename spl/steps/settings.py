@@ -431,6 +431,7 @@ class TableSettings(Settings, Design):
     """Table 1."""
 
     step = "table1"
+    masks: experiment.Masks
     evaluation: experiment.Evaluation
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from spl.common.errors import DataError, again
 from spl.common.tables import read_table
 from spl.data.stored import GroupedMasks, PreparedImages
 
@@ -60,6 +61,7 @@ ExtraTarget = Callable[[str, np.ndarray], np.ndarray]
 class InpaintingStream(SampleStream):
     """Training images, each with a mask drawn uniformly from the whole mask set (released code).
 
+    A mask whose hole vanishes at the network's size is drawn again.
     Which images, masks and flips come when does not depend on the method: an extra target is added to the same samples.
     """
 
@@ -85,7 +87,7 @@ class InpaintingStream(SampleStream):
         rng = self.rng(number)
         i = self.index(number)
         image = self._images.pixels(i, size=self._image_size)
-        mask = self._masks.hole(int(rng.integers(len(self._masks))), self._image_size)
+        mask = self._masks.draw(rng, self._image_size)
         sample = [image, mask] + ([self._extra_target(self._images.name(i), image)] if self._extra_target else [])
         if self._flip and rng.random() < 0.5:
             sample = [part[:, ::-1] for part in sample]
@@ -131,7 +133,7 @@ class TestPairs(Dataset):
     def __init__(self, pairs: Path, images: Path, masks: Path, *, image_size: int) -> None:
         self.table = read_table(pairs)
         self._images = PreparedImages(images, names=self.table["image"])
-        self._masks, self._image_size = GroupedMasks(masks, names=self.table["mask"]), image_size
+        self._masks, self._image_size, self._pairs = GroupedMasks(masks, names=self.table["mask"]), image_size, pairs
 
     def __len__(self) -> int:
         return len(self.table)
@@ -139,9 +141,11 @@ class TestPairs(Dataset):
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
         """Return image (3, H, W) in [0, 1] and mask (1, H, W), 1 = hole.
 
-        Raises: DataError if image or mask are not those that were paired.
+        Raises: DataError if image or mask are not those that were paired, or there is no hole to fill.
         """
         row = self.table.iloc[i]
         mask = self._masks.hole(i, self._image_size, sha256=row["mask_sha256"])
+        if not mask.any():
+            raise DataError(f"{self._pairs}: {row['mask']} has no hole at this size. Run: {again(self._pairs)}")
         image = self._images.pixels(i, size=self._image_size, sha256=row["image_sha256"])
         return to_image(image), to_mask(mask)

@@ -1,6 +1,6 @@
 """The resume state of a run: one file, written whole, holding everything a step depends on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from spl.common.errors import CheckpointError, TrainingError
 from spl.common.files import atomic
 from spl.common.locks import Busy, locked
 from spl.training.distributed import World
+from spl.weights.files import read_tensors
 
 NAME = "state.pt"
 
@@ -37,17 +38,24 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
         torch.save(state, temporary)
 
 
-def load_state(folder: Path, settings: str, device: torch.device) -> dict[str, Any] | None:
-    """Return the state of an unfinished run with equal settings and inputs; None if there is none.
+def load_state(folder: Path, settings: str, parts: Mapping[str, Any], device: torch.device) -> tuple[int, float] | None:
+    """Bring all parts of an unfinished run to where it was; return its steps and seconds, None if there is none.
 
     `settings` is the canonical JSON that the state must carry; a state of other settings is left to be overwritten.
-    Raises: CheckpointError if the file cannot be read.
+    Raises: CheckpointError if the file cannot be read, or is not what `save_state` writes for these parts.
     """
-    path = folder / NAME
+    path, advice = folder / NAME, "Delete it to start the run anew."
     if not path.exists():
         return None
+    state: Any = read_tensors(path, device, advice=advice)
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # torch raises many types for a damaged or foreign file
-        raise CheckpointError(f"{path} cannot be read ({error}). Delete it to start the run anew.") from error
-    return state if state.get("settings") == settings else None
+        if state["settings"] != settings:
+            return None
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+            for weight, moments in getattr(part, "state", {}).items():  # of an optimiser, which compares no shapes
+                if any(moment.dim() and moment.shape != weight.shape for moment in moments.values()):
+                    raise ValueError(f"another shape in {name}")
+        return int(state["step"]), float(state["seconds"])
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is no state of this run ({error!r:.150}). {advice}") from None

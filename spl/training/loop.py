@@ -90,13 +90,10 @@ def train(
     product = ema.network if ema else trained
     log = TrainingLog(folder / "log.csv", active=world.is_main)
     parts = _stateful(method, ema) | {"log": log}
-    state = load_state(folder, plan.settings, world.device)
-    if state is None and world.is_main:
+    resumed = load_state(folder, plan.settings, parts, world.device)
+    if resumed is None and world.is_main:
         (folder / NAME).unlink(missing_ok=True)  # other settings or inputs: never report it as the last good one
-    done, seconds = (state["step"], state["seconds"]) if state else (0, 0.0)
-    if state:
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
+    done, seconds = resumed or (0, 0.0)
     log.cut_back(done)
     progress = Progress(done, total_steps, plan.batch_size, active=world.is_main)
     base_lrs = {name: optimizer.defaults["lr"] for name, optimizer in method.optimizers.items()}

@@ -16,8 +16,8 @@ def lr_factor(
         case StepDecay():
             return decay.factor if epochs_done >= decay.after_epoch else 1.0
         case ExponentialDecay():
-            # RN: after epoch e the rate is base * factor ** (e - 1), so epochs 1 and 2 run at the base rate.
-            return decay.factor ** max(epochs_done - 1, 0)
+            # RN: after period p the rate is base * factor ** (p - 1), so periods 1 and 2 run at the base rate.
+            return decay.factor ** max(epochs_done // decay.every - 1, 0)
         case LinearDecay():
             start = decay.start * total_steps
             return 1.0 if step < start else (total_steps - step) / (total_steps - start)

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeGuard
@@ -11,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from spl.common.errors import CheckpointError
-from spl.common.files import atomic, is_web_page
+from spl.common.files import atomic, foreign_content
 
 State = Mapping[str, Tensor]
 
@@ -26,8 +27,9 @@ def save_weights(weights: State, path: str | Path) -> None:
     """Write a state dict as safetensors, whole or not at all."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with atomic(path) as temporary:
+        mode = temporary.stat().st_mode
         save_file(tensors, temporary)
-        temporary.chmod(0o644)  # the library writes files that only their owner can read
+        temporary.chmod(mode)  # the library writes files that only their owner can read
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
@@ -35,11 +37,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
 
     Raises: CheckpointError if the file is missing, damaged, wants to run code, or holds no state dict.
     """
-    path = Path(path)
-    if not path.is_file():
-        what = "is a folder: name one file in it" if path.is_dir() else "does not exist"
-        raise CheckpointError(f"{path} {what}.")
-    content = _load(path)
+    content = read_tensors(Path(path))
     for entry in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(entry), Mapping):
             content = content[entry]
@@ -48,21 +46,33 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     return dict(content)
 
 
-def _load(path: Path) -> object:
-    """Read what a file holds, as long as that is made of tensors and plain values."""
+def read_tensors(path: Path, device: str | torch.device = "cpu", *, advice: str = "Fetch it again.") -> object:
+    """Read what a safetensors or PyTorch file holds, as long as that is made of tensors and plain values.
+
+    Raises: CheckpointError, ending with `advice`, if it is missing, damaged, of another kind, or wants to run code.
+    """
+    if not path.is_file():
+        what = "is a folder: name one file in it" if path.is_dir() else "does not exist"
+        raise CheckpointError(f"{path} {what}.")
     own = path.suffix == ".safetensors"
     try:
-        return load_file(path) if own else torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # advice on other ways to load the file
+            return load_file(path) if own else torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # torch raises many types for a damaged or foreign file
-        if page := _web_page(path):
-            raise CheckpointError(f"{path} {page}. Fetch it again.") from None
-        if isinstance(error, pickle.UnpicklingError):
-            raise CheckpointError(
-                f"{path} was refused: it is damaged, or it holds more than tensors, and reading that could run code "
-                f"({_cause(error)}). Nothing was run. Expected a plain state dict."
-            ) from None
-        kind, reason = "safetensors" if own else "PyTorch", (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"{path} is damaged, or not a {kind} file ({reason}). Fetch it again.") from None
+        with path.open("rb") as file:
+            foreign = foreign_content(file.read(1024))
+        if "TorchScript" in str(error):
+            foreign = "a TorchScript archive, whose program is not run: expected the state dict of its network"
+        if foreign:
+            fault = f"is {foreign}"
+        elif isinstance(error, pickle.UnpicklingError):
+            fault = (
+                "was refused: it is damaged, or it holds more than tensors, and reading that could run code "
+                f"({_cause(error)}). Nothing was run. Expected a plain state dict"
+            )
+        else:
+            fault = f"is damaged, or not a {'safetensors' if own else 'PyTorch'} file ({_cause(error)})"
+        raise CheckpointError(f"{path} {fault}. {advice}") from None
 
 
 def _is_state(content: object) -> TypeGuard[State]:
@@ -73,17 +83,12 @@ def _is_state(content: object) -> TypeGuard[State]:
     )
 
 
-def _web_page(path: Path) -> str:
-    """Say so if a download has brought a page instead of the file; empty if it has not."""
-    with path.open("rb") as file:
-        is_page = is_web_page(file.read(1024))
-    return "is a web page, not a weight file: perhaps the download asked for something" if is_page else ""
-
-
-def _cause(error: pickle.UnpicklingError) -> str:
-    """Return what PyTorch stumbled over, without its advice on how to load the file all the same."""
-    found = re.search(r"(GLOBAL|operand) \S+", str(error))
-    return found[0] if found else type(error).__name__
+def _cause(error: Exception) -> str:
+    """Return what a library stumbled over, without PyTorch's advice on how to load the file all the same."""
+    text = str(error).strip() or type(error).__name__
+    if found := re.search(r"(GLOBAL|operand) \S+", text):
+        return found[0]
+    return type(error).__name__ if "weights_only" in text else text.splitlines()[0]
 
 
 def _kind(content: object) -> str:

@@ -51,7 +51,7 @@ def fill(
         names: the file's key of every parameter and buffer of the network; equal names if not given.
         hint: the end of the message.
 
-    Raises: CheckpointError if keys are missing or left over, or a shape differs.
+    Raises: CheckpointError if keys are missing or left over, a shape differs, or a value is no finite number.
     """
     own = network.state_dict()
     names = names or {name: name for name in own}
@@ -71,10 +71,12 @@ def misfits(network: nn.Module, state: State, names: Mapping[str, str]) -> list[
     expected = {names[name]: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {key: tuple(tensor.shape) for key, tensor in state.items()}
     other = [f"{k} {found[k]} instead of {shape}" for k, shape in expected.items() if found.get(k, shape) != shape]
+    wild = [k for k, shape in expected.items() if found.get(k) == shape and not state[k].isfinite().all()]
     lines = [
         _listing("missing", [key for key in expected if key not in found]),
         _listing("unexpected", [key for key in found if key not in expected]),
         _listing("of another shape", other),
+        _listing("with NaN or infinity (train or fetch it again)", wild),
     ]
     return [line for line in lines if line]
 

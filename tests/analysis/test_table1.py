@@ -15,6 +15,7 @@ from spl.config.methods import ReleasedWeights
 from spl.data.masks import RATIO_BINS
 from spl.steps.settings import TableSettings
 from tests.analysis.fabricate import per_image, table_settings, write_evidence
+from tests.fabricate import write_facts
 
 METHODS, DATASETS = {"telea": (1,), "spl": (1, 2, 3), "spl_released": (1,)}, ("paris", "mine")
 SPL = table_settings(["paris"], ["spl"]).methods["spl"]
@@ -185,6 +186,16 @@ def write(demo_params, tmp_path):
         return tmp_path
 
     return run
+
+
+def test_every_cell_says_how_many_images_its_network_saw(write, tmp_path):
+    for method, facts in {"spl": {"images_seen": 4400}, "rn": {"documented": {}}}.items():  # trained, released
+        write_facts(tmp_path / f"weights/paris/{method}/seed1/run.json", **facts)
+    table = pd.read_csv(write() / "table1.csv")
+    seen = table.groupby(["dataset", "method"])["images_seen"].max()
+    assert seen["paris", "spl"] == 4400
+    assert seen.count() == 1  # unknown elsewhere: released weights, classical fills, no record
+    assert (table.query("dataset == 'paris' and method == 'spl'")["images_seen"] == 4400).all()
 
 
 def test_table_1_is_written_in_all_its_forms(write, demo_params):

@@ -5,7 +5,7 @@ import pytest
 from spl.common.errors import ParamsError
 from spl.config.load import load_params
 from spl.config.releases import RELEASES
-from spl.steps.settings import drawn_figures, needed_teachers, weight_files
+from spl.steps.settings import GROUND_TRUTH, drawn_figures, needed_teachers, weight_files
 from tests.conftest import bare, set_value
 
 GRID = {"method": "spl", "points": [{"alpha": [0.0]}]}
@@ -56,6 +56,7 @@ def faults_of(path) -> list[str]:
             "grid", {"method": "spl_no_prior", "points": [{"lambda_prior": [0.0, 1.0]}]},
             "grid.points: methods.spl_no_prior.teacher is null, so lambda_prior must stay 0.0",
         ),
+        (f"methods.{GROUND_TRUTH}", {"recipe": "biharmonic"}, "methods.ground_truth: this name is reserved, it stands"),
         ("evaluation.split", "validation", "datasets.celeba.validation: evaluation.split is validation, so some"),
         ("pretext", None, "teachers.multilabel is trained here, so pretext must say on what; it is null"),
         ("pretext", None, "teachers.detector is trained here, so pretext must say on what; it is null"),
@@ -69,6 +70,17 @@ def faults_of(path) -> list[str]:
 def test_a_contradiction_is_named_with_its_path(raw_params, write_params, path, value, fault):
     set_value(raw_params, path, value)
     assert any(line.startswith(fault) for line in faults_of(write_params(raw_params)))
+
+
+def test_a_name_that_a_folder_or_a_grid_point_has_is_not_free(raw_params, write_params):
+    raw_params["datasets"]["teachers"] = raw_params["datasets"]["paris"]
+    raw_params["methods"]["spl_grid_01"] = {"recipe": "biharmonic"}
+    raw_params["grid"] = GRID
+    faults = faults_of(write_params(raw_params))
+    assert "datasets.teachers: this name is reserved, it is the folder of the teachers' training in" in "\n".join(
+        faults
+    )
+    assert "methods.spl_grid_01: this name is that of a point of the grid; choose another" in faults
 
 
 def test_contradictions_are_reported_all_at_once(raw_params, write_params):

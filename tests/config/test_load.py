@@ -1,6 +1,8 @@
 """params.yaml is validated once, completely, with the path of every fault."""
 
+import re
 from contextlib import nullcontext
+from itertools import pairwise
 
 import pytest
 import yaml
@@ -11,6 +13,10 @@ from spl.models.mfe import levels_per_side
 from tests.conftest import bare, set_value
 
 RELEASED = {"source": "released", "path": "weights.pth"}
+
+
+def message(caught) -> str:
+    return str(caught.value)
 
 
 @pytest.mark.parametrize("preset", ["demo", "paper", "study", "grid"])
@@ -235,7 +241,7 @@ def test_overrides_change_single_values_of_one_dataset(raw_params, write_params)
 def test_a_key_that_stands_twice_is_an_error(raw_params, write_params):
     path = write_params(raw_params)
     path.write_text(path.read_text() + "seed: 2\n")
-    with pytest.raises(ParamsError, match="duplicate key: seed"):
+    with pytest.raises(ParamsError, match="1 fault.*\n  seed: duplicate key"):
         load_params(path)
 
 
@@ -283,6 +289,17 @@ def test_a_key_that_stands_twice_is_an_error(raw_params, write_params):
         ("grid", {"method": "spl", "points": [{"alpha": [-1.0]}]}, "grid.points.0.alpha.0: "),
         ("grid", {"method": "spl", "points": [{"gamma": [1.0]}]}, "grid.points.0.gamma: input should be 'lambda_img'"),
         ("figures.fig5.images", 0, "figures.fig5.images: "),
+        ("seed", 1 << 32, "seed: input should be less than 4294967296, got 4294967296"),
+        ("seeds", [1, 1 << 64], "seeds.1: input should be less than 4294967296, got 18446744073709551616"),
+        ("evaluation.bootstrap.samples", 10**12, "evaluation.bootstrap.samples: input should be less than or equal"),
+        ("evaluation.batch_size", 10**12, "evaluation.batch_size: input should be less than or equal to 4096"),
+        ("methods.rn.training.batch_size", 10**12, "methods.rn.training.batch_size: input should be less than or"),
+        ("methods.spl.model.semantic_blocks", 10**6, "methods.spl.model.semantic_blocks: input should be less than"),
+        ("methods.rfr.model.width", 10**6, "methods.rfr.model.width: input should be less than or equal to 4096"),
+        ("datasets.paris.image_size", 1 << 20, "datasets.paris.image_size: input should be less than or equal to"),
+        ("masks.glob", "[a-c][z-a]*.png", "masks.glob: expected ranges from low to high, such as [a-z], got z-a in"),
+        ("structure.scale", "1e-4", "structure.scale: input should be a valid number, got '1e-4' (YAML reads 1e-4"),
+        ("detection.datasets", [False], "detection.datasets.0: input should be a valid string, got False (YAML reads"),
     ],
 )
 def test_contradictions_are_found_beside_other_faults(raw_params, write_params, path, value, fault):
@@ -292,6 +309,77 @@ def test_contradictions_are_found_beside_other_faults(raw_params, write_params, 
         load_params(write_params(raw_params))
     assert fault in str(caught.value)
     assert "methods.rn.typo: is not a known key" in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["no", "on", "true", "null", "~", "1", "1.5", "2024-05-01"])
+def test_a_key_that_yaml_reads_as_no_text_is_a_fault_beside_the_others(raw_params, write_params, key):
+    raw_params["datasets"]["to be named"] = raw_params["datasets"].pop("celeba")
+    raw_params["seed"] = -1
+    path = write_params(bare(raw_params))
+    path.write_text(path.read_text().replace("to be named:", f"{key}:"))
+    assert not isinstance(next(iter(yaml.safe_load(f"{key}: x"))), str)
+    with pytest.raises(ParamsError) as caught:
+        load_params(path)
+    assert re.search(
+        rf"\n  datasets\.{key}: YAML reads this key as \w+, not as text; write it in quotes: '{key}'", message(caught)
+    )
+    assert "\n  seed: input should be greater" in message(caught)
+    path.write_text(path.read_text().replace(f"{key}:", f"'{key}':"))
+    with pytest.raises(ParamsError) as caught:
+        load_params(path)
+    assert "YAML reads this key" not in message(caught)
+
+
+DEEP = 3000
+BOMB = "a: &a [x]\n" + "\n".join(f"{c}: &{c} [{', '.join([f'*{b}'] * 9)}]" for b, c in pairwise("abcdefghij"))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("seed: &a [*a]", "an alias leads to what it stands in"),
+        ("seed: &a {b: [*a]}", "an alias leads to what it stands in"),
+        (BOMB, "more than 100,000 values, its aliases followed"),
+        ("[" * DEEP + "]" * DEEP, "too many brackets within each other"),
+        ("seed: " + "1" * 5000, "value has 5000 digits"),
+        ("seed: 2024-99-99", "month must be in"),
+        ("? [seed]\n: 1", "unhashable key"),
+    ],
+    ids=["list in itself", "mapping in itself", "bomb of aliases", "deep", "long number", "no date", "list as key"],
+)
+def test_a_document_that_cannot_be_constructed_is_one_error(tmp_path, text, fault):
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=rf"(?s)^{tmp_path}/params\.yaml is not valid YAML: .*{fault}") as caught:
+        load_params(tmp_path / "params.yaml")
+    assert len(message(caught)) < 500
+
+
+def test_a_fault_shows_the_beginning_of_what_came(raw_params, write_params):
+    raw_params["masks"] = list(range(1000))
+    with pytest.raises(ParamsError) as caught:
+        load_params(write_params(raw_params))
+    assert len(message(caught)) < 500
+
+
+def test_the_home_folder_is_found_in_every_path(raw_params, write_params, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    places = {
+        "datasets.paris.source": {"kind": "supplied", "path": "~/x"},
+        "datasets.paris.layout": {"kind": "folders", "train": "a/*", "test": "b/*"},
+        "masks.source": {"kind": "supplied", "path": "~/x"},
+        "perceptual_network": {"kind": "vgg", "folder": "~/x"},
+        "evaluation.perceptual": {"metrics": [], "folder": "~/x"},
+        "methods.rn.weights": {"paris": RELEASED | {"path": "~/x"}},
+        "teachers.open_images": {"kind": "tresnet_released", "path": "~/x"},
+        "teachers.coco": {"kind": "yolov5_released", "size": "s", "path": "~/x"},
+        "teachers.imagenet": {"kind": "timm", "model": "resnet50", "reduction": 8, "weights": "~/x"},
+        "detection.detector": {"kind": "torchvision", "model": "retinanet_resnet50_fpn_v2", "path": "~/x"},
+    }
+    for path, value in places.items():
+        set_value(raw_params, path, value)
+    found = load_params(write_params(raw_params)).model_dump_json()
+    assert found.count('"/home/me/x"') == len(places) - 1
+    assert "~" not in found
 
 
 @pytest.mark.parametrize("content", ["", "[1, 2]", "seed: [", "seed: 1\n"])

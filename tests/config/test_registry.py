@@ -10,7 +10,7 @@ import yaml
 
 from spl.common.errors import ParamsError
 from spl.config.load import load_params
-from spl.config.registry import load_registry, source_of
+from spl.config.registry import load_registry, source_of, without_secrets
 from spl.config.releases import RELEASES
 from spl.sources.metric_weights import FILES, INCEPTION, LPIPS_LAYERS
 from spl.steps.settings import VGG_FILES, weight_files
@@ -146,15 +146,58 @@ def test_a_registry_is_read_as_it_stands(load):
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"folder": "/data/set"}, "set.folder: .* a folder inside the project"),
-        ({"folder": "data/../../set"}, "set.folder: .* a folder inside the project"),
+        *(
+            ({"folder": folder}, r"set.folder: string should match pattern '\^data\(/")
+            for folder in (
+                "/data/set",
+                "data/../../set",
+                "data/..",
+                "data",
+                "data/",
+                ".",
+                "",
+                "spl",
+                "database",
+                "./data/set",
+                "~/data",
+                "data/raw/../../spl",
+                "data/.git/hooks",
+                ".git/hooks",
+                ".dvc",
+                "workflow",
+                "data\\..\\..\\spl",
+                "data/a\\b",
+            )
+        ),
+        *(
+            ({"files": [FILE | {"name": name}]}, r"set.files.0.name: string should match pattern '.*\|zip\|")
+            for name in (
+                "a/b.tar",
+                "..",
+                "",
+                ".tar",
+                ".hidden.zip",
+                "a\\b.tar",
+                "yaml.py",
+                "numpy.pyc",
+                "torch.so",
+                "stage.sh",
+                "Snakefile",
+                "pre-commit",
+                "a.tar.py",
+                "a.tar\n",
+                "params.yaml",
+                "x.cfg",
+                "$(touch x).zip",
+                "-rf.zip",
+            )
+        ),
         ({"kind": "videos"}, "set.kind: "),
         ({"checked": "yesterday"}, "set.checked"),
         ({"images": {"train": 0}}, "set.images.train: "),
         ({"mirrors": []}, "set.mirrors: is not a known key"),
-        ({"files": [FILE | {"name": "a/b.tar"}]}, "set.files.0.name: .* the name of a file"),
-        ({"files": [FILE | {"name": ".."}]}, "set.files.0.name: .* the name of a file"),
         ({"files": [FILE | {"mirrors": ["set.tar"]}]}, "set.files.0.mirrors.0: .* an address"),
+        ({"files": [FILE | {"mirrors": ["ftp://me:word@a.org/b?c=1"]}]}, ".* an address .*, got 'ftp://a.org/b'\\n?$"),
         ({"files": [{"name": "b.tar"}]}, "set.files.0.mirrors: is missing"),
         ({"files": [FILE | {"md5": "123"}]}, "set.files.0.md5: "),
         ({"files": [FILE | {"sha256": "397923AF"}]}, "set.files.0.sha256: "),
@@ -170,7 +213,7 @@ def test_faults_are_named_with_their_place(load, changes, fault):
     [
         ("set: [", "is not valid YAML"),
         ("[]", "fault"),
-        ("set: {}\nset: {}", "duplicate key: set"),
+        ("set: {}\nset: {}", "\n  set: duplicate key"),
         (None, "does not exist"),
     ],
 )
@@ -180,6 +223,25 @@ def test_a_registry_that_cannot_be_read_says_so(tmp_path, text, fault):
         path.write_text(text)
     with pytest.raises(ParamsError, match=fault):
         load_registry(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://host/some/set.tar", "https://host/some/set.tar"),
+        ("http://me:word@host:81/set.tar?token=1&x=2#part", "http://host:81/set.tar"),
+        ("http://me:wo@rd?@host/set.tar", "http://host/set.tar"),
+        ("https://host?token=1", "https://host"),
+        ("file:///data/set.tar", "file:///data/set.tar"),
+        (
+            "Pool(host='host', port=9): retries exceeded with url: /set.zip?token=1 (Caused by X('http://a:b@c/d?e'))",
+            "Pool(host='host', port=9): retries exceeded with url: /set.zip (Caused by X('http://c/d'))",
+        ),
+        ("Is it there? me@host.org says no.", "Is it there? me@host.org says no."),
+    ],
+)
+def test_an_address_is_shown_without_user_password_and_query(text, shown):
+    assert without_secrets(text) == shown
 
 
 def test_a_file_belongs_to_the_source_in_whose_folder_it_is_listed(load):

@@ -1,6 +1,7 @@
 """Whatever bytes people bring: an image, or one DataError that begins with the name and says what is wrong."""
 
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -114,14 +115,14 @@ def promising(side):
     return bytes(content)
 
 
-TEXT = r"is text, not an image; it starts with 'Quota exceeded,\ntry later'. Replace or remove it."
+TEXT = r"is text instead of an image; it starts with 'Quota exceeded,\ntry later'. Replace or remove it."
 BAD = {
     "empty": (b"", "is empty (0 bytes). Replace or remove it."),
     "text": (b"Quota exceeded,\ntry later", TEXT),
-    "umlaut": ("Zugriff verweigert: Datei für".encode(), "is text, not an image; it starts with 'Zugriff verweigert: "),
-    "text like a bitmap": (b"BM is text as well", "is text, not an image"),
-    "page": (b"<!DOCTYPE html><html><body>Sign in", "is a web page, not an image; it starts with '<!DOCTYPE html>"),
-    "page after a blank": (b"\n <HTML lang='en'>", "is a web page, not an image"),
+    "umlaut": ("Zugriff verweigert: Datei für".encode(), "is text instead of an image; it starts with 'Zugriff verw"),
+    "text like a bitmap": (b"BM is text as well", "is text instead of an image"),
+    "page": (b"<!DOCTYPE html><html><body>Sign in", "is a web page instead of the file; it starts with '<!DOCTYPE"),
+    "page after a blank": (b"\n <HTML lang='en'>", "is a web page instead of the file"),
     "bytes": (bytes(range(256)), "is not an image of a known format; expected one of JPEG, PNG, "),
     "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n\0", "is not an image of a known format"),
     "damaged": (damaged(encode(IMAGE)), "is damaged: "),
@@ -250,6 +251,7 @@ def test_lab_is_converted():
 
 
 def test_unreadable_paths_are_named_plainly(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
     loop, link = tmp_path / "loop.png", tmp_path / "link.png"
     IMAGE.save(tmp_path / "fine.png")
     assert np.array_equal(read_rgb(tmp_path / "fine.png"), PIXELS)
@@ -257,8 +259,9 @@ def test_unreadable_paths_are_named_plainly(tmp_path):
     link.symlink_to(tmp_path / "nowhere.png")
     for path, message in {
         tmp_path / "missing.png": "does not exist",
-        tmp_path: "is a folder; expected a file",
-        loop: "is a symbolic link that leads back to itself. Replace or remove it.",
+        tmp_path: "is a folder, a pipe or a device; expected a file",
+        tmp_path / "pipe.png": "is a folder, a pipe or a device; expected a file",
+        loop: "cannot be read: Too many levels of symbolic links",
         link: "does not exist",
         tmp_path / ("long" * 100): "cannot be read: File name too long",
     }.items():
@@ -267,13 +270,14 @@ def test_unreadable_paths_are_named_plainly(tmp_path):
         assert str(error.value) == f"{path} {message}"
 
 
-def test_a_refused_permission_is_named(monkeypatch):
+def test_a_refused_permission_is_named(tmp_path, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied")
 
+    (tmp_path / "secret.png").touch()
     monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
     with pytest.raises(DataError, match=r"secret\.png may not be read: permission denied. Allow it: chmod \+r"):
-        read_rgb("secret.png")
+        read_rgb(tmp_path / "secret.png")
 
 
 # --- Any bytes --------------------------------------------------------------------------------------------------------

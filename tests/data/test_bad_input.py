@@ -203,8 +203,10 @@ def test_faults_of_the_disk_have_an_advice_and_others_have_none(code):
 
 def test_another_number_of_images_than_published_is_an_error(raw, monkeypatch):
     monkeypatch.chdir(raw.parent)
+    (raw.parent / "data").mkdir()
+    (raw.parent / "data/raw").symlink_to(raw)
     source = Source(
-        title="Mine", kind="images", folder="raw", files=(), images={"train": TRAIN, "test": 2},
+        title="Mine", kind="images", folder="data/raw", files=(), images={"train": TRAIN, "test": 2},
         by_hand="Ask me.", licence="none", citation="none", checked="never",
     )  # fmt: skip
     registered = Registered(kind="registered", name="mine")

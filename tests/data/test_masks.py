@@ -99,6 +99,18 @@ def test_counts_per_bin_and_rejected_masks_are_recorded(tmp_path, group):
     assert (table.loc[~usable, ["file", "sha256", "ratio_bin"]] == "").all(axis=None)
 
 
+def test_what_is_left_out_is_said_in_one_line_and_nothing_if_there_is_none(tmp_path, group, capsys):
+    disc_masks(tmp_path / "raw", [0.05, 0.15, 0.3, 0.7, 0.8, 0.0])
+    group(tmp_path / "raw")
+    reasons = "2: hole ratio over 0.6; 1: no hole"
+    said = f"3 of 6 masks of {tmp_path / 'raw'} are left out ({reasons}); see {tmp_path / 'masks/masks.csv'}\n"
+    assert capsys.readouterr().err == said
+    for name in ("003", "004", "005"):
+        (tmp_path / f"raw/{name}.png").unlink()
+    group(tmp_path / "raw")
+    assert capsys.readouterr().err == ""
+
+
 def test_a_folder_without_usable_or_without_any_masks_says_so(tmp_path, group):
     disc_masks(tmp_path / "raw", [0.0])
     with pytest.raises(DataError, match=r"none of 1 masks can be used \(1: no hole\)"):
@@ -157,6 +169,9 @@ def test_masks_of_every_kind_are_read_alike(content, hole):
         (with_alpha(MASK), "transparent"),
         (with_alpha(Image.new("L", (64, 64), 254)), "transparent"),
         (MASK.resize((64, MIN_MASK_SIDE - 1)), "smaller than 32 pixels"),
+        (Image.fromarray(HOLE.astype(np.uint8)), "without a grey above 1: values 0 and 1?"),
+        (Image.fromarray(HOLE.astype(np.uint8) * 20).convert("RGB"), "without a grey above 20: values 0 and 20?"),
+        (Image.fromarray(HOLE * np.uint16(255)), "without a grey above 255 of 65535: values 0 and 255?"),
     ],
 )
 def test_what_is_no_mask_has_a_reason_and_no_hole(tmp_path, image, reason):
@@ -165,8 +180,10 @@ def test_what_is_no_mask_has_a_reason_and_no_hole(tmp_path, image, reason):
     assert mask.shape == image.size[::-1]
     assert not mask.any()
     image.save(tmp_path / "m.png")
-    with pytest.raises(DataError, match=rf"m\.png is {reason}; expected a mask: black and white, without colours"):
+    with pytest.raises(DataError) as error:
         read_mask(tmp_path / "m.png", "black")
+    assert f"m.png is no mask ({reason}); expected black and white, without colours." in str(error.value)
+    assert ("Flatten it" in str(error.value)) == (reason == "transparent")
 
 
 def marked(colours, rows):

@@ -17,6 +17,7 @@ from spl.data.prepare_images import prepare_images
 from spl.data.stored import GroupedMasks
 from spl.sources.fetch import fetch_raw
 from spl.steps.settings import ImageSettings, ImageSourceSettings, MaskSettings, MaskSourceSettings, PairSettings
+from spl.tensors import loaders
 
 TRAIN_IMAGES, TEST_IMAGES = 6, 12
 
@@ -47,9 +48,9 @@ def world(tmp_path_factory):
     return folder
 
 
-def pair(world, out, *, seed=1, pairs="balanced", split="test", images="prepared"):
+def pair(world, out, *, seed=1, pairs="balanced", split="test", images="prepared", masks=None):
     settings = PairSettings(seed=seed, dataset="paris", image_size=32, split=split, pairs=pairs)
-    pair_masks(settings, world / images / "manifest.csv", world / "masks/masks.csv", out / "p.csv")
+    pair_masks(settings, world / images / "manifest.csv", masks or world / "masks/masks.csv", out / "p.csv")
     return pd.read_csv(out / "p.csv", keep_default_na=False)
 
 
@@ -146,6 +147,80 @@ def test_masks_repeat_only_when_all_were_used_and_follow_from_the_seed(world, tm
     assert first["mask"].value_counts().max() == 1  # 12 masks, 12 images
     assert first.equals(again)
     assert not first.equals(other)
+
+
+THIN = np.pad(np.ones((256, 1), bool), ((0, 0), (5, 250)))
+"""A scratch between the pixels that 32 x 32 pixels are picked from."""
+
+
+@pytest.fixture
+def with_thin(world, tmp_path, monkeypatch):
+    """A function that groups the world's masks beside `count` scratches; it returns the folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(count, *, others=True):
+        raw = tmp_path / "raw"
+        raw.mkdir()
+        table = pd.read_csv(world / "masks/masks.csv", keep_default_na=False)
+        for source in table["source"] if others else ():
+            (raw / source).parent.mkdir(exist_ok=True)
+            (raw / source).write_bytes((world / "data/raw/miniature/masks" / source).read_bytes())
+        (raw / "00-10").mkdir(exist_ok=True)
+        for i in range(count):
+            Image.fromarray(THIN).save(raw / f"00-10/scratch{i}.png")
+        fetch_raw(MaskSourceSettings(seed=1, source={"kind": "supplied", "path": str(raw)}, glob="*/*.png"),
+                  tmp_path / "masks.json", workers=1)  # fmt: skip
+        group_masks(MaskSettings(hole="white"), tmp_path / "masks.json", tmp_path / "masks", workers=1)
+        return tmp_path / "masks/masks.csv"
+
+    return make
+
+
+def test_masks_whose_hole_vanishes_are_left_out_and_the_others_drawn_as_if_there_were_no_such(
+    world, tmp_path, with_thin, capsys
+):
+    masks = with_thin(3)
+    capsys.readouterr()
+    for draw in ("balanced", "uniform"):
+        found, expected = pair(world, tmp_path, pairs=draw, masks=masks), pair(world, tmp_path, pairs=draw)
+        same = ["image", "mask_source", "mask_sha256", "hole_ratio", "network_hole_ratio"]
+        assert found[same].equals(expected[same])
+        assert (found["network_hole_ratio"] > 0).all()
+        said = f"3 of 15 masks of {masks} have no hole at 32 x 32 pixels and are left out\n"
+        assert capsys.readouterr().err == said
+        assert read_json(tmp_path / "p.json")["without_hole_at_network_size"] == 0  # the world's own
+    pair(world, tmp_path, masks=masks)
+    assert read_json(tmp_path / "p.json")["without_hole_at_network_size"] == 3
+
+
+def test_training_draws_again_where_a_hole_vanishes_and_else_as_ever(world, with_thin):
+    world_masks, mixed = GroupedMasks(world / "masks/masks.csv"), GroupedMasks(with_thin(40))
+    rng, same = np.random.default_rng(1), np.random.default_rng(1)
+    for _ in range(20):
+        assert np.array_equal(world_masks.draw(rng, 32), world_masks.hole(int(same.integers(12)), 32))
+    assert rng.random() == same.random()
+    assert sum(not mixed.hole(int(same.integers(52)), 32).any() for _ in range(20)) > 5
+    assert all(mixed.draw(rng, 32).any() for _ in range(20))
+
+
+def test_a_set_of_scratches_is_refused_by_pairing_and_by_training(world, tmp_path, with_thin):
+    masks = with_thin(3, others=False)
+    with pytest.raises(DataError, match=r"0 usable masks of .*masks\.csv that have a hole at 32 x 32 pixels"):
+        pair(world, tmp_path, masks=masks)
+    with pytest.raises(DataError, match=r"masks\.csv: 1,000 masks in a row have no hole at 32 x 32 pixels"):
+        GroupedMasks(masks).draw(np.random.default_rng(0), 32)
+
+
+def test_a_pair_without_a_hole_is_never_measured(world, tmp_path, with_thin, monkeypatch):
+    """Such pairs may come from earlier versions."""
+    masks = with_thin(3)
+    monkeypatch.setattr("spl.data.stored.resize_mask", lambda mask, size: np.ones((size, size), bool))
+    table = pair(world, tmp_path, masks=masks)
+    monkeypatch.undo()
+    pairs = loaders.TestPairs(tmp_path / "p.csv", world / "prepared/manifest.csv", masks, image_size=32)
+    thin = int(np.flatnonzero(table["mask_source"].str.contains("scratch"))[0])
+    with pytest.raises(DataError, match=r"p\.csv: \d+\.png has no hole at this size\. Run: snakemake"):
+        pairs[thin]
 
 
 def test_drawing_never_touches_what_a_person_has_placed(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
-"""A colour of a cluster keeps its meaning, whatever the order of images, channels and clusters."""
+"""Clusters as the authors make them; their colours, whatever the order of images, channels and clusters."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -61,17 +62,30 @@ def test_the_order_of_the_images_does_not_matter(order, scope):
 
 @given(st.permutations(range(4)))
 def test_the_numbering_that_kmeans_happens_to_find_does_not_matter(order):
-    np.testing.assert_array_equal(_along_first_component(KINDS[list(order)]), _along_first_component(KINDS))
+    shuffled = KINDS[list(order)]
+    np.testing.assert_array_equal(shuffled[_along_first_component(shuffled)], KINDS[_along_first_component(KINDS)])
 
 
-def test_an_image_on_its_own_is_divided_more_finely_than_within_the_set():
-    """Two tones of one kind, in a set of far-apart kinds: `set` merges them, `image` tells them apart."""
-    priors = np.zeros((3, 2, 4, 4), np.float16)
-    priors[0, 0], priors[0, 1, :2], priors[0, 1, 2:] = 1.0, 0.1, -0.1
-    priors[1:, 0] = -1.0
-    two = Clusters(number=2, scope="image", images=3)
-    assert len(np.unique(cluster_priors(priors, [0], two, seed=1))) == 2
-    assert len(np.unique(cluster_priors(priors, [0], two.model_copy(update={"scope": "set"}), seed=1))) == 1
+def test_an_image_alone_is_clustered_as_the_authors_program_does():
+    """SPN_probabilistic/main.py: raw vectors, all positions, 10 attempts of 20 iterations from random centres."""
+    priors = np.random.default_rng(3).normal(size=(2, 3, 8, 8)).astype(np.float16)
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
+    for image, labels in zip(priors, cluster_priors(priors, [0, 1], clusters("image", 8), seed=1), strict=True):
+        cv2.setRNGSeed(1)
+        points = np.ascontiguousarray(image.reshape(3, -1).T.astype(np.float32))
+        theirs = cv2.kmeans(points, 8, None, criteria, 10, cv2.KMEANS_RANDOM_CENTERS)[1].ravel()
+        assert len(np.unique(theirs)) == 8
+        assert len({*zip(labels.ravel(), theirs, strict=True)}) == 8  # the same clusters, numbered in another way
+
+
+@pytest.mark.parametrize(("scope", "found"), [("image", 2), ("set", 1)])
+def test_an_image_alone_is_divided_by_length_and_finely_the_set_by_direction_and_coarsely(scope, found):
+    priors = np.zeros((4, 2, 8, 8), np.float16)
+    priors[0, 0], priors[0, 1, :4], priors[0, 1, 4:] = 1.0, 0.1, -0.1  # two tones of a kind
+    priors[1, 0], priors[1, 0, 4:] = 1.0, 4.0  # weak and strong
+    priors[2:, 0] = -1.0  # another kind
+    labels = cluster_priors(priors, [0, 1], clusters(scope, 2), seed=1)
+    assert [len(np.unique(image)) for image in labels] == [found, found]
 
 
 def test_each_cluster_is_painted_in_a_colour_of_its_own():

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from spl.analysis.compare_grid import COLUMNS as GRID_COLUMNS
+from spl.analysis.paper import differences
 from spl.analysis.verdicts import Verdict
 from spl.common.errors import DataError
 from spl.common.files import write_json
@@ -25,7 +26,7 @@ from spl.report.table1 import _ours
 from spl.steps.records import sealed
 from spl.steps.settings import ReportSettings
 from tests.analysis.fabricate import table_settings
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, read_raw, set_value
 from tests.fabricate import write_facts
 from tests.report.fabricate import fabricate, write_page
 
@@ -97,13 +98,38 @@ def test_the_commit_is_printed_in_words(run, monkeypatch, described, printed):
     assert printed in run["out"].read_text()
 
 
-def test_the_headline_follows_the_images(raw_params, write_params):
+def test_the_headline_follows_the_data(raw_params, write_params):
     assert headline_of(load_params(REPOSITORY / "presets/paper.yaml"))[0] == "The paper's data"
     raw_params["datasets"]["paris"]["source"] = {"kind": "supplied", "path": "data/raw/paris"}
     headline, sentences = headline_of(load_params(write_params(raw_params)))
     assert headline == "Mixed data"
-    assert "paris: other images" in sentences  # 64 px are not the paper's size
-    assert "celeba: miniature world" in sentences
+    assert "places2, celeba: miniature world; paris: other data (source, size, masks, rule of the pairs)" in sentences
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "differs"),
+    [
+        ("masks.source", {"kind": "supplied", "path": "thick"}, dict.fromkeys(("places2", "celeba", "paris"), "masks")),
+        ("masks.hole", "black", dict.fromkeys(("places2", "celeba", "paris"), "masks")),
+        ("evaluation.pairs", "balanced", dict.fromkeys(("places2", "celeba", "paris"), "rule of the pairs")),
+        ("datasets.celeba.crop", None, {"celeba": "crop"}),
+        ("datasets.paris.crop", 178, {"paris": "crop"}),
+        ("datasets.paris.image_size", 128, {"paris": "size"}),
+        ("datasets.celeba.validation", 100, {"celeba": "number of training images"}),
+        ("datasets.places2.skip_unreadable", 3, {"places2": "number of training images"}),
+        ("datasets.celeba.source", {"kind": "supplied", "path": "celeba"}, {"celeba": "source"}),
+        ("datasets.places2.source.name", "places365_large", {"places2": "source"}),
+        ("datasets.paris.layout", {"kind": "folder", "glob": "*", "test_fraction": 0.5}, {"paris": "layout"}),
+    ],
+)
+def test_the_papers_data_are_its_images_masks_crop_sizes_numbers_and_rule_of_pairs(write_params, path, value, differs):
+    raw = read_raw(REPOSITORY / "presets/paper.yaml")
+    set_value(raw, path, value)
+    settings = load_params(write_params(raw))
+    assert {name: found for name in settings.datasets if (found := ", ".join(differences(settings, name)))} == differs
+    headline, sentences = headline_of(settings)
+    assert headline == ("Mixed data" if len(differs) < 3 else "Data that are not the paper's")
+    assert f"{', '.join(differs)}: other data ({next(iter(differs.values()))})" in sentences
 
 
 def test_the_sources_of_images_are_cited(raw_params, write_params, tmp_path):

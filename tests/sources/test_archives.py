@@ -1,9 +1,14 @@
 """Archives are read where they lie; unsafe, damaged and absurd ones are refused, and nothing is left behind."""
 
+import errno
 import io
+import os
+import socket
 import stat
 import tarfile
+import unicodedata
 import zipfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,6 +24,7 @@ FORMATS = ["x.tar", "x.tar.gz", "x.tgz", "x.tar.xz", "x.zip", "stored.zip"]
 
 def write_archive(path, content=CONTENT, *, folders=True):
     """Write an archive of the format that the name says."""
+    path.parent.mkdir(exist_ok=True)
     if path.suffix == ".zip":
         method = zipfile.ZIP_STORED if path.name.startswith("stored") else zipfile.ZIP_DEFLATED
         with zipfile.ZipFile(path, "w", method) as archive:
@@ -83,6 +89,40 @@ def test_any_names_and_contents_come_back_as_the_library_reads_them(tmp_path_fac
             assert {entry: archive.read(entry) for entry in archive.namelist()} == content
 
 
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [("x.tar", "x.tar.gz"), ("x.zip", "x.tar"), ("x.tar.gz", "x.tar"), ("x.tar.xz", "x.zip"), ("x.tar", "x.zip")],
+)
+def test_an_archive_is_what_its_content_says(tmp_path, form, name):
+    write_archive(tmp_path / form).rename(tmp_path / name)
+    assert contents(tmp_path) == CONTENT
+
+
+@pytest.mark.parametrize("name", ["PK.jpg", "BZh9.jpg"])
+def test_a_tar_may_begin_with_the_letters_of_another_format(tmp_path, name):
+    write_archive(tmp_path / "x.tar", {name: b"x"}, folders=False)
+    assert contents(tmp_path) == {name: b"x"}
+
+
+APART = unicodedata.normalize("NFD", "café.jpg")
+
+
+@pytest.mark.parametrize("form", ["x.tar", "x.zip"])
+@pytest.mark.parametrize(
+    ("stored", "path"), [("pics\\a.jpg", "pics/a.jpg"), ("./a//b.jpg", "a/b.jpg"), (APART, "café.jpg")]
+)
+def test_names_of_other_systems_are_read_in_one_way(tmp_path, form, stored, path):
+    write_archive(tmp_path / form, {"empty\\": b"", stored: b"x"}, folders=False)
+    assert contents(tmp_path) == {path: b"x"}
+
+
+@pytest.mark.parametrize(("stored", "path"), [("é".encode(), "é.jpg"), (b"\x82\xa0", "éá.jpg")])
+def test_a_zip_without_the_flag_for_utf_8_may_have_such_names(tmp_path, stored, path):
+    archive = write_archive(tmp_path / "x.zip", {"~~.jpg": b"x"}, folders=False)
+    archive.write_bytes(archive.read_bytes().replace(b"~~", stored))
+    assert contents(tmp_path) == {path: b"x"}
+
+
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_a_tar_with_any_kind_of_headers_is_listed(tmp_path, form):
     long = f"{'b' * 50}/{'x' * 90}.jpg"
@@ -103,7 +143,19 @@ def refused(path, match):
     assert not list(path.parent.parent.glob("evil*"))
 
 
-@pytest.mark.parametrize("name", ["../evil.jpg", "/evil.jpg", "a/../../evil.jpg", "C:/evil.jpg", "a\\..\\evil.jpg"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.jpg",
+        "/evil.jpg",
+        "a/../../evil.jpg",
+        "C:/evil.jpg",
+        "a\\..\\evil.jpg",
+        "..\\evil.jpg",
+        "\\evil.jpg",
+        ".a/../../evil.jpg",
+    ],
+)
 @pytest.mark.parametrize("form", ["x.tar", "x.tar.gz", "x.zip"])
 def test_names_that_leave_the_folder_are_refused(tmp_path, form, name):
     (tmp_path / "in").mkdir()
@@ -172,10 +224,30 @@ def test_a_name_that_is_there_twice_is_named(tmp_path):
         RawFiles(tmp_path)
 
 
-def test_hidden_files_of_other_systems_are_left_out(tmp_path):
-    write_archive(tmp_path / "x.zip", {"a/1.jpg": b"1", "__MACOSX/a/._1.jpg": b"2", "a/.DS_Store": b"3"})
-    (tmp_path / ".hidden.jpg").touch()
-    assert set(contents(tmp_path)) == {"a/1.jpg"}
+@pytest.mark.parametrize(
+    "hidden", [".b.jpg", "a/._b.jpg", "__MACOSX/b.jpg", "a/@eaDir/b.jpg/THUMB.jpg", "#recycle/b.jpg", ".a/b.jpg"]
+)
+def test_hidden_files_and_service_folders_are_left_out(tmp_path, hidden):
+    write_archive(tmp_path / "packed/x.zip", {"a/1.jpg": b"1", hidden: b"2"})
+    for name in ("a/1.jpg", hidden):
+        (tmp_path / "plain" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "plain" / name).touch()
+    assert set(contents(tmp_path / "packed")) == set(contents(tmp_path / "plain")) == {"a/1.jpg"}
+
+
+def test_where_nothing_may_be_written_a_link_elsewhere_to_a_compressed_tar_is_read(tmp_path, monkeypatch):
+    theirs, mine = write_archive(tmp_path / "theirs/x.tar.gz"), tmp_path / "mine"
+
+    def atomic(path, of=archives.atomic):
+        if path.parent == theirs.parent:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return of(path)
+
+    monkeypatch.setattr(archives, "atomic", atomic)
+    refused(theirs, f"a folder of your own that holds a link to it: ln -s {theirs} <folder>/")
+    mine.mkdir()
+    (mine / "x.tar.gz").symlink_to(theirs)
+    assert contents(mine) == CONTENT
 
 
 # --- Folders ----------------------------------------------------------------------------------------------------------
@@ -212,8 +284,33 @@ def test_a_link_that_leads_back_or_nowhere_is_an_error(tmp_path, link, target, f
         RawFiles(tmp_path)
 
 
+NOT_UTF_8 = os.fsdecode(b"caf\xe9")
+
+
+@pytest.mark.parametrize("path", [f"{NOT_UTF_8}.jpg", f"{NOT_UTF_8}/a.jpg", f"{NOT_UTF_8}.zip", "x.tar"])
+def test_a_name_that_is_not_utf_8_is_shown(tmp_path, path):
+    if path == "x.tar":
+        write_archive(tmp_path / path, {f"{NOT_UTF_8}.jpg": b""})
+    else:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+    with pytest.raises(DataError, match=r"the name b'caf\\xe9[./\w]+' is not UTF-8\. Rename it: convmv"):
+        RawFiles(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.tar", "notes"])
+@pytest.mark.parametrize("make", [
+    os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: socket.socket(socket.AF_UNIX).bind(str(path)),
+])  # fmt: skip
+def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path, monkeypatch, name, make):
+    monkeypatch.chdir(tmp_path)  # a socket's path is short
+    make(Path(name))
+    with pytest.raises(DataError, match=f"{name} is a pipe, a socket or a device"):
+        RawFiles(tmp_path)
+
+
 def test_a_folder_that_is_missing_is_named(tmp_path):
-    with pytest.raises(DataError, match="none does not exist"):
+    with pytest.raises(FileNotFoundError):
         RawFiles(tmp_path / "none")
 
 
@@ -239,6 +336,7 @@ def test_a_file_that_changed_since_it_was_listed_is_refused(tmp_path):
         ("x/**", "x/y/a.png", True), ("a?.png", "ab.png", True), ("a?.png", "a/.png", False),
         ("[ab].png", "b.png", True),
         ("[!ab].png", "b.png", False), ("[0-9].png", "5.png", True), ("a+(b).png", "a+(b).png", True),
+        ("*.png", "a.PNG", True), ("X/[a-c].PNG", "x/B.png", True), ("./x\\*.png", "x/a.png", True),
     ],
 )  # fmt: skip
 def test_globs_stay_within_a_folder_but_for_two_stars(glob, path, matches):

@@ -2,17 +2,22 @@
 
 import gzip
 import hashlib
+import io
+import os
 import resource
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from requests.adapters import HTTPAdapter
 
 from spl.common.errors import DataError
 from spl.config.registry import RegisteredFile
@@ -158,6 +163,12 @@ REFUSED = {
     "page": ([page("Quota -\n exceeded")], {}, "got a web page instead of the file: 'Quota - exceeded Sorry", 1),
     "XML": ([document(XML, "x/y")], {}, "got a web page instead of the file: 'AccessDenied'", 1),
     "JSON": ([document(b'{"error": 1}', "x/y")], {}, "got a web page instead of the file: '{\"error\": 1}'", 1),
+    "Git LFS": (
+        [document(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\n", "x/y")],
+        {},
+        "got a pointer of Git LFS instead of the file, which `git lfs pull` brings: 'version https://git-lfs",
+        1,
+    ),
     "empty": ([document(b"", "application/zip")], {}, "expected some bytes, got 0", 1),
     "too short": ([cut(1000)], HASH, "expected sha256", 1),
     "too little announced": ([announce(-10)], HASH, "expected sha256", 1),
@@ -262,6 +273,78 @@ def test_any_drops_anywhere_end_with_the_identical_file(tmp_path_factory, drops,
         assert download(file, folder / "raw", policy=policy).read_bytes() == content
 
 
+# --- What no hash vouches for -----------------------------------------------------------------------------------------
+
+SMALL = replace(HASTY, largest=len(CONTENT) - 1)
+TOO_LARGE = "it has more than 102,403 bytes, and no hash is published that tells its end"
+
+
+@pytest.mark.parametrize("faults", [[], [chunked()], [drop(60_000), chunked()]], ids=["announced", "endless", "broken"])
+def test_a_download_ends_at_a_limit_if_no_hash_is_published(server, folder, fetch, faults):
+    server.misbehave("faces.zip", *faults)
+    with pytest.raises(DataError, match=f"faces.zip: {TOO_LARGE}"):
+        fetch(policy=SMALL)
+    assert names(folder) == set()
+    assert fetch(policy=SMALL, **HASH) == CONTENT
+
+
+def test_a_local_mirror_is_copied_up_to_the_limit_and_only_if_it_is_a_file(server, folder):
+    os.mkfifo(server.folder / "fifo.zip")
+    (server.folder / "empty.zip").touch()
+    local = [(server.folder / name).as_uri() for name in ("fifo.zip", "empty.zip", ".", "faces.zip")]
+    urls = ["file:///proc/self/environ", "file:///dev/zero", *local]
+    with pytest.raises(DataError) as error:
+        download(registered(*urls), folder, policy=SMALL)
+    reasons = [*["there is no file with content that can be read"] * 5, TOO_LARGE]
+    assert str(error.value).splitlines()[1:-1] == [f"  {u}: {reason}" for u, reason in zip(urls, reasons, strict=True)]
+    assert download(registered(urls[-1], **HASH), folder, policy=SMALL).read_bytes() == CONTENT
+
+
+def test_a_way_from_https_to_http_is_taken_only_with_a_hash(server, folder, monkeypatch):
+    send = HTTPAdapter.send
+
+    def answer(adapter, request, **options):
+        if request.url.startswith("http:"):
+            return send(adapter, request, **options)
+        response = requests.Response()
+        response.status_code, response.url, response.request, response.raw = 302, request.url, request, io.BytesIO()
+        response.headers["Location"] = server.url("faces.zip")
+        return response
+
+    monkeypatch.setattr(HTTPAdapter, "send", answer)
+    with pytest.raises(DataError, match="the server leads from https to http, and no hash is published"):
+        download(registered("https://images.invalid/faces.zip"), folder, policy=HASTY)
+    assert names(folder) == set()
+    assert download(registered("https://images.invalid/faces.zip", **HASH), folder, policy=HASTY).exists()
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [status(403)],
+        [drop(10)] * 9,
+        [redirect("ftp://me:S3cret@host/a?key=S3cret")],
+        [redirect("http://me:S3cret@host:port/a?S3cret")],
+        [redirect("/a?S3cret")] * 50,
+        [page()],
+    ],
+    ids=["403", "broken", "elsewhere", "no address", "circles", "page"],
+)
+def test_no_message_has_the_password_or_the_query_of_an_address(server, folder, capfd, faults):
+    server.misbehave("faces.zip", *faults)
+    nobody = Server(server.folder)
+    nobody._http.server_close()
+    urls = [server.url("faces.zip"), nobody.url("a.zip")]
+    secret = [url.replace("//", "//me:S3cret@") + "?token=S3cret" for url in urls]
+    with pytest.raises(DataError) as error:
+        download(registered(*secret), folder, policy=HASTY)
+    for url, line in zip(urls, str(error.value).splitlines()[1:], strict=False):
+        assert line.startswith(f"  {url}: ")
+    assert "S3cret" not in str(error.value)
+    assert "S3cret" not in "".join(capfd.readouterr())
+    assert server.requests[0].headers["authorization"].startswith("Basic ")  # it was used
+
+
 # --- A later call ---------------------------------------------------------------------------------------------------
 
 
@@ -346,7 +429,7 @@ def test_one_error_lists_every_mirror_and_says_what_to_do(server, folder):
     assert lines[0] == f"{folder / 'faces.zip'} could not be downloaded:"
     assert lines[1] == f"  {urls[0]}: the server answered 403 Forbidden"
     assert lines[2].startswith(f"  {urls[1]}: the server answered 503 Service Unavailable")
-    assert lines[3] == f"  {urls[2]}: there is no file that can be read"
+    assert lines[3] == f"  {urls[2]}: there is no file with content that can be read"
     assert lines[4] == f"  {urls[3]}: expected file:///<absolute path>"
     assert lines[5].startswith("Try again later, or get the file by other means and place it at")
     assert f"The 1,000 bytes that came are kept in {folder / 'faces.zip.part'}" in lines[5]

@@ -103,7 +103,7 @@ COMPARED = SHOWN | EXAMPLES
         ("evaluation.batch_size", 8, SHOWN | {s for s in cells(*TRAINED, *ABLATIONS) if s.startswith("evaluate")}),
         ("evaluation.perceptual.metrics", ["lpips"], SHOWN | MEASURED),
         ("evaluation.pairs", "uniform", SHOWN | of("pair_masks")),
-        ("masks.source.per_bin", 50, {"fetch_masks", "write_report"}),
+        ("masks.source.per_bin", 50, {"fetch_masks"} | SHOWN),
         ("structure.strength", 0.01, of("smooth_images") | cells("mfe") | {"write_report"}),
         ("perceptual_network", VGG, cells(*PERCEPTUAL) | {"write_report"}),
         ("detection.min_score", 0.5, DETECTIONS | {"check_claims"} | REDRAWN),

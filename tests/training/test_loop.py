@@ -1,6 +1,8 @@
 """A run that was stopped at any step and resumed gives the same weights, bit for bit."""
 
+import copy
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -29,12 +31,13 @@ from spl.steps.settings import (
     TeacherSettings,
 )
 from spl.tensors.loaders import SampleStream
-from spl.training.checkpoint import lock_run
+from spl.training.checkpoint import load_state, lock_run
 from spl.training.distributed import World
 from spl.training.loop import Plan, train
 from spl.training.train_method import Sources, train_method
 from spl.training.train_teacher import make_teacher
 from tests.conftest import input_hashes, set_value
+from tests.released.fabricate import Trap
 from tests.training.conftest import CPU, tiny_params
 
 METHODS = ["spl", "rn", "rfr", "mfe", "ec"]
@@ -138,11 +141,59 @@ def test_a_state_of_other_settings_is_not_resumed(run_method, tmp_path):
     assert_equal(weights(tmp_path / "out"), weights(tmp_path / "straight"))
 
 
-def test_a_damaged_state_is_an_error_not_a_fresh_start(run_method, tmp_path):
-    run_method("rn", "out", stop_at=1)
-    (tmp_path / "checkpoints/paris/rn/seed1/state.pt").write_bytes(b"damaged")
-    with pytest.raises(CheckpointError, match=r"state\.pt cannot be read"):
-        run_method("rn", "out")
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A tiny training that was stopped: a function that goes on with what a change makes of its state."""
+    folder = tmp_path_factory.mktemp("stopped")
+    network = nn.Linear(3, 2)
+    parts = {"network": network, "optimizer": torch.optim.Adam(network.parameters())}
+    network(torch.ones(1, 3)).sum().backward()
+    parts["optimizer"].step()
+    states = {name: part.state_dict() for name, part in parts.items()}
+
+    def resume(change):
+        state = copy.deepcopy(states) | {"settings": "{}", "step": 1, "seconds": 2.5}
+        state = change(state) or state
+        if isinstance(state, bytes):
+            (folder / "state.pt").write_bytes(state)
+        else:
+            torch.save(state, folder / "state.pt")
+        return load_state(folder, "{}", parts, CPU.device)
+
+    return resume
+
+
+def test_a_state_says_how_far_the_run_was(stopped):
+    assert stopped(lambda state: None) == (1, 2.5)
+    assert stopped(lambda state: state.update(settings="others", network=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda state: b"damaged", "was refused: it is damaged"),
+        (lambda state: b"\0" * 2000, "is damaged, or not a PyTorch file"),
+        (
+            lambda state: state | {"step": Trap(Path("the code ran"))},
+            "was refused: it is damaged, or it holds more than",
+        ),
+        (lambda state: [state], "is no state of this run"),
+        (lambda state: "a text", "is no state of this run"),
+        (lambda state: state.pop("settings") and None, "is no state of this run"),
+        (lambda state: state.pop("seconds") and None, "is no state of this run"),
+        (lambda state: state.pop("optimizer") and None, "is no state of this run"),
+        (lambda state: state.update(network=None), "is no state of this run"),
+        (lambda state: state["network"].update(bias=torch.ones(3)), "is no state of this run"),
+        (lambda state: state["optimizer"].pop("state") and None, "is no state of this run"),
+        (lambda state: state["optimizer"]["state"][0].update(exp_avg=torch.ones(5)), "is no state of this run"),
+    ],
+)
+def test_a_state_that_is_none_is_an_error_not_a_fresh_start(stopped, change, fault):
+    with pytest.raises(CheckpointError, match=rf"state\.pt {fault}.*\. Delete it to start the run anew\.$") as caught:
+        stopped(change)
+    assert len(str(caught.value).splitlines()) == 1
+    assert "weights_only" not in str(caught.value)
+    assert not Path("the code ran").exists()
 
 
 # --- Seeds ------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,10 @@
 """Reading weight files: whatever a file holds, nothing in it runs, and what is wrong is said once and clearly."""
 
+import json
+import math
 import os
 import pickle
+import struct
 import zipfile
 
 import pytest
@@ -9,8 +12,10 @@ import torch
 
 from spl.common.errors import CheckpointError
 from spl.weights.files import read_state, save_weights
+from spl.weights.fit import load_weights
 from tests.released.fabricate import Trap, adam_state
 
+LFS_POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
 STATE = {"a.weight": torch.arange(2000.0).view(20, 100), "a.bias": torch.ones(20)}
 
 
@@ -108,13 +113,55 @@ def test_a_truncated_file_is_refused(tmp_path, form, kept):
 
 @pytest.mark.parametrize("name", ["checkpoint.pth", "EN.pkl", "weights.safetensors"])
 @pytest.mark.parametrize(
-    "content", ["<!DOCTYPE html><html>Quota exceeded</html>", "\n <html>\n  <p>virus scan warning"]
+    ("content", "what"),
+    [
+        (
+            "<!DOCTYPE html><html>Quota exceeded</html>",
+            "a web page instead of the file",
+        ),
+        ("\n <html>\n  <p>virus scan warning", "a web page instead of the file"),
+        (LFS_POINTER, "a pointer of Git LFS instead of the file, which `git lfs pull` brings"),
+    ],
+    ids=["page", "page after blanks", "pointer of Git LFS"],
 )
-def test_a_web_page_in_place_of_a_file_is_called_one(tmp_path, name, content):
+def test_what_lies_in_the_place_of_a_file_is_called_what_it_is(tmp_path, name, content, what):
     (tmp_path / name).write_text(content)
     message = refusal(tmp_path / name)
-    assert "is a web page, not a weight file" in message
-    assert "Fetch it again." in message
+    assert f"{name} is {what}" in message
+    assert message.endswith(". Fetch it again.")
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+def test_an_archive_of_torchscript_is_called_one(tmp_path, recwarn):
+    torch.jit.script(torch.nn.Linear(2, 2)).save(tmp_path / "traced.pt")
+    recwarn.clear()
+    assert "is a TorchScript archive, whose program is not run: expected the state dict" in refusal(
+        tmp_path / "traced.pt"
+    )
+    assert not recwarn  # torch would tell how to run it
+
+
+def test_a_huge_file_of_zeros_does_not_fit(tmp_path):
+    header = json.dumps({"weight": {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4 * 10**12]}}).encode()
+    path = tmp_path / "weights.safetensors"
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        file.truncate(file.tell() + 4 * 10**12)  # takes no room
+    with pytest.raises(CheckpointError, match=str(path)):
+        load_weights(torch.nn.Linear(2, 2), path)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_weights_that_are_not_finite_fill_no_network(tmp_path, bad):
+    network = torch.nn.BatchNorm1d(3)  # with a counter, which is no floating-point number
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    state["running_var"][1] = bad
+    save_weights(state, tmp_path / "weights.safetensors")
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(network, tmp_path / "weights.safetensors")
+    assert f"{tmp_path / 'weights.safetensors'} does not fit" in str(caught.value)
+    assert "1 with NaN or infinity (train or fetch it again): running_var" in str(caught.value)
+    assert network.running_var.tolist() == [1, 1, 1]
 
 
 def test_something_else_entirely(tmp_path):

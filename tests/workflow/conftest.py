@@ -5,7 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,16 @@ class Clone:
         output = done.stdout + done.stderr
         assert (done.returncode == 0) == ok, f"{' '.join(command)} ended with {done.returncode}:\n{output}{self.logs()}"
         return output
+
+    @contextmanager
+    def inactive(self) -> Iterator[str]:
+        """Take the programs of Python's environment off the PATH, as where it is not active; yield their folder."""
+        before = self.env
+        self.env = before | {"PATH": "/usr/bin:/bin"}
+        try:
+            yield f"{Path(sys.executable).parent}/"
+        finally:
+            self.env = before
 
     def logs(self) -> str:
         """Return the ends of all rule logs, for failures."""

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ from typer.main import get_command
 from spl.cli import app
 from spl.common.files import read_json
 from spl.steps.settings import STEPS
-from tests.conftest import read_raw, set_value
+from tests.conftest import REPOSITORY, read_raw, set_value
 from tests.workflow.conftest import make_copy, shrink
 
 
@@ -230,6 +231,35 @@ def test_a_job_that_is_started_elsewhere_finds_the_plan_of_its_run(small):
     )
 
 
+# --- Where it is run --------------------------------------------------------------------------------------------------
+
+
+def test_rules_run_the_interpreter_of_snakemake_and_import_nothing_that_was_downloaded(small):
+    """Seen to fail before: `python: command not found`; and a registry could bring a yaml.py, which was run."""
+    for library in ("yaml", "numpy"):
+        (small.folder / f"{library}.py").write_text("raise SystemExit('this file was run')")
+    with small.inactive() as programs:
+        small.run(f"{programs}snakemake", "--cores", "1", "--", "data/sources/masks.json")
+        small.run(f"{programs}python", "-m", "spl", "verify")
+
+
+def test_the_parameter_file_may_have_any_letter_where_texts_are_ascii(small):
+    small.env |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    params = small.folder / "params.yaml"
+    params.write_text(f"# Läden …\n{params.read_text()}", encoding="utf-8")
+    assert small.dry_run(DATA)
+
+
+def test_a_clone_has_the_same_bytes_whatever_git_is_told_about_line_ends(tmp_path):
+    """Seen to fail before: scripts with CRLF, and `bash\\r` was not found."""
+    clone = ("git", "clone", "-q", "-c", "core.autocrlf=true", "--depth", "1", f"file://{REPOSITORY}")
+    subprocess.run([*clone, tmp_path / "clone"], check=True)
+    listed = subprocess.run(["git", "ls-files", "--eol"], cwd=tmp_path / "clone", capture_output=True, text=True)
+    ends = [line.split()[:2] for line in listed.stdout.splitlines()]
+    assert len(ends) > 100
+    assert all(index.removeprefix("i/") == here.removeprefix("w/") for index, here in ends)
+
+
 # --- Rules and commands -----------------------------------------------------------------------------------------------
 
 
@@ -251,6 +281,15 @@ def test_rules_commands_and_settings_have_one_name(commands):
     assert commands.keys() | {"fetch_weights"} == STEPS.keys()
     for rule, calls in commands.items():
         assert {tuple(call[:4]) for call in calls} == {("python", "-m", "spl", rule.replace("_", "-"))}
+
+
+def test_every_command_reads_the_copies_that_nobody_edits(commands):
+    """Seen to fail before: the registry and the parameter file were read when a command started."""
+    for rule, calls in commands.items():
+        options = {option.opts[0] for option in get_command(app).commands[calls[0][3]].params}
+        for call in calls:
+            for name in options & {"--params", "--sources"}:
+                assert call[call.index(name) + 1].startswith(".snakemake/plan/"), (rule, name)
 
 
 def test_rules_name_the_paths_that_a_command_takes_by_itself(commands):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from functools import cache
 
 import yaml
@@ -24,12 +25,19 @@ from spl.steps.settings import (
     supplied_teacher_file,
 )
 
+# Commands ----------------------------------------------------------------------------------------
+# `python` in a rule is the interpreter that runs Snakemake, wherever that was called from, and `spl` the package beside
+# the Snakefile; nothing is imported from the working directory, which holds downloaded files.
+for path, first in {"PATH": Path(sys.executable).parent, "PYTHONPATH": workflow.basedir}.items():
+    os.environ[path] = os.pathsep.join(filter(None, [str(first), os.environ.get(path)]))
+os.environ |= {"PYTHONSAFEPATH": "1"}
+
 # The experiment ----------------------------------------------------------------------------------
 # Commands read copies that nobody edits, so a change of params.yaml during a run changes nothing of that run. Jobs that
 # Snakemake starts elsewhere parse this file anew: they find the copies by these two variables.
 if "SPL_PLAN" not in os.environ:
     # `workflow.configfiles` is not documented, hence snakemake<10 in pyproject.toml.
-    if len(workflow.configfiles) != 1 or yaml.safe_load(Path(workflow.configfiles[0]).read_text()) != config:
+    if len(workflow.configfiles) != 1 or yaml.safe_load(Path(workflow.configfiles[0]).read_bytes()) != config:
         raise WorkflowError("--config is not supported, nor are several files: change the parameter file")
     os.environ["SPL_PLAN"] = str(frozen_copy(workflow.configfiles[0], Path(".snakemake/plan")))
     os.environ["SPL_SOURCES"] = str(frozen_copy(os.environ.get("SPL_SOURCES") or SOURCES, Path(".snakemake/plan")))

@@ -18,6 +18,11 @@ rule table1:
     """Aggregate the per-image evidence into Table 1."""
     input:
         per_image=evaluated(DATASETS, params.table_methods),
+        runs=[
+            f"results/weights/{d}/{m}/seed{s}/run.json"
+            for d, m, s in RUNS
+            if m in NETWORKS and m in params.table_methods
+        ],
     output:
         csv="results/table1.csv",
         markdown="results/table1.md",
