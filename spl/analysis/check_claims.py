@@ -12,7 +12,7 @@ from spl.analysis.claims_page import read_claims, to_page
 from spl.analysis.evidence import MASK_RATIOS, Evidence, evidence_files, read_evidence, run_files, seeds_of
 from spl.analysis.paper import LAYOUTS, SUBJECTS, Basis, Claim, images_of, paper_claims, printed_lead, set_of
 from spl.analysis.statistics import Estimate, Kind, estimate_ratio
-from spl.analysis.table1 import Cell, Origin, compare, paired_differences, draws_of, origin_of
+from spl.analysis.table1 import Cell, Origin, compare, draws_of, origin_of, paired_differences
 from spl.analysis.verdicts import LEAST_TRAININGS, Verdict, holm, judge, needed, p_value
 from spl.common.files import write_text
 from spl.common.labels import method_title
