@@ -41,7 +41,7 @@ def shrink(raw: dict) -> dict:
             method["model"] |= size
             method["training"] |= {"batch_size": 4, "epochs": 2, "per_dataset": {}}
     raw["methods"]["ec"]["training"] |= {"edge_epochs": 1, "canny_epochs": 0}
-    raw["evaluation"]["bootstrap"]["samples"] = 100
+    raw["evaluation"]["bootstrap"] |= {"samples": 100, "least_images": 2}
     raw["detection"]["min_score"] = 0.01  # so that a detector that has hardly been trained finds something
     raw["figures"] |= {"examples": 2, "clusters": {"number": 2, "scope": "set", "images": 4}}
     raw["figures"]["fig3"]["images"] = {"places2": 1, "paris": 1}
