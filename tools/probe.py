@@ -46,9 +46,9 @@ def the(name: str) -> Any:
 
 
 def read_preset(preset: Path) -> Any:
-    """Return a preset as plain JSON, and let the side's door read JSON, which is ten times as fast."""
+    """Return a preset as plain JSON, and let the side's door read it quickly."""
     raw = json.loads(json.dumps(yaml.safe_load(preset.read_text())))
-    yaml.load = lambda text, *_: json.loads(text)
+    yaml.load, yaml.SafeLoader = lambda text, *_: json.loads(text), yaml.CSafeLoader  # one side calls this, one that
     return raw
 
 

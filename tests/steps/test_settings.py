@@ -5,6 +5,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+import yaml
 
 from spl.common.errors import ParamsError
 from spl.config.base import Strict
@@ -182,7 +183,7 @@ def matrix_cases():
 
 def test_every_value_reaches_the_dear_steps_that_it_counts_for_and_no_others(monkeypatch):
     raw, cases = read_raw(REPOSITORY / "presets/demo.yaml"), matrix_cases()
-    monkeypatch.setattr("yaml.load", lambda text, *_: json.loads(text))  # ten times as fast
+    monkeypatch.setattr("yaml.SafeLoader", yaml.CSafeLoader)  # several times as fast
     before, tried = settings_of_steps(load(raw), DEPENDS), 0
     for path, value in cases:
         leaf = ".".join(map(str, path))
