@@ -5,9 +5,13 @@
 #
 # Two steps on purpose: inside $(...) on Snakemake's own line a failing `spl stale` would pass for "nothing is stale".
 set -euo pipefail
-# The programs beside the DVC that calls this, wherever it was called from.
-interpreter=$(tr '\0' '\n' 2> /dev/null < "/proc/$PPID/cmdline" | head -n 1 || true)
-[[ -x ${interpreter%/*}/snakemake ]] && export PATH="${interpreter%/*}:$PATH"
+# The programs beside the DVC that calls this, wherever it was called from: some shells stand between the two.
+pid=$PPID
+while [[ -r /proc/$pid/cmdline ]]; do
+    interpreter=$(tr '\0' '\n' < "/proc/$pid/cmdline" | head -n 1 || true)
+    [[ -x ${interpreter%/*}/snakemake ]] && export PATH="${interpreter%/*}:$PATH" && break
+    pid=$(sed -n 's/^PPid:\t*//p' "/proc/$pid/status")
+done
 targets=()
 while [[ $1 != -- ]]; do targets+=("$1"); shift; done
 

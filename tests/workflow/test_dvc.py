@@ -93,6 +93,7 @@ def test_an_experiment_retrains_what_it_touches_and_nothing_else(copy, where, st
     copy.commit("results")
     before = read_tree(copy.folder / "results/weights")
     with copy.inactive() as programs:
+        copy.env["SHELL"] = "/bin/sh"  # Debian's runs the stage as a child; bash becomes it
         change = ("-S", "methods.rn.training.lr=0.001")
         copy.run(f"{programs}dvc", "exp", "run", "--name", "slower", *where, *change, stage)
     if where:
