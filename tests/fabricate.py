@@ -48,7 +48,10 @@ def write_masks_table(path: Path, usable: list[str], rejected: tuple[str, ...] =
 
 
 def draw_pairs(folder: Path, *, size: int, holes: tuple[int, ...]) -> Data:
-    """Draw an image of rectangles for every hole, a square of the given side; image and mask meet in their order."""
+    """Draw an image of rectangles for every hole, a square of the given side; image and mask meet in their order.
+
+    Then every image meets the last mask.
+    """
     rng = np.random.default_rng(0)
     rows = []
     for name in ("images/test", "masks/binary"):
@@ -63,12 +66,13 @@ def draw_pairs(folder: Path, *, size: int, holes: tuple[int, ...]) -> Data:
         hashes = sha256(folder / "images" / image), sha256(folder / f"masks/binary/{i}.png")
         rows.append((image, hashes[0], f"binary/{i}.png", hashes[1], mask.mean(), ratio_bin(mask.mean())))
     columns = ["image", "image_sha256", "mask", "mask_sha256", "hole_ratio", "ratio_bin"]
-    pairs = pd.DataFrame(rows, columns=columns)
+    second = [(*row[:2], *rows[-1][2:]) for row in rows]
+    pairs = pd.DataFrame(rows + second, columns=columns)
     data = Data(folder / "pairs.csv", folder / "images/manifest.csv", folder / "masks/masks.csv")
     pairs.to_csv(data.pairs, index=False)
-    write_manifest(data.images, [("test", image) for image in pairs["image"]])
-    write_masks_table(data.masks, list(pairs["mask"]))
-    settings = PairSettings(dataset="any", seed=1, image_size=size, split="test", pairs="balanced")
+    write_manifest(data.images, [("test", row[0]) for row in rows])
+    write_masks_table(data.masks, [row[2] for row in rows])
+    settings = PairSettings(dataset="any", seed=1, image_size=size, split="test", pairs="balanced", masks_per_image=2)
     inputs = take(images=data.images, masks=data.masks)
     write_record(data.pairs.with_suffix(".json"), settings, inputs, {"pairs": data.pairs})
     return data

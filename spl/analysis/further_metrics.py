@@ -83,8 +83,9 @@ def _perceptual_rows(measured: Measured, results: Path, runs: list[str], setting
         else:
             reason = reasons.get(wanted) or reasons.get(name, "")
             values = np.array([np.nan if reason else record[name] for record in records], float)
+            n_images = measured.pairs["image"].nunique()
             yield {
-                "mask_ratio": "all", "metric": name, "value": values.mean(), "n_images": len(measured.pairs),
+                "mask_ratio": "all", "metric": name, "value": values.mean(), "n_images": n_images,
                 "n_seeds": len(runs), "seed_sd": values.std(ddof=1) if len(runs) > 1 else None,
                 **_availability(reason),
             }  # fmt: skip

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from spl.common.tables import read_table
-from spl.data.stored import GroupedMasks
+from spl.data.stored import GroupedMasks, first_rows
 from spl.detection.average_precision import match_objects
 from spl.detection.boxes import Detections
 from spl.detection.occlusion import BOX, HALF_OCCLUDED, occluded_fraction
@@ -25,7 +25,7 @@ def match_occluded_objects(
     Shapes: one array (objects of the image,) for every image that has such objects, in equal order for all methods.
     """
     pairs = read_table(data / "pairs" / f"{dataset}.csv")
-    rows = {image: row for row, image in enumerate(pairs["image"])}
+    rows = first_rows(pairs["image"])
     masks = GroupedMasks(data / "masks/masks.csv", names=pairs["mask"])
     names = ["ground_truth", *methods]
     tables = {name: read_table(detections / dataset / f"{name}.csv") for name in names}
@@ -33,7 +33,7 @@ def match_occluded_objects(
     by_image = {name: dict(list(table.groupby("image"))) for name, table in tables.items()}
     found: dict[str, list[np.ndarray]] = {method: [] for method in methods}
     for image, objects in by_image["ground_truth"].items():
-        hole = masks.hole(rows[image], image_size)
+        hole = masks.hole(rows[str(image)], image_size)
         hidden = objects[[occluded_fraction(hole, box) >= HALF_OCCLUDED for box in objects[BOX].to_numpy()]]
         if hidden.empty:
             continue

@@ -206,6 +206,9 @@ class Evaluation(Strict):
     pairs: Literal["uniform", "balanced"] = Field(
         description="uniform: masks drawn from the whole set (paper section 4.3); balanced: equally from every bin."
     )
+    masks_per_image: Positive = Field(
+        description="1: as in the paper; more narrow the gap to its numbers, and cost as many evaluations."
+    )
     batch_size: Size = Field(description="RN's statistics pool over this batch, so it is part of the protocol.")
     bootstrap: Bootstrap
     perceptual: Perceptual = Perceptual(metrics=(), folder="")

@@ -19,12 +19,12 @@ FACTS = ["file", "source", "sha256"]
 
 
 def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path) -> None:
-    """Give every image of the evaluated split a mask and publish the mapping.
+    """Give every image of the evaluated split as many masks as the settings say and publish the mapping.
 
     Reads the manifest of prepared `images` and the table of grouped `masks`; writes `pairs` (CSV: image and mask
     with what they were made from and their hashes, hole ratio and bin at the mask's stored size and at the network's
-    size) and beside it a record with the counts per bin, how many masks change their bin by resizing, and how many are
-    left out since their hole vanishes.
+    size; all images with their first mask, then all with their second, ...) and beside it a record with the counts per
+    bin, how many masks change their bin by resizing, and how many are left out since their hole vanishes.
     Paper: section 4.3. Raises: DataError if there is no such image or no usable mask.
     """
     inputs, manifest = take(images=images, masks=masks), read_table(images)
@@ -44,7 +44,9 @@ def pair_masks(settings: PairSettings, images: Path, masks: Path, pairs: Path) -
             f"that have a hole {at_size}"
         )
     rng = np.random.default_rng([settings.seed, zlib.crc32(settings.dataset.encode())])
-    chosen = usable.iloc[DRAWS[settings.pairs](usable, len(tests), rng)].reset_index(drop=True)
+    rounds = [DRAWS[settings.pairs](usable, len(tests), rng) for _ in range(settings.masks_per_image)]
+    chosen = usable.iloc[np.concatenate(rounds)].reset_index(drop=True)
+    tests = pd.concat([tests] * len(rounds), ignore_index=True)
     parts = [tests[FACTS].add_prefix("image_"), chosen[FACTS].add_prefix("mask_"), chosen[["hole_ratio", "ratio_bin"]]]
     table = pd.concat(parts, axis=1).rename(columns={"image_file": "image", "mask_file": "mask"})
     table["network_hole_ratio"] = chosen["network_hole_ratio"].round(6)

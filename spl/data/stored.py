@@ -1,7 +1,8 @@
 """Reading what preparation left: images and masks by the place that a table gives them."""
 
 import hashlib
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -64,23 +65,45 @@ class StoredFiles:
         return self._table.parent
 
 
+def composited_files(images: Iterable[str]) -> Iterator[str]:
+    """Yield where an evaluation keeps the filled image of every row of its per_image.csv.
+
+    >>> list(composited_files(["test/a.png", "test/b.png", "test/a.png"]))
+    ['composited/a.png', 'composited/b.png', 'composited/2/a.png']
+    """
+    seen = Counter[str]()
+    for image in images:
+        seen[image] += 1
+        yield f"composited/{f'{seen[image]}/' if seen[image] > 1 else ''}{Path(image).name}"
+
+
+def first_rows(images: Iterable[str]) -> dict[str, int]:
+    """Return the row of every image with its first mask; figures and detections show no other.
+
+    >>> first_rows(["test/a.png", "test/b.png", "test/a.png"])
+    {'test/a.png': 0, 'test/b.png': 1}
+    """
+    rows: dict[str, int] = {}
+    for row, image in enumerate(images):
+        rows.setdefault(image, row)
+    return rows
+
+
 class FilledImages:
     """The filled images of an evaluation, beside its per_image.csv."""
 
     def __init__(self, per_image: Path) -> None:
         table = read_table(per_image, columns=("image", "composited_sha256"))
-        self._table, self._sha256 = per_image, dict(zip(table["image"], table["composited_sha256"], strict=True))
+        self._table, self._sha256, self._rows = per_image, table["composited_sha256"], first_rows(table["image"])
+        self._paths = [per_image.parent / name for name in composited_files(table["image"])]
 
-    def path(self, image: str) -> Path:
-        """Return where the filled image lies."""
-        return self._table.parent / "composited" / Path(image).name
-
-    def pixels(self, image: str) -> np.ndarray:
-        """Decode a filled image by the name of the test image, (H, W, 3) uint8.
+    def pixels(self, image: str | int) -> np.ndarray:
+        """Decode a filled image by the name of the test image, with its first mask, or by its row, (H, W, 3) uint8.
 
         Raises: DataError if it is missing, or not the one that was measured.
         """
-        return decode_rgb(read_listed(self.path(image), self._sha256[image], self._table), self.path(image))
+        row = self._rows[image] if isinstance(image, str) else image
+        return decode_rgb(read_listed(self._paths[row], self._sha256[row], self._table), self._paths[row])
 
 
 def read_listed(path: Path, sha256: str, table: Path) -> bytes:

@@ -49,7 +49,7 @@ def detect_objects(
         inputs |= take(per_image=evaluation / "per_image.csv")
         filled = FilledImages(evaluation / "per_image.csv")
     rows = []
-    names = read_table(pairs)["image"]
+    names = read_table(pairs)["image"].unique()
     truth = PreparedImages(images, names=names)
     for i, name in enumerate(progress(names, what="detect", unit="image")):
         pixels = filled.pixels(name) if filled else truth.pixels(i)

@@ -28,7 +28,7 @@ def export_priors(
 ) -> None:
     """Write `prior` (N, c, H/4, W/4) float16, or `edges` (N, 1, H, W) uint8, to `out`.
 
-    The N images, whose names are in the record, are spread equally over the ranks of the hole ratio.
+    The N images, whose names are in the record, are spread equally over the ranks of their first masks' hole ratio.
     Raises: ParamsError if the method is neither SPL nor EdgeConnect; RecordError if its weights are not current.
     """
     run = settings.run
@@ -38,7 +38,8 @@ def export_priors(
     inputs |= take_run(run, weights, inputs)
     network = load_generator(run.recipe, weights, image_size=run.image_size, device=device).eval()
     test_pairs = TestPairs(pairs, images, masks, image_size=run.image_size)
-    rows = sorted(spread_over_hole_ratios(test_pairs.table["hole_ratio"].to_numpy(), settings.images))
+    hole_ratios = test_pairs.table.drop_duplicates("image")["hole_ratio"].to_numpy()
+    rows = sorted(spread_over_hole_ratios(hole_ratios, settings.images))
     loader = DataLoader(Subset(test_pairs, rows), batch_size=BATCH)
     kept = [
         _prior_or_edges(network, image.to(device), mask.to(device)).cpu()

@@ -16,7 +16,7 @@ ONE_SUBSET = "Up to 1000 images make one subset, whose estimate has no deviation
 def measure_perceptual(
     settings: PerceptualSettings, *, evaluation: Path, images: Path, out: Path, device: str | None
 ) -> None:
-    """Measure the filled images of one evaluation against the prepared ones.
+    """Measure the filled images of one evaluation against the prepared ones; FID and KID with their first masks only.
 
     Reads per_image.csv and composited/ of the folder `evaluation`, the images beside the manifest `images` and the
     published networks in the settings' folder; writes LPIPS per image to `out` and the rest to a record beside it.
@@ -29,7 +29,8 @@ def measure_perceptual(
     inputs = take(per_image=per_image, images=images, **present_files(metrics, weights))
     require_published(metrics, weights)  # a damaged file should not end a long measurement
     table = read_table(per_image)[["image", "hole_ratio", "ratio_bin"]]
-    unavailable = find_obstacles(metrics, weights, count=len(table))
+    n_images = table["image"].nunique()
+    unavailable = find_obstacles(metrics, weights, count=n_images)
     found: dict[str, Any] = {}
     available: list[PerceptualMetric] = [metric for metric in metrics if metric not in unavailable]
     if available:
@@ -42,7 +43,7 @@ def measure_perceptual(
     table["lpips"] = found.pop("lpips", None)
     with atomic(out) as temporary:
         table.to_csv(temporary, index=False)
-    results = {"fid": None, "kid": None, "kid_sd": None, "n_images": len(table)} | found
+    results = {"fid": None, "kid": None, "kid_sd": None, "n_images": n_images} | found
     write_record(out.with_suffix(".json"), settings, inputs, {"distances": out}, unavailable=unavailable, **results)
 
 

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from spl.common.errors import DataError
 from spl.common.files import sha256
 from spl.common.progress import progress
+from spl.data.stored import composited_files
 from spl.evaluation.metrics import measure
 from spl.models.build import Inpainter
 from spl.tensors.compositing import composite, quantise
@@ -20,14 +21,14 @@ from spl.tensors.loaders import TestPairs
 
 @torch.no_grad()
 def evaluate(inpainter: Inpainter, pairs: TestPairs, folder: Path, *, batch_size: int, device: torch.device) -> None:
-    """Write `folder`/per_image.csv and `folder`/composited/*.png.
+    """Write `folder`/per_image.csv and, named by `composited_files`, the filled images in `folder`/composited.
 
     Batches follow the order of the published pairs: RN's statistics pool over a batch, so it is part of the protocol.
     A hole so small that it vanishes at the network's size leaves the cells of the hole's metrics empty.
     Raises: DataError if a method's output has another shape than the image, or is not finite.
     """
     rows: list[dict[str, Any]] = []
-    (folder / "composited").mkdir()
+    files = map(folder.joinpath, composited_files(pairs.table["image"]))
     for image, mask in progress(DataLoader(pairs, batch_size=batch_size), what="evaluate", unit="batch"):
         image, mask = image.to(device), mask.to(device)
         output = inpainter(image, mask)
@@ -35,7 +36,7 @@ def evaluate(inpainter: Inpainter, pairs: TestPairs, folder: Path, *, batch_size
         composited, truth = quantise(composite(output.clamp(0, 1), image, mask)), quantise(image)
         measured = {name: values.tolist() for name, values in measure(composited, truth, mask).items()}
         for i, filled in enumerate(composited.cpu()):
-            path = folder / "composited" / Path(pairs.table["image"][len(rows)]).name
+            (path := next(files)).parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(filled.permute(1, 2, 0).numpy()).save(path, compress_level=1)
             rows.append({name: values[i] for name, values in measured.items()} | {"composited_sha256": sha256(path)})
     table = pairs.table[["image", "mask", "hole_ratio", "ratio_bin"]].join(pd.DataFrame(rows).round(6))

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from spl.common.progress import progress
 from spl.common.tables import read_table
 from spl.config.experiment import PerceptualMetric
-from spl.data.stored import FilledImages, PreparedImages
+from spl.data.stored import FilledImages, PreparedImages, first_rows
 from spl.evaluation.distribution import FeatureExtractor, fid, kid, load_inception
 from spl.evaluation.lpips import LPIPS, load_lpips
 from spl.steps.settings import PerceptualSettings
@@ -33,8 +33,12 @@ class ImagePairs(Dataset):
 
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
         """Return composited and image, (3, H, W) uint8 each."""
-        composited, image = self._filled.pixels(self._names[i]), self._images.pixels(i)
+        composited, image = self._filled.pixels(i), self._images.pixels(i)
         return torch.tensor(composited).permute(2, 0, 1), torch.tensor(image).permute(2, 0, 1)
+
+    def with_first_masks(self) -> Subset:
+        """Return every image once: distances of distributions demand different ones, and depend on their number."""
+        return Subset(self, list(first_rows(self._names).values()))
 
 
 def compute_perceptual(
@@ -50,7 +54,7 @@ def compute_perceptual(
     if "lpips" in metrics:
         found["lpips"] = _compute_distances(load_lpips(folder, device), pairs, device).round(6)
     if {"fid", "kid"} & set(metrics):
-        ours, truth = _extract_features(load_inception(folder, device), pairs)
+        ours, truth = _extract_features(load_inception(folder, device), pairs.with_first_masks())
         if "fid" in metrics:
             found["fid"] = fid(ours, truth)
         if "kid" in metrics:
@@ -65,7 +69,7 @@ def _compute_distances(network: LPIPS, pairs: ImagePairs, device: torch.device) 
     return torch.cat(found).double().cpu().numpy()
 
 
-def _extract_features(extract: FeatureExtractor, pairs: ImagePairs) -> tuple[Tensor, Tensor]:
+def _extract_features(extract: FeatureExtractor, pairs: Subset) -> tuple[Tensor, Tensor]:
     """Return the features of all composited and of all ground-truth images, (N, 2048) each."""
     batches = progress(DataLoader(pairs, batch_size=BATCH_SIZE), what="inception", unit="batch")
     found = [(extract(composited), extract(image)) for composited, image in batches]

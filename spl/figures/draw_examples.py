@@ -17,7 +17,7 @@ def draw_examples(settings: ExampleSettings, *, results: Path, data: Path, out: 
     methods, pairs = settings.table_methods, data / f"pairs/{settings.dataset}.csv"
     evidence = Evidence.of(settings, settings.dataset, methods, results=results, data=data)
     inputs = take_all([pairs, *evidence.files()])
-    table = read_table(pairs)
+    table = read_table(pairs).drop_duplicates("image")
     rows = spread_over_hole_ratios(table["hole_ratio"].to_numpy(), settings.figures.examples)
     psnr = {method: evidence.table(method).set_index("image")["psnr"] for method in methods}
     titles = ["Input", *map(method_title, methods), "Ground truth"]

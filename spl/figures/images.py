@@ -22,7 +22,7 @@ GAP = 0.03
 
 @dataclass(frozen=True)
 class Evidence:
-    """The evaluations of one dataset: pairs of image and mask, metrics and filled images."""
+    """The evaluations of one dataset: images with their first masks, metrics and filled images."""
 
     results: Path
     data: Path
@@ -42,7 +42,7 @@ class Evidence:
 
     def table(self, method: str) -> pd.DataFrame:
         """Return a method's numbers, one row per test image."""
-        return read_table(self._folder(method) / "per_image.csv")
+        return read_table(self._folder(method) / "per_image.csv").drop_duplicates("image")
 
     def truth(self, image: str) -> np.ndarray:
         """Return the uncorrupted image. Shapes: (H, W, 3) uint8."""

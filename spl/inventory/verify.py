@@ -6,17 +6,18 @@ them up to date, and an edited file keeps its time if somebody wants it to. Only
 
 import csv
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
-from functools import cache, partial
-from itertools import islice
+from functools import cache
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from spl.common.errors import DataError, ParamsError, SPLError
 from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
+from spl.data.stored import composited_files
 from spl.sources.raw_files import Place, read_place
 from spl.steps.records import FORMAT, changed_inputs, changed_settings, record_of, recorded_outputs
 from spl.steps.settings import STEPS
@@ -133,12 +134,11 @@ def _verify_listed(table: Path, record: dict[str, Any], workers: int) -> Iterato
     with table.open(newline="", encoding="utf-8") as file, ThreadPoolExecutor(max(workers, 1)) as pool:
         rows = csv.DictReader(file)
         if {"file", "sha256"} <= {*(rows.fieldnames or ())}:
-            find = partial(_find_stored, table.parent, record)
+            listed = (found for row in rows if (found := _find_stored(table.parent, record, row)))
         elif "composited_sha256" in (rows.fieldnames or ()):
-            find = partial(_find_filled, table.parent)
+            listed = _find_filled(table.parent, rows)
         else:
             return
-        listed = (found for row in rows if (found := find(row)))
         while block := list(islice(listed, BLOCK)):
             yield from pool.map(_verify_file, block)
 
@@ -165,8 +165,10 @@ def _find_stored(folder: Path, record: dict[str, Any], row: dict[str, str]) -> _
     return _Listed(Path(record.get("folder", folder)), row["file"], None, row["sha256"])
 
 
-def _find_filled(folder: Path, row: dict[str, str]) -> _Listed:
-    return _Listed(folder / "composited", Path(row["image"]).name, None, row["composited_sha256"])
+def _find_filled(folder: Path, rows: Iterable[dict[str, str]]) -> Iterator[_Listed]:
+    rows, named = tee(rows)
+    for row, name in zip(rows, composited_files(row["image"] for row in named), strict=True):
+        yield _Listed(folder, name, None, row["composited_sha256"])
 
 
 def _verify_file(listed: _Listed) -> Finding:

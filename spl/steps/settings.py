@@ -198,6 +198,7 @@ class PairSettings(Settings):
     image_size: int
     split: Annotated[str, From("evaluation.split")]
     pairs: Annotated[str, From("evaluation.pairs")]
+    masks_per_image: Annotated[int, From("evaluation.masks_per_image")]
 
 
 # Networks ----------------------------------------------------------------------------------------

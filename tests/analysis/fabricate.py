@@ -15,6 +15,7 @@ from tests.fabricate import write_masks_table
 EVALUATION = Evaluation(
     split="test",
     pairs="balanced",
+    masks_per_image=1,
     batch_size=8,
     bootstrap=Bootstrap(samples=400, confidence=0.95, least_images=2),
     perceptual=Perceptual(metrics=("lpips", "fid", "kid"), folder="data/raw/metrics"),
@@ -73,9 +74,11 @@ def write_perceptual(params, results, run, table, **facts):
 
 
 def write_masked(data, dataset, images, hole):
-    """Write pairs of a dataset's images with one mask."""
+    """Write pairs of a dataset's images, first with one mask, then with one that hides everything."""
     for folder in ("pairs", "masks"):
         (data / folder).mkdir(parents=True)
     Image.fromarray(hole).save(data / "masks/mask.png")
-    write_masks_table(data / "masks/masks.csv", ["mask.png"])
-    pd.DataFrame({"image": images, "mask": "mask.png"}).to_csv(data / f"pairs/{dataset}.csv", index=False)
+    Image.fromarray(np.ones_like(hole)).save(data / "masks/all.png")
+    write_masks_table(data / "masks/masks.csv", ["mask.png", "all.png"])
+    pairs = pd.concat([pd.DataFrame({"image": images, "mask": mask}) for mask in ("mask.png", "all.png")])
+    pairs.to_csv(data / f"pairs/{dataset}.csv", index=False)

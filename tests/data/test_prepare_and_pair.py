@@ -48,8 +48,10 @@ def world(tmp_path_factory):
     return folder
 
 
-def pair(world, out, *, seed=1, pairs="balanced", split="test", images="prepared", masks=None):
-    settings = PairSettings(seed=seed, dataset="paris", image_size=32, split=split, pairs=pairs)
+def pair(world, out, *, seed=1, pairs="balanced", per_image=1, split="test", images="prepared", masks=None):
+    settings = PairSettings(
+        seed=seed, dataset="paris", image_size=32, split=split, pairs=pairs, masks_per_image=per_image
+    )
     pair_masks(settings, world / images / "manifest.csv", masks or world / "masks/masks.csv", out / "p.csv")
     return pd.read_csv(out / "p.csv", keep_default_na=False)
 
@@ -147,6 +149,21 @@ def test_masks_repeat_only_when_all_were_used_and_follow_from_the_seed(world, tm
     assert first["mask"].value_counts().max() == 1  # 12 masks, 12 images
     assert first.equals(again)
     assert not first.equals(other)
+
+
+@pytest.mark.parametrize("draw", ["balanced", "uniform"])
+def test_further_masks_of_an_image_follow_the_first_which_stay_as_they_are(world, tmp_path, draw):
+    for per_image in (1, 3):
+        (tmp_path / str(per_image)).mkdir()
+        table = pair(world, tmp_path / str(per_image), pairs=draw, per_image=per_image)
+    one, three = ((tmp_path / name / "p.csv").read_text() for name in "13")
+    assert three.startswith(one)
+    rounds = [table.iloc[first : first + TEST_IMAGES].reset_index(drop=True) for first in range(0, 36, TEST_IMAGES)]
+    for round_ in rounds:
+        assert round_["image"].equals(rounds[0]["image"])
+        assert round_["mask"].value_counts().max() == 1
+    assert not rounds[1]["mask"].equals(rounds[2]["mask"])
+    assert sum(read_json(tmp_path / "3/p.json")["pairs_per_bin"].values()) == 3 * TEST_IMAGES
 
 
 THIN = np.pad(np.ones((256, 1), bool), ((0, 0), (5, 250)))

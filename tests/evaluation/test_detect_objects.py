@@ -12,6 +12,7 @@ from spl.common.errors import DataError, RecordError
 from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
 from spl.config.teachers import TorchvisionDetector
+from spl.data.stored import composited_files
 from spl.evaluation.detect_objects import COLUMNS, detect_objects
 from spl.steps.records import write_record
 from spl.steps.settings import GROUND_TRUTH, DetectionSettings, TeacherSettings
@@ -60,13 +61,12 @@ def results(detector, network, tmp_path_factory):
 def evidence(data, results):
     """A method's filled images, which are other images."""
     folder = results / "eval/places2/spl/seed1"
-    (folder / "composited").mkdir(parents=True, exist_ok=True)
-    rng, rows = np.random.default_rng(5), []
-    for name in pd.read_csv(data.pairs)["image"]:
-        path = folder / "composited" / name.split("/")[-1]
+    rng, hashes, images = np.random.default_rng(5), [], pd.read_csv(data.pairs)["image"]
+    for path in map(folder.joinpath, composited_files(images)):
+        path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)).save(path)
-        rows.append({"image": name, "composited_sha256": sha256(path)})
-    pd.DataFrame(rows).to_csv(folder / "per_image.csv", index=False)
+        hashes.append(sha256(path))
+    pd.DataFrame({"image": images, "composited_sha256": hashes}).to_csv(folder / "per_image.csv", index=False)
     return folder
 
 
@@ -98,7 +98,7 @@ def check_rows(table, found, names):
 def test_rows_are_what_the_detector_finds(data, detector, network, results, evidence, tmp_path, filled):
     table = detect(data, detector, results, tmp_path / "found.csv", evidence=evidence if filled else None)
     assert list(table.columns) == COLUMNS
-    for name in pd.read_csv(data.pairs)["image"]:
+    for name in pd.read_csv(data.pairs)["image"].unique():
         image = read(evidence / "composited" / name.split("/")[-1] if filled else data.images.parent / name)
         large = F.interpolate(image[None], scale_factor=2, mode="bilinear", align_corners=False)
         found = network.detect(large, min_score=LEAST)[0]._asdict()

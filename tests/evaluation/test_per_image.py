@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from spl.common.files import sha256
+from spl.data.stored import FilledImages
 from spl.evaluation.metrics import measure
 from spl.evaluation.per_image import evaluate
 from spl.tensors.compositing import composite, quantise
@@ -16,11 +17,11 @@ SIZE = 16
 
 
 class Pairs(torch.utils.data.Dataset):
-    """Three random images; the hole of the second one has vanished, the third one will be filled perfectly."""
+    """Three pairs, the first and the last of one image; the second hole has vanished, the last one will be perfect."""
 
     def __init__(self):
         self.table = pd.DataFrame({
-            "image": [f"test/{i}.png" for i in range(3)],
+            "image": ["test/0.png", "test/1.png", "test/0.png"],
             "mask": [f"m{i}.png" for i in range(3)],
             "hole_ratio": [0.25, 0.0001, 0.25],
             "ratio_bin": ["20-30", "00-10", "20-30"],
@@ -57,10 +58,11 @@ def test_every_pair_has_every_metric_of_its_quantised_image(evidence):
     assert list(table) == [*pairs.table, *expected, "composited_sha256"]
     for name, values in expected.items():
         np.testing.assert_allclose(table[name], values, atol=1e-6)
-    for i, image in enumerate(filled):
-        saved = np.asarray(Image.open(evidence / f"composited/{i}.png"))
-        np.testing.assert_array_equal(saved, image.permute(1, 2, 0))
-        assert table["composited_sha256"][i] == sha256(evidence / f"composited/{i}.png")
+    for i, name in enumerate(["0.png", "1.png", "2/0.png"]):
+        saved = np.asarray(Image.open(evidence / "composited" / name))
+        np.testing.assert_array_equal(saved, filled[i].permute(1, 2, 0))
+        assert table["composited_sha256"][i] == sha256(evidence / "composited" / name)
+        np.testing.assert_array_equal(FilledImages(evidence / "per_image.csv").pixels(i), saved)
 
 
 def test_a_vanished_hole_leaves_empty_cells_and_a_perfect_fill_is_infinite(evidence):

@@ -45,6 +45,16 @@ def write_world(folder, count):
     table.to_csv(folder / "eval/per_image.csv", index=False)
 
 
+def add_second_masks(folder):
+    """Fill every image again, under another mask and all black."""
+    (folder / "eval/composited/2").mkdir()
+    table = pd.read_csv(folder / "eval/per_image.csv")
+    for name in table["image"]:
+        Image.new("RGB", (SIZE, SIZE)).save(folder / "eval/composited/2" / Path(name).name)
+    black = table.assign(mask="n.png", composited_sha256=sha256(folder / "eval/composited/2/000.png"))
+    pd.concat([table, black]).to_csv(folder / "eval/per_image.csv", index=False)
+
+
 def read_pairs(folder):
     """The filled and the ground-truth images in the table's order, (N, 3, H, W) uint8 each."""
     names = pd.read_csv(folder / "eval/per_image.csv")["image"]
@@ -133,6 +143,16 @@ def test_fid_and_the_deviation_of_kid_are_those_of_all_images(large_world, incep
     assert (record["kid"], record["kid_sd"]) == pytest.approx(kid(ours, truth, seed=7))
     assert record["unavailable"] == {}
     assert set(table["lpips"]) == {""}
+
+
+def test_further_masks_count_for_lpips_but_not_for_distances_of_distributions(large_world, inception):
+    first, one = measure(large_world, inception)
+    add_second_masks(large_world)
+    table, two = measure(large_world, inception)
+    assert len(table) == 100
+    assert table["lpips"][:50].equals(first["lpips"])
+    assert (table["lpips"][50:].to_numpy() != first["lpips"].to_numpy()).all()
+    assert [two[name] for name in ("kid", "n_images")] == [one[name] for name in ("kid", "n_images")]
 
 
 def test_without_weights_every_metric_says_what_to_fetch(world, tmp_path):

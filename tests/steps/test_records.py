@@ -9,7 +9,7 @@ from spl.common.files import sha256
 from spl.steps.records import changed_settings, read_settings, record_of, require_current, take, take_all, write_record
 from spl.steps.settings import PairSettings, RunSettings
 
-SETTINGS = PairSettings(seed=1, dataset="paris", image_size=64, split="test", pairs="balanced")
+SETTINGS = PairSettings(seed=1, dataset="paris", image_size=64, split="test", pairs="balanced", masks_per_image=1)
 
 
 @pytest.fixture

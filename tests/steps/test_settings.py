@@ -156,7 +156,7 @@ DEPENDS = {
     "prepare_images": "seed datasets.*.crop datasets.*.image_size datasets.*.validation datasets.*.skip_unreadable",
     "smooth_images": "datasets.*.image_size structure.*",
     "group_masks": "masks.hole",
-    "pair_masks": "seed datasets.*.image_size evaluation.split evaluation.pairs",
+    "pair_masks": "seed datasets.*.image_size evaluation.split evaluation.pairs evaluation.masks_per_image",
     "train_teacher": "seed threads pretext.* teachers.*.*",
     "train_method": LEARNING,
     "evaluate_method": f"{LEARNING} evaluation.batch_size",

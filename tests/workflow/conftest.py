@@ -58,6 +58,7 @@ def gather(raw: dict) -> dict:
         raw["figures"][figure]["methods"].remove("rfr")
     raw["ablations"]["methods"] = ["spl_detector"]
     raw["detection"]["datasets"] = ["paris"]
+    raw["evaluation"]["masks_per_image"] = 2
     for figure in ("fig1", "fig2", "fig5"):
         raw["figures"][figure]["dataset"] = "paris"
     raw["figures"]["fig3"] |= {"images": {"paris": 2}, "detections": "paris"}
