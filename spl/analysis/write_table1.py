@@ -21,8 +21,9 @@ def write_table1(settings: TableSettings, *, results: Path, out: Path) -> None:
     Raises: DataError if the methods were not evaluated on the same pairs.
     """
     seeds = seeds_of(settings, settings.table_methods)
-    runs, evidence = run_files(results, seeds), read_evidence(results, seeds)
+    runs = run_files(results, seeds)
     inputs = take_all([*evidence_files(results, seeds), *runs.values()])
+    evidence = read_evidence(results, seeds)
     table = build_table(evidence, settings)
     seen = {cell: read_record(path).get("images_seen") for cell, path in runs.items()}
     table["images_seen"] = pd.array([*map(seen.get, zip(table["dataset"], table["method"], strict=True))], "Int64")
