@@ -186,7 +186,7 @@ def _better_fill(measured: Measured, metric: str, pair: Comparison) -> str:
             lead = _object_sums(measured, metric, pair._replace(rival=fill)).sum()
         else:
             cell = Cell(metric, subject, dataset, "all")
-            lead = paired_differences(measured.evidence, settings, cell, fill).mean()
+            lead = paired_differences(measured.evidence, settings, cell, fill).values.mean()
             lead *= 1 if METRICS[metric].higher_is_better else -1
         if lead <= 0:
             return fill

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from spl.analysis.statistics import Sample
 from spl.common.errors import DataError, again
 from spl.common.metrics import METRICS, Group
 from spl.common.tables import as_numbers, read_table
@@ -30,13 +31,14 @@ class Measured(NamedTuple):
     """Results of a method, with all its seeds, on the images of a dataset."""
 
     pairs: pd.DataFrame
-    """image, mask, ratio_bin of the n images."""
+    """image, mask, ratio_bin of the n rows: an image has as many as masks."""
     metrics: dict[str, np.ndarray]
     """By name, (seeds, n); NaN where a metric is not defined, such as a hole that vanished by resizing."""
 
-    def select(self, metric: str, mask_ratio: str) -> np.ndarray:
-        """Return a metric on the images of a column of Table 1, (seeds, k)."""
-        return self.metrics[metric][:, self.pairs["ratio_bin"].isin(MASK_RATIOS[mask_ratio]).to_numpy()]
+    def select(self, metric: str, mask_ratio: str) -> Sample:
+        """Return a metric on the images of a column of Table 1."""
+        rows = self.pairs["ratio_bin"].isin(MASK_RATIOS[mask_ratio]).to_numpy()
+        return Sample(self.metrics[metric][:, rows], *(self.pairs[name].to_numpy()[rows] for name in PAIR))
 
 
 Evidence = dict[tuple[str, str], Measured]

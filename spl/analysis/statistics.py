@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.special import stdtrit
 
 from spl.config.experiment import Bootstrap
@@ -20,6 +21,27 @@ class Kind(StrEnum):
     """Over images. One training suffices, because nothing is said about another one."""
     METHOD = "the method"
     """Over trainings."""
+
+
+class Sample(NamedTuple):
+    """A metric, or a difference of one, on n pairs of image and mask."""
+
+    values: np.ndarray
+    """(seeds, n)."""
+    images: np.ndarray
+    """(n,), of equal names where an image has several masks."""
+    masks: np.ndarray
+    """(n,), of equal names where a mask serves several images."""
+
+    @property
+    def n_images(self) -> int:
+        """The number of different images."""
+        return len(np.unique(self.images))
+
+    def finite(self) -> "Sample":
+        """Return the pairs on which all seeds are finite."""
+        kept = np.isfinite(self.values).all(axis=0)
+        return Sample(self.values[:, kept], self.images[kept], self.masks[kept])
 
 
 class Estimate(NamedTuple):
@@ -100,24 +122,25 @@ class Draws(NamedTuple):
         return np.concatenate([rows[:, rng.integers(count, size=(size, count))].mean(axis=2) for size in sizes], axis=1)
 
 
-def estimate_mean(values: np.ndarray, draws: Draws) -> Estimate:
-    """Return the mean of `values` (seeds, n), all finite, over images and seeds; NaN where there are none."""
-    n_images = values.shape[1]
-    seed_means = values.mean(axis=1) if n_images else np.full(len(values), NAN)
-    if n_images < draws.bootstrap.least_images:
-        return _unknown(seed_means, n_images)
-    over_seeds = values.mean(axis=0)
-    se_images = math.sqrt(_variance(over_seeds) / n_images)
-    return _with_intervals(over_seeds.mean(), draws.means(over_seeds[None])[0], se_images, seed_means, n_images, draws)
+def estimate_mean(sample: Sample, draws: Draws) -> Estimate:
+    """Return the mean over pairs, all finite, and seeds, where whole images are resampled; NaN where there are none.
+
+    Masks that several images share widen the interval.
+    """
+    values = sample.values
+    seed_means = values.mean(axis=1) if values.size else np.full(len(values), NAN)
+    over_seeds, images = values.mean(axis=0), pd.factorize(sample.images)[0]
+    stretch = _stretch(over_seeds - over_seeds.mean(), images, pd.factorize(sample.masks)[0]) if values.size else 1.0
+    return _estimate(np.bincount(images, over_seeds), np.bincount(images), seed_means, draws, stretch)
 
 
-def paired(ours: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Return `ours - reference` (seeds, k) of the images on which both are finite; both (seeds, n), same image order.
+def paired(ours: Sample, reference: Sample) -> Sample:
+    """Return `ours - reference` where both are finite; both are of the same pairs of image and mask, in one order.
 
     Seeds are paired by their order; where one side has a single one, it meets all of the other's.
     """
-    kept = np.isfinite(ours).all(axis=0) & np.isfinite(reference).all(axis=0)
-    return ours[:, kept] - reference[:, kept]
+    with np.errstate(invalid="ignore"):  # infinite minus infinite
+        return ours._replace(values=ours.values - reference.values).finite()
 
 
 def estimate_ratio(sums: np.ndarray, counts: np.ndarray, draws: Draws) -> Estimate:
@@ -125,31 +148,47 @@ def estimate_ratio(sums: np.ndarray, counts: np.ndarray, draws: Draws) -> Estima
 
     Shapes: both (n,), the sum over an image's objects and their number, at least one; of one seed.
     """
-    ratio = np.array([sums.sum() / counts.sum() if len(sums) else NAN])
-    if len(sums) < draws.bootstrap.least_images:
-        return _unknown(ratio, len(sums))
-    resampled = draws.means(np.stack([sums, counts]))
-    # A ratio varies as its linearisation does (Cochran 1977, Sampling Techniques, section 2.11).
-    se_images = math.sqrt(_variance(sums - ratio * counts) / len(sums)) / counts.mean()
-    return _with_intervals(ratio.item(), resampled[0] / resampled[1], se_images, ratio, len(sums), draws)
+    return _estimate(sums, counts, np.array([sums.sum() / counts.sum() if len(sums) else NAN]), draws)
 
 
-def _with_intervals(
-    mean: float, resampled: np.ndarray, se_images: float, seed_means: np.ndarray, n_images: int, draws: Draws
+def _estimate(
+    sums: np.ndarray, counts: np.ndarray, seed_means: np.ndarray, draws: Draws, stretch: float = 1.0
 ) -> Estimate:
-    """Take the percentile interval of resampled means, and Student's over trainings if there are several."""
-    tail = (1 - draws.bootstrap.confidence) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail]).tolist()
-    found = Estimate(float(mean), low, high, NAN, NAN, n_images, se_images, tuple(seed_means.tolist()))
+    """Take the percentile interval over images, and Student's over trainings if there are several."""
+    if len(sums) < draws.bootstrap.least_images:
+        return Estimate(float(seed_means.mean()), NAN, NAN, NAN, NAN, len(sums), NAN, tuple(seed_means.tolist()))
+    mean, tail = sums.sum() / counts.sum(), (1 - draws.bootstrap.confidence) / 2
+    several = counts.max() > 1
+    resampled = draws.means(np.stack([sums, counts]) if several else sums[None])
+    low, high = np.quantile(resampled[0] / resampled[1] if several else resampled[0], [tail, 1 - tail])
+    if stretch > 1:
+        low, high = mean + stretch * (low - mean), mean + stretch * (high - mean)
+    # A ratio varies as its linearisation does (Cochran 1977, Sampling Techniques, section 2.11).
+    se_images = stretch * math.sqrt(_variance(sums - mean * counts) / len(sums)) / counts.mean()
+    found = Estimate(
+        float(mean), float(low), float(high), NAN, NAN, len(sums), float(se_images), tuple(seed_means.tolist())
+    )
     error, freedom = found.error(Kind.METHOD)
     half = float(stdtrit(freedom, 1 - tail)) * error
     return found._replace(method_low=found.mean - half, method_high=found.mean + half)
 
 
+def _stretch(errors: np.ndarray, images: np.ndarray, masks: np.ndarray) -> float:
+    """Return by what factor, at least 1, shared masks widen the interval of a mean over images.
+
+    Its variance by image and by mask is that by image plus that by mask less that by both (Cameron, Gelbach and Miller
+    2011, Robust inference with multiway clustering). Shapes: (n,) each, images and masks as numbers.
+    """
+    by_image = _clustered(errors, images)
+    both = _clustered(errors, masks) - _clustered(errors, pd.factorize(images * len(masks) + masks)[0])
+    return math.sqrt(max(1.0, 1 + both / by_image)) if by_image else 1.0
+
+
+def _clustered(errors: np.ndarray, clusters: np.ndarray) -> float:
+    """Return the variance of the sum of errors that are independent between clusters only."""
+    sums = np.bincount(clusters, errors)
+    return float(np.square(sums).sum()) * len(sums) / max(1, len(sums) - 1)
+
+
 def _variance(values: np.ndarray) -> float:
     return float(values.var(ddof=1))
-
-
-def _unknown(seed_means: np.ndarray, n_images: int) -> Estimate:
-    """Return a mean without an interval."""
-    return Estimate(float(seed_means.mean()), NAN, NAN, NAN, NAN, n_images, NAN, tuple(seed_means.tolist()))

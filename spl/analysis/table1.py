@@ -10,7 +10,7 @@ import pandas as pd
 
 from spl.analysis.evidence import MASK_RATIOS, Evidence
 from spl.analysis.paper import Images, images_of, printed
-from spl.analysis.statistics import Draws, Estimate, estimate_mean, paired
+from spl.analysis.statistics import Draws, Estimate, Sample, estimate_mean, paired
 from spl.common.metrics import PAPER_METRICS
 from spl.config.experiment import Design
 from spl.config.methods import NetworkMethod
@@ -28,8 +28,8 @@ class Cell(NamedTuple):
     dataset: str
     mask_ratio: str
 
-    def values(self, evidence: Evidence) -> np.ndarray:
-        """Return the metric on the cell's images, (seeds, n)."""
+    def sample(self, evidence: Evidence) -> Sample:
+        """Return the metric on the cell's images."""
         return evidence[self.dataset, self.method].select(self.metric, self.mask_ratio)
 
 
@@ -48,15 +48,15 @@ def build_table(evidence: Evidence, settings: TableSettings) -> pd.DataFrame:
     """
     rows = []
     for cell in starmap(Cell, product(PAPER_METRICS, settings.table_methods, settings.datasets, MASK_RATIOS)):
-        values, ours, theirs = cell.values(evidence), summarise(evidence, settings, cell), printed(*cell)
+        sample, ours, theirs = cell.sample(evidence), summarise(evidence, settings, cell), printed(*cell)
         origin = origin_of(settings, cell.dataset, cell.method)
         world = f" on the {Images.MINIATURE}" * (images_of(settings, cell.dataset) is Images.MINIATURE)
         rows.append({
             **cell._asdict(), "ours": ours.mean, "ours_low": ours.low, "ours_high": ours.high,
             "paper": theirs, "gap": None if theirs is None else ours.mean - theirs,
-            "n_images": values.shape[1], "n_infinite": int(np.isinf(values).any(axis=0).sum()),
+            "n_images": sample.n_images, "n_infinite": int(np.isinf(sample.values).any(axis=0).sum()),
             "n_seeds": ours.n_seeds, "seed_sd": ours.seed_sd,
-            "status": f"{origin}{world}" if values.size else "no images", "origin": origin,
+            "status": f"{origin}{world}" if sample.n_images else "no images", "origin": origin,
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -91,30 +91,29 @@ def compare(evidence: Evidence, settings: TableSettings, cell: Cell, reference: 
     return estimate_mean(paired_differences(evidence, settings, cell, reference), draws_of(settings, name))
 
 
-def paired_differences(evidence: Evidence, settings: TableSettings, cell: Cell, reference: str) -> np.ndarray:
-    """Return a cell minus the same one of `reference`, (K, n), on the images where both are finite.
+def paired_differences(evidence: Evidence, settings: TableSettings, cell: Cell, reference: str) -> Sample:
+    """Return a cell minus the same one of `reference`, of K seeds, on the images where both are finite.
 
     K is the number of paired trainings. A classical fill meets every training of the other side; a network that was
     trained once, such as a released one, meets their mean, for nothing is known about another training of it.
     """
     cells = cell, cell._replace(method=reference)
-    ours, theirs = (shown.values(evidence) for shown in cells)
+    ours, theirs = (shown.sample(evidence) for shown in cells)
     is_network = [origin_of(settings, shown.dataset, shown.method) is not Origin.CLASSICAL for shown in cells]
-    if len(ours) != len(theirs) and all(is_network):
-        ours, theirs = (values.mean(axis=0, keepdims=True) for values in (ours, theirs))
+    if len(ours.values) != len(theirs.values) and all(is_network):
+        ours, theirs = (side._replace(values=side.values.mean(axis=0, keepdims=True)) for side in (ours, theirs))
     return paired(ours, theirs)
 
 
 def summarise(evidence: Evidence, settings: TableSettings, cell: Cell) -> Estimate:
     """Return the mean of a cell over images and seeds."""
-    return finite_mean(cell.values(evidence), settings, "/".join(cell))
+    return finite_mean(cell.sample(evidence), settings, "/".join(cell))
 
 
-def finite_mean(values: np.ndarray, settings: TableSettings, name: str) -> Estimate:
-    """Return the mean of `values` (seeds, n) over the images on which all seeds are finite."""
-    finite = values[:, np.isfinite(values).all(axis=0)]
-    found = estimate_mean(finite, draws_of(settings, name))
-    if np.isinf(values).any() and not finite.size:
+def finite_mean(sample: Sample, settings: TableSettings, name: str) -> Estimate:
+    """Return the mean over the images on which all seeds are finite."""
+    found = estimate_mean(sample.finite(), draws_of(settings, name))
+    if np.isinf(sample.values).any() and not found.n_images:
         return found._replace(mean=float("inf"))
     return found
 

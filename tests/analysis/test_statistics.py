@@ -6,11 +6,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from spl.analysis.statistics import Draws, Kind, estimate_mean, estimate_ratio, paired
+from spl.analysis import statistics
+from spl.analysis.statistics import Draws, Kind, Sample, estimate_ratio
 from spl.config.experiment import Bootstrap
 
 DRAWS = Draws(Bootstrap(samples=400, confidence=0.95, least_images=12), seed=0, name="x")
 FINE = DRAWS._replace(bootstrap=Bootstrap(samples=4000, confidence=0.95, least_images=12))
+
+
+def sample_of(values, *, images=None, masks=None):
+    """Values (seeds, n) of pairs, each with an image and a mask of its own unless they are given."""
+    own = np.arange(values.shape[1])
+    return Sample(values, own if images is None else images, own if masks is None else masks)
+
+
+def estimate_mean(values, draws, **pairs):
+    return statistics.estimate_mean(sample_of(values, **pairs), draws)
+
+
+def paired(ours, reference):
+    return statistics.paired(sample_of(ours), sample_of(reference)).values
 
 
 def width(found):
@@ -150,3 +165,62 @@ def test_an_estimate_moves_with_its_values(values, seeds, shift):
     numbers = [[e.mean, e.low, e.high, e.method_low, e.method_high] for e in (found, moved)]
     np.testing.assert_allclose(np.array(numbers[0]) + shift, numbers[1], atol=1e-6)
     np.testing.assert_equal(found.negated().negated(), found)
+
+
+# --- Several masks per image, several images per mask -----------------------------------------------------------------
+
+
+def crossed(rng, *, images, masks, rounds, image_sd, mask_sd, in_cell=1.0):
+    """Values around 0 of images with some masks each, which they share; with a chance, a value is in the cell."""
+    drawn = np.concatenate([rng.permutation(np.resize(np.arange(masks), images)) for _ in range(rounds)])
+    shown = np.tile(np.arange(images), rounds)
+    values = rng.normal(0, image_sd, images)[shown] + rng.normal(0, mask_sd, masks)[drawn]
+    kept = rng.random(len(drawn)) < in_cell
+    return (values + rng.normal(0, 1, len(drawn)))[None, kept], {"images": shown[kept], "masks": drawn[kept]}
+
+
+@pytest.mark.parametrize(
+    ("world", "naive"),
+    [
+        ({"rounds": 4, "masks": 480, "image_sd": 2, "mask_sd": 0}, "too narrow"),
+        ({"rounds": 3, "masks": 360, "image_sd": 2, "mask_sd": 1, "in_cell": 0.4}, "too narrow"),
+        ({"rounds": 1, "masks": 30, "image_sd": 1, "mask_sd": 2}, "too narrow"),
+        ({"rounds": 4, "masks": 40, "image_sd": 1, "mask_sd": 1}, "too narrow"),
+        ({"rounds": 1, "masks": 120, "image_sd": 1, "mask_sd": 1}, "right"),
+        ({"rounds": 1, "masks": 30, "image_sd": 2, "mask_sd": 0}, "right"),
+    ],
+)
+def test_intervals_cover_the_truth_where_images_have_several_masks_or_masks_serve_several_images(world, naive):
+    rng, trials, covered = np.random.default_rng(15), 300, {"clustered": 0, "naive": 0}
+    quick = DRAWS._replace(bootstrap=Bootstrap(samples=200, confidence=0.95, least_images=12))
+    for _ in range(trials):
+        values, pairs = crossed(rng, images=120, **world)
+        for how, known in {"clustered": pairs, "naive": {}}.items():
+            found = estimate_mean(values, quick, **known)
+            covered[how] += found.low <= 0 <= found.high
+    error = 3 * np.sqrt(0.95 * 0.05 / trials)
+    assert covered["clustered"] / trials >= 0.94 - error  # percentile intervals of 30 masks are a little narrow
+    assert (covered["naive"] / trials < 0.85) == (naive == "too narrow")
+
+
+def test_an_image_with_several_masks_is_one_image():
+    values, images = np.random.default_rng(16).normal(25, 1, (1, 40)), np.repeat(np.arange(20), 2)
+    found, alone = estimate_mean(values, FINE, images=images), estimate_mean(values.reshape(1, 20, 2).mean(2), FINE)
+    assert found.n_images == 20
+    assert np.isnan(estimate_mean(values[:, :22], FINE, images=images[:22]).low)  # eleven images
+    assert found.mean == pytest.approx(alone.mean)
+    assert (found.low, found.high, found.se_images) == pytest.approx((alone.low, alone.high, alone.se_images))
+
+
+def test_masks_of_one_image_alone_change_no_number_and_shared_ones_widen_every_interval():
+    values = np.random.default_rng(17).normal(0, 0.1, (3, 60)) + np.repeat(
+        np.random.default_rng(18).normal(0, 1, 15), 4
+    )
+    alone, named = estimate_mean(values, DRAWS), estimate_mean(values, DRAWS, masks=np.arange(60)[::-1])
+    assert named == alone
+    shared = estimate_mean(values, DRAWS, masks=np.repeat(np.arange(15), 4))
+    factor = width(shared) / width(alone)
+    assert 1.7 < factor < 2.3  # the standard error of 15 numbers, not of 60
+    assert shared.se_images == pytest.approx(factor * alone.se_images)
+    assert shared.method_low < alone.method_low
+    assert shared.mean == alone.mean
