@@ -35,6 +35,11 @@ class Measured(NamedTuple):
     metrics: dict[str, np.ndarray]
     """By name, (seeds, n); NaN where a metric is not defined, such as a hole that vanished by resizing."""
 
+    @property
+    def masks_per_image(self) -> int:
+        """How many masks every image has."""
+        return len(self.pairs) // max(1, self.pairs["image"].nunique())
+
     def select(self, metric: str, mask_ratio: str) -> Sample:
         """Return a metric on the images of a column of Table 1."""
         rows = self.pairs["ratio_bin"].isin(MASK_RATIOS[mask_ratio]).to_numpy()

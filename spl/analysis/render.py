@@ -11,7 +11,7 @@ from spl.analysis.paper import ROW_OF, ROWS
 from spl.analysis.table1 import Origin
 from spl.common.labels import RATIO_TITLES, method_title
 from spl.common.metrics import metric_of
-from spl.common.printed import Cell, Row, Table, lines_of, number
+from spl.common.printed import Cell, Row, Table, interval, lines_of, number
 
 RELEASED_MARK = "†"
 """Behind cells of released weights."""
@@ -50,8 +50,12 @@ def short(record: dict[str, Any]) -> Cell:
 
 
 def short_paper(record: dict[str, Any]) -> Cell:
-    """Print the paper's value."""
-    return Cell(number(record["paper"], metric_of(record["metric"]).decimals))
+    """Print the paper's value with our gap to it, its interval and its verdict, where they can be compared."""
+    decimals, notes = metric_of(record["metric"]).decimals, ()
+    if pd.notna(record["gap_low"]):
+        limits = interval(record["gap_low"], record["gap_high"], decimals, signed=True)
+        notes = (f"gap {number(record['gap'], decimals, signed=True)}", *limits, record["gap_verdict"])
+    return Cell(number(record["paper"], decimals), notes)
 
 
 def to_metrics(table: pd.DataFrame) -> dict[str, dict]:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from spl.analysis.evidence import MASK_RATIOS, Evidence
-from spl.analysis.paper import Images, images_of, printed
+from spl.analysis.gap import measure_gap
+from spl.analysis.paper import Images, images_of
 from spl.analysis.statistics import Draws, Estimate, Sample, estimate_mean, paired
 from spl.common.metrics import PAPER_METRICS
 from spl.config.experiment import Design
@@ -48,12 +49,13 @@ def build_table(evidence: Evidence, settings: TableSettings) -> pd.DataFrame:
     """
     rows = []
     for cell in starmap(Cell, product(PAPER_METRICS, settings.table_methods, settings.datasets, MASK_RATIOS)):
-        sample, ours, theirs = cell.sample(evidence), summarise(evidence, settings, cell), printed(*cell)
+        sample, ours = cell.sample(evidence), summarise(evidence, settings, cell)
+        gap = measure_gap(settings, cell, ours, sample, evidence[cell.dataset, cell.method].masks_per_image)
         origin = origin_of(settings, cell.dataset, cell.method)
         world = f" on the {Images.MINIATURE}" * (images_of(settings, cell.dataset) is Images.MINIATURE)
         rows.append({
             **cell._asdict(), "ours": ours.mean, "ours_low": ours.low, "ours_high": ours.high,
-            "paper": theirs, "gap": None if theirs is None else ours.mean - theirs,
+            **gap._asdict(),
             "n_images": sample.n_images, "n_infinite": int(np.isinf(sample.values).any(axis=0).sum()),
             "n_seeds": ours.n_seeds, "seed_sd": ours.seed_sd,
             "status": f"{origin}{world}" if sample.n_images else "no images", "origin": origin,

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from spl.analysis.evidence import evidence_files, read_evidence, run_files, seeds_of
+from spl.analysis.gap import describe_gaps
 from spl.analysis.paper import not_the_papers
 from spl.analysis.render import RELEASED_MARK, print_table1, short, short_paper, to_metrics
 from spl.analysis.table1 import build_table, compare_methods
@@ -34,7 +35,7 @@ def write_table1(settings: TableSettings, *, results: Path, out: Path) -> None:
     }  # fmt: skip
     write_table(out, table)
     write_table(outputs["comparisons"], compare_methods(evidence, settings, references))
-    note, printed = _note(settings), print_table1(table, short, short_paper)
+    note, printed = f"{_note(settings)} {describe_gaps(table, settings)}", print_table1(table, short, short_paper)
     write_text(outputs["markdown"], f"{note}\n\n{printed.to_markdown()}")
     write_text(outputs["latex"], f"% {note}\n{printed.to_latex()}")
     write_json(outputs["metrics"], to_metrics(table))

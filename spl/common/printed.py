@@ -11,7 +11,7 @@ DASH = "–"
 
 LATEX = str.maketrans({
     "_": r"\_", "%": r"\%", "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "∞": r"$\infty$", "–": "--",
-    "†": r"$^\dagger$",
+    "†": r"$^\dagger$", "−": "$-$", "δ": r"$\delta$",
 })  # fmt: skip
 
 

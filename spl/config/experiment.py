@@ -217,8 +217,8 @@ class Evaluation(Strict):
 Margin = Annotated[float, Field(ge=0)]
 
 
-class Margins(Strict):
-    """By how much a method may be worse that is still at least as good."""
+class Differences(Strict):
+    """A difference of every metric of Table 1."""
 
     psnr: Margin
     ssim: Margin
@@ -226,9 +226,10 @@ class Margins(Strict):
 
 
 class Verdicts(Strict):
-    """What a verdict on a claim demands."""
+    """What a verdict on a claim, or on a gap to the paper's number, demands."""
 
-    margins: Margins
+    margins: Annotated[Differences, Field(description="By how much one may be worse that is at least as good.")]
+    deltas: Annotated[Differences, Field(description="Within this gap the paper's number counts as reproduced.")]
     effort_factor: Annotated[
         float, Field(ge=1, description="Networks are not compared if one saw more than so many times as many images.")
     ]

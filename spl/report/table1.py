@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from spl.analysis.further_metrics import Availability
+from spl.analysis.gap import describe_gaps
 from spl.analysis.paper import not_the_papers
-from spl.analysis.render import print_table1
+from spl.analysis.render import print_table1, short_paper
 from spl.analysis.statistics import Kind
 from spl.common.labels import method_title
 from spl.common.metrics import METRICS, PAPER_METRICS, metric_of
@@ -22,7 +23,7 @@ from spl.steps.settings import ReportSettings
 
 def table1_section(settings: ReportSettings, results: Path) -> Section:
     """Show Table 1 with every cell's interval and status, and the paper's row below each of ours."""
-    numbers = ("ours", "ours_low", "ours_high", "paper", "gap", "seed_sd")
+    numbers = ("ours", "ours_low", "ours_high", "paper", "gap", "gap_low", "gap_high", "seed_sd")
     table = read_table(results / "table1.csv", numbers=numbers)
     marks = dict(zip(table["status"].unique(), ascii_lowercase, strict=False))
     higher = table["metric"].isin([name for name in PAPER_METRICS if METRICS[name].higher_is_better])
@@ -34,12 +35,13 @@ def table1_section(settings: ReportSettings, results: Path) -> Section:
         f"bootstrap interval over images, none below {settings.evaluation.bootstrap.least_images}. "
         "The best of each column is bold. "
         + " ".join(f"({mark}) {status}." for status, mark in marks.items())
-        + " The paper's own row stands in italics below the method it belongs to, with our gap to it."
-    )]  # fmt: skip
+        + " The paper's own row stands in italics below the method it belongs to, with our gap to it where the two can "
+        "be compared."
+    ), Prose(describe_gaps(table, settings))]  # fmt: skip
     if other := not_the_papers(settings):
         text = f"Not the paper's: {other}. There its numbers are printed for orientation, a gap to them means nothing."
         parts.append(Prose(text, "warning"))
-    return Section("table1", "Table 1", (*parts, print_table1(table, _ours, _papers)))
+    return Section("table1", "Table 1", (*parts, print_table1(table, _ours, short_paper)))
 
 
 def _ours(record: dict[str, Any]) -> Cell:
@@ -50,12 +52,6 @@ def _ours(record: dict[str, Any]) -> Cell:
     if record["n_infinite"]:
         notes += (f"and {record['n_infinite']} × ∞",)
     return Cell(number(record["ours"], decimals), notes, record["mark"], "best" if record["best"] else "")
-
-
-def _papers(record: dict[str, Any]) -> Cell:
-    decimals = metric_of(record["metric"]).decimals
-    notes = () if pd.isna(record["gap"]) else (f"gap {number(record['gap'], decimals, signed=True)}",)
-    return Cell(number(record["paper"], decimals), notes)
 
 
 def comparisons_section(settings: ReportSettings, results: Path) -> Section:

@@ -434,6 +434,7 @@ class TableSettings(Settings, Design):
     step = "table1"
     masks: experiment.Masks
     evaluation: experiment.Evaluation
+    verdicts: experiment.Verdicts
 
 
 class FurtherSettings(TableSettings):
@@ -458,7 +459,6 @@ class ClaimSettings(TableSettings):
     """The paper's claims."""
 
     step = "check_claims"
-    verdicts: experiment.Verdicts
     detection: teachers.Detection | None
 
 
