@@ -1,8 +1,7 @@
 """Reading what preparation left: images and masks by the place that a table gives them."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from spl.common.tables import read_table
 from spl.data.images import decode_rgb, resize_mask
 from spl.data.masks import decode_mask
 from spl.sources.raw_files import Place, read_place
+from spl.steps.paths import composited_files
 from spl.steps.records import read_record
 
 
@@ -63,18 +63,6 @@ class StoredFiles:
     def _root(self) -> Path:
         """The folder that containers lie in."""
         return self._table.parent
-
-
-def composited_files(images: Iterable[str]) -> Iterator[str]:
-    """Yield where an evaluation keeps the filled image of every row of its per_image.csv.
-
-    >>> list(composited_files(["test/a.png", "test/b.png", "test/a.png"]))
-    ['composited/a.png', 'composited/b.png', 'composited/2/a.png']
-    """
-    seen = Counter[str]()
-    for image in images:
-        seen[image] += 1
-        yield f"composited/{f'{seen[image]}/' if seen[image] > 1 else ''}{Path(image).name}"
 
 
 def first_rows(images: Iterable[str]) -> dict[str, int]:

@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader
 from spl.common.errors import DataError
 from spl.common.files import sha256
 from spl.common.progress import progress
-from spl.data.stored import composited_files
 from spl.evaluation.metrics import measure
 from spl.models.build import Inpainter
+from spl.steps.paths import composited_files
 from spl.tensors.compositing import composite, quantise
 from spl.tensors.loaders import TestPairs
 

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from spl.common.errors import DataError, ParamsError, SPLError
 from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
-from spl.data.stored import composited_files
 from spl.sources.raw_files import Place, read_place
+from spl.steps.paths import composited_files
 from spl.steps.records import FORMAT, changed_inputs, changed_settings, record_of, recorded_outputs
 from spl.steps.settings import STEPS
 

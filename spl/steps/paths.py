@@ -1,8 +1,10 @@
-"""Default paths of every step, for a person who names none; rules name the same paths in place.
+"""Default paths of every step, for a person who names none (rules name the same in place), and of filled images.
 
 A name in braces is a wildcard of the step.
 """
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 DATA = Path("data")
@@ -35,3 +37,15 @@ CLAIMS = RESULTS / "claims.csv"
 FIGURE = RESULTS / "figures/{figure}.pdf"
 EXAMPLES = RESULTS / "figures/examples_{dataset}.png"
 REPORT = RESULTS / "report.html"
+
+
+def composited_files(images: Iterable[str]) -> Iterator[str]:
+    """Yield where an evaluation keeps the filled image of every row of its per_image.csv.
+
+    >>> list(composited_files(["test/a.png", "test/b.png", "test/a.png"]))
+    ['composited/a.png', 'composited/b.png', 'composited/2/a.png']
+    """
+    seen = Counter[str]()
+    for image in images:
+        seen[image] += 1
+        yield f"composited/{f'{seen[image]}/' if seen[image] > 1 else ''}{Path(image).name}"

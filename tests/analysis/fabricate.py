@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from spl.analysis.statistics import Sample
 from spl.config.experiment import Bootstrap, Evaluation, Perceptual
 from spl.config.load import load_params
 from spl.data.masks import RATIO_BINS
@@ -55,6 +56,12 @@ def per_image(quality, *, noise=0.0, bins=RATIO_BINS, per_bin=8, draw=0):
         "psnr_hole": 15 + gain,
         "mae_hole": 0.1 - gain / 1000,
     })  # fmt: skip
+
+
+def sample_of(values, *, images=None, masks=None):
+    """Values (seeds, n) of pairs, each with an image and a mask of its own unless they are given."""
+    own = np.arange(values.shape[1])
+    return Sample(values, own if images is None else images, own if masks is None else masks)
 
 
 def write_evidence(results, tables):

@@ -7,17 +7,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from spl.analysis import statistics
-from spl.analysis.statistics import Draws, Kind, Sample, estimate_ratio
+from spl.analysis.statistics import Draws, Kind, estimate_ratio
 from spl.config.experiment import Bootstrap
+from tests.analysis.fabricate import sample_of
 
 DRAWS = Draws(Bootstrap(samples=400, confidence=0.95, least_images=12), seed=0, name="x")
 FINE = DRAWS._replace(bootstrap=Bootstrap(samples=4000, confidence=0.95, least_images=12))
-
-
-def sample_of(values, *, images=None, masks=None):
-    """Values (seeds, n) of pairs, each with an image and a mask of its own unless they are given."""
-    own = np.arange(values.shape[1])
-    return Sample(values, own if images is None else images, own if masks is None else masks)
 
 
 def estimate_mean(values, draws, **pairs):

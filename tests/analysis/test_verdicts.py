@@ -9,6 +9,7 @@ from scipy import stats
 from spl.analysis.statistics import Draws, Estimate, Kind, estimate_mean
 from spl.analysis.verdicts import Verdict, holm, judge, needed, p_value
 from spl.config.experiment import Bootstrap
+from tests.analysis.fabricate import sample_of
 
 BOOTSTRAP = Bootstrap(samples=100, confidence=0.95, least_images=20)
 WEIGHTS, METHOD = Kind.WEIGHTS, Kind.METHOD
@@ -26,7 +27,7 @@ def world(mean, *, images, trainings, between=0.05):
         return values * deviation / (values.std(ddof=1) if count > 1 else 1)
 
     values = mean + spread(images, 0.5) + spread(trainings, between)[:, None]
-    return estimate_mean(values, Draws(BOOTSTRAP, seed=0, name="x"))
+    return estimate_mean(sample_of(values), Draws(BOOTSTRAP, seed=0, name="x"))
 
 
 YES, NO, OPEN = Verdict.SUPPORTED, Verdict.NOT_SUPPORTED, Verdict.UNDECIDED
@@ -62,14 +63,14 @@ def test_without_a_difference_about_one_verdict_in_twenty_is_wrong():
     rng, wrong = np.random.default_rng(0), {WEIGHTS: 0, METHOD: 0}
     for trial, kind in itertools.product(range(1000), wrong):
         values = rng.normal(0, 1, (1, 40)) + rng.normal(0, 3.0 * (kind is METHOD), (3, 1))
-        found = estimate_mean(values, Draws(BOOTSTRAP, seed=trial, name="x"))
+        found = estimate_mean(sample_of(values), Draws(BOOTSTRAP, seed=trial, name="x"))
         wrong[kind] += judge(found.mean, p_value(found, kind, margin=0.0), confidence=0.95) is not OPEN
     assert all(30 <= count <= 70 for count in wrong.values()), wrong
 
 
 def test_p_is_students():
     values = np.random.default_rng(1).normal(0.1, 1, (5, 60))
-    found = estimate_mean(values, Draws(BOOTSTRAP, seed=0, name="x"))
+    found = estimate_mean(sample_of(values), Draws(BOOTSTRAP, seed=0, name="x"))
     assert p_value(found, WEIGHTS, margin=0.0) == pytest.approx(stats.ttest_1samp(values.mean(axis=0), 0).pvalue)
     assert p_value(found, WEIGHTS, margin=0.2) == pytest.approx(stats.ttest_1samp(values.mean(axis=0), -0.2).pvalue)
     alone = found._replace(se_images=0.0)

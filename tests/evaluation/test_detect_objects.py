@@ -12,8 +12,8 @@ from spl.common.errors import DataError, RecordError
 from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
 from spl.config.teachers import TorchvisionDetector
-from spl.data.stored import composited_files
 from spl.evaluation.detect_objects import COLUMNS, detect_objects
+from spl.steps.paths import composited_files
 from spl.steps.records import write_record
 from spl.steps.settings import GROUND_TRUTH, DetectionSettings, TeacherSettings
 from spl.teachers.build import build_teacher
