@@ -1,7 +1,7 @@
 """Per-image evidence: fill every published pair, quantise, measure, keep the composited image."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,7 @@ def evaluate(
 
     def work(shard: Shard) -> list[Row]:
         with meter.piece():
-            numbers = range(shard.first, shard.first + len(shard.rows))
-            return [(json.dumps(row),) for row in measure_batch(inpainter, pairs, numbers, folder, device=device)]
+            return _measure(inpainter, pairs, folder, device, shard)
 
     shown = {"total": len(pairs), "what": "evaluate", "unit": "image"}
     for results in run_shards(zip(range(len(pairs))), work, folder, workers=0, size=batch_size, **shown):
@@ -73,10 +72,9 @@ def evaluate(
     return doubts
 
 
-def measure_batch(
-    inpainter: Inpainter, pairs: TestPairs, numbers: range, folder: Path, *, device: torch.device
-) -> list[dict[str, Any]]:
-    """Fill some pairs, keep the composited images, and return their rows."""
+def _measure(inpainter: Inpainter, pairs: TestPairs, folder: Path, device: torch.device, batch: Shard) -> list[Row]:
+    """Fill the pairs of a batch, keep the composited images, and return their rows, each as JSON."""
+    numbers = [number for (number,) in batch.rows]
     image, mask = load_pairs(pairs, numbers, device)
     composited, truth = fill(inpainter, image, mask)
     measured = {name: values.tolist() for name, values in measure(composited, truth, mask).items()}
@@ -84,11 +82,12 @@ def measure_batch(
     for i, filled in enumerate(composited.cpu()):
         path = folder / "composited" / Path(pairs.table["image"][numbers[i]]).name
         Image.fromarray(filled.permute(1, 2, 0).numpy()).save(path, compress_level=1)
-        rows.append({name: values[i] for name, values in measured.items()} | {"composited_sha256": sha256(path)})
+        row = {name: values[i] for name, values in measured.items()} | {"composited_sha256": sha256(path)}
+        rows.append((json.dumps(row),))
     return rows
 
 
-def load_pairs(pairs: TestPairs, numbers: range, device: torch.device) -> list[Tensor]:
+def load_pairs(pairs: TestPairs, numbers: Iterable[int], device: torch.device) -> list[Tensor]:
     """Return images (B, 3, H, W) in [0, 1] and masks (B, 1, H, W), 1 = hole."""
     return [part.to(device) for part in default_collate([pairs[i] for i in numbers])]
 
