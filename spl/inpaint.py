@@ -20,7 +20,7 @@ from spl.config.methods import ClassicalFill
 from spl.data.images import first_faults, load_opaque, read_file, resize_image, to_rgb
 from spl.data.masks import ratio_bin, read_mask
 from spl.data.metadata import kept_metadata
-from spl.models.build import Inpainter, as_inpainter, load_generator
+from spl.models.build import Inpainter, load_method
 from spl.steps.records import read_settings, take
 from spl.steps.settings import RunSettings
 from spl.tensors.compositing import composite, quantise
@@ -41,8 +41,7 @@ def load_inpainter(weights: Path, device: torch.device) -> tuple[Inpainter, int]
     run = read_settings(weights / "run.json", RunSettings)
     assert not isinstance(run.recipe, ClassicalFill)
     take(weights=weights / "weights.safetensors")
-    generator = load_generator(run.recipe, weights, image_size=run.image_size, device=device)
-    return as_inpainter(generator), run.image_size
+    return load_method(run.recipe, weights, image_size=run.image_size, device=device), run.image_size
 
 
 class Job(NamedTuple):

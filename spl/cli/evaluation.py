@@ -14,6 +14,7 @@ from spl.steps.settings import (
     EvaluationSettings,
     PerceptualSettings,
     PriorSettings,
+    TableSettings,
 )
 
 
@@ -30,10 +31,13 @@ def evaluate_method(
     device: opt.Device = None,
 ) -> None:
     """Fill and measure every image of a dataset's evaluated split."""
+    from spl.analysis.paper import Images, images_of, printed
     from spl.evaluation.evaluate_method import evaluate_method
     from spl.tensors.device import pick_device
 
-    settings = EvaluationSettings.of(load_params(params), dataset=dataset, method=method, seed=seed)
+    experiment = load_params(params)
+    settings = EvaluationSettings.of(experiment, dataset=dataset, method=method, seed=seed)
+    papers = images_of(TableSettings.of(experiment), dataset) is Images.PAPER
     evaluate_method(
         settings,
         pairs=settings.at(pairs),
@@ -42,6 +46,7 @@ def evaluate_method(
         weights=settings.at(weights),
         folder=settings.at(out),
         device=pick_device(device),
+        paper_psnr=printed("psnr", method, dataset, "all") if papers else None,
     )
 
 

@@ -39,6 +39,9 @@ class Shard(NamedTuple):
     table: Path
 
 
+Work = Callable[[Shard], list[Row]]
+
+
 @contextmanager
 def resumable_folder(folder: Path, key: Any, *, inputs: Iterable[Path] = ()) -> Iterator[Path]:
     """Yield a folder that becomes `folder` at the end, and keeps what an interrupted call has finished until then.
@@ -64,27 +67,25 @@ def resumable_folder(folder: Path, key: Any, *, inputs: Iterable[Path] = ()) -> 
 
 
 def run_shards(
-    rows: Iterable[Row], work: Callable[[Shard], list[Row]], folder: Path, *, workers: int, **shown: Any
+    rows: Iterable[Row], work: Work, folder: Path, *, workers: int, size: int = SHARD_ROWS, **shown: Any
 ) -> Iterator[list[list[str]]]:
     """Yield the results of `work` shard by shard, in order; take those that are finished in `folder`/shards from there.
 
     `work` has to be picklable and to return a list of rows, which come back as strings. What decides a result beside
-    the rows belongs to the key of the `resumable_folder`. At most two shards a worker are in memory. The progress bar
-    shows `total`, `what` and `unit`.
+    the rows belongs to the key of the `resumable_folder`. At most two shards a worker are in memory, of `size` rows
+    each. The progress bar shows `total`, `what` and `unit`.
     Raises: what `work` raises, and DataError if a worker was killed; finished shards stay.
     """
     with progress(**shown) as bar:
-        for results in _run(rows, work, folder, workers):
+        for results in _run(rows, work, folder, workers, size):
             yield results
             bar.update(len(results))
 
 
-def _run(
-    rows: Iterable[Row], work: Callable[[Shard], list[Row]], folder: Path, workers: int
-) -> Iterator[list[list[str]]]:
+def _run(rows: Iterable[Row], work: Work, folder: Path, workers: int, size: int) -> Iterator[list[list[str]]]:
     tables = folder / "shards"
     tables.mkdir(exist_ok=True)
-    shards = _shards(rows, tables)
+    shards = _shards(rows, tables, size)
     first = list(islice(shards, 2))
     if workers <= 1 or len(first) < 2:  # one shard is not worth a pool
         yield from (_results(work, shard) for shard in chain(first, shards))
@@ -105,16 +106,16 @@ def _run(
         pool.shutdown(cancel_futures=True)
 
 
-def _shards(rows: Iterable[Row], tables: Path) -> Iterator[Shard]:
+def _shards(rows: Iterable[Row], tables: Path, size: int) -> Iterator[Shard]:
     """Cut rows into shards; a table's name says what its content was made from."""
     remaining, number = iter(rows), 0
-    while part := tuple(islice(remaining, SHARD_ROWS)):
+    while part := tuple(islice(remaining, size)):
         digest = hashlib.sha256(f"{part}".encode()).hexdigest()[:16]
-        yield Shard(number * SHARD_ROWS, part, tables / f"{number:06d}-{digest}.csv")
+        yield Shard(number * size, part, tables / f"{number:06d}-{digest}.csv")
         number += 1
 
 
-def _results(work: Callable[[Shard], list[Row]], shard: Shard) -> list[list[str]]:
+def _results(work: Work, shard: Shard) -> list[list[str]]:
     """Do the work of a shard, unless its table is there."""
     if not shard.table.exists():
         write_rows(shard.table, work(shard))

@@ -213,6 +213,8 @@ class NetworkRecipe(Strict):
     """Layers of its perceptual and style losses, as released; None without such losses."""
     extra_target: ClassVar[Literal["structure", "edges"] | None] = None
     """A third tensor of every training batch: the smoothed image, or the image's edges."""
+    pools_over_batch: ClassVar[bool] = False
+    """Whether what it fills depends on the other images of the batch."""
 
     weights: dict[Name, ReleasedWeights] = Field(
         default_factory=dict, description="Released weights by dataset; a dataset that is not named is trained."
@@ -275,6 +277,7 @@ class RNLossWeights(Strict):
 class RNRecipe(NetworkRecipe):
     """Region normalisation (Yu et al. 2020)."""
 
+    pools_over_batch = True
     recipe: Literal["rn"]
     model: RNModel
     losses: RNLossWeights

@@ -1,14 +1,17 @@
 """One evaluation: check what is about to be measured, measure it, record it."""
 
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from spl.common.errors import RecordError, again
-from spl.common.files import replace_folder
+from spl.common.shards import resumable_folder
+from spl.config.base import counted
 from spl.config.methods import ClassicalFill
 from spl.evaluation.per_image import evaluate
-from spl.models.build import Inpainter, as_inpainter, load_generator
+from spl.evaluation.plausible import implausible
+from spl.models.build import load_method
 from spl.models.classical import classical_inpainter
 from spl.steps.records import Inputs, read_record, require_current, take, write_record
 from spl.steps.settings import EvaluationSettings, RunSettings
@@ -24,27 +27,31 @@ def evaluate_method(
     weights: Path,
     folder: Path,
     device: torch.device,
+    paper_psnr: float | None = None,
 ) -> None:
     """Evaluate one method on one dataset's pairs.
 
     Reads the published `pairs`, the manifest of prepared `images`, the table of `masks` and, for a trained method,
-    the folder `weights` (weights.safetensors, run.json); writes per_image.csv, composited/ and record.json.
+    the folder `weights` (weights.safetensors, run.json); writes per_image.csv, composited/ and record.json. `folder`
+    appears at once or not at all; a killed call goes on after the last whole batch. A network far below the classical
+    fills, or below `paper_psnr`, Table 1's mean over the same images, is warned of as soon as 50 images show it.
     Raises: RecordError if the weights were trained with other settings or on other data than the current ones.
     """
-    run = settings.run
+    run, look = settings.run, None
     torch.set_num_threads(settings.threads)
     inputs = take_pairs(pairs, images, masks)
-    inpainter: Inpainter
+    test_pairs = TestPairs(pairs, images, masks, image_size=run.image_size)
     if isinstance(run.recipe, ClassicalFill):
         inpainter = classical_inpainter(run.recipe)
     else:
         inputs |= take_run(run, weights, inputs)
-        inpainter = as_inpainter(load_generator(run.recipe, weights, image_size=run.image_size, device=device))
-    test_pairs = TestPairs(pairs, images, masks, image_size=run.image_size)
-    with replace_folder(folder, inputs=(pairs, images, masks, weights)) as temporary:
-        evaluate(inpainter, test_pairs, temporary, batch_size=settings.batch_size, device=device)
-        outputs = {"per_image": temporary / "per_image.csv"}
-        write_record(temporary / "record.json", settings, inputs, outputs, device=str(device))
+        inpainter = load_method(run.recipe, weights, image_size=run.image_size, device=device)
+        look = partial(implausible, settings, test_pairs, weights, device=device, paper=paper_psnr)
+    key = [counted(settings), {name: file["sha256"] for name, file in inputs.items()}, str(device)]
+    with resumable_folder(folder, key, inputs=(pairs, images, masks, weights)) as temporary:
+        doubts = evaluate(inpainter, test_pairs, temporary, batch_size=settings.batch_size, device=device, look=look)
+        outputs, facts = {"per_image": temporary / "per_image.csv"}, {"implausible": doubts} if doubts else {}
+        write_record(temporary / "record.json", settings, inputs, outputs, device=str(device), **facts)
 
 
 def take_run(run: RunSettings, weights: Path, inputs: Inputs) -> Inputs:

@@ -1,7 +1,5 @@
 """Cost of filling an image: parameters, multiplications, seconds and memory of every method."""
 
-import statistics
-import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,7 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from spl.common.files import atomic
 from spl.common.progress import progress
 from spl.config.methods import ClassicalFill
-from spl.models.build import Inpainter, as_inpainter, build_generator
+from spl.evaluation.meter import MIB, Meter, peak_memory, reset_peak
+from spl.models.build import as_inpainter, build_generator
 from spl.models.classical import classical_inpainter
 from spl.released.convert import TEACHER_CHANNELS
 from spl.steps.records import write_record
@@ -23,7 +22,6 @@ from spl.steps.settings import Architecture, CostSettings
 from spl.teachers.build import build_teacher
 
 REPEATS = 5
-MIB = 2**20
 TEACHERS = ("spl.teachers.backbone", "spl.teachers.tresnet", "spl.teachers.yolov5")
 """Imported by `build_teacher` only when they are needed."""
 
@@ -49,7 +47,7 @@ def measure_cost(settings: CostSettings, path: Path, *, device: torch.device) ->
 def measure_method(built: Architecture, device_name: str) -> dict[str, Any]:
     """Build a method and fill an image of its size a few times; return a row of the table."""
     device = torch.device(device_name)
-    before = _reset_peak(device)
+    before, meter = reset_peak(device), Meter()
     generator = build_network(built)
     if generator:
         inpainter = as_inpainter(generator.to(device))
@@ -61,9 +59,10 @@ def measure_method(built: Architecture, device_name: str) -> dict[str, Any]:
     mask = torch.zeros(1, 1, size, size, device=device)
     mask[:, :, size // 4 : 3 * size // 4, size // 4 : 3 * size // 4] = 1
     with torch.no_grad():
-        inpainter(image, mask)  # the first call is slower
-        seconds = [_time(inpainter, image, mask) for _ in range(REPEATS)]
-        peak = _peak(device) - before
+        for _ in range(1 + REPEATS):
+            with meter.piece():
+                inpainter(image, mask).cpu()
+        peak = peak_memory(device) - before
         with FlopCounterMode(display=False) as operations:
             inpainter(image, mask)
     return {
@@ -71,7 +70,7 @@ def measure_method(built: Architecture, device_name: str) -> dict[str, Any]:
         "image_size": size,
         "parameters": sum(parameter.numel() for parameter in generator.parameters()) if generator else 0,
         "gmacs": round(operations.get_total_flops() / 2e9, 3) if generator else None,
-        "seconds_per_image": round(statistics.median(seconds), 4),
+        "seconds_per_image": round(meter.typical(), 4),
         "peak_memory_mib": round(peak / MIB, 1),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
@@ -86,29 +85,3 @@ def build_network(built: Architecture) -> nn.Module | None:
     if built.teacher:
         channels = build_teacher(built.teacher).channels
     return build_generator(built.recipe, image_size=built.image_size, teacher_channels=channels)
-
-
-def _time(inpainter: Inpainter, image: torch.Tensor, mask: torch.Tensor) -> float:
-    began = time.perf_counter()
-    inpainter(image, mask).cpu()  # waits for the GPU
-    return time.perf_counter() - began
-
-
-def _reset_peak(device: torch.device) -> int:
-    """Forget earlier peaks and return the bytes in use."""
-    if device.type == "cuda":
-        torch.cuda.init()
-        torch.cuda.reset_peak_memory_stats(device)
-        return torch.cuda.memory_allocated(device)
-    Path("/proc/self/clear_refs").write_bytes(b"5")
-    return _status("VmRSS")
-
-
-def _peak(device: torch.device) -> int:
-    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _status("VmHWM")
-
-
-def _status(entry: str) -> int:
-    """Return an entry of Linux's process status, in bytes."""
-    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
-    return int(lines[entry].split()[0]) * 1024

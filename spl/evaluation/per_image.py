@@ -1,5 +1,7 @@
 """Per-image evidence: fill every published pair, quantise, measure, keep the composited image."""
 
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -7,45 +9,102 @@ import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import default_collate
 
 from spl.common.errors import DataError
 from spl.common.files import sha256
-from spl.common.progress import progress
+from spl.common.printed import count, duration
+from spl.common.progress import say
+from spl.common.shards import Row, Shard, run_shards
+from spl.evaluation.meter import MIB, Meter, peak_memory
 from spl.evaluation.metrics import measure
 from spl.models.build import Inpainter
 from spl.steps.paths import composited_files
 from spl.tensors.compositing import composite, quantise
 from spl.tensors.loaders import TestPairs
 
+FIRST = 50
+"""Images that show whether a method's numbers are plausible."""
+
+LONG = 10
+"""Seconds of a first batch beside which it does not matter that first batches are slower."""
+
 
 @torch.no_grad()
-def evaluate(inpainter: Inpainter, pairs: TestPairs, folder: Path, *, batch_size: int, device: torch.device) -> None:
+def evaluate(
+    inpainter: Inpainter,
+    pairs: TestPairs,
+    folder: Path,
+    *,
+    batch_size: int,
+    device: torch.device,
+    look: Callable[[list[float]], list[str]] | None = None,
+) -> list[str]:
     """Write `folder`/per_image.csv and, named by `composited_files`, the filled images in `folder`/composited.
+
+    Batches that a killed call has finished stay.
 
     Batches follow the order of the published pairs: RN's statistics pool over a batch, so it is part of the protocol.
     A hole so small that it vanishes at the network's size leaves the cells of the hole's metrics empty.
+    As soon as it is known, the time that remains and the memory are told, and what `look` finds wrong with the PSNR of
+    the first images; that is also returned.
     Raises: DataError if a method's output has another shape than the image, or is not finite.
     """
-    rows: list[dict[str, Any]] = []
-    files = map(folder.joinpath, composited_files(pairs.table["image"]))
-    for image, mask in progress(DataLoader(pairs, batch_size=batch_size), what="evaluate", unit="batch"):
-        image, mask = image.to(device), mask.to(device)
-        output = inpainter(image, mask)
-        _check_output(output, image)
-        composited, truth = quantise(composite(output.clamp(0, 1), image, mask)), quantise(image)
-        measured = {name: values.tolist() for name, values in measure(composited, truth, mask).items()}
-        for i, filled in enumerate(composited.cpu()):
-            (path := next(files)).parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(filled.permute(1, 2, 0).numpy()).save(path, compress_level=1)
-            rows.append({name: values[i] for name, values in measured.items()} | {"composited_sha256": sha256(path)})
+    rows, doubts, meter, told = list[dict[str, Any]](), list[str](), Meter(), False
+
+    def work(shard: Shard) -> list[Row]:
+        with meter.piece():
+            return _measure(inpainter, pairs, folder, device, shard)
+
+    shown = {"total": len(pairs), "what": "evaluate", "unit": "image"}
+    for results in run_shards(
+        enumerate(composited_files(pairs.table["image"])), work, folder, workers=0, size=batch_size, **shown
+    ):
+        rows += [json.loads(row) for (row,) in results]
+        remaining = len(pairs) - len(rows)
+        if remaining and not told and (len(meter.seconds) > 1 or sum(meter.seconds) > LONG):
+            takes, memory = duration(remaining / batch_size * meter.typical()), peak_memory(device) / MIB
+            images = f"{count(len(pairs), 'image')} in batches of {batch_size}"
+            say(f"{images}: about {takes} for the remaining {remaining:,}; peak memory {memory:,.0f} MiB on {device}")
+            told = True
+        if look and len(rows) >= min(FIRST, len(pairs)):
+            doubts, look = look([row["psnr"] for row in rows[:FIRST]]), None
+            for doubt in doubts:
+                say(f"warning: {doubt}")
     table = pairs.table[["image", "mask", "hole_ratio", "ratio_bin"]].join(pd.DataFrame(rows).round(6))
     table.to_csv(folder / "per_image.csv", index=False)
+    return doubts
 
 
-def _check_output(output: Tensor, image: Tensor) -> None:
+def _measure(inpainter: Inpainter, pairs: TestPairs, folder: Path, device: torch.device, batch: Shard) -> list[Row]:
+    """Fill the pairs of a batch, keep the composited images, and return their rows, each as JSON."""
+    numbers, files = zip(*batch.rows, strict=True)
+    image, mask = load_pairs(pairs, numbers, device)
+    composited, truth = fill(inpainter, image, mask)
+    measured = {name: values.tolist() for name, values in measure(composited, truth, mask).items()}
+    rows = []
+    for i, filled in enumerate(composited.cpu()):
+        (path := folder / files[i]).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(filled.permute(1, 2, 0).numpy()).save(path, compress_level=1)
+        row = {name: values[i] for name, values in measured.items()} | {"composited_sha256": sha256(path)}
+        rows.append((json.dumps(row),))
+    return rows
+
+
+def load_pairs(pairs: TestPairs, numbers: Iterable[int], device: torch.device) -> list[Tensor]:
+    """Return images (B, 3, H, W) in [0, 1] and masks (B, 1, H, W), 1 = hole."""
+    return [part.to(device) for part in default_collate([pairs[i] for i in numbers])]
+
+
+def fill(inpainter: Inpainter, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the composited images and the true ones, (B, 3, H, W) uint8.
+
+    Raises: DataError if a method's output has another shape than the image, or is not finite.
+    """
+    output = inpainter(image, mask)
     if output.shape != image.shape or not torch.isfinite(output).all():
         raise DataError(
             f"expected a finite output of shape {tuple(image.shape)}, got shape {tuple(output.shape)} with "
             f"{int((~torch.isfinite(output)).sum())} values that are not finite"
         )
+    return quantise(composite(output.clamp(0, 1), image, mask)), quantise(image)

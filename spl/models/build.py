@@ -1,12 +1,14 @@
 """From a recipe in `params.yaml` to something that fills holes."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from spl.config.methods import Network, NetworkMethod
+from spl.common.errors import DataError
+from spl.config.methods import RECIPES, Network, NetworkMethod
 from spl.models.ec import build_ec
 from spl.models.mfe import build_mfe
 from spl.models.rfr import build_rfr
@@ -47,6 +49,12 @@ def load_generator(
     return generator.to(device)
 
 
+def load_method(recipe: Network | NetworkMethod, folder: Path, *, image_size: int, device: torch.device) -> Inpainter:
+    """Load the same for evaluation; a batch that does not fit the memory is filled in parts."""
+    generator = load_generator(recipe, folder, image_size=image_size, device=device)
+    return within_memory(as_inpainter(generator), pools_over_batch=RECIPES[recipe.recipe].pools_over_batch)
+
+
 def as_inpainter(generator: nn.Module) -> Inpainter:
     """Give a generator the common call: evaluation mode, and only the image of what it returns."""
     generator.eval()
@@ -54,5 +62,30 @@ def as_inpainter(generator: nn.Module) -> Inpainter:
     def fill(image: Tensor, mask: Tensor) -> Tensor:
         output = generator(image, mask)
         return output[0] if isinstance(output, tuple) else output
+
+    return fill
+
+
+def within_memory(inpainter: Inpainter, *, pools_over_batch: bool) -> Inpainter:
+    """Let an inpainter fill a batch that does not fit the GPU's memory in parts, which stay as small from then on.
+
+    Raises: DataError if a single image does not fit, or the result would depend on the parts.
+    """
+    size = sys.maxsize
+
+    def fill(image: Tensor, mask: Tensor) -> Tensor:
+        nonlocal size
+        while True:
+            try:
+                return torch.cat([inpainter(*part) for part in zip(image.split(size), mask.split(size), strict=True)])
+            except torch.OutOfMemoryError:
+                tried = min(size, len(image))
+            if pools_over_batch or tried == 1:
+                why = ", and its parts would give other numbers: the method pools over a batch" if tried > 1 else ""
+                raise DataError(
+                    f"a batch of {tried} at {image.shape[-1]} pixels does not fit the memory of {image.device}{why}. "
+                    "Take a larger GPU, or the CPU, by CUDA_VISIBLE_DEVICES= before the same command."
+                )
+            size = (tried + 1) // 2  # not within `except`, which keeps what has filled the memory
 
     return fill

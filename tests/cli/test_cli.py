@@ -157,3 +157,17 @@ def test_released_weights_that_do_not_fit_leave_nothing(tmp_path, spl):
     assert "that look like the released RN" in told.err
     assert not (tmp_path / "run").exists()
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("preset", "method", "number"),
+    [("demo", "rn", None), ("paper", "rn", 28.37), ("paper", "spl_released", 29.38), ("paper", "ec", None)],
+)
+def test_an_evaluation_knows_the_papers_number_where_the_data_are_the_papers(
+    repository, monkeypatch, spl, preset, method, number
+):
+    told = {}
+    monkeypatch.setattr("spl.evaluation.evaluate_method.evaluate_method", lambda settings, **given: told.update(given))
+    params = repository / f"presets/{preset}.yaml"
+    assert spl("evaluate-method", "--dataset", "paris", "--method", method, "--params", params).status == 0
+    assert told["paper_psnr"] == number

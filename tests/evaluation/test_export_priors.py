@@ -10,10 +10,9 @@ from spl.common.errors import ParamsError, RecordError
 from spl.common.files import read_json
 from spl.config.experiment import Params
 from spl.evaluation.export_priors import export_priors
-from spl.models.build import build_generator
-from spl.steps.records import take, write_record
 from spl.steps.settings import PriorSettings
-from spl.weights.files import read_state, save_weights
+from spl.weights.files import read_state
+from tests.evaluation.fabricate import finish_run
 from tests.fabricate import draw_pairs
 from tests.training.conftest import tiny_params
 
@@ -34,17 +33,8 @@ def params():
     return Params.model_validate(raw, strict=False)
 
 
-def finish_run(params, data, method, folder):
-    """Write a run of random weights; return its network."""
-    torch.manual_seed(0)
-    run = PriorSettings.of(params, dataset=DATASET, method=method).run
-    network = build_generator(run.recipe, image_size=SIZE, teacher_channels=4).eval()
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    save_weights(network.state_dict(), folder / "weights.safetensors")
-    inputs, outputs = take(images=data.images, masks=data.masks), {"weights": folder / "weights.safetensors"}
-    write_record(folder / "run.json", run, inputs, outputs, teacher_channels=4)
-    return network
+def finish(params, data, method, folder):
+    return finish_run(PriorSettings.of(params, dataset=DATASET, method=method).run, data, folder)
 
 
 def keep(params, data, method, folder):
@@ -72,7 +62,7 @@ def shown(data, name):
 def test_kept_tensors_are_those_of_the_images_in_the_record(
     params, data, tmp_path, method, kind, form, shape, tolerance
 ):
-    network = finish_run(params, data, method, tmp_path)
+    network = finish(params, data, method, tmp_path)
     kept, record = keep(params, data, method, tmp_path)
     assert [(name, tensor.dtype, tensor.shape) for name, tensor in kept.items()] == [(kind, form, shape)]
     tensors = kept[kind].float()
@@ -84,7 +74,7 @@ def test_kept_tensors_are_those_of_the_images_in_the_record(
 
 
 def test_the_images_are_spread_over_the_hole_ratios(params, data, tmp_path):
-    finish_run(params, data, "spl", tmp_path)
+    finish(params, data, "spl", tmp_path)
     _, record = keep(params, data, "spl", tmp_path)
     pairs = pd.read_csv(data.pairs).drop_duplicates("image").set_index("image")
     ranks = pairs["hole_ratio"].rank().loc[record["images"]]
@@ -94,13 +84,13 @@ def test_the_images_are_spread_over_the_hole_ratios(params, data, tmp_path):
 
 
 def test_a_method_without_prior_or_edges_is_refused(params, data, tmp_path):
-    finish_run(params, data, "rn", tmp_path)
+    finish(params, data, "rn", tmp_path)
     with pytest.raises(ParamsError, match="only methods with the recipe spl or ec have something to keep"):
         keep(params, data, "rn", tmp_path)
     assert not (tmp_path / "kept.json").exists()
 
 
 def test_weights_of_another_seed_are_refused(params, data, tmp_path):
-    finish_run(params, data, "spl", tmp_path)
+    finish(params, data, "spl", tmp_path)
     with pytest.raises(RecordError, match="seed: was 1, is 5"):
         keep(params.model_copy(update={"seeds": (5,)}), data, "spl", tmp_path)

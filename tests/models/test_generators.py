@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from spl.common.errors import DataError
-from spl.models.build import as_inpainter
+from spl.config.methods import RECIPES
+from spl.models.build import as_inpainter, within_memory
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.ec import EdgeGenerator, InpaintGenerator, build_ec
 from spl.models.mfe import MFEDiscriminator, build_mfe
@@ -87,10 +88,49 @@ def test_a_batch_equals_its_samples_one_by_one(name, network, image, mask):
     inpainter = as_inpainter(network)
     whole = inpainter(image, mask)
     single = torch.cat([inpainter(image[i : i + 1], mask[i : i + 1]) for i in range(len(image))])
-    if name == "rn":  # its statistics pool over the batch, in evaluation too
+    if pools(name):
         assert (whole - single).abs().max() > 1e-3
     else:
         torch.testing.assert_close(whole, single, atol=1e-4, rtol=1e-4)
+
+
+def pools(name):
+    return RECIPES[name.partition("_")[0]].pools_over_batch
+
+
+class Crowded:
+    """An inpainter on a GPU that holds a certain number of images."""
+
+    def __init__(self, inpainter, room):
+        self.inpainter, self.room, self.tried = inpainter, room, []
+
+    def __call__(self, image, mask):
+        self.tried.append(len(image))
+        if len(image) > self.room:
+            raise torch.OutOfMemoryError
+        return self.inpainter(image, mask)
+
+
+def test_a_batch_that_does_not_fit_is_filled_in_parts_unless_its_images_depend_on_each_other(
+    name, network, image, mask
+):
+    crowded = Crowded(as_inpainter(network), room=1)
+    fill = within_memory(crowded, pools_over_batch=pools(name))
+    if pools(name):
+        with pytest.raises(DataError, match="^a batch of 3 at 32 pixels does not fit .* pools over a batch. .*CPU"):
+            fill(image, mask)
+        return
+    torch.testing.assert_close(fill(image, mask), as_inpainter(network)(image, mask), atol=1e-4, rtol=1e-4)
+    assert crowded.tried == [3, 2, 1, 1, 1]
+    fill(image, mask)
+    assert crowded.tried[5:] == [1, 1, 1]  # the next batch begins with what fits
+
+
+@pytest.mark.parametrize("pools_over_batch", [False, True])
+def test_an_image_that_does_not_fit_alone_is_one_line(image, mask, pools_over_batch):
+    fill = within_memory(Crowded(None, room=0), pools_over_batch=pools_over_batch)
+    with pytest.raises(DataError, match="^a batch of 1 at 32 pixels does not fit the memory of cpu. Take"):
+        fill(image[:1], mask[:1])
 
 
 @pytest.mark.parametrize("hole", [0.0, 1.0])
