@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -130,7 +131,7 @@ def doubts(params, pairs, method, found, *, paper=None, released=False):
     if released:
         run = settings.run.model_copy(update={"released": ReleasedWeights(source="released", path="file")})
         settings = settings.model_copy(update={"run": run})
-    return implausible(settings, pairs, None, [float("inf"), *[found] * (IMAGES - 1)], device=CPU, paper=paper)
+    return implausible(settings, pairs, Path(), [float("inf"), *[found] * (IMAGES - 1)], device=CPU, paper=paper)
 
 
 @pytest.mark.parametrize(
