@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -87,14 +88,17 @@ def test_a_killed_evaluation_goes_on_after_the_last_whole_batch(world, tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-@pytest.mark.parametrize("changed", ["settings", "inputs"])
-def test_it_begins_again_where_something_has_changed(world, data, changed):
+@pytest.mark.parametrize(
+    ("changes", "seed", "filled"),
+    [({}, 0, 5 * [2]), ({"threads": 2}, 0, 7 * [2]), ({"batch_size": 3}, 0, [3, 3, 3, 3, 2]), ({}, 1, 7 * [2])],
+    ids=["nothing", "threads", "batch", "weights"],
+)
+def test_it_begins_again_where_something_has_changed(world, data, monkeypatch, changes, seed, filled):
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
     world.kill("killed", before_batch=2)
-    size = 3 if changed == "settings" else 2
-    if changed == "inputs":
-        finish_run(world.settings.run, data, world.weights, seed=1)
-    world.evaluate("killed", batch_size=size)
-    assert world.filled == ([3, 3, 3, 3, 2] if changed == "settings" else 7 * [2])
+    finish_run(world.settings.run, data, world.weights, seed=seed)
+    world.evaluate("killed", **changes)
+    assert world.filled == filled
 
 
 def test_what_is_doubted_is_said_and_recorded(world, capsys):
@@ -127,7 +131,7 @@ def doubts(params, pairs, method, found, *, paper=None, released=False):
     if released:
         run = settings.run.model_copy(update={"released": ReleasedWeights(source="released", path="file")})
         settings = settings.model_copy(update={"run": run})
-    return implausible(settings, pairs, None, [found] * IMAGES, device=CPU, paper=paper)
+    return implausible(settings, pairs, Path(), [float("inf"), *[found] * (IMAGES - 1)], device=CPU, paper=paper)
 
 
 @pytest.mark.parametrize(
