@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from spl.analysis.evidence import MASK_RATIOS, Measured
-from spl.analysis.gap import GapVerdict, describe_gaps, judge_gap, pairing_error
+from spl.analysis.gap import GapVerdict, describe_gaps, pairing_error
 from spl.analysis.paper import printed
 from spl.analysis.render import print_table1, short, short_paper
 from spl.analysis.statistics import Sample
@@ -187,9 +187,3 @@ def test_cells_without_images_say_so():
     table = gaps(settings(), gap=0, images=600, rounds=1, bins=("20-30",))
     reasons = table.groupby("mask_ratio")["gap_reason"].unique().map(list).to_dict()
     assert reasons == {"20-40": [""], "40-60": ["no images"], "all": [""]}
-
-
-@pytest.mark.parametrize(("low", "high", "verdict"), [(-1, 1, REPRODUCED), (1.1, 3, DIFFERS), (-3, -1.1, DIFFERS),
-                                                      (0.5, 1.1, UNDECIDED), (-2, 2, UNDECIDED)])  # fmt: skip
-def test_a_verdict_is_where_the_interval_lies(low, high, verdict):
-    assert judge_gap(low, high, 1) is verdict
