@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from spl.analysis.evidence import MASK_RATIOS, Measured
-from spl.analysis.gap import GapVerdict, describe_gaps, judge_gap, pairing_error
+from spl.analysis.gap import GapVerdict, describe_gaps, pairing_error
 from spl.analysis.paper import printed
 from spl.analysis.render import print_table1, short, short_paper
 from spl.analysis.statistics import Sample
@@ -61,11 +61,11 @@ def gaps(own, **planted):
 
 
 @pytest.mark.parametrize("rounds", [1, 4])
-@pytest.mark.parametrize("masks", [60, 400])
-def test_the_interval_holds_the_number_of_another_pairing_of_the_same_images(rounds, masks):
+@pytest.mark.parametrize(("masks", "difficulty"), [(60, 1), (400, 1), (400, 0)])
+def test_the_interval_holds_the_number_of_another_pairing_of_the_same_images(rounds, masks, difficulty):
     """Images have levels, masks difficulties, and every third mask is in the cell; only the pairing varies."""
-    rng, images, trials = np.random.default_rng(1), 120, 300
-    level = rng.normal(0, 3, (images, 1)) + rng.normal(0, 1, masks) + rng.normal(0, 1, (images, masks))
+    rng, images, trials = np.random.default_rng(1), 120, 500
+    level = rng.normal(0, 3, (images, 1)) + rng.normal(0, difficulty, masks) + rng.normal(0, 1, (images, masks))
 
     def draw(count):
         drawn = np.concatenate([rng.permutation(np.resize(np.arange(masks), images)) for _ in range(count)])
@@ -82,7 +82,8 @@ def test_the_interval_holds_the_number_of_another_pairing_of_the_same_images(rou
         errors.append(error)
         covered += abs(gap[-1]) <= 1.97 * error
     assert covered / trials >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / trials)
-    assert np.mean(errors) < (1.35 if rounds > 1 else 2) * np.std(gap)  # nor is it idle
+    ratio = np.mean(errors) / np.std(gap)
+    assert 0.94 < ratio < (1.35 if rounds > 1 else 2)  # nor is it idle
 
 
 @pytest.mark.parametrize(
@@ -187,9 +188,3 @@ def test_cells_without_images_say_so():
     table = gaps(settings(), gap=0, images=600, rounds=1, bins=("20-30",))
     reasons = table.groupby("mask_ratio")["gap_reason"].unique().map(list).to_dict()
     assert reasons == {"20-40": [""], "40-60": ["no images"], "all": [""]}
-
-
-@pytest.mark.parametrize(("low", "high", "verdict"), [(-1, 1, REPRODUCED), (1.1, 3, DIFFERS), (-3, -1.1, DIFFERS),
-                                                      (0.5, 1.1, UNDECIDED), (-2, 2, UNDECIDED)])  # fmt: skip
-def test_a_verdict_is_where_the_interval_lies(low, high, verdict):
-    assert judge_gap(low, high, 1) is verdict

@@ -65,6 +65,7 @@ class Dataset:
             rows.append((self.names[i], f"binary/{i}.png", self.masks[i].mean(), 10 * np.log10(255**2 / error), digest))
         save(folder / "composited/2/0.png", self.truths[0] * 0)  # a second mask, of which no figure shows anything
         rows.append((self.names[0], f"binary/{len(self.masks) - 1}.png", 0.59, 9.0, "ab" * 32))
+        rows.append((self.names[1], "binary/0.png", 0.001, 60.0, "ab" * 32))
         columns = ["image", "mask", "hole_ratio", "psnr", "composited_sha256"]
         pd.DataFrame(rows, columns=columns).to_csv(folder / "per_image.csv", index=False)
 
