@@ -2,17 +2,19 @@
 
 import pandas as pd
 
-from spl.analysis.claims_page import APART, COUNTED, by_claim, claim_table, explanation, summary_table, warnings
+from spl.analysis.claims_page import APART, COUNTED, by_claim, claim_table, explanation, summary_table
 from spl.analysis.paper import Sets
 from spl.common.printed import Table
+from spl.report.contrasts import draw_contrasts, main_contrasts
 from spl.report.view import Prose, Section
 from spl.steps.settings import ReportSettings
 
 
 def summary_section(claims: pd.DataFrame) -> Section:
-    """Count the verdicts of every claim on the paper's datasets."""
-    caveats = (Prose(text, "warning") for text in warnings(claims))
-    parts = (*caveats, Prose(COUNTED), summary_table(claims[claims["on"] == Sets.PAPER]))
+    """Count the verdicts of every claim on the paper's datasets, and draw the main contrasts."""
+    contrasts = main_contrasts(claims)
+    drawn = [] if contrasts.empty else [draw_contrasts(contrasts)]
+    parts = (Prose(COUNTED), summary_table(claims[claims["on"] == Sets.PAPER]), *drawn)
     return Section("verdicts", "Verdicts on the paper's claims", parts)
 
 
