@@ -20,7 +20,7 @@ from spl.steps.settings import ReportSettings, RunSettings, Settings, TeacherSet
 def machine_of(settings: ReportSettings, results: Path) -> dict[str, str]:
     """Return the processors that records and costs name, and the time of all steps as Snakemake has measured it."""
     records = [record_at(results / f"weights/{d}/{m}/seed{s}/run.json") for d, m, s in settings.runs()]
-    devices = [record["cpu"] for record in records if record] + [*read_table(results / "cost.csv")["device"]]
+    devices = [record.get("cpu", "cpu") for record in records] + [*read_table(results / "cost.csv")["device"]]
     named = ", ".join(dict.fromkeys(name for name in devices if name != "cpu")) or DASH
     steps = [pd.read_csv(path, sep="\t")["s"].sum() for path in results.parent.glob("benchmarks/results/**/*.tsv")]
     return {

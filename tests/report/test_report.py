@@ -329,6 +329,7 @@ def test_other_images_have_a_section_of_their_own(run):
     assert "celeba" in datasets["others"]
     assert "paris" not in datasets["others"]
     assert "celeba" not in datasets["claims"]
+    assert page.html.count('alt="Main contrasts"') == 2
     first = claims[(claims["claim"] == "ahead") & (claims["dataset"] != "celeba")]
     assert sum(map(int, page.sections["verdicts"][1][3:])) == len(first)
 
