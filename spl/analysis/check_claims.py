@@ -21,11 +21,11 @@ from spl.common.tables import write_table
 from spl.steps.records import read_record, take_all, write_record
 from spl.steps.settings import GROUND_TRUTH, ClaimSettings
 
-LEAD_COLUMNS = ("low", "high", "method_low", "method_high", "n_images", "n_seeds")
-"""Named as in comparisons.csv."""
+OF_LEAD = ("low", "high", "method_low", "method_high", "n_images", "n_seeds")
+"""Columns that describe a lead, named as in comparisons.csv."""
 
 COLUMNS = ["claim", "text", "source", "kind", "on", "about", "dataset", "metric", "mask_ratio", "subject", "rival",
-           "paper", "difference", *LEAD_COLUMNS, "p", "p_holm", "verdict", "reason", "needed", "images_seen"]  # fmt: skip
+           "paper", "difference", *OF_LEAD, "p", "p_holm", "verdict", "reason", "needed", "images_seen"]  # fmt: skip
 
 Row = dict[str, Any]
 
@@ -213,7 +213,7 @@ def _rows(measured: Measured, name: str, pair: Comparison) -> Iterator[Row]:
         return
     for metric, mask_ratio, lead, paper in MEASURES[claim.basis](measured, pair):
         found = row | {"metric": metric, "mask_ratio": mask_ratio, "paper": paper, "lead": lead}
-        found |= {"difference": lead.mean} | {name: getattr(lead, name) for name in LEAD_COLUMNS}
+        found |= {"difference": lead.mean} | {name: getattr(lead, name) for name in OF_LEAD}
         reason = "" if lead.n_images else "No suitable test images."
         if fill := _better_fill(measured, metric, pair):
             reason = f"{method_title(pair.subject)} is not ahead of a classical fill, {method_title(fill)}."
