@@ -21,9 +21,11 @@ from spl.common.tables import write_table
 from spl.steps.records import read_record, take_all, write_record
 from spl.steps.settings import GROUND_TRUTH, ClaimSettings
 
+OF_LEAD = ("low", "high", "method_low", "method_high", "n_images", "n_seeds")
+"""Columns that describe a lead, named as in comparisons.csv."""
+
 COLUMNS = ["claim", "text", "source", "kind", "on", "about", "dataset", "metric", "mask_ratio", "subject", "rival",
-           "paper", "difference", "low", "high", "n_images", "n_seeds", "p", "p_holm", "verdict", "reason", "needed",
-           "images_seen"]  # fmt: skip
+           "paper", "difference", *OF_LEAD, "p", "p_holm", "verdict", "reason", "needed", "images_seen"]  # fmt: skip
 
 Row = dict[str, Any]
 
@@ -63,7 +65,8 @@ def check_claims(settings: ClaimSettings, *, results: Path, data: Path, out: Pat
     """Write the claims with their verdicts to `out` (.csv), and as a page beside it (.md).
 
     Reads `results`/eval, `results`/detections and the records of `results`/weights, and of `data` the pairs and masks.
-    A difference is positive where the claim holds; its interval is of the claim's kind, over images or over trainings.
+    A difference is positive where the claim holds; a verdict rests on `low` and `high`, over images, if it is about
+    these weights, and on `method_low` and `method_high`, over trainings, if it is about the method.
     Raises: DataError if the methods were not evaluated on the same pairs.
     """
     seeds, searched = seeds_of(settings), settings.detection.datasets if settings.detection else ()
@@ -209,10 +212,8 @@ def _rows(measured: Measured, name: str, pair: Comparison) -> Iterator[Row]:
         yield row | {"verdict": Verdict.NOT_TESTABLE, "reason": lacks}
         return
     for metric, mask_ratio, lead, paper in MEASURES[claim.basis](measured, pair):
-        low, high = lead.interval(claim.kind)
         found = row | {"metric": metric, "mask_ratio": mask_ratio, "paper": paper, "lead": lead}
-        found |= {"difference": lead.mean, "low": low, "high": high}
-        found |= {"n_images": lead.n_images, "n_seeds": lead.n_seeds}
+        found |= {"difference": lead.mean} | {name: getattr(lead, name) for name in OF_LEAD}
         reason = "" if lead.n_images else "No suitable test images."
         if fill := _better_fill(measured, metric, pair):
             reason = f"{method_title(pair.subject)} is not ahead of a classical fill, {method_title(fill)}."
@@ -240,7 +241,8 @@ def _why_undecided(row: Row, margin: float) -> str:
         return "Fewer than three trainings."
     if np.isnan(row["p"]):
         return "Too few images for an interval."
-    if row["low"] <= -margin <= row["high"]:
+    low, high = row["lead"].interval(row["kind"])
+    if low <= -margin <= high:
         return f"Interval contains {-margin if margin else 0:g}."
     return "Not after correction for the number of comparisons."
 

@@ -28,7 +28,7 @@ COUNTED = (
 
 APART = "None of these data sets is the paper's. What holds on them enters no count above."
 
-NUMBERS = ("paper", "difference", "low", "high", "n_images", "n_seeds", "p_holm")
+NUMBERS = ("paper", "difference", "low", "high", "method_low", "method_high", "n_images", "n_seeds", "p_holm")
 
 
 def read_claims(path: Path) -> pd.DataFrame:
@@ -132,7 +132,8 @@ def _comparison(record: dict[Any, Any]) -> Cell:
     if verdict == Verdict.NOT_TESTABLE:
         return Cell(worded, (reason,), look=look(verdict))
     decimals, p = metric_of(record["metric"]).decimals + 1, record["p_holm"]
-    notes = interval(record["low"], record["high"], decimals, signed=True)
+    own = "method_" * (record["kind"] == Kind.METHOD)
+    notes = interval(record[f"{own}low"], record[f"{own}high"], decimals, signed=True)
     tested = "" if pd.isna(p) else f", p {'< 0.001' if p < 0.001 else number(p, 3)}"
     notes += (worded, f"{count(record['n_images'], 'image')}, {count(record['n_seeds'], 'training')}{tested}")
     if pd.notna(record["paper"]):

@@ -2,18 +2,17 @@
 
 import pandas as pd
 
-from spl.analysis.claims_page import APART, COUNTED, by_claim, claim_table, explanation, summary_table, warnings
+from spl.analysis.claims_page import APART, COUNTED, by_claim, claim_table, explanation, summary_table
 from spl.analysis.paper import Sets
 from spl.common.printed import Table
-from spl.report.view import Prose, Section
+from spl.report.contrasts import draw_contrasts, main_contrasts
+from spl.report.view import Part, Prose, Section
 from spl.steps.settings import ReportSettings
 
 
 def summary_section(claims: pd.DataFrame) -> Section:
-    """Count the verdicts of every claim on the paper's datasets."""
-    caveats = (Prose(text, "warning") for text in warnings(claims))
-    parts = (*caveats, Prose(COUNTED), summary_table(claims[claims["on"] == Sets.PAPER]))
-    return Section("verdicts", "Verdicts on the paper's claims", parts)
+    """Count the verdicts of every claim on the paper's datasets, and draw the main contrasts."""
+    return Section("verdicts", "Verdicts on the paper's claims", _summary(claims[claims["on"] == Sets.PAPER]))
 
 
 def claims_section(claims: pd.DataFrame, settings: ReportSettings) -> Section:
@@ -27,9 +26,13 @@ def others_section(claims: pd.DataFrame) -> Section | None:
     others = claims[claims["on"] == Sets.OTHER]
     if others.empty:
         return None
-    return Section(
-        "others", f"On {Sets.OTHER}", (Prose(APART), Prose(COUNTED), summary_table(others), *_tables(others))
-    )
+    return Section("others", f"On {Sets.OTHER}", (Prose(APART), *_summary(others), *_tables(others)))
+
+
+def _summary(claims: pd.DataFrame) -> tuple[Part, ...]:
+    contrasts = main_contrasts(claims)
+    drawn = [] if contrasts.empty else [draw_contrasts(contrasts)]
+    return Prose(COUNTED), summary_table(claims), *drawn
 
 
 def _tables(claims: pd.DataFrame) -> list[Table]:

@@ -21,8 +21,7 @@ def headline_of(settings: ReportSettings) -> tuple[str, str]:
     if kinds == {Images.MINIATURE}:
         return "Demo on the miniature world", (
             "Every number below was measured on drawn images, not on photographs. They show that the machinery works "
-            "and how methods compare in this small world; they are not the paper's numbers and say nothing about the "
-            "paper's results."
+            "and how methods compare in this small world; they are not the paper's numbers."
         )
     if kinds == {Images.PAPER}:
         return "The paper's data", (

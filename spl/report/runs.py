@@ -17,6 +17,18 @@ from spl.steps.records import changed_settings
 from spl.steps.settings import ReportSettings, RunSettings, Settings, TeacherSettings, needed_teachers
 
 
+def machine_of(settings: ReportSettings, results: Path) -> dict[str, str]:
+    """Return the processors that records and costs name, and the time of all steps as Snakemake has measured it."""
+    records = [record_at(results / f"weights/{d}/{m}/seed{s}/run.json") for d, m, s in settings.runs()]
+    devices = [record.get("cpu", "cpu") for record in records] + [*read_table(results / "cost.csv")["device"]]
+    named = ", ".join(dict.fromkeys(name for name in devices if name != "cpu")) or DASH
+    steps = [pd.read_csv(path, sep="\t")["s"].sum() for path in results.parent.glob("benchmarks/results/**/*.tsv")]
+    return {
+        "Hardware": f"{named}; {count(settings.threads, 'thread')} of arithmetic on the processor",
+        "Time": f"{duration(sum(steps))} for {count(len(steps), 'step')}, one after the other" if steps else DASH,
+    }
+
+
 def costs_section(results: Path) -> Section:
     """Show the cost of filling one image by every method."""
     rows = [

@@ -17,7 +17,8 @@ from spl.common.versions import versions
 from spl.report.claims import claims_section, others_section, summary_section
 from spl.report.data import data_section, headline_of
 from spl.report.figures import ablations_section, figures_section, grid_section
-from spl.report.runs import costs_section, teachers_section, training_section
+from spl.report.first_screen import first_screen
+from spl.report.runs import costs_section, machine_of, teachers_section, training_section
 from spl.report.table1 import comparisons_section, metrics_section, table1_section
 from spl.report.view import Folded, Prose, Section
 from spl.steps.records import take_all, write_record
@@ -54,8 +55,10 @@ def write_report(settings: ReportSettings, params_file: Path, *, results: Path, 
         _deviations(DEVIATIONS),
     ]
     headline, explanation = headline_of(settings)
-    facts, shown = _facts(params_file, results, data, out), [section for section in sections if section]
-    page = _template().render(headline=headline, explanation=explanation, facts=facts, sections=shown)
+    page = _template().render(
+        headline=headline, explanation=explanation, answers=first_screen(settings, claims, data),
+        facts=_facts(params_file) | machine_of(settings, results), sections=list(filter(None, sections)),
+    )  # fmt: skip
     write_text(out, page)
     write_record(out.with_suffix(".json"), settings, inputs, {"page": out})
 
@@ -95,17 +98,16 @@ def _template() -> jinja2.Template:
     return environment.get_template("report.html.j2")
 
 
-def _facts(params_file: Path, results: Path, data: Path, out: Path) -> dict[str, str]:
-    """Return date, code and command of the page."""
+def _facts(params_file: Path) -> dict[str, str]:
+    """Return date and code of the page, and the command that makes all that it shows."""
     software = versions()
     commit = software.pop("commit").replace("+changes", " with uncommitted changes")
-    options = {"--params": params_file, "--results": results, "--data": data, "--out": out}
-    command = " ".join(f"{name} {shlex.quote(str(path))}" for name, path in options.items())
+    other = "" if params_file.name == "params.yaml" else f"--configfile {shlex.quote(params_file.name)} "
     return {
         "Written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "Git commit": "not a git repository" if commit == "unknown" else commit,
         "Versions": ", ".join(f"{name} {version}" for name, version in software.items()),
-        "Command": f"python -m spl write-report {command}",
+        "Command": f"snakemake {other}--cores all all",
     }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spl.analysis.claims_page import read_claims
 from spl.analysis.compare_grid import COLUMNS as GRID_COLUMNS
 from spl.analysis.paper import differences
 from spl.analysis.verdicts import Verdict
@@ -16,12 +17,16 @@ from spl.common.errors import DataError
 from spl.common.files import write_json
 from spl.common.metrics import METRICS
 from spl.common.printed import Cell, duration, number
+from spl.common.versions import cpu
 from spl.config.experiment import Grid
 from spl.config.load import load_params
 from spl.report import write_report as write
+from spl.report.contrasts import draw_contrasts, main_contrasts
 from spl.report.curves import MOST_POINTS, draw_curves, loss_colours, thin
 from spl.report.data import data_section, headline_of
 from spl.report.figures import _ablated, grid_section
+from spl.report.first_screen import first_screen
+from spl.report.runs import machine_of
 from spl.report.table1 import _ours
 from spl.steps.records import sealed
 from spl.steps.settings import ReportSettings
@@ -74,14 +79,70 @@ def test_every_entry_of_the_contents_leads_to_a_section(finished):
     assert len(inside) == 13  # all but the grid, which the demo does not have
 
 
-def test_the_top_says_that_it_is_a_demo_by_which_code_and_how_to_make_it_again(finished):
+def test_the_top_says_that_it_is_a_demo_by_which_code_and_machine_and_how_to_make_it_again(finished):
     root, page = finished
     top = page.html[: page.html.index("<nav")]
     assert "<strong>Demo on the miniature world.</strong>" in top
     assert "not the paper's numbers" in top.replace("&#39;", "'")
     assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", top)
-    assert f"python -m spl write-report --params {root}/params.yaml" in top
+    assert "<code>snakemake --cores all all</code>" in top
+    assert "<dd>10 min for 2 steps, one after the other</dd>" in top
+    assert f"<dd>{cpu()}; 1 thread of arithmetic on the processor</dd>" in top
     assert re.search(r"torch \d+\.\d+", top)
+
+
+def test_the_first_screen_of_one_training_each_says_nothing_about_a_method(finished):
+    _, page = finished
+    top = words(page.html[: page.html.index("<nav")])
+    assert "Asked Which of the paper's 8 claims about SPL hold here?" in top
+    assert "6 methods and 2 ablations filled 72 test images of 3 data sets through 20 masks, the same" in top
+    assert "17 trainings, 1 seed for each network and data set; 0 sets of released weights." in top
+    assert "Would other test images say the same?" in top
+    assert "Would other trainings say the same?" not in top
+    assert NO_METHOD in top
+
+
+VERDICTS = [
+    ("ahead", "these weights", "supported"),
+    ("ahead", "these weights", "undecided"),
+    ("more_objects", "these weights", "supported"),
+    ("supervision", "the method", "not supported"),
+    ("concatenation", "the method", "supported"),
+]
+WEIGHTS = (
+    "Would other test images say the same? Of 2 claims about these weights 1 is supported in every comparison, 1 in "
+    "some, 0 in none. Comparisons: 2 supported, 0 not supported, 1 undecided, 0 not testable."
+)
+METHOD = (
+    "Would other trainings say the same? Of 2 claims about the method 1 is supported in every comparison, 0 in some, "
+    "1 in none. Comparisons: 1 supported, 1 not supported, 0 undecided, 0 not testable."
+)
+NO_METHOD = "Nothing about a method: that takes at least three trainings, which no comparison has here."
+
+
+@pytest.mark.parametrize(
+    ("preset", "about", "n_seeds", "follows", "does_not", "networks"),
+    [
+        ("demo", "miniature world", 3, [WEIGHTS, METHOD], ["The verdicts are about the miniature world"], "0 sets"),
+        ("demo", "other data", 2, [WEIGHTS], ["Some images are not the paper's", NO_METHOD], "0 sets"),
+        ("paper", "paper's data", 1, [WEIGHTS], [NO_METHOD], "9 sets"),
+    ],
+)
+def test_what_follows_depends_on_data_and_trainings(tmp_path, preset, about, n_seeds, follows, does_not, networks):
+    settings = load_params(REPOSITORY / f"presets/{preset}.yaml")
+    claims = pd.DataFrame(VERDICTS, columns=["claim", "kind", "verdict"])
+    claims = claims.assign(on="the paper's data sets", about=about, n_seeds=n_seeds)
+    others = claims.assign(on="other images", n_seeds=9)  # enter no count
+    (tmp_path / "pairs").mkdir()
+    for name in settings.datasets:
+        pd.DataFrame({"image": ["a", "b", "b"], "mask": ["1", "2", "3"]}).to_csv(tmp_path / f"pairs/{name}.csv")
+    screen = first_screen(settings, pd.concat([claims, others]), tmp_path)
+    assert screen["Follows"] == follows
+    for said, start in zip(screen["Does not follow"], [*does_not, "Comparisons share images"], strict=True):
+        assert said.startswith(start)
+    filled, networks_here = screen["Measured"]
+    assert "filled 6 test images of 3 data sets through 3 masks, the same" in filled
+    assert networks_here.endswith(f"; {networks} of released weights.")
 
 
 @pytest.mark.parametrize(
@@ -217,6 +278,32 @@ def test_verdicts_are_counted_by_claim_and_kind_and_every_word_names_its_kind(fi
     assert "(these weights)" in " ".join(cell for line in page.sections["comparisons"] for cell in line)
 
 
+def test_the_main_contrasts_are_those_of_the_claims_with_the_intervals_that_there_are(finished):
+    root, page = finished
+    claims = read_claims(root / "results/claims.csv")
+    rows = main_contrasts(claims)
+    pairs = list(zip(rows["dataset"], rows["subject"], rows["rival"], strict=True))
+    leads = [(dataset, "spl", rival) for dataset in ("places2", "celeba", "paris") for rival in ("rn", "rfr", "mfe")]
+    edges = [(dataset, "spl", "ec") for dataset in ("places2", "celeba", "paris")]
+    assert pairs == [*leads, *edges, ("paris", "spl", "spl_no_prior"), ("paris", "spl", "spl_concat")]
+    assert (rows["low"] < rows["difference"]).all()
+    assert (rows["difference"] < rows["high"]).all()
+    assert rows["method_low"].isna().all()
+    assert page.html.count('alt="Main contrasts"') == 1
+
+
+def test_a_contrast_has_an_interval_of_the_method_from_three_trainings_on():
+    ends = {"low": -0.1, "high": 0.3, "method_low": -0.5, "method_high": 0.7}
+    row = {"metric": "psnr", "mask_ratio": "all", "dataset": "paris", "subject": "spl", "rival": "rn"} | ends
+    row |= {"difference": 0.1, "kind": "the method", "verdict": "undecided"}
+    rows = main_contrasts(pd.DataFrame([row | {"n_seeds": n} for n in (1, 2, 3)] + [row | {"metric": "mae"}]))
+    assert rows["method_low"].isna().tolist() == rows["method_high"].isna().tolist() == [True, True, False]
+    assert rows["low"].tolist() == [-0.1] * 3
+    first, again = draw_contrasts(rows), draw_contrasts(rows)
+    assert first == again
+    assert draw_contrasts(rows.assign(low=np.nan, high=np.nan)) != first  # too few images are no error
+
+
 def test_a_claim_that_cannot_be_tested_says_why(finished):
     _, page = finished
     lines = [line for line in page.sections["claims"] if any(cell.startswith("not testable") for cell in line)]
@@ -243,6 +330,7 @@ def test_other_images_have_a_section_of_their_own(run):
     assert "celeba" in datasets["others"]
     assert "paris" not in datasets["others"]
     assert "celeba" not in datasets["claims"]
+    assert page.html.count('alt="Main contrasts"') == 2
     first = claims[(claims["claim"] == "ahead") & (claims["dataset"] != "celeba")]
     assert sum(map(int, page.sections["verdicts"][1][3:])) == len(first)
 
@@ -283,6 +371,12 @@ def test_a_run_with_other_settings_is_shown_as_such(run):
     lines = [line for line in Page(run["out"]).sections["training"] if line[-1].startswith("differs")]
     assert [line[:2] for line in lines] == [["paris", "RN"]]
     assert "recipe.training.lr: was 0.5, is 0.002" in lines[0][-1]
+
+
+def test_the_hardware_names_the_gpu_of_the_costs(demo_params, tmp_path):
+    pd.DataFrame({"device": ["NVIDIA H100", "cpu"]}).to_csv(tmp_path / "cost.csv")
+    facts = {"Hardware": "NVIDIA H100; 1 thread of arithmetic on the processor", "Time": "–"}  # no benchmarks
+    assert machine_of(demo_params, tmp_path) == facts
 
 
 def test_figures_are_embedded_with_the_captions_that_they_keep(finished):
