@@ -38,8 +38,8 @@ def evaluate(inpainter: Inpainter, pairs: TestPairs, folder: Path, *, batch_size
             path = folder / "composited" / Path(pairs.table["image"][len(rows)]).name
             Image.fromarray(filled.permute(1, 2, 0).numpy()).save(path, compress_level=1)
             rows.append({name: values[i] for name, values in measured.items()} | {"composited_sha256": sha256(path)})
-    table = pairs.table[["image", "mask", "hole_ratio", "ratio_bin"]].join(pd.DataFrame(rows).round(6))
-    table.to_csv(folder / "per_image.csv", index=False)
+    table = pairs.table[["image", "image_sha256", "mask", "mask_sha256", "hole_ratio", "ratio_bin"]]
+    table.join(pd.DataFrame(rows).round(6)).to_csv(folder / "per_image.csv", index=False)
 
 
 def _check_output(output: Tensor, image: Tensor) -> None:

@@ -21,7 +21,9 @@ class Pairs(torch.utils.data.Dataset):
     def __init__(self):
         self.table = pd.DataFrame({
             "image": [f"test/{i}.png" for i in range(3)],
+            "image_sha256": ["a", "b", "c"],
             "mask": [f"m{i}.png" for i in range(3)],
+            "mask_sha256": ["d", "e", "f"],
             "hole_ratio": [0.25, 0.0001, 0.25],
             "ratio_bin": ["20-30", "00-10", "20-30"],
         })  # fmt: skip

@@ -189,7 +189,7 @@ def test_the_grid_search_is_listed_by_rank(tmp_path):
     better = dict.fromkeys(GRID_COLUMNS, 1.0) | {"dataset": "paris", "rank": 1, "lambda_adv": 0.1, "psnr": 30.0}
     better |= {"psnr_difference": 0.5, "psnr_difference_low": 0.25, "psnr_difference_high": 0.75}
     pd.DataFrame([own, better], columns=GRID_COLUMNS).to_csv(tmp_path / "grid.csv", index=False)
-    lead, table, drawn = grid_section(settings, tmp_path).parts
+    lead, table, _, drawn = grid_section(settings, tmp_path).parts
     assert [row.cells[:2] for row in table.rows] == [(Cell("1"), Cell("0.1")), (Cell("2"), Cell("0.01"))]
     assert table.rows[0].cells[-1] == Cell("+0.500", ("[+0.250, +0.750]",))
     assert table.rows[1].cells[-1] == Cell("–")
