@@ -27,11 +27,10 @@ def sign(settings: TableSettings, results: Path, seeds: Seeds, evidence: Evidenc
     """
     found = {}
     for dataset, methods in seeds.items():
-        files = evidence_files(results, {dataset: methods})
-        records = [read_record(file.with_name("record.json")) for file in files]
+        records = {f: read_record(f.with_name("record.json")) for f in evidence_files(results, {dataset: methods})}
         entry, protocol = settings.datasets[dataset], settings.evaluation
         pairs = next(measured.pairs for (name, _), measured in evidence.items() if name == dataset)
-        if old := [f for f, r in zip(files, records, strict=True) if r["settings"]["metrics"] != protocol.metrics]:
+        if old := [f for f, record in records.items() if record["settings"]["metrics"] != protocol.metrics]:
             named = ", ".join(map(str, old))
             raise DataError(f"{named}: measured by another version of the metrics. Evaluate again: {again(*old)}")
         counted = {
@@ -41,7 +40,7 @@ def sign(settings: TableSettings, results: Path, seeds: Seeds, evidence: Evidenc
         }  # fmt: skip
         beside = {
             "seeds": sorted({seed for own in methods.values() for seed in own}), "spl": versions()["spl"],
-            "devices": sorted({record["device"] for record in records}), "images": pairs["image"].tolist(),
+            "devices": sorted({record["device"] for record in records.values()}), "images": pairs["image"].tolist(),
         }  # fmt: skip
         found[dataset] = {"signature": _print(counted), "counted": counted, "beside": beside}
     return found
@@ -49,7 +48,7 @@ def sign(settings: TableSettings, results: Path, seeds: Seeds, evidence: Evidenc
 
 def _print(counted: dict[str, Any]) -> str:
     digest = hashlib.sha256(canonical_json(counted).encode()).hexdigest()[:8]
-    crop, masks = f" from {counted['crop']}" * bool(counted["crop"]), count(counted["masks per image"], "mask")
+    crop, masks = f", crop {counted['crop']}" * bool(counted["crop"]), count(counted["masks per image"], "mask")
     return " · ".join([
         digest, counted["split"], count(len(counted["pairs"]), "pair"), f"{masks} per image",
         f"{counted['size']} px{crop}", f"batches of {counted['batch']}", f"metrics {counted['metrics']}",

@@ -36,7 +36,7 @@ def write_table1(settings: TableSettings, *, results: Path, out: Path) -> None:
     write_signed(outputs["comparisons"], compare_methods(evidence, settings, references), signed)
     note, printed = _note(settings), print_table1(table, short, short_paper)
     lines = [describe(dataset, own) for dataset, own in signed.items()]
-    write_text(outputs["markdown"], "\n\n".join([note, printed.to_markdown(), *lines]) + "\n")
+    write_text(outputs["markdown"], "\n\n".join([note, printed.to_markdown().rstrip(), *lines]) + "\n")
     write_text(outputs["latex"], f"% {note}\n{printed.to_latex()}" + "".join(f"% {line}\n" for line in lines))
     write_json(outputs["metrics"], to_metrics(table))
     write_json(outputs["signatures"], signed)

@@ -89,8 +89,7 @@ def signature(
     ours, theirs = read_signatures(results), read_signatures(other) if other else {}
     found = {dataset: differences(ours[dataset], theirs[dataset]) for dataset in ours if dataset in theirs}
     for dataset, signed in ours.items():
-        print(describe(dataset, signed))
-        if dataset in found:
-            print(*(found[dataset] or ["equal: may be compared"]), sep="\n  ")
+        told = (found.get(dataset, ["not there"]) or ["equal: may be compared"]) if other else []
+        print(describe(dataset, signed), *told, sep="\n  ")
     if other and (any(found.values()) or not found):
         raise typer.Exit(1)
