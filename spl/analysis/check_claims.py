@@ -11,13 +11,13 @@ import pandas as pd
 from spl.analysis.claims_page import read_claims, to_page
 from spl.analysis.evidence import MASK_RATIOS, Evidence, evidence_files, read_evidence, run_files, seeds_of
 from spl.analysis.paper import LAYOUTS, SUBJECTS, Basis, Claim, images_of, paper_claims, printed_lead, set_of
+from spl.analysis.signature import sign, write_signed
 from spl.analysis.statistics import Estimate, Kind, estimate_ratio
 from spl.analysis.table1 import Cell, Origin, compare, draws_of, origin_of, paired_differences
 from spl.analysis.verdicts import LEAST_TRAININGS, Verdict, holm, judge, needed, p_value
 from spl.common.files import write_text
 from spl.common.labels import method_title
 from spl.common.metrics import METRICS, PAPER_METRICS
-from spl.common.tables import write_table
 from spl.steps.records import read_record, take_all, write_record
 from spl.steps.settings import GROUND_TRUTH, ClaimSettings
 
@@ -25,7 +25,8 @@ OF_LEAD = ("low", "high", "method_low", "method_high", "n_images", "n_seeds")
 """Columns that describe a lead, named as in comparisons.csv."""
 
 COLUMNS = ["claim", "text", "source", "kind", "on", "about", "dataset", "metric", "mask_ratio", "subject", "rival",
-           "paper", "difference", *OF_LEAD, "p", "p_holm", "verdict", "reason", "needed", "images_seen"]  # fmt: skip
+           "paper", "difference", *OF_LEAD, "p", "p_holm", "verdict", "reason", "needed", "images_seen",
+           "signature"]  # fmt: skip
 
 Row = dict[str, Any]
 
@@ -92,7 +93,7 @@ def check_claims(settings: ClaimSettings, *, results: Path, data: Path, out: Pat
         for _, family in groupby(_comparisons(settings, claim), key=lambda pair: pair.dataset):
             rows += _judge_together(settings, claim, [row for pair in family for row in _rows(measured, name, pair)])
     outputs = {"claims": out, "page": out.with_suffix(".md")}
-    write_table(out, pd.DataFrame(rows, columns=COLUMNS))
+    write_signed(out, pd.DataFrame(rows, columns=COLUMNS), sign(settings, results, seeds, measured.evidence))
     write_text(outputs["page"], to_page(read_claims(out), settings))
     write_record(out.with_suffix(".json"), settings, inputs, outputs)
 

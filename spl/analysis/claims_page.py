@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from spl.analysis.paper import Images, Sets
+from spl.analysis.signature import signature_lines
 from spl.analysis.statistics import Kind
 from spl.analysis.verdicts import Verdict
 from spl.common.labels import RATIO_TITLES, method_title
@@ -39,6 +40,7 @@ def read_claims(path: Path) -> pd.DataFrame:
 def to_page(claims: pd.DataFrame, settings: ClaimSettings | ReportSettings) -> str:
     """Write a summary of all claims, then every claim with its comparisons; other images at the end."""
     parts = ["# The paper's claims", *explanation(settings), *(f"**{text}**" for text in warnings(claims))]
+    parts += signature_lines(claims)
     for sets, block in claims.groupby("on", sort=False):
         parts += [f"# On {sets}", APART] * (sets == Sets.OTHER)
         parts += [COUNTED, summary_table(block).to_markdown().rstrip()]

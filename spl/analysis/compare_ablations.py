@@ -7,15 +7,15 @@ import pandas as pd
 
 from spl.analysis.evidence import MASK_RATIOS, Seeds, evidence_files, read_evidence
 from spl.analysis.paper import ABLATION_ORDER
+from spl.analysis.signature import sign, write_signed
 from spl.analysis.table1 import Cell, compare, summarise
 from spl.common.metrics import PAPER_METRICS
-from spl.common.tables import write_table
 from spl.steps.records import take_all, write_record
 from spl.steps.settings import AblationSettings
 
 COLUMNS = ["metric", "method", "dataset", "mask_ratio", "value", "low", "high", "n_images", "n_seeds", "seed_sd",
            "seed_values", "difference", "difference_low", "difference_high", "method_low", "method_high",
-           "paper_order"]  # fmt: skip
+           "paper_order", "signature"]  # fmt: skip
 
 
 def compare_ablations(settings: AblationSettings, *, results: Path, out: Path) -> None:
@@ -39,7 +39,7 @@ def compare_ablations(settings: AblationSettings, *, results: Path, out: Path) -
                 row |= compare(found, settings, cell, reference).difference_columns()
                 row["paper_order"] = ABLATION_ORDER.get(method)
             rows.append(row)
-    write_table(out, pd.DataFrame(rows, columns=COLUMNS))
+    write_signed(out, pd.DataFrame(rows, columns=COLUMNS), sign(settings, results, seeds, found))
     write_record(out.with_suffix(".json"), settings, inputs, {"ablations": out})
 
 

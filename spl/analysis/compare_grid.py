@@ -6,9 +6,9 @@ from typing import get_args
 import pandas as pd
 
 from spl.analysis.evidence import evidence_files, read_evidence, seeds_of
+from spl.analysis.signature import sign, write_signed
 from spl.analysis.table1 import Cell, compare, summarise
 from spl.common.metrics import PAPER_METRICS
-from spl.common.tables import write_table
 from spl.config.experiment import LossWeight
 from spl.config.grid import grid_points, own_weights
 from spl.steps.records import take_all, write_record
@@ -19,7 +19,7 @@ WEIGHTS = get_args(LossWeight)
 COLUMNS = ["dataset", "method", *WEIGHTS, "split", "rank",
            *(f"{metric}{part}" for metric in PAPER_METRICS
              for part in ("", "_low", "_high", "_difference", "_difference_low", "_difference_high")),
-           "n_images", "n_seeds"]  # fmt: skip
+           "n_images", "n_seeds", "signature"]  # fmt: skip
 
 
 def compare_grid(settings: GridSettings, *, results: Path, out: Path) -> None:
@@ -47,5 +47,5 @@ def compare_grid(settings: GridSettings, *, results: Path, out: Path) -> None:
             rows.append(row)
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["rank"] = table.groupby("dataset")["psnr"].rank(ascending=False, method="min").astype(int)
-    write_table(out, table)
+    write_signed(out, table, sign(settings, results, seeds, found))
     write_record(out.with_suffix(".json"), settings, inputs, {"grid": out})

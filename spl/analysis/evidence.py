@@ -18,7 +18,7 @@ from spl.data.masks import RATIO_BINS
 MASK_RATIOS = {"20-40": ("20-30", "30-40"), "40-60": ("40-50", "50-60"), "all": RATIO_BINS}
 """Columns of Table 1 and the bins that each gathers."""
 
-PAIR = ["image", "mask"]
+PAIR = ["image", "image_sha256", "mask", "mask_sha256"]
 
 NO_METRICS = (*PAIR, "hole_ratio", "ratio_bin", "composited_sha256")
 """The other columns of per_image.csv."""
@@ -31,7 +31,7 @@ class Measured(NamedTuple):
     """Results of a method, with all its seeds, on the images of a dataset."""
 
     pairs: pd.DataFrame
-    """image, mask, ratio_bin of the n rows: an image has as many as masks."""
+    """image, mask, their hashes, and ratio_bin of the n rows: an image has as many as masks."""
     metrics: dict[str, np.ndarray]
     """By name, (seeds, n); NaN where a metric is not defined, such as a hole that vanished by resizing."""
 
@@ -43,7 +43,7 @@ class Measured(NamedTuple):
     def select(self, metric: str, mask_ratio: str) -> Sample:
         """Return a metric on the images of a column of Table 1."""
         rows = self.pairs["ratio_bin"].isin(MASK_RATIOS[mask_ratio]).to_numpy()
-        return Sample(self.metrics[metric][:, rows], *(self.pairs[name].to_numpy()[rows] for name in PAIR))
+        return Sample(self.metrics[metric][:, rows], *(self.pairs[name].to_numpy()[rows] for name in ("image", "mask")))
 
 
 Evidence = dict[tuple[str, str], Measured]
@@ -105,14 +105,13 @@ def require_same_rows(path: Path, table: pd.DataFrame, other: Path, known: pd.Da
 def _require_metrics(tables: Mapping[Path, pd.DataFrame]) -> list[str]:
     """Return the metrics that the tables have: those declared, and any other that one of them has.
 
-    Raises: DataError naming the tables that lack one, such as those from before it was added.
+    Raises: DataError naming the tables that lack one, or what tells the pairs, such as those from before it was added.
     """
-    found = {path: [str(name) for name in table if name not in NO_METRICS] for path, table in tables.items()}
-    metrics = dict.fromkeys([*DECLARED, *chain(*found.values())])
-    if lacking := {path: old for path, names in found.items() if (old := [m for m in metrics if m not in names])}:
+    columns = [str(name) for name in dict.fromkeys([*PAIR, *DECLARED, *chain(*tables.values())])]
+    if lacking := {path: old for path, table in tables.items() if (old := [c for c in columns if c not in table])}:
         names = ", ".join(dict.fromkeys(chain(*lacking.values())))
         raise DataError(
             f"{', '.join(map(str, lacking))}: no column {names}, so another version of spl has written this. "
             f"Evaluate again: {again(*lacking)}"
         )
-    return list(metrics)
+    return [name for name in columns if name not in NO_METRICS]

@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 
 from spl.analysis.evidence import MASK_RATIOS, Measured, evidence_files, read_evidence, require_same_rows, seeds_of
+from spl.analysis.signature import sign, write_signed
 from spl.analysis.table1 import finite_mean
 from spl.common.metrics import METRICS, PAPER_METRICS, Group
-from spl.common.tables import as_numbers, read_table, write_table
+from spl.common.tables import as_numbers, read_table
 from spl.steps.records import read_record, take_all, write_record
 from spl.steps.settings import FurtherSettings
 
 COLUMNS = ["dataset", "method", "mask_ratio", "metric", "value", "low", "high", "n_images", "n_seeds", "seed_sd",
-           "status", "reason"]  # fmt: skip
+           "status", "reason", "signature"]  # fmt: skip
 
 Rows = Iterator[dict[str, Any]]
 
@@ -39,14 +40,14 @@ def write_further_metrics(settings: FurtherSettings, *, results: Path, out: Path
     files = evidence_files(results, seeds)
     perceptual = [results / "perceptual" / _run(file) for file in files if settings.evaluation.perceptual.metrics]
     inputs = take_all([*files, *perceptual])
-    for (dataset, method), measured in read_evidence(results, seeds).items():
+    for (dataset, method), measured in (evidence := read_evidence(results, seeds)).items():
         runs = [f"{dataset}/{method}/seed{seed}" for seed in seeds[dataset][method]]
         further = [name for name in measured.metrics if name not in PAPER_METRICS]
         found = [*_image_rows(measured, further, settings, f"{dataset}/{method}", {})]
         if settings.evaluation.perceptual.metrics:
             found += _perceptual_rows(measured, results, runs, settings)
         rows += [{"dataset": dataset, "method": method} | row for row in found]
-    write_table(out, pd.DataFrame(rows, columns=COLUMNS))
+    write_signed(out, pd.DataFrame(rows, columns=COLUMNS), sign(settings, results, seeds, evidence))
     write_record(out.with_suffix(".json"), settings, inputs, {"metrics": out})
 
 

@@ -8,16 +8,16 @@ from spl.analysis.evidence import evidence_files, read_evidence, run_files, seed
 from spl.analysis.gap import describe_gaps
 from spl.analysis.paper import not_the_papers
 from spl.analysis.render import RELEASED_MARK, print_table1, short, short_paper, to_metrics
+from spl.analysis.signature import describe, sign, write_signed
 from spl.analysis.table1 import build_table, compare_methods
 from spl.common.files import write_json, write_text
-from spl.common.tables import write_table
 from spl.config.methods import NetworkMethod, SPLRecipe
 from spl.steps.records import read_record, take_all, write_record
 from spl.steps.settings import TableSettings
 
 
 def write_table1(settings: TableSettings, *, results: Path, out: Path) -> None:
-    """Write Table 1 to `out` (.csv), .md and .tex; beside it metrics.json, comparisons.csv and the record.
+    """Write Table 1 to `out` (.csv), .md and .tex; beside it metrics, comparisons, signatures and the record.
 
     Raises: DataError if the methods were not evaluated on the same pairs.
     """
@@ -25,20 +25,23 @@ def write_table1(settings: TableSettings, *, results: Path, out: Path) -> None:
     runs = run_files(results, seeds)
     inputs = take_all([*evidence_files(results, seeds), *runs.values()])
     evidence = read_evidence(results, seeds)
-    table = build_table(evidence, settings)
+    table, signed = build_table(evidence, settings), sign(settings, results, seeds, evidence)
     seen = {cell: read_record(path).get("images_seen") for cell, path in runs.items()}
     table["images_seen"] = pd.array([*map(seen.get, zip(table["dataset"], table["method"], strict=True))], "Int64")
     references = [name for name in settings.table_methods if not isinstance(settings.methods[name], SPLRecipe)]
     outputs = {
         "table": out, "markdown": out.with_suffix(".md"), "latex": out.with_suffix(".tex"),
         "metrics": out.with_name("metrics.json"), "comparisons": out.with_name("comparisons.csv"),
+        "signatures": out.with_name("signatures.json"),
     }  # fmt: skip
-    write_table(out, table)
-    write_table(outputs["comparisons"], compare_methods(evidence, settings, references))
+    write_signed(out, table, signed)
+    write_signed(outputs["comparisons"], compare_methods(evidence, settings, references), signed)
     note, printed = f"{_note(settings)} {describe_gaps(table, settings)}", print_table1(table, short, short_paper)
-    write_text(outputs["markdown"], f"{note}\n\n{printed.to_markdown()}")
-    write_text(outputs["latex"], f"% {note}\n{printed.to_latex()}")
+    lines = [describe(dataset, own) for dataset, own in signed.items()]
+    write_text(outputs["markdown"], "\n\n".join([note, printed.to_markdown().rstrip(), *lines]) + "\n")
+    write_text(outputs["latex"], f"% {note}\n{printed.to_latex()}" + "".join(f"% {line}\n" for line in lines))
     write_json(outputs["metrics"], to_metrics(table))
+    write_json(outputs["signatures"], signed)
     write_record(out.with_suffix(".json"), settings, inputs, outputs)
 
 

@@ -9,6 +9,7 @@ import typer
 from spl.cli import options as opt
 from spl.config.load import load_params
 from spl.config.registry import SOURCES, load_registry
+from spl.steps import paths
 
 Places = Annotated[list[Path] | None, typer.Argument(help="Folders or records; data and results if not given.")]
 
@@ -71,3 +72,24 @@ def why(
 
     for line in explain(file, load_params(params)):
         print(line)
+
+
+def signature(
+    results: Annotated[Path, typer.Argument(help="A folder of results, or its signatures.json.")] = paths.RESULTS,
+    other: Annotated[Path | None, typer.Argument(help="Another one, to compare with.")] = None,
+) -> None:
+    """Show the signature of every dataset's numbers; of two results, say what differs.
+
+    Numbers with equal signatures may be compared. The exit status is 1 if some differ.
+
+    Example: spl signature results ../theirs/results
+    """
+    from spl.analysis.signature import describe, differences, read_signatures
+
+    ours, theirs = read_signatures(results), read_signatures(other) if other else {}
+    found = {dataset: differences(ours[dataset], theirs[dataset]) for dataset in ours if dataset in theirs}
+    for dataset, signed in ours.items():
+        told = (found.get(dataset, ["not there"]) or ["equal: may be compared"]) if other else []
+        print(describe(dataset, signed), *told, sep="\n  ")
+    if other and (any(found.values()) or not found):
+        raise typer.Exit(1)

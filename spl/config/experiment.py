@@ -202,6 +202,8 @@ class Perceptual(Strict):
 class Evaluation(Strict):
     """The protocol: split, pairs of image and mask, batch, intervals, perceptual metrics."""
 
+    metrics: ClassVar[int] = 1
+    """Version of the metrics' values: raise it when one moves, and all images are measured again."""
     split: Literal["test", "validation"] = Field(description="validation: images held out of training, for tuning.")
     pairs: Literal["uniform", "balanced"] = Field(
         description="uniform: masks drawn from the whole set (paper section 4.3); balanced: equally from every bin."

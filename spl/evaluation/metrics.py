@@ -1,7 +1,8 @@
 """Image metrics, one number per image; the first three are Table 1's, in the convention of the released evaluator.
 
 All take 8-bit images: Table 1 quantises the composited image by truncation. Shapes: composited, image (B, 3, H, W)
-uint8; mask (B, 1, H, W), 1 = hole; each metric returns (B,) float64.
+uint8; mask (B, 1, H, W), 1 = hole; each metric returns (B,) float64. Their version is `metrics` of `Evaluation` in
+spl/config/experiment.py: raise it when a value moves.
 """
 
 from collections.abc import Callable

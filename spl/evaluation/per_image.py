@@ -71,8 +71,8 @@ def evaluate(
             doubts, look = look([row["psnr"] for row in rows[:FIRST]]), None
             for doubt in doubts:
                 say(f"warning: {doubt}")
-    table = pairs.table[["image", "mask", "hole_ratio", "ratio_bin"]].join(pd.DataFrame(rows).round(6))
-    table.to_csv(folder / "per_image.csv", index=False)
+    table = pairs.table[["image", "image_sha256", "mask", "mask_sha256", "hole_ratio", "ratio_bin"]]
+    table.join(pd.DataFrame(rows).round(6)).to_csv(folder / "per_image.csv", index=False)
     return doubts
 
 

@@ -4,8 +4,8 @@ import pandas as pd
 
 from spl.analysis.claims_page import APART, COUNTED, by_claim, claim_table, explanation, summary_table
 from spl.analysis.paper import Sets
-from spl.common.printed import Table
 from spl.report.contrasts import draw_contrasts, main_contrasts
+from spl.report.table1 import signatures
 from spl.report.view import Part, Prose, Section
 from spl.steps.settings import ReportSettings
 
@@ -35,8 +35,9 @@ def _summary(claims: pd.DataFrame) -> tuple[Part, ...]:
     return Prose(COUNTED), summary_table(claims), *drawn
 
 
-def _tables(claims: pd.DataFrame) -> list[Table]:
-    return [
+def _tables(claims: pd.DataFrame) -> list[Part]:
+    tables = (
         claim_table(rows)._replace(caption=f"{text} Paper: {source}. Verdicts are about {kind}.")
         for (text, source, kind), rows in by_claim(claims)
-    ]
+    )
+    return [*tables, *signatures(claims)]

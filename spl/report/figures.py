@@ -14,7 +14,7 @@ from spl.common.labels import RATIO_TITLES, method_title
 from spl.common.metrics import METRICS, PAPER_METRICS, metric_of
 from spl.common.printed import DASH, Cell, Row, Table, interval, lines_of, number, simple_table
 from spl.common.tables import read_table
-from spl.report.table1 import standing
+from spl.report.table1 import signatures, standing
 from spl.report.view import Figure, Part, Prose, Section, embed
 from spl.steps.settings import ReportSettings, figure_sections
 
@@ -51,7 +51,7 @@ def ablations_section(settings: ReportSettings, results: Path) -> Section:
             cells = (*map(_ablated, records), Cell(records[0]["paper_order"] or DASH, look="left"))
             lines.append(Row((Cell(method_title(method)),), cells, group=metric_of(str(metric)).title))
     head = (Cell("method"), *(Cell(RATIO_TITLES[ratio]) for ratio in MASK_RATIOS), Cell("paper", look="left"))
-    return Section("ablations", title, (lead, Table((head,), tuple(lines))))
+    return Section("ablations", title, (lead, Table((head,), tuple(lines)), *signatures(table)))
 
 
 def grid_section(settings: ReportSettings, results: Path) -> Section | None:
@@ -74,7 +74,7 @@ def grid_section(settings: ReportSettings, results: Path) -> Section | None:
         "has the method's own weights."
     )
     drawn = _embed("Grid search", results / "figures/grid.png")
-    return Section("grid", "Grid search", (Prose(lead), simple_table(head, lines), drawn))
+    return Section("grid", "Grid search", (Prose(lead), simple_table(head, lines), *signatures(table), drawn))
 
 
 def _ablated(record: dict[str, Any]) -> Cell:

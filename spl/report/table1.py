@@ -11,6 +11,7 @@ from spl.analysis.further_metrics import Availability
 from spl.analysis.gap import describe_gaps
 from spl.analysis.paper import not_the_papers
 from spl.analysis.render import print_table1, short_paper
+from spl.analysis.signature import signature_lines
 from spl.analysis.statistics import Kind
 from spl.common.labels import method_title
 from spl.common.metrics import METRICS, PAPER_METRICS, metric_of
@@ -41,7 +42,12 @@ def table1_section(settings: ReportSettings, results: Path) -> Section:
     if other := not_the_papers(settings):
         text = f"Not the paper's: {other}. There its numbers are printed for orientation, a gap to them means nothing."
         parts.append(Prose(text, "warning"))
-    return Section("table1", "Table 1", (*parts, print_table1(table, _ours, short_paper)))
+    return Section("table1", "Table 1", (*parts, print_table1(table, _ours, short_paper), *signatures(table)))
+
+
+def signatures(table: pd.DataFrame) -> list[Prose]:
+    """Show the signatures below a table."""
+    return [Prose(line, "note") for line in signature_lines(table)]
 
 
 def _ours(record: dict[str, Any]) -> Cell:
@@ -70,7 +76,8 @@ def comparisons_section(settings: ReportSettings, results: Path) -> Section:
         f"them stands below: it is about {Kind.METHOD}. results/comparisons.csv has every pair of methods and every "
         f"hole ratio: low and high are of {Kind.WEIGHTS}, method_low and method_high of {Kind.METHOD}."
     )
-    return Section("comparisons", "Paired comparisons", (lead, *(tables or [Prose("Nothing to compare.")])))
+    shown = tables or [Prose("Nothing to compare.")]
+    return Section("comparisons", "Paired comparisons", (lead, *shown, *signatures(table)))
 
 
 def _by_dataset(
@@ -118,8 +125,8 @@ def metrics_section(settings: ReportSettings, results: Path) -> Section:
     for reason, rows in absent.groupby("reason", sort=False):
         titles = ", ".join(metric_of(name).label for name in rows["metric"].unique())
         parts.append(Prose(f"{titles} {Availability.NOT_AVAILABLE}: {reason}", "note"))
-    table = _by_dataset(shown, "method", "method", shown["metric"].unique(), _further)
-    return Section("metrics", "Further metrics", (*parts, table))
+    printed = _by_dataset(shown, "method", "method", shown["metric"].unique(), _further)
+    return Section("metrics", "Further metrics", (*parts, printed, *signatures(table)))
 
 
 def _further(record: dict[str, Any]) -> Cell:

@@ -342,12 +342,13 @@ class Architecture(Strict):
 
 
 class EvaluationSettings(Settings):
-    """One evaluation: a run, and the protocol's batch."""
+    """One evaluation: a run, the protocol's batch, and the version of the metrics."""
 
     step = "evaluate_method"
     wildcards = RunSettings.wildcards
     run: RunSettings
     batch_size: Annotated[int, From("evaluation.batch_size")]
+    metrics: Annotated[int, From("evaluation.metrics")]
     threads: int
 
 

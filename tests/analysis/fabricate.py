@@ -11,7 +11,7 @@ from spl.data.masks import RATIO_BINS
 from spl.steps.records import write_record
 from spl.steps.settings import FigureSettings, PerceptualSettings, TableSettings
 from tests.conftest import REPOSITORY
-from tests.fabricate import write_masks_table
+from tests.fabricate import write_facts, write_masks_table
 
 EVALUATION = Evaluation(
     split="test",
@@ -45,7 +45,9 @@ def per_image(quality, *, noise=0.0, bins=RATIO_BINS, per_bin=8, draw=0):
     gain = rng.normal(0, 1, len(names)) + quality + np.random.default_rng([1, draw]).normal(0, 1, len(names)) * noise
     return pd.DataFrame({
         "image": [f"test/{i}.png" for i in range(len(names))],
+        "image_sha256": [f"{i:064x}" for i in range(len(names))],
         "mask": [f"binary/{i}.png" for i in range(len(names))],
+        "mask_sha256": [f"{i:064x}" for i in range(len(names))],
         "hole_ratio": [(int(name[:2]) + 5) / 100 for name in names],
         "ratio_bin": names,
         "psnr": 25 + gain,
@@ -64,12 +66,13 @@ def sample_of(values, *, images=None, masks=None):
     return Sample(values, own if images is None else images, own if masks is None else masks)
 
 
-def write_evidence(results, tables):
-    """Write tables by (dataset, method, seed)."""
+def write_evidence(results, tables, *, metrics=EVALUATION.metrics):
+    """Write tables by (dataset, method, seed), with the version of the metrics in their records."""
     for (dataset, method, seed), table in tables.items():
         path = results / f"eval/{dataset}/{method}/seed{seed}/per_image.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         table.to_csv(path, index=False)
+        write_facts(path.with_name("record.json"), settings={"metrics": metrics}, device="cpu")
 
 
 def write_perceptual(params, results, run, table, **facts):

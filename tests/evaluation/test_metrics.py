@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from spl.config.experiment import Evaluation
 from spl.evaluation.metrics import mae, mae_hole, mae_rgb, measure, psnr, psnr_hole, ssim, ssim_gaussian
-from spl.tensors.compositing import quantise
+from spl.tensors.compositing import composite, quantise
 
 
 def image_pairs(seed=0, count=3, size=24, noise=20):
@@ -90,6 +91,25 @@ def test_equal_images_have_infinite_psnr_ssim_one_and_no_error():
     for name, values in measure(images, images, masks).items():
         best = np.inf if name.startswith("psnr") else 1 if name.startswith("ssim") else 0
         assert values.numpy() == pytest.approx(best)
+
+
+PINNED = {1: {
+    "psnr": 32.933191905, "ssim": 0.990612002052, "mae": 0.00583242556282, "mae_rgb": 0.00799745824256,
+    "ssim_gaussian": 0.978539143068, "psnr_hole": 25.8597515057, "mae_hole": 0.0407658048470,
+}}  # fmt: skip
+"""By version."""
+
+
+def test_a_value_that_moves_raises_the_version():
+    """Everything between a network's output and the table: composited, quantised, measured."""
+    rows, columns = torch.meshgrid(torch.arange(24), torch.arange(24), indexing="ij")
+    image = torch.stack([(7 * rows + 11 * columns) % 256, (rows * columns) % 256, (13 * rows) % 256])[None] / 255
+    mask = ((rows - 9).abs() + (columns - 12).abs() < 8).float()[None, None]
+    output = (image * 0.8 + columns / 100).clamp(0, 1)
+    found = measure(quantise(composite(output, image, mask)), quantise(image), mask)
+    pinned = PINNED[Evaluation.metrics]
+    moved = [name for name, value in pinned.items() if found[name].item() != pytest.approx(value, rel=1e-9)]
+    assert not moved, "numbers moved: raise the version, `metrics` of Evaluation in spl/config/experiment.py"
 
 
 def test_quantisation_truncates_and_keeps_every_8_bit_code():

@@ -25,7 +25,9 @@ class Pairs(torch.utils.data.Dataset):
     def __init__(self, times=1):
         self.table = pd.concat(times * [pd.DataFrame({
             "image": ["test/0.png", "test/1.png", "test/0.png"],
+            "image_sha256": ["a", "b", "a"],
             "mask": [f"m{i}.png" for i in range(3)],
+            "mask_sha256": ["d", "e", "f"],
             "hole_ratio": [0.25, 0.0001, 0.25],
             "ratio_bin": ["20-30", "00-10", "20-30"],
         })], ignore_index=True)  # fmt: skip

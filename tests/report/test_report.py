@@ -217,6 +217,21 @@ def test_table_1_shows_every_cell_with_interval_status_and_the_papers_value(fini
     assert len(ours) == 1 + 3 * 3
 
 
+def test_every_table_has_the_signature_of_each_dataset(finished):
+    root, page = finished
+    signed = json.loads((root / "results/signatures.json").read_text())
+    wanted = {(dataset, facts["signature"]) for dataset, facts in signed.items()}
+    names = {"table1": "table1", "comparisons": "comparisons", "further_metrics": "metrics", "ablations": "ablations",
+             "claims": "claims"}  # fmt: skip
+    for name, section in names.items():
+        table = pd.read_csv(root / f"results/{name}.csv")
+        found = set(table[["dataset", "signature"]].itertuples(index=False, name=None))
+        assert found == {(d, s) for d, s in wanted if d in set(table["dataset"])}
+        shown = words(page.html.partition(f'<section id="{section}">')[2].partition("</section>")[0])
+        assert all(f"{dataset}: {signature}" in shown for dataset, signature in found)
+    assert all(f"{dataset}: {signature}\n" in (root / "results/claims.md").read_text() for dataset, signature in wanted)
+
+
 def test_the_best_of_each_column_is_marked(finished):
     root, page = finished
     ranked = pd.read_csv(root / "results/table1.csv").groupby(["metric", "dataset", "mask_ratio"], sort=False)["ours"]
@@ -251,7 +266,7 @@ def test_the_grid_search_is_listed_by_rank(tmp_path):
     better = dict.fromkeys(GRID_COLUMNS, 1.0) | {"dataset": "paris", "rank": 1, "lambda_adv": 0.1, "psnr": 30.0}
     better |= {"psnr_difference": 0.5, "psnr_difference_low": 0.25, "psnr_difference_high": 0.75}
     pd.DataFrame([own, better], columns=GRID_COLUMNS).to_csv(tmp_path / "grid.csv", index=False)
-    lead, table, drawn = grid_section(settings, tmp_path).parts
+    lead, table, _, drawn = grid_section(settings, tmp_path).parts
     assert [row.cells[:2] for row in table.rows] == [(Cell("1"), Cell("0.1")), (Cell("2"), Cell("0.01"))]
     assert table.rows[0].cells[-1] == Cell("+0.500", ("[+0.250, +0.750]",))
     assert table.rows[1].cells[-1] == Cell("–")

@@ -9,7 +9,7 @@ import yaml
 
 from spl.common.errors import ParamsError
 from spl.config.base import Strict
-from spl.config.experiment import Params
+from spl.config.experiment import Evaluation, Params
 from spl.config.load import load_params
 from spl.steps.settings import (
     GROUND_TRUTH,
@@ -123,6 +123,14 @@ def test_a_change_reaches_only_the_steps_that_depend_on_it(raw_params, write_par
     set_value(raw_params, path, value)
     after = steps(load_params(write_params(raw_params)))
     assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_another_version_of_the_metrics_measures_again_and_trains_nothing(demo_params, monkeypatch):
+    before = steps(demo_params)
+    monkeypatch.setattr(Evaluation, "metrics", 2)
+    after = steps(demo_params)
+    measured = {name for name in cells(*TRAINED, *ABLATIONS) if name.startswith("evaluate")}
+    assert {name for name in before if before[name] != after[name]} == measured
 
 
 def test_the_folder_of_the_vgg_counts_for_no_page(raw_params, write_params):

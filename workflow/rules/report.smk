@@ -5,6 +5,7 @@ OUTPUTS:
     results/table1.{csv,md,tex}          ours, the paper's, the gap, the interval
     results/metrics.json                 the same means, as DVC shows them
     results/comparisons.csv              paired differences between methods
+    results/signatures.json              what numbers must share to be compared with these
     results/further_metrics.csv          metrics beside the paper's
     results/ablations.csv                the numbers of Figure 4
     results/grid.csv                     grid search, where the experiment has one
@@ -29,6 +30,7 @@ rule table1:
         latex="results/table1.tex",
         metrics="results/metrics.json",
         comparisons="results/comparisons.csv",
+        signatures="results/signatures.json",
         record="results/table1.json",
     log:
         "logs/table1.log",
