@@ -35,7 +35,7 @@ from spl.weights.files import save_weights
 CHECKPOINTS = Path("checkpoints")
 SAMPLES = 6
 """Training samples shown in samples.png."""
-SCALED_BY = 256
+SCALED_BY = 64
 """Training samples that the features of a teacher of unknown scale are standardised over."""
 
 
