@@ -14,7 +14,6 @@ from spl.analysis.statistics import Draws, Estimate, estimate_mean, paired
 from spl.common.metrics import PAPER_METRICS
 from spl.config.experiment import Design
 from spl.config.methods import NetworkMethod
-from spl.config.teachers import ReleasedTResNet
 from spl.steps.settings import TableSettings
 
 COMPARED = ["metric", "method", "reference", "dataset", "mask_ratio", "difference", "low", "high", "n_images",
@@ -51,24 +50,15 @@ def build_table(evidence: Evidence, settings: TableSettings) -> pd.DataFrame:
     for cell in starmap(Cell, product(PAPER_METRICS, settings.table_methods, settings.datasets, MASK_RATIOS)):
         values, ours, theirs = cell.values(evidence), summarise(evidence, settings, cell), printed(*cell)
         origin = origin_of(settings, cell.dataset, cell.method)
-        is_miniature = images_of(settings, cell.dataset) is Images.MINIATURE
-        how = f" on the {Images.MINIATURE}" if is_miniature else _other_teacher(settings, cell) if theirs else ""
+        world = f" on the {Images.MINIATURE}" * (images_of(settings, cell.dataset) is Images.MINIATURE)
         rows.append({
             **cell._asdict(), "ours": ours.mean, "ours_low": ours.low, "ours_high": ours.high,
             "paper": theirs, "gap": None if theirs is None else ours.mean - theirs,
             "n_images": values.shape[1], "n_infinite": int(np.isinf(values).any(axis=0).sum()),
             "n_seeds": ours.n_seeds, "seed_sd": ours.seed_sd,
-            "status": f"{origin}{how}" if values.size else "no images", "origin": origin,
+            "status": f"{origin}{world}" if values.size else "no images", "origin": origin,
         })  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def _other_teacher(settings: TableSettings, cell: Cell) -> str:
-    """Say of a method that is trained here if its prior has another teacher than the paper's."""
-    recipe = settings.methods[cell.method]
-    if not isinstance(recipe, NetworkMethod) or cell.dataset in recipe.weights or recipe.prior_teacher is None:
-        return ""
-    return "" if isinstance(settings.teachers[recipe.prior_teacher], ReleasedTResNet) else ", other teacher"
 
 
 def compare_methods(evidence: Evidence, settings: TableSettings, references: Iterable[str]) -> pd.DataFrame:

@@ -432,7 +432,6 @@ class TableSettings(Settings, Design):
 
     step = "table1"
     masks: experiment.Masks
-    teachers: dict[Name, teachers.Teacher]
     evaluation: experiment.Evaluation
 
 
@@ -469,6 +468,7 @@ class FigureSettings(TableSettings):
     wildcards = ("figure",)
     figure: str
     detection: teachers.Detection | None
+    teachers: dict[Name, teachers.Teacher]
     figures: experiment.Figures
 
 
