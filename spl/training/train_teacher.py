@@ -15,10 +15,10 @@ from spl.config.base import counted
 from spl.config.teachers import RandomTResNet, TrainedTeacher, TrainedTResNet, TrainedYOLO
 from spl.data.stored import read_listed
 from spl.detection.average_precision import mean_average_precision
-from spl.released.teachers import read_supplied_teacher
+from spl.released.teachers import find_weights, read_supplied_teacher
 from spl.sources.listing import listing_of, raw_folder
 from spl.steps.records import Inputs, take, write_record
-from spl.steps.settings import TeacherSettings, supplied_teacher_file
+from spl.steps.settings import TeacherSettings
 from spl.teachers.asl import label_mean_average_precision
 from spl.teachers.build import build_teacher
 from spl.teachers.tresnet import TResNetTeacher, build_classifier
@@ -68,8 +68,8 @@ def make_teacher(
         _publish(settings, build_teacher(teacher), {}, folder)
         return True
     if not isinstance(teacher, TrainedTeacher):
-        network, classes = read_supplied_teacher(teacher)
-        file = supplied_teacher_file(teacher)
+        file = find_weights(teacher)
+        network, classes = read_supplied_teacher(teacher, file)
         _publish(settings, network, take(weights=file) if file else {}, folder, classes=classes)
         return True
     state, inputs = CHECKPOINTS / "teachers" / settings.teacher, take(pretext=source)

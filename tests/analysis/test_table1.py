@@ -1,6 +1,7 @@
 """Table 1 is a groupby that anyone can redo; every cell says what stands behind it."""
 
 import json
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from spl.analysis.paper import paper_table
 from spl.analysis.render import print_table1, short, short_paper
 from spl.analysis.table1 import build_table, compare_methods
 from spl.analysis.write_table1 import write_table1
+from spl.config.experiment import Supplied
 from spl.config.methods import ReleasedWeights
 from spl.data.masks import RATIO_BINS
 from spl.steps.settings import TableSettings
@@ -196,6 +198,20 @@ def test_every_cell_says_how_many_images_its_network_saw(write, tmp_path):
     assert seen["paris", "spl"] == 4400
     assert seen.count() == 1  # unknown elsewhere: released weights, classical fills, no record
     assert (table.query("dataset == 'paris' and method == 'spl'")["images_seen"] == 4400).all()
+
+
+def test_beside_the_papers_numbers_another_teacher_is_named(write, tmp_path, demo_params):
+    kinds = {"places2": "tresnet_released", "celeba": "timm", "mine": "timm"}
+    for dataset, kind in kinds.items():
+        teacher = {"teacher": {"network": {"kind": kind}}}
+        write_facts(tmp_path / f"weights/{dataset}/spl/seed1/run.json", settings=teacher)
+    write_facts(tmp_path / "weights/celeba/rn/seed1/run.json", settings={"teacher": None})
+    source = {"source": Supplied(kind="supplied", path="x")}
+    write(datasets={name: demo_params.datasets["paris"].model_copy(update=source) for name in kinds})
+    table = pd.read_csv(tmp_path / "table1.csv")
+    assert table.groupby(["dataset", "method"])["status"].first()[[*product(kinds, ["spl", "rn"])]].tolist() == [
+        "trained here", "trained here", "trained here, other teacher", "trained here", "trained here", "trained here",
+    ]  # fmt: skip
 
 
 def test_table_1_is_written_in_all_its_forms(write, demo_params):

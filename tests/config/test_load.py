@@ -10,7 +10,7 @@ import yaml
 from spl.common.errors import DataError, ParamsError
 from spl.config.load import json_schema, load_params
 from spl.models.mfe import levels_per_side
-from tests.conftest import bare, set_value
+from tests.conftest import bare, read_raw, set_value
 
 RELEASED = {"source": "released", "path": "weights.pth"}
 
@@ -19,7 +19,7 @@ def message(caught) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("preset", ["demo", "paper", "study", "grid"])
+@pytest.mark.parametrize("preset", ["demo", "paper", "paper_timm", "photos", "study", "grid"])
 def test_presets_are_valid(repository, preset):
     load_params(repository / f"presets/{preset}.yaml")
 
@@ -40,6 +40,16 @@ def test_paper_preset_holds_the_papers_values(repository):
         assert (training.epochs, training.decay.after_epoch, training.decay.factor) == (epochs, decay_after, 0.1)
         assert (training.lr, training.betas, training.batch_size) == (1e-4, (0.0, 0.9), 8)
     assert {dataset.image_size for dataset in params.datasets.values()} == {256}
+
+
+def test_the_preset_with_another_teacher_differs_from_the_papers_in_nothing_else(repository):
+    ours, paper = (read_raw(repository / f"presets/{name}.yaml") for name in ("paper_timm", "paper"))
+    for name, method in ours["methods"].items():
+        assert method == paper["methods"][name] | ({"teacher": "imagenet"} if method.get("teacher") else {})
+    different = ("teachers", "methods", "ablations", "figures")
+    assert {key: ours[key] for key in ours if key not in different} == {
+        key: paper[key] for key in paper if key not in different
+    }
 
 
 def test_paper_preset_holds_the_values_of_the_compared_methods(repository):

@@ -129,6 +129,7 @@ def test_released_folders_have_the_files_of_their_layout(registry, method):
 def test_every_weight_file_of_the_papers_experiment_is_registered(registry, repository):
     paper = load_params(repository / "presets/paper.yaml")
     named = [*weight_files(paper), "data/raw/teacher/resnet50.safetensors"]
+    named += weight_files(load_params(repository / "presets/paper_timm.yaml"))
     assert len(named) > 20
     assert [path for path in named if source_of(registry, path) is None] == []
 

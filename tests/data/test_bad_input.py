@@ -13,7 +13,7 @@ from PIL import Image
 
 from spl.common.errors import DataError, ParamsError, advise
 from spl.common.files import read_json
-from spl.config.experiment import FoldersLayout, Registered, Supplied
+from spl.config.experiment import FolderLayout, FoldersLayout, Registered, Supplied
 from spl.config.registry import Source, load_registry
 from spl.data import prepare_images as preparation
 from spl.data.prepare_images import prepare_images
@@ -41,9 +41,9 @@ def raw(tmp_path):
     return tmp_path / "raw"
 
 
-def fetch(raw, source=None, registry=None):
+def fetch(raw, source=None, registry=None, layout=LAYOUT):
     source = source or Supplied(kind="supplied", path=str(raw))
-    settings = ImageSourceSettings(seed=1, dataset="mine", source=source, layout=LAYOUT)
+    settings = ImageSourceSettings(seed=1, dataset="mine", source=source, layout=layout)
     fetch_raw(settings, raw.parent / "mine.json", registry=registry)
 
 
@@ -155,6 +155,28 @@ def test_an_image_in_both_training_and_test_set_is_reported(raw, capsys):
     prepare(raw)
     assert "1 test images of mine are also training images" in capsys.readouterr().err
     assert read_json(raw.parent / "prepared/record.json")["in_train_and_test"] == 1
+
+
+def test_where_the_split_is_drawn_no_pixels_stand_in_both_sets(tmp_path, capsys):
+    """Twelve images, each in two files of other bytes, of the network's size or larger."""
+    (tmp_path / "raw").mkdir()
+    for i in range(12):
+        for level in (0, 9):
+            image = noise(i, (SIZE, SIZE) if i % 2 else (SIZE + 8, SIZE))
+            image.save(tmp_path / f"raw/{i}_{level}.png", compress_level=level)
+    fetch(tmp_path / "raw", layout=FolderLayout(kind="folder", glob="*", test_fraction=0.5))
+    settings = ImageSettings(seed=1, dataset="mine", crop=None, image_size=SIZE, validation=0, skip_unreadable=0)
+    prepare_images(settings, tmp_path / "mine.json", tmp_path / "prepared", workers=1)
+    manifest, record = tmp_path / "prepared/manifest.csv", read_json(tmp_path / "prepared/record.json")
+    train, test = (PreparedImages(manifest, split=split) for split in ("train", "test"))
+    seen = [{images.pixels(i).tobytes() for i in range(len(images))} for images in (train, test)]
+    assert not seen[0] & seen[1]
+    left_out = record["in_train_and_test"]
+    assert record["images"] == {"train": len(train), "test": len(test)} == {"train": 12, "test": 12 - left_out}
+    assert (
+        f"warning: {left_out} test images of mine are also training images, and are left out\n"
+        in capsys.readouterr().err
+    )
 
 
 # --- The disk ---------------------------------------------------------------------------------------------------------

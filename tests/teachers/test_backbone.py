@@ -57,6 +57,31 @@ def test_images_are_normalised_as_in_the_models_own_training(image, model):
     assert not {"mean", "std"} & teacher.state_dict().keys()
 
 
+def test_standardised_features_have_one_scale_over_the_images_it_was_learnt_from(image):
+    teacher = BackboneTeacher.build("test_resnet", reduction=8)
+    raw = teacher(image)
+    shown = F.interpolate(image, scale_factor=0.5, mode="bilinear")  # standardise enlarges them again
+    large = F.interpolate(shown, scale_factor=2, mode="bilinear", align_corners=False)
+    raw, varies = teacher(large), teacher(large).std((0, 2, 3), correction=0) > 1e-3
+    scale = teacher.standardise(iter(shown[:, None]))
+    torch.testing.assert_close(torch.tensor(scale["mean"]), raw.mean((0, 2, 3)))
+    assert len(scale["std"]) == teacher.channels > 1
+    features = teacher(large)
+    torch.testing.assert_close(features.mean((0, 2, 3)), torch.zeros(teacher.channels), atol=1e-4, rtol=0)
+    torch.testing.assert_close(features.std((0, 2, 3), correction=0)[varies], torch.ones(int(varies.sum())))
+    assert not {"feature_mean", "feature_std"} & teacher.state_dict().keys()  # they are a run's, not the teacher's
+
+
+def test_a_channel_that_is_constant_stays_small(image):
+    teacher = BackboneTeacher.build("test_resnet", reduction=8)
+    with torch.no_grad():
+        for name, parameter in teacher.model.named_parameters():
+            parameter.zero_() if name.startswith("layer2") else None
+    small = F.interpolate(image, scale_factor=0.5, mode="bilinear")
+    teacher.standardise([small])
+    assert teacher(image).abs().max() < 10
+
+
 def test_features_are_frozen(image, check_frozen):
     check_frozen(BackboneTeacher.build("resnet18", reduction=8), image)
 

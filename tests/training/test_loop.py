@@ -41,13 +41,16 @@ from tests.released.fabricate import Trap
 from tests.training.conftest import CPU, tiny_params
 
 METHODS = ["spl", "rn", "rfr", "mfe", "ec"]
+BACKBONE = {"kind": "timm", "model": "test_resnet", "reduction": 8, "weights": None}
 
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
     """All that a run reads, made as the workflow makes it."""
     folder = tmp_path_factory.mktemp("world")
-    params = Params.model_validate(tiny_params(), strict=False)
+    raw = tiny_params()
+    raw["teachers"] |= {"backbone": BACKBONE}
+    params = Params.model_validate(raw, strict=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         fetch_raw(ImageSourceSettings.of(params, dataset="paris"), folder / "paris.json", workers=1)
@@ -125,6 +128,27 @@ def test_resuming_at_any_step_equals_the_straight_run(run_method, tmp_path, meth
     assert_equal(weights(tmp_path / "straight"), weights(tmp_path / "resumed"))
     assert (tmp_path / "straight/log.csv").read_text() == (tmp_path / "resumed/log.csv").read_text()
     assert not (tmp_path / "checkpoints/paris" / method / "seed1").exists()
+
+
+def test_a_backbones_scale_is_learnt_from_the_training_images_and_kept(run_method, tmp_path):
+    """As a prior's teacher and in perceptual losses; a resumed run learns the same one."""
+
+    def change(raw):
+        raw["teachers"] |= {"backbone": BACKBONE}
+        raw["methods"]["spl"]["teacher"] = "backbone"
+        raw["perceptual_network"] = {"kind": "teacher", "teacher": "backbone"}
+
+    assert run_method("spl", "straight", change=change, epochs=1)
+    assert not run_method("spl", "resumed", change=change, epochs=1, stop_at=1)
+    assert run_method("spl", "resumed", change=change, epochs=1)
+    assert run_method("rfr", "perceptual", change=change, epochs=1)
+    assert_equal(weights(tmp_path / "straight"), weights(tmp_path / "resumed"))
+    records = {name: read_json(tmp_path / name / "run.json") for name in ("straight", "resumed", "perceptual")}
+    scale = records["straight"]["teacher_scale"]
+    assert len(scale["mean"]) == len(scale["std"]) == records["straight"]["teacher_channels"]
+    assert max(scale["std"]) > 0
+    assert records["resumed"]["teacher_scale"] == records["perceptual"]["perceptual_scale"] == scale
+    assert "perceptual_scale" not in records["straight"]
 
 
 @pytest.mark.parametrize("method", ["rn", "mfe", "ec"])  # without, with an image and with edges beside image and mask

