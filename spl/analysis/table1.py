@@ -19,6 +19,9 @@ from spl.steps.settings import TableSettings
 COMPARED = ["metric", "method", "reference", "dataset", "mask_ratio", "difference", "low", "high", "n_images",
             "n_seeds", "seed_sd", "method_low", "method_high"]  # fmt: skip
 
+NO_IMAGES = "no images"
+"""Status of a cell whose hole ratios no test image has."""
+
 
 class Cell(NamedTuple):
     """A cell of Table 1."""
@@ -44,10 +47,15 @@ class Origin(StrEnum):
 def build_table(evidence: Evidence, settings: TableSettings) -> pd.DataFrame:
     """Aggregate to one row a cell, in the paper's words.
 
-    Images with an infinite PSNR are counted and left out of the mean.
+    Images with an infinite PSNR are counted and left out of the mean. The cells of a run that is left out are empty,
+    and its `status` is the reason.
     """
     rows = []
-    for cell in starmap(Cell, product(PAPER_METRICS, settings.table_methods, settings.datasets, MASK_RATIOS)):
+    datasets = dict.fromkeys([*settings.datasets, *(name for name in settings.left_out if "/" not in name)])
+    for cell in starmap(Cell, product(PAPER_METRICS, settings.table_methods, datasets, MASK_RATIOS)):
+        if why := settings.absent(cell.dataset, cell.method):
+            rows.append({**cell._asdict(), "paper": printed(*cell), "n_images": 0, "n_infinite": 0, "status": why})
+            continue
         values, ours, theirs = cell.values(evidence), summarise(evidence, settings, cell), printed(*cell)
         origin = origin_of(settings, cell.dataset, cell.method)
         world = f" on the {Images.MINIATURE}" * (images_of(settings, cell.dataset) is Images.MINIATURE)
@@ -56,7 +64,7 @@ def build_table(evidence: Evidence, settings: TableSettings) -> pd.DataFrame:
             "paper": theirs, "gap": None if theirs is None else ours.mean - theirs,
             "n_images": values.shape[1], "n_infinite": int(np.isinf(values).any(axis=0).sum()),
             "n_seeds": ours.n_seeds, "seed_sd": ours.seed_sd,
-            "status": f"{origin}{world}" if values.size else "no images", "origin": origin,
+            "status": f"{origin}{world}" if values.size else NO_IMAGES, "origin": origin,
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -70,7 +78,7 @@ def compare_methods(evidence: Evidence, settings: TableSettings, references: Ite
     for metric, dataset, mask_ratio, method, reference in product(
         PAPER_METRICS, settings.datasets, MASK_RATIOS, settings.table_methods, references
     ):
-        if method == reference:
+        if method == reference or any(settings.absent(dataset, name) for name in (method, reference)):
             continue
         cell = Cell(metric, method, dataset, mask_ratio)
         found = compare(evidence, settings, cell, reference)

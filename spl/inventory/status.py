@@ -15,8 +15,9 @@ from spl.config.grid import grid_points
 from spl.config.registry import Source, source_of
 from spl.config.teachers import MiniaturePretext, TeacherDetector, TorchvisionDetector
 from spl.sources.metric_weights import FILES
-from spl.sources.verify import SUMS
-from spl.steps.settings import TeacherSettings, first_runs, needed_teachers, supplied_teacher_file
+from spl.sources.verify import is_note
+from spl.steps.paths import IMAGES, WEIGHTS
+from spl.steps.settings import RunSettings, TeacherSettings, first_runs, needed_teachers, supplied_teacher_file
 
 WRAPPER = textwrap.TextWrapper(
     118, initial_indent="  ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
@@ -142,11 +143,31 @@ def _weight_needs(params: Params, registry: dict[str, Source]) -> Iterator[Need]
         yield Need(parameter, name, registry.get(name), (renamed.get(path) or path,), cells, other)
 
 
+def missing_runs(params: Params, registry: dict[str, Source], *, offline: bool) -> dict[str, str]:
+    """Say why a dataset, or a dataset/method, is left out: files are missing that only a person can bring.
+
+    Nothing is where missing files shall stop the work, where no dataset would remain, and where something was made of
+    the files before. If `offline`, nothing is downloaded.
+    """
+    found: dict[str, str] = {}
+    for need in [*_image_needs(params, registry), *_weight_needs(params, registry)]:
+        section = need.parameter.partition(".")[0]
+        downloaded = {file.name for file in need.registered.files if file.mirrors} if need.registered else set()
+        lacking = [path for path in need.paths if _state(path) == State.MISSING]
+        lacking = [path for path in lacking if offline or path.name not in downloaded]
+        for dataset, method in sorted(need.cells) if lacking else ():
+            run = RunSettings.of(params, dataset=dataset, method=method)
+            if section == "datasets" and need.registered and not run.at(IMAGES).exists():
+                found[dataset] = f"images missing: {lacking[0]}"
+            elif section == "methods" and dataset not in found and not (run.at(WEIGHTS) / "run.json").exists():
+                found[f"{dataset}/{method}"] = f"weights missing: {lacking[0]}"
+    is_nothing_left = set(params.datasets) <= set(found)
+    return {} if params.missing_files == "stop" or is_nothing_left else found
+
+
 def _state(path: Path) -> State:
     """Look for a file that may be partly downloaded, or for a folder with anything but the notes of downloads in it."""
-    notes = (".part", ".part.json", ".lock", SUMS)
-    names = [file.name for file in path.iterdir()] if path.is_dir() else []
-    if path.is_file() or any(not name.startswith(".") and not name.endswith(notes) for name in names):
+    if path.is_file() or (path.is_dir() and any(not is_note(file.name) for file in path.iterdir())):
         return State.PRESENT
     return State.PARTLY if path.with_name(f"{path.name}.part").is_file() else State.MISSING
 
