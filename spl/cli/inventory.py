@@ -13,16 +13,20 @@ from spl.config.registry import SOURCES, load_registry
 Places = Annotated[list[Path] | None, typer.Argument(help="Folders or records; data and results if not given.")]
 
 
-def status(params: opt.ParamsFile = opt.PARAMS, registry: opt.SourcesFile = SOURCES) -> None:
+def status(
+    params: opt.ParamsFile = opt.PARAMS,
+    registry: opt.SourcesFile = SOURCES,
+    csv: Annotated[bool, typer.Option("--csv", help="A table with a row for every file, for scripts.")] = False,
+) -> None:
     """Show which raw files and weights are there, how the others are had, and what each missing one blocks.
 
     Example: spl status --params presets/paper.yaml
     """
-    from spl.inventory.status import render
+    from spl.inventory.status import render, to_csv
     from spl.inventory.status import status as look
 
     experiment = load_params(params)
-    print(render(look(experiment, load_registry(registry)), experiment))
+    print((to_csv if csv else render)(look(experiment, load_registry(registry)), experiment).rstrip())
 
 
 def verify(places: Places = None, params: opt.ParamsFile = opt.PARAMS, workers: opt.Workers = 4) -> None:

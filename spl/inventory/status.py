@@ -3,6 +3,8 @@
 Imports no torch.
 """
 
+import csv
+import io
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -184,11 +186,29 @@ def render(sources: list[SourceStatus], params: Params) -> str:
     return "\n\n".join(["; ".join(parts), *(_block(source, params) for source in sources)])
 
 
+def to_csv(sources: list[SourceStatus], params: Params) -> str:
+    """Write the status as a table with a row for every file or folder, for scripts."""
+    rows = [
+        [source.name, path, state, (registered.size if registered else None) or "", *_texts(source, params)]
+        for source in sources
+        for registered in [source.needs[0].registered]
+        for path, state in source.files.items()
+    ]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([["source", "path", "state", "size", "blocks", "get_it"], *rows])
+    return text.getvalue()
+
+
+def _texts(source: SourceStatus, params: Params) -> tuple[str, str]:
+    """Return what a source blocks, and how to get it; nothing of one that is here."""
+    return ("", "") if source.state == State.PRESENT else (_blocked(source, params), _instruction(source))
+
+
 def _block(source: SourceStatus, params: Params) -> str:
     if source.state == State.DRAWN:
         return f"{source.name}: drawn, nothing to fetch"
     registered = source.needs[0].registered
-    lines = [registered.title] if registered else []
+    lines = [f"{registered.title}{f' ({registered.size})' if registered.size else ''}"] if registered else []
     lines += [f"{path}: {state}" for path, state in source.files.items()]
     lines.append(f"{'needed for' if source.state == State.PRESENT else 'blocks'}: {_blocked(source, params)}")
     if source.state != State.PRESENT:
