@@ -134,19 +134,15 @@ def _lacks(measured: Measured, claim: Claim, pair: Comparison) -> str:
     if claim.basis is Basis.OBJECTS and settings.detection is None:
         return "Object detection is off."
     if pair.dataset not in settings.datasets:
-        return f"There is no dataset {pair.dataset}{_because(settings.left_out.get(pair.dataset))}."
+        return f"There is no dataset {pair.dataset}. {settings.left_out.get(pair.dataset, '')}".rstrip()
     if missing := [method for method in pair[1:] if method not in settings.methods_of(pair.dataset)]:
-        found = (f"{method}{_because(settings.absent(pair.dataset, method))}" for method in missing)
-        return f"There is no {' and no '.join(found)}."
+        why = [settings.absent(pair.dataset, method) for method in missing if method in settings.methods]
+        return f"There is no {' and no '.join(missing)}. {'; '.join(why)}".rstrip("; ")
     seen = [measured.images_seen.get((pair.dataset, method)) for method in pair[1:]]
     known, factor = [count for count in seen if count], settings.verdicts.effort_factor
     if len(known) == 2 and max(known) > factor * min(known):
         return f"Images seen in training differ by more than a factor of {factor:g}."
     return ""
-
-
-def _because(why: str | None) -> str:
-    return f" ({why})" if why else ""
 
 
 def _images_seen(measured: Measured, pair: Comparison) -> str:

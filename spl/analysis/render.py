@@ -8,7 +8,7 @@ import pandas as pd
 
 from spl.analysis.evidence import MASK_RATIOS
 from spl.analysis.paper import ROW_OF, ROWS
-from spl.analysis.table1 import NO_IMAGES, Origin
+from spl.analysis.table1 import Origin
 from spl.common.labels import RATIO_TITLES, method_title
 from spl.common.metrics import metric_of
 from spl.common.printed import Cell, Row, Table, lines_of, number
@@ -41,8 +41,9 @@ def print_table1(table: pd.DataFrame, ours: Show, papers: Show) -> Table:
 def short(record: dict[str, Any]) -> Cell:
     """Print our value with half its interval and, in parentheses, its standard deviation over seeds."""
     decimals = metric_of(record["metric"]).decimals
-    is_left_out = not record["n_images"] and record["status"] != NO_IMAGES
-    text, notes = record["status"].partition(":")[0] if is_left_out else number(record["ours"], decimals), []
+    if pd.isna(record["origin"]):
+        return Cell(record["status"].partition(":")[0])
+    text, notes = number(record["ours"], decimals), []
     if pd.notna(record["ours_low"]) and not math.isinf(record["ours"]):
         notes = [f"± {number((record['ours_high'] - record['ours_low']) / 2, decimals)}"]
         notes += [f"({number(record['seed_sd'], decimals)})"] * pd.notna(record["seed_sd"])

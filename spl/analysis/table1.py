@@ -19,9 +19,6 @@ from spl.steps.settings import TableSettings
 COMPARED = ["metric", "method", "reference", "dataset", "mask_ratio", "difference", "low", "high", "n_images",
             "n_seeds", "seed_sd", "method_low", "method_high"]  # fmt: skip
 
-NO_IMAGES = "no images"
-"""Status of a cell whose hole ratios no test image has."""
-
 
 class Cell(NamedTuple):
     """A cell of Table 1."""
@@ -64,7 +61,7 @@ def build_table(evidence: Evidence, settings: TableSettings) -> pd.DataFrame:
             "paper": theirs, "gap": None if theirs is None else ours.mean - theirs,
             "n_images": values.shape[1], "n_infinite": int(np.isinf(values).any(axis=0).sum()),
             "n_seeds": ours.n_seeds, "seed_sd": ours.seed_sd,
-            "status": f"{origin}{world}" if values.size else NO_IMAGES, "origin": origin,
+            "status": f"{origin}{world}" if values.size else "no images", "origin": origin,
         })  # fmt: skip
     return pd.DataFrame(rows)
 

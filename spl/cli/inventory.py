@@ -16,17 +16,17 @@ Places = Annotated[list[Path] | None, typer.Argument(help="Folders or records; d
 def status(
     params: opt.ParamsFile = opt.PARAMS,
     registry: opt.SourcesFile = SOURCES,
-    csv: Annotated[bool, typer.Option("--csv", help="A table with a row for every file, for scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same for scripts.")] = False,
 ) -> None:
     """Show which raw files and weights are there, how the others are had, and what each missing one blocks.
 
     Example: spl status --params presets/paper.yaml
     """
-    from spl.inventory.status import render, to_csv
+    from spl.inventory.status import render, to_json
     from spl.inventory.status import status as look
 
     experiment = load_params(params)
-    print((to_csv if csv else render)(look(experiment, load_registry(registry)), experiment).rstrip())
+    print((to_json if as_json else render)(look(experiment, load_registry(registry)), experiment))
 
 
 def verify(places: Places = None, params: opt.ParamsFile = opt.PARAMS, workers: opt.Workers = 4) -> None:

@@ -55,9 +55,8 @@ def train_method(
         from spl.released.convert import convert_released
 
         if os.environ.get("RANK", "0") == "0":  # under torchrun one process is enough
-            own, runs = run.released_files(), first_runs(experiment)
-            others = {file for other in runs if other.method == method for file in other.released_files()}
-            convert_released(run, run.at(out), others=others.difference(own))
+            files = [file for each in first_runs(experiment) if each.method == method for file in each.released_files()]
+            convert_released(run, run.at(out), others=files)
         return
     from spl.training.distributed import join_world
     from spl.training.train_method import Sources, train_method

@@ -3,8 +3,7 @@
 Imports no torch.
 """
 
-import csv
-import io
+import json
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -162,7 +161,7 @@ def missing_runs(params: Params, registry: dict[str, Source], *, offline: bool) 
             if section == "datasets" and need.registered and not run.at(IMAGES).exists():
                 found[dataset] = f"images missing: {lacking[0]}"
             elif section == "methods" and dataset not in found and not (run.at(WEIGHTS) / "run.json").exists():
-                found[f"{dataset}/{method}"] = f"weights missing: {lacking[0]}"
+                found.setdefault(f"{dataset}/{method}", f"weights missing: {lacking[0]}")
     is_nothing_left = set(params.datasets) <= set(found)
     return {} if params.missing_files == "stop" or is_nothing_left else found
 
@@ -186,22 +185,14 @@ def render(sources: list[SourceStatus], params: Params) -> str:
     return "\n\n".join(["; ".join(parts), *(_block(source, params) for source in sources)])
 
 
-def to_csv(sources: list[SourceStatus], params: Params) -> str:
-    """Write the status as a table with a row for every file or folder, for scripts."""
-    rows = [
-        [source.name, path, state, (registered.size if registered else None) or "", *_texts(source, params)]
-        for source in sources
-        for registered in [source.needs[0].registered]
-        for path, state in source.files.items()
-    ]
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([["source", "path", "state", "size", "blocks", "get_it"], *rows])
-    return text.getvalue()
-
-
-def _texts(source: SourceStatus, params: Params) -> tuple[str, str]:
-    """Return what a source blocks, and how to get it; nothing of one that is here."""
-    return ("", "") if source.state == State.PRESENT else (_blocked(source, params), _instruction(source))
+def to_json(sources: list[SourceStatus], params: Params) -> str:
+    """Write the status for scripts: a list with an object for every source."""
+    rows = [{
+        "source": source.name, "state": source.state, "files": {str(file): is_ for file, is_ in source.files.items()},
+        "size": source.needs[0].registered and source.needs[0].registered.size, "blocks": _blocked(source, params),
+        "get_it": "" if source.state in (State.PRESENT, State.DRAWN) else _instruction(source),
+    } for source in sources]  # fmt: skip
+    return json.dumps(rows, indent=2)
 
 
 def _block(source: SourceStatus, params: Params) -> str:

@@ -20,7 +20,7 @@ TEACHER_CHANNELS = 152
 def convert_released(run: RunSettings, folder: Path, *, others: Iterable[Path] = ()) -> None:
     """Write the released weights of a run as weights.safetensors and run.json; nothing else stays in `folder`.
 
-    `others` are files of the same method for other datasets, or folders with them.
+    `others` are the files of the method for all datasets, or folders with them.
     Raises: CheckpointError if a file is missing or unsafe, does not fit the recipe's network exactly, is a copy of one
         of another dataset, or lies in `folder` itself, or if `folder` holds anything but a run.
     """
@@ -32,14 +32,13 @@ def convert_released(run: RunSettings, folder: Path, *, others: Iterable[Path] =
     generator = build_generator(recipe, image_size=run.image_size, teacher_channels=TEACHER_CHANNELS)
     files = load_released(recipe.recipe, Path(run.released.path), generator)
     inputs = {file.name: {"path": str(file), "sha256": sha256(file)} for file in files}
-    for other in (file for place in others for file in (place.iterdir() if place.is_dir() else [place])):
-        for file in files:
-            same_size = other.is_file() and other.stat().st_size == file.stat().st_size
-            if same_size and sha256(other) == inputs[file.name]["sha256"]:
-                raise CheckpointError(
-                    f"{file} and {other} are the same file, but the weights of two datasets. Replace the one that is "
-                    f"wrong; to use one file for both, name it for both."
-                )
+    own = {known["sha256"]: file for known, file in zip(inputs.values(), files, strict=True)}
+    for other in (file for place in others for file in (place, *place.glob("*"))):
+        if other.is_file() and other not in files and (twin := own.get(sha256(other))):
+            raise CheckpointError(
+                f"{twin} and {other} are the same file, but the weights of two datasets. Replace the wrong one; to use "
+                "one file for both, name it for both in params.yaml."
+            )
     with replace_folder(folder, inputs=files) as temporary:
         save_weights(generator.state_dict(), temporary / "weights.safetensors")
         write_record(

@@ -28,23 +28,19 @@ def load_released(recipe: str, path: Path, generator: nn.Module) -> list[Path]:
 
 def _find_released(recipe: str, path: Path) -> list[Path]:
     """Return the files of a released checkpoint; of a folder without known names, the one file of the right layout."""
-    files, release = released_files(recipe, path), RELEASES[recipe]
+    files, release, others = released_files(recipe, path), RELEASES[recipe], ""
     if files == [path] and path.is_dir():
         (layout,) = PARTS[recipe].values()
         looks = {file: _look(file) for file in sorted(path.iterdir()) if file.is_file() and not is_note(file.name)}
-        files = [file for file, look in looks.items() if look == layout.title]
+        files = [file for file, look in looks.items() if look == layout.title] or [path]
+        others = "".join(f" {file.name} there: {look}." for file, look in looks.items())
         if len(files) > 1:
-            raise CheckpointError(f"{path} has {' and '.join(map(str, files))}, all {layout.title}. Leave one of them.")
-        if looks and not files:
-            found = "; ".join(f"{file.name}: {look}" for file, look in looks.items())
-            raise CheckpointError(
-                f"{path} has no file with the weights of {release.layout}, documented at {release.documented}. It has "
-                f"{found}."
-            )
-    if missing := [file for file in files or [path] if not file.is_file()]:
+            raise CheckpointError(f"{' and '.join(map(str, files))} are both {layout.title}. Remove one of them.")
+    if missing := [file for file in files if not file.is_file()]:
         raise CheckpointError(
             f"{', '.join(map(str, missing))} not found: expected the weights of {release.layout}, documented at "
             f"{release.documented}. Place them there, or remove the entry under `weights` in params.yaml to train."
+            f"{others}"
         )
     return files
 
@@ -54,7 +50,7 @@ def _look(file: Path) -> str:
     try:
         return recognise(read_state(file)).title
     except CheckpointError as error:
-        return str(error)
+        return str(error).rstrip(".")
 
 
 def fill_released(network: nn.Module, layout: Layout, state: State, *, source: str) -> None:

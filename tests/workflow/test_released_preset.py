@@ -3,6 +3,7 @@
 import contextlib
 import re
 import shlex
+import shutil
 import sys
 
 import pandas as pd
@@ -10,39 +11,41 @@ import pytest
 
 from spl.cli import main
 from spl.config.load import load_params
-from tests.conftest import REPOSITORY
+from spl.config.registry import load_registry
+from spl.inventory.status import missing_runs
+from spl.steps.settings import first_runs
+from tests.conftest import REPOSITORY, read_raw
 from tests.released.world import place_images, place_weights
 from tests.workflow.conftest import Clone, planned_jobs
 
 PRESET = REPOSITORY / "presets/released.yaml"
 COMMAND = re.compile(r"^Shell command: python -m spl (.*) 2> ", re.MULTILINE)
-LEFT_OUT = re.compile(r"^left out: (\S+): (.*) \(spl status", re.MULTILINE)
+
+PLACED = {"paris": None, "places2": ["rn"], "celeba": ["rfr", "spl_released", "ec"]}
+"""Weights that a person has put into place, by dataset; None for all."""
 
 HERE = {
     ("paris", "mfe"), ("paris", "rfr"), ("paris", "spl_released"), ("paris", "ec"), ("places2", "rn"),
     *((dataset, fill) for dataset in ("places2", "paris") for fill in ("telea", "navier_stokes", "biharmonic")),
 }  # fmt: skip
-"""Cells that can be made: Paris with all of its weights, and Places2 with RN's, which are of no other set."""
+"""Cells whose images and weights are there."""
 
 
-class Workplace:
+class World:
     """A folder in which a person has put some files, and what Snakemake plans there. Nothing is downloaded."""
 
-    def __init__(self, folder, sources):
+    def __init__(self, folder):
+        self.folder = folder
         self.clone = Clone(folder, folder / ".cache")
+        sources = place_images(folder, ("places2", "paris"), test=1)
         self.clone.env |= {"SPL_SOURCES": str(sources), "SPL_OFFLINE": "1"}
-
-    def plan(self, target):
-        self.output = self.clone.snakemake(str(PRESET), "-n", "--", target)
-        return planned_jobs(self.output)
-
-    def left_out(self):
-        return dict(LEFT_OUT.findall(self.output))
+        place_weights(folder, load_params(PRESET), PLACED)
+        self.plan = self.clone.snakemake(str(PRESET), "-n", "--", "results/table1.csv")
 
     def carry_out(self):
         """Run the planned commands in this process, which saves importing torch again."""
-        with contextlib.chdir(self.clone.folder), pytest.MonkeyPatch.context() as patch:
-            for command in COMMAND.findall(self.output):
+        with contextlib.chdir(self.folder), pytest.MonkeyPatch.context() as patch:
+            for command in COMMAND.findall(self.plan):
                 patch.setattr(sys, "argv", ["spl", *shlex.split(command)])
                 with pytest.raises(SystemExit) as ended:
                     main()
@@ -50,29 +53,102 @@ class Workplace:
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("released")
-    params = load_params(PRESET)
-    work = Workplace(folder, place_images(folder, ("places2", "paris"), test=1))
-    placed = place_weights(folder, params, {"paris": None, "places2": ["rn"]})
-    work.jobs = work.plan("results/table1.csv")
-    work.carry_out()
-    assert placed
-    return work
+def world(tmp_path_factory):
+    return World(tmp_path_factory.mktemp("released"))
 
 
-def test_one_command_makes_every_cell_whose_files_are_here_and_trains_nothing(work):
-    assert work.jobs == {
+def test_one_command_makes_every_cell_whose_files_are_here_and_the_others_say_why_not(world):
+    assert planned_jobs(world.plan) == {
         "fetch_images": 2, "prepare_images": 2, "fetch_masks": 1, "group_masks": 1, "pair_masks": 2, "fetch_weights": 4,
         "train_method": 5, "evaluate_method": len(HERE), "table1": 1,
     }  # fmt: skip
-    table = pd.read_csv(work.clone.folder / "results/table1.csv")
-    whole = table[(table["mask_ratio"] == "all") & (table["metric"] == "psnr")].set_index(["dataset", "method"])
-    assert set(whole.index[whole["ours"].notna()]) == HERE
-    assert (whole.loc[sorted(HERE), "n_images"] == 1).all()
-    assert whole.loc[("paris", "rn"), "status"] == "not released"
-    assert whole.loc[("places2", "mfe"), "status"] == "weights missing: data/raw/weights/mfe/places2/EN.pkl"
-    assert set(whole.loc["celeba", "status"]) == {
-        "images missing: data/raw/celeba/img_align_celeba.zip",
-        "not released",
+    world.carry_out()
+    whole = pd.read_csv(world.folder / "results/table1.csv").query("mask_ratio == 'all' and metric == 'psnr'")
+    status = {(row.dataset, row.method): row.status for row in whole.itertuples()}
+    assert {cell for cell, why in status.items() if why in ("classical fill", "released weights")} == HERE
+    assert set(whole.loc[whole["ours"].notna(), "n_images"]) == {1}
+    assert status["paris", "rn"] == status["celeba", "rn"] == status["places2", "rfr"] == "not released"
+    assert status["celeba", "telea"] == "images missing: data/raw/celeba/img_align_celeba.zip"
+    left_out = {
+        "celeba": "images missing: data/raw/celeba/img_align_celeba.zip",
+        "places2/mfe": "weights missing: data/raw/weights/mfe/places2/EN.pkl",
+        "places2/spl_released": "weights missing: data/raw/weights/spl/places2",
+        "places2/ec": "weights missing: data/raw/weights/ec/places2/EdgeModel_gen.pth",
     }
+    assert dict(re.findall(r"^left out: (\S+): (.*) \(spl status", world.plan, re.MULTILINE)) == left_out
+    page = (world.folder / "results/table1.md").read_text()
+    assert all(f"{name}: {why}" in page for name, why in left_out.items())
+    assert {status[tuple(name.split("/"))] for name in left_out if "/" in name} < set(left_out.values())
+    assert not (world.folder / "results/teachers").exists()
+
+
+@pytest.mark.parametrize(("method", "dataset"), [("rn", "celeba"), ("rn", "paris"), ("rfr", "places2")])
+def test_one_line_less_turns_a_cell_that_was_never_released_into_a_training(tmp_path, method, dataset):
+    lines = [line for line in PRESET.read_text().splitlines() if f"to train {method.upper()} on" in line]
+    (line,) = (line for line in lines if line.strip().startswith(f"{dataset}: {{source: not_released}}"))
+    (tmp_path / "params.yaml").write_text(PRESET.read_text().replace(line, ""))
+    params = load_params(tmp_path / "params.yaml")
+    trained = [(run.method, run.dataset) for run in first_runs(params) if run.threads]
+    assert trained == [(method, dataset)]
+
+
+def test_the_methods_are_those_of_the_paper_preset():
+    ours, papers = (read_raw(REPOSITORY / f"presets/{name}.yaml") for name in ("released", "paper"))
+    for section in ("datasets", "masks", "evaluation", "verdicts", "seed", "seeds", "threads"):
+        assert ours[section] == papers[section]
+    for name, method in ours["methods"].items():
+        assert method | {"weights": 0} == papers["methods"][name] | {"weights": 0}
+
+
+# One file at a time is not right ------------------------------------------------------------------------------------
+
+
+def test_a_missing_file_leaves_out_exactly_the_cells_that_hang_on_it(tmp_path, monkeypatch):
+    """Every file of the preset in its turn: presence is all that counts before anything is read."""
+    params, registry = load_params(PRESET), load_registry()
+    monkeypatch.chdir(tmp_path)
+    files = {file: {f"{run.dataset}/{run.method}": f"weights missing: {file}"}
+             for run in first_runs(params) for file in run.released_files()}  # fmt: skip
+    for name, dataset in params.datasets.items():
+        source = registry[dataset.source.name]
+        for file in source.files or ["x.zip"]:
+            path = tmp_path.joinpath(source.folder, getattr(file, "name", file)).relative_to(tmp_path)
+            files[path] = {name: f"images missing: {path if source.files else source.folder}"}
+    for file in files:
+        target = file if file.suffix else file / "Ours.pt"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    assert missing_runs(params, registry, offline=True) == {}
+    for file, left_out in files.items():
+        target = file if file.suffix else file / "Ours.pt"
+        target.unlink()
+        assert missing_runs(params, registry, offline=True) == left_out, file
+        target.touch()
+
+
+def truncate(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+SPL, RFR = "data/raw/weights/spl/{}/Ours_{}.pt", "data/raw/weights/rfr/checkpoint_{}.pth"
+FAULTS = {
+    "damaged": (RFR, None, {"paris"}, "checkpoint_paris.pth is damaged"),
+    "another method's": (SPL, RFR.format("paris", "paris"), {"paris"}, "Ours_paris.pt there: the released RFR"),
+    "the same for two sets": (SPL, SPL.format("celeba", "celeba"), {"paris", "celeba"}, " are the same file"),
+    "another set's": (RFR, RFR.format("celeba", "celeba"), {"paris", "celeba"}, " are the same file"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_wrong_file_is_said_by_exactly_the_cells_that_hang_on_it(world, tmp_path, spl, fault):
+    pattern, source, concerned, message = FAULTS[fault]
+    shutil.copytree(world.folder / "data/raw/weights", tmp_path / "data/raw/weights")
+    file = tmp_path / pattern.format("paris", "paris")
+    shutil.copy(tmp_path / source, file) if source else truncate(file)
+    for dataset in ("paris", "celeba"):
+        method = "rfr" if pattern == RFR else "spl_released"
+        ended = spl("train-method", "--params", PRESET, "--dataset", dataset, "--method", method, cwd=tmp_path)
+        assert ended.status == (dataset in concerned), ended.err
+        if ended.status:
+            assert message in ended.err
+            assert len(ended.err.splitlines()) == 1
