@@ -19,6 +19,12 @@ from tests.released.world import place_images, place_weights
 from tests.workflow.conftest import Clone, planned_jobs
 
 PRESET = REPOSITORY / "presets/released.yaml"
+PAGE = (REPOSITORY / "docs/released.md").read_text()
+STEPS = [
+    line for block in re.findall(r"^```bash\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) for line in block.splitlines()
+]
+"""The commands that the page tells to type, in their order."""
+
 COMMAND = re.compile(r"^Shell command: python -m spl (.*) 2> ", re.MULTILINE)
 
 PLACED = {"paris": None, "places2": ["rn"], "celeba": ["rfr", "spl_released", "ec"]}
@@ -32,24 +38,34 @@ HERE = {
 
 
 class World:
-    """A folder in which a person has put some files, and what Snakemake plans there. Nothing is downloaded."""
+    """A folder in which a person has put some files, and follows the page. Nothing is downloaded."""
 
     def __init__(self, folder):
-        self.folder = folder
+        self.folder, self.plans = folder, []
         self.clone = Clone(folder, folder / ".cache")
         sources = place_images(folder, ("places2", "paris"), test=1)
         self.clone.env |= {"SPL_SOURCES": str(sources), "SPL_OFFLINE": "1"}
         place_weights(folder, load_params(PRESET), PLACED)
-        self.plan = self.clone.snakemake(str(PRESET), "-n", "--", "results/table1.csv")
 
-    def carry_out(self):
-        """Run the planned commands in this process, which saves importing torch again."""
+    def follow(self, step):
+        """Do what a line of the page says; what Snakemake would run, runs in this process: torch is imported once."""
+        program, *words = shlex.split(step)
+        if program == "cp":
+            shutil.copy(REPOSITORY / words[0], self.folder / words[1])
+        elif program == "spl":
+            self.run(words)
+        else:
+            *options, target = words
+            self.plans.append(self.clone.snakemake("params.yaml", "-n", *options, "--", target))
+            for command in COMMAND.findall(self.plans[-1]):
+                self.run(shlex.split(command))
+
+    def run(self, words):
         with contextlib.chdir(self.folder), pytest.MonkeyPatch.context() as patch:
-            for command in COMMAND.findall(self.plan):
-                patch.setattr(sys, "argv", ["spl", *shlex.split(command)])
-                with pytest.raises(SystemExit) as ended:
-                    main()
-                assert not ended.value.code, command
+            patch.setattr(sys, "argv", ["spl", *words])
+            with pytest.raises(SystemExit) as ended:
+                main()
+        assert not ended.value.code, words
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +73,17 @@ def world(tmp_path_factory):
     return World(tmp_path_factory.mktemp("released"))
 
 
-def test_one_command_makes_every_cell_whose_files_are_here_and_the_others_say_why_not(world):
-    assert planned_jobs(world.plan) == {
-        "fetch_images": 2, "prepare_images": 2, "fetch_masks": 1, "group_masks": 1, "pair_masks": 2, "fetch_weights": 4,
-        "train_method": 5, "evaluate_method": len(HERE), "table1": 1,
+def test_the_page_makes_every_cell_whose_files_are_here_and_the_others_say_why_not(world):
+    *steps, last = STEPS
+    assert last == "snakemake --cores all --keep-going all"  # planned by test_snakefile
+    for step in steps:
+        world.follow(step)
+    weights, table1 = map(planned_jobs, world.plans)
+    assert weights == {"fetch_weights": 4, "train_method": 5, "weights": 1}
+    assert table1 == {
+        "fetch_images": 2, "prepare_images": 2, "fetch_masks": 1, "group_masks": 1, "pair_masks": 2,
+        "evaluate_method": len(HERE), "table1": 1,
     }  # fmt: skip
-    world.carry_out()
     whole = pd.read_csv(world.folder / "results/table1.csv").query("mask_ratio == 'all' and metric == 'psnr'")
     status = {(row.dataset, row.method): row.status for row in whole.itertuples()}
     assert {cell for cell, why in status.items() if why in ("classical fill", "released weights")} == HERE
@@ -75,7 +96,7 @@ def test_one_command_makes_every_cell_whose_files_are_here_and_the_others_say_wh
         "places2/spl_released": "weights missing: data/raw/weights/spl/places2",
         "places2/ec": "weights missing: data/raw/weights/ec/places2/EdgeModel_gen.pth",
     }
-    assert dict(re.findall(r"^left out: (\S+): (.*) \(spl status", world.plan, re.MULTILINE)) == left_out
+    assert dict(re.findall(r"^left out: (\S+): (.*) \(spl status", world.plans[-1], re.MULTILINE)) == left_out
     page = (world.folder / "results/table1.md").read_text()
     assert all(f"{name}: {why}" in page for name, why in left_out.items())
     assert {status[tuple(name.split("/"))] for name in left_out if "/" in name} < set(left_out.values())
