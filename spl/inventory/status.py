@@ -4,6 +4,7 @@ Imports no torch.
 """
 
 import json
+import os
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from spl.common.errors import ParamsError
 from spl.config.experiment import ImageSource, MiniatureMasks, Params, Registered, Supplied
 from spl.config.grid import grid_points
+from spl.config.left_out import without_left_out
 from spl.config.registry import Source, source_of
 from spl.config.teachers import MiniaturePretext, TeacherDetector, TorchvisionDetector
 from spl.sources.metric_weights import FILES
@@ -144,13 +146,13 @@ def _weight_needs(params: Params, registry: dict[str, Source]) -> Iterator[Need]
         yield Need(parameter, name, registry.get(name), (renamed.get(path) or path,), cells, other)
 
 
-def missing_runs(params: Params, registry: dict[str, Source], *, offline: bool) -> dict[str, str]:
-    """Say why a dataset, or a dataset/method, is left out: files are missing that only a person can bring.
+def without_missing(params: Params, registry: dict[str, Source]) -> Params:
+    """Leave out the datasets and runs whose files only a person can bring, and has not: all if SPL_OFFLINE is set.
 
     Nothing is where missing files shall stop the work, where no dataset would remain, and where something was made of
-    the files before. If `offline`, nothing is downloaded.
+    the files before.
     """
-    found: dict[str, str] = {}
+    found, offline = dict[str, str](), "SPL_OFFLINE" in os.environ
     for need in [*_image_needs(params, registry), *_weight_needs(params, registry)]:
         section = need.parameter.partition(".")[0]
         downloaded = {file.name for file in need.registered.files if file.mirrors} if need.registered else set()
@@ -162,8 +164,9 @@ def missing_runs(params: Params, registry: dict[str, Source], *, offline: bool) 
                 found[dataset] = f"images missing: {lacking[0]}"
             elif section == "methods" and dataset not in found and not (run.at(WEIGHTS) / "run.json").exists():
                 found.setdefault(f"{dataset}/{method}", f"weights missing: {lacking[0]}")
-    is_nothing_left = set(params.datasets) <= set(found)
-    return {} if params.missing_files == "stop" or is_nothing_left else found
+    if params.missing_files == "stop" or params.left_out or params.datasets.keys() <= found.keys():
+        return params
+    return without_left_out(params.model_copy(update={"left_out": found}))
 
 
 def _state(path: Path) -> State:

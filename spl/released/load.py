@@ -21,7 +21,7 @@ def load_released(recipe: str, path: Path, generator: nn.Module) -> list[Path]:
     files = _find_released(recipe, path)
     states = [read_state(file) for file in files]
     for (part, layout), state in zip(PARTS[recipe].items(), states, strict=True):
-        source = f"{path} ({part})" if part else str(path)
+        source = f"{path} ({part})" if part else str(files[0])
         fill_released(generator.get_submodule(part), layout, state, source=source)
     return files
 

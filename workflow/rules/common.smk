@@ -15,7 +15,7 @@ from spl.config.grid import grid_points
 from spl.config.load import load_params
 from spl.config.registry import SOURCES, load_registry, source_of
 from spl.config.teachers import TeacherDetector, TorchvisionDetector
-from spl.inventory.status import missing_runs
+from spl.inventory.status import without_missing
 from spl.steps.settings import (
     GROUND_TRUTH,
     STEPS,
@@ -37,22 +37,24 @@ os.environ |= {"PYTHONSAFEPATH": "1"}
 # The experiment ----------------------------------------------------------------------------------
 # Commands read copies that nobody edits, so a change of params.yaml during a run changes nothing of that run. Jobs that
 # Snakemake starts elsewhere parse this file anew: they find the copies by these two variables.
+PLANS = Path(".snakemake/plan")
 
 
 def plan(file, sources):
     """Copy the parameter file, with what has to be left out below it, and print that."""
-    folder, params = Path(".snakemake/plan"), load_params(file)
-    lacks = missing_runs(params, load_registry(sources), offline="SPL_OFFLINE" in os.environ)
-    for cell, why in lacks.items():
-        print(f"left out: {cell}: {why} (spl status tells how to get it)", file=sys.stderr)
-    return frozen_copy(file, folder, more=f"\nleft_out: {json.dumps(lacks)}\n" if lacks else "")
+    params = load_params(file)
+    lacks = without_missing(params, load_registry(sources)).left_out
+    for name, why in lacks.items():
+        print(f"left out: {name}: {why} (spl status tells how to get it)", file=sys.stderr)
+    is_new = lacks and not params.left_out
+    return frozen_copy(file, PLANS, more=f"\nleft_out: {json.dumps(lacks)}\n" if is_new else "")
 
 
 if "SPL_PLAN" not in os.environ:
     # `workflow.configfiles` is not documented, hence snakemake<10 in pyproject.toml.
     if len(workflow.configfiles) != 1 or yaml.safe_load(Path(workflow.configfiles[0]).read_bytes()) != config:
         raise WorkflowError("--config is not supported, nor are several files: change the parameter file")
-    os.environ["SPL_SOURCES"] = str(frozen_copy(os.environ.get("SPL_SOURCES") or SOURCES, Path(".snakemake/plan")))
+    os.environ["SPL_SOURCES"] = str(frozen_copy(os.environ.get("SPL_SOURCES") or SOURCES, PLANS))
     try:
         os.environ["SPL_PLAN"] = str(plan(workflow.configfiles[0], Path(os.environ["SPL_SOURCES"])))
     except ParamsError as error:
