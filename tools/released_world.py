@@ -6,16 +6,17 @@ Shows that everything can be made once the files are there, and how long it take
 """
 
 import argparse
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from spl.config.load import load_params  # noqa: E402
-from tests.conftest import REPOSITORY  # noqa: E402
-from tests.released.world import place_images, place_weights  # noqa: E402
-from tests.workflow.conftest import Clone  # noqa: E402
+from spl.config.load import load_params
+from tests.conftest import REPOSITORY
+from tests.released.world import place_images, place_weights
+from tests.workflow.conftest import Clone
 
 PRESET = REPOSITORY / "presets/released.yaml"
 
@@ -34,7 +35,10 @@ def main() -> None:
     clone.env |= {"SPL_SOURCES": str(place_images(folder, sets, test=arguments.images)), "SPL_OFFLINE": "1"}
     place_weights(folder, load_params(PRESET), sets)
     print(f"files placed: {time.perf_counter() - began:.0f} s", flush=True)
-    clone.snakemake(str(PRESET), "--cores", str(arguments.cores), "--", "all")
+    workflow = ["--snakefile", REPOSITORY / "Snakefile", "--profile", REPOSITORY / "profiles/default"]
+    cores = ["--cores", str(arguments.cores)]
+    command = ["snakemake", *workflow, *cores, "--configfile", PRESET, "--", "all"]
+    subprocess.run(command, cwd=folder, env=clone.env, check=True)
     print((folder / "results/table1.md").read_text())
     print(f"everything made: {time.perf_counter() - began:.0f} s; see {folder}/results/report.html")
 
