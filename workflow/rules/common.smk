@@ -54,9 +54,10 @@ if "SPL_PLAN" not in os.environ:
     # `workflow.configfiles` is not documented, hence snakemake<10 in pyproject.toml.
     if len(workflow.configfiles) != 1 or yaml.safe_load(Path(workflow.configfiles[0]).read_bytes()) != config:
         raise WorkflowError("--config is not supported, nor are several files: change the parameter file")
-    os.environ["SPL_SOURCES"] = str(frozen_copy(os.environ.get("SPL_SOURCES") or SOURCES, PLANS))
+    sources = frozen_copy(os.environ.get("SPL_SOURCES") or SOURCES, PLANS)
+    os.environ["SPL_SOURCES"] = str(sources)
     try:
-        os.environ["SPL_PLAN"] = str(plan(workflow.configfiles[0], Path(os.environ["SPL_SOURCES"])))
+        os.environ["SPL_PLAN"] = str(plan(workflow.configfiles[0], sources))
     except ParamsError as error:
         raise WorkflowError(error)
 PARAMS = Path(os.environ["SPL_PLAN"])
@@ -99,7 +100,9 @@ PER_IMAGE = [f"results/eval/{d}/{m}/seed{s}/per_image.csv" for d, m, s in RUNS]
 PERCEPTUAL = [f"results/perceptual/{d}/{m}/seed{s}.csv" for d, m, s in RUNS if params.evaluation.perceptual.metrics]
 PRIORS = [f"results/priors/{d}/{m}.safetensors" for d, m in (params.figures.priors() if params.figures else [])]
 DETECTIONS = [
-    f"results/detections/{d}/{m}.csv" for d in SEARCHED for m in [GROUND_TRUTH, *params.methods_of(d, params.table_methods)]
+    f"results/detections/{d}/{m}.csv"
+    for d in SEARCHED
+    for m in [GROUND_TRUTH, *params.methods_of(d, params.table_methods)]
 ]
 PREPARED = expand("data/prepared/{dataset}/manifest.csv", dataset=DATASETS)
 STRUCTURE = expand("data/structure/{dataset}/manifest.csv", dataset=SMOOTHED)
