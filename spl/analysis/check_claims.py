@@ -75,7 +75,7 @@ def check_claims(settings: ClaimSettings, *, results: Path, data: Path, out: Pat
     inputs = take_all([
         *evidence_files(results, seeds),
         *runs.values(),
-        *(results / f"detections/{d}/{m}.csv" for d in searched for m in (GROUND_TRUTH, *settings.table_methods)),
+        *(results / f"detections/{d}/{m}.csv" for d in searched for m in (GROUND_TRUTH, *_searched(settings, d))),
         *(data / f"pairs/{dataset}.csv" for dataset in searched),
         *([data / "masks/masks.csv"] if searched else []),
     ])  # fmt: skip
@@ -102,7 +102,12 @@ def _find_objects(settings: ClaimSettings, dataset: str, detections: Path, data:
     from spl.analysis.objects import match_occluded_objects  # it alone needs torch
 
     size = settings.datasets[dataset].image_size
-    return match_occluded_objects(dataset, settings.table_methods, detections=detections, data=data, image_size=size)
+    methods = _searched(settings, dataset)
+    return match_occluded_objects(dataset, methods, detections=detections, data=data, image_size=size)
+
+
+def _searched(settings: ClaimSettings, dataset: str) -> list[str]:
+    return settings.methods_of(dataset, settings.table_methods)
 
 
 def _datasets(settings: ClaimSettings) -> list[str]:
@@ -133,9 +138,10 @@ def _lacks(measured: Measured, claim: Claim, pair: Comparison) -> str:
     if claim.basis is Basis.OBJECTS and settings.detection is None:
         return "Object detection is off."
     if pair.dataset not in settings.datasets:
-        return f"There is no dataset {pair.dataset}."
+        return f"There is no dataset {pair.dataset}. {settings.left_out.get(pair.dataset, '')}".rstrip()
     if missing := [method for method in pair[1:] if method not in settings.methods_of(pair.dataset)]:
-        return f"There is no {' and no '.join(missing)}."
+        why = [settings.absent(pair.dataset, method) for method in missing if method in settings.methods]
+        return f"There is no {' and no '.join(missing)}. {'; '.join(why)}".rstrip("; ")
     seen = [measured.images_seen.get((pair.dataset, method)) for method in pair[1:]]
     known, factor = [count for count in seen if count], settings.verdicts.effort_factor
     if len(known) == 2 and max(known) > factor * min(known):

@@ -55,7 +55,7 @@ Seeds = Mapping[str, Mapping[str, tuple[int, ...]]]
 
 def seeds_of(design: Design, methods: Iterable[str] | None = None) -> Seeds:
     """Return the seeds of some methods on every dataset, or of all that are run on it."""
-    return {d: {m: design.seeds_of(d, m) for m in methods or design.methods_of(d)} for d in design.datasets}
+    return {d: {m: design.seeds_of(d, m) for m in design.methods_of(d, methods)} for d in design.datasets}
 
 
 def evidence_files(results: Path, seeds: Seeds) -> list[Path]:

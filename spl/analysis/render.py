@@ -41,6 +41,8 @@ def print_table1(table: pd.DataFrame, ours: Show, papers: Show) -> Table:
 def short(record: dict[str, Any]) -> Cell:
     """Print our value with half its interval and, in parentheses, its standard deviation over seeds."""
     decimals = metric_of(record["metric"]).decimals
+    if pd.isna(record["origin"]):
+        return Cell(record["status"].partition(":")[0])
     text, notes = number(record["ours"], decimals), []
     if pd.notna(record["ours_low"]) and not math.isinf(record["ours"]):
         notes = [f"± {number((record['ours_high'] - record['ours_low']) / 2, decimals)}"]

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from spl.analysis.evidence import MASK_RATIOS, Evidence
-from spl.analysis.gap import measure_gap
-from spl.analysis.paper import Images, images_of
+from spl.analysis.gap import Gap, measure_gap
+from spl.analysis.paper import Images, images_of, printed
 from spl.analysis.statistics import Draws, Estimate, Sample, estimate_mean, paired
 from spl.common.metrics import PAPER_METRICS
 from spl.config.experiment import Design
@@ -19,6 +19,9 @@ from spl.steps.settings import TableSettings
 
 COMPARED = ["metric", "method", "reference", "dataset", "mask_ratio", "difference", "low", "high", "n_images",
             "n_seeds", "seed_sd", "method_low", "method_high"]  # fmt: skip
+
+NO_IMAGES = "no images"
+"""Status of a cell whose hole ratios no test image has."""
 
 
 class Cell(NamedTuple):
@@ -45,10 +48,16 @@ class Origin(StrEnum):
 def build_table(evidence: Evidence, settings: TableSettings) -> pd.DataFrame:
     """Aggregate to one row a cell, in the paper's words.
 
-    Images with an infinite PSNR are counted and left out of the mean.
+    Images with an infinite PSNR are counted and left out of the mean. The cells of a run that is left out are empty,
+    and its `status` is the reason.
     """
     rows = []
-    for cell in starmap(Cell, product(PAPER_METRICS, settings.table_methods, settings.datasets, MASK_RATIOS)):
+    datasets = dict.fromkeys([*settings.datasets, *(name for name in settings.left_out if "/" not in name)])
+    for cell in starmap(Cell, product(PAPER_METRICS, settings.table_methods, datasets, MASK_RATIOS)):
+        if why := settings.absent(cell.dataset, cell.method):
+            gap = Gap(printed(*cell), gap_reason=why.partition(":")[0])
+            rows.append({**cell._asdict(), **gap._asdict(), "n_images": 0, "n_infinite": 0, "status": why})
+            continue
         sample, ours = cell.sample(evidence), summarise(evidence, settings, cell)
         gap = measure_gap(settings, cell, ours, sample, evidence[cell.dataset, cell.method].masks_per_image)
         origin = origin_of(settings, cell.dataset, cell.method)
@@ -58,7 +67,7 @@ def build_table(evidence: Evidence, settings: TableSettings) -> pd.DataFrame:
             **gap._asdict(),
             "n_images": sample.n_images, "n_infinite": int(np.isinf(sample.values).any(axis=0).sum()),
             "n_seeds": ours.n_seeds, "seed_sd": ours.seed_sd,
-            "status": f"{origin}{world}" if sample.n_images else "no images", "origin": origin,
+            "status": f"{origin}{world}" if sample.n_images else NO_IMAGES, "origin": origin,
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -72,7 +81,7 @@ def compare_methods(evidence: Evidence, settings: TableSettings, references: Ite
     for metric, dataset, mask_ratio, method, reference in product(
         PAPER_METRICS, settings.datasets, MASK_RATIOS, settings.table_methods, references
     ):
-        if method == reference:
+        if method == reference or any(settings.absent(dataset, name) for name in (method, reference)):
             continue
         cell = Cell(metric, method, dataset, mask_ratio)
         found = compare(evidence, settings, cell, reference)

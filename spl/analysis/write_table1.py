@@ -66,6 +66,8 @@ def _note(settings: TableSettings) -> str:
     recipes = [settings.methods[name] for name in settings.table_methods]
     if any(isinstance(recipe, NetworkMethod) and recipe.weights for recipe in recipes):
         note += f" {RELEASED_MARK} the authors' released weights; the other networks were trained here."
+    if settings.left_out:
+        note += f" Left out: {'; '.join(f'{name}: {why}' for name, why in settings.left_out.items())}."
     if other := not_the_papers(settings):
         note += f" Not the paper's: {other}. There its rows are printed for orientation, a gap to them means nothing."
     return note

@@ -1,5 +1,6 @@
 """Commands about what is on disk: what is missing, what is not right, where a file comes from."""
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -7,23 +8,36 @@ from typing import Annotated
 import typer
 
 from spl.cli import options as opt
+from spl.config.experiment import Params
 from spl.config.load import load_params
 from spl.config.registry import SOURCES, load_registry
 from spl.steps import paths
 
+
+def _experiment(params: Path) -> Params:
+    """Read the experiment as the workflow runs it here, without what is left out."""
+    from spl.inventory.status import without_missing
+
+    return without_missing(load_params(params), load_registry(Path(os.environ.get("SPL_SOURCES") or SOURCES)))
+
+
 Places = Annotated[list[Path] | None, typer.Argument(help="Folders or records; data and results if not given.")]
 
 
-def status(params: opt.ParamsFile = opt.PARAMS, registry: opt.SourcesFile = SOURCES) -> None:
+def status(
+    params: opt.ParamsFile = opt.PARAMS,
+    registry: opt.SourcesFile = SOURCES,
+    as_json: Annotated[bool, typer.Option("--json", help="The same for scripts.")] = False,
+) -> None:
     """Show which raw files and weights are there, how the others are had, and what each missing one blocks.
 
     Example: spl status --params presets/paper.yaml
     """
-    from spl.inventory.status import render
+    from spl.inventory.status import render, to_json
     from spl.inventory.status import status as look
 
     experiment = load_params(params)
-    print(render(look(experiment, load_registry(registry)), experiment))
+    print((to_json if as_json else render)(look(experiment, load_registry(registry)), experiment))
 
 
 def verify(places: Places = None, params: opt.ParamsFile = opt.PARAMS, workers: opt.Workers = 4) -> None:
@@ -40,7 +54,7 @@ def verify(places: Places = None, params: opt.ParamsFile = opt.PARAMS, workers: 
 
     counts = Counter[str]()
     for finding in (
-        bar := progress(find(load_params(params), places or FOLDERS, workers=workers), what="verify", unit="file")
+        bar := progress(find(_experiment(params), places or FOLDERS, workers=workers), what="verify", unit="file")
     ):
         counts[finding.state] += 1
         if finding.state != "right":
@@ -57,7 +71,7 @@ def stale(places: Places = None, params: opt.ParamsFile = opt.PARAMS) -> None:
     """
     from spl.inventory.verify import FOLDERS, stale_results
 
-    print(*stale_results(load_params(params), places or FOLDERS))
+    print(*stale_results(_experiment(params), places or FOLDERS))
 
 
 def why(
@@ -70,7 +84,7 @@ def why(
     """
     from spl.inventory.verify import why as explain
 
-    for line in explain(file, load_params(params)):
+    for line in explain(file, _experiment(params)):
         print(line)
 
 

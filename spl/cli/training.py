@@ -9,7 +9,7 @@ import typer
 from spl.cli import options as opt
 from spl.config.load import load_params
 from spl.steps import paths
-from spl.steps.settings import RunSettings, TeacherSettings
+from spl.steps.settings import RunSettings, TeacherSettings, first_runs
 
 
 def train_teacher(
@@ -49,12 +49,14 @@ def train_method(
 
     torchrun --nproc-per-node 2 -m spl train-method --dataset paris --method spl
     """
-    run = RunSettings.of(load_params(params), dataset=dataset, method=method, seed=seed)
+    experiment = load_params(params)
+    run = RunSettings.of(experiment, dataset=dataset, method=method, seed=seed)
     if run.released:
         from spl.released.convert import convert_released
 
         if os.environ.get("RANK", "0") == "0":  # under torchrun one process is enough
-            convert_released(run, run.at(out))
+            files = [file for each in first_runs(experiment) if each.method == method for file in each.released_files()]
+            convert_released(run, run.at(out), others=files)
         return
     from spl.training.distributed import join_world
     from spl.training.train_method import Sources, train_method

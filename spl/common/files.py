@@ -94,9 +94,12 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def frozen_copy(path: str | Path, home: Path) -> Path:
-    """Return a copy of a file, in a folder of `home` that its hash names: what it says now, whatever becomes of it."""
-    content = Path(path).read_bytes()
+def frozen_copy(path: str | Path, home: Path, *, more: str = "") -> Path:
+    """Return a copy of a file, in a folder of `home` that its hash names: what it says now, whatever becomes of it.
+
+    `more` is text that stands below it.
+    """
+    content = Path(path).read_bytes() + more.encode()
     copy = home / hashlib.sha256(content).hexdigest()[:16] / Path(path).name
     if not copy.is_file():
         with atomic(copy) as temporary:

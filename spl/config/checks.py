@@ -147,7 +147,8 @@ def _figures(params: Params) -> Iterator[str]:
         yield from _recipe(params, "figures.fig5.edges", five.edges, ECRecipe)
     for dataset, method in figures.priors():
         if method in params.methods and dataset in params.datasets and method not in params.methods_of(dataset):
-            yield f"figures: {method} is an ablation, which is not run on {dataset}"
+            why = params.absent(dataset, method) or "it is an ablation"
+            yield f"figures: {method} is not run on {dataset}: {why}"
 
 
 def _recipe(params: Params, where: str, method: str, kind: type[SPLRecipe] | type[ECRecipe]) -> Iterator[str]:

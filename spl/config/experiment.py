@@ -6,13 +6,13 @@ never a dict.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
 from spl.config.base import UNCOUNTED, FilePath, Name, Positive, Seed, Size, Strict, Weight
-from spl.config.methods import Method, NetworkMethod
+from spl.config.methods import Method, NetworkMethod, NotReleased
 from spl.config.teachers import (
     Detection,
     MiniaturePretext,
@@ -376,6 +376,11 @@ class Design(Strict):
     methods: dict[Name, Method] = Field(min_length=1)
     ablations: Ablations | None = None
     grid: Grid | None = None
+    left_out: Annotated[dict[str, str], UNCOUNTED] = Field(
+        default_factory=dict,
+        description="Why a dataset, or dataset/method, is left out; the workflow writes this itself, where files are "
+        "missing.",
+    )
 
     @property
     def network_methods(self) -> list[str]:
@@ -388,11 +393,17 @@ class Design(Strict):
         ablations = self.ablations.methods if self.ablations else ()
         return [name for name in self.methods if name not in ablations]
 
-    def methods_of(self, dataset: str) -> list[str]:
-        """Return the methods that are run on a dataset."""
-        if self.ablations and self.ablations.dataset == dataset:
-            return list(self.methods)
-        return self.table_methods
+    def methods_of(self, dataset: str, methods: Iterable[str] | None = None) -> list[str]:
+        """Return the methods that are run on a dataset, of all or of some."""
+        is_ablated = self.ablations and self.ablations.dataset == dataset
+        named = methods or (self.methods if is_ablated else self.table_methods)
+        return [name for name in named if not self.absent(dataset, name)]
+
+    def absent(self, dataset: str, method: str) -> str:
+        """Say why a method of Table 1 is not run on a dataset; nothing if it is."""
+        if isinstance(getattr(self.methods.get(method), "weights", {}).get(dataset), NotReleased):
+            return "not released"
+        return self.left_out.get(dataset) or self.left_out.get(f"{dataset}/{method}", "")
 
     def seeds_of(self, dataset: str, method: str) -> tuple[int, ...]:
         """Return the seeds of a method on a dataset: all if it is trained, one where nothing is drawn."""
@@ -411,6 +422,11 @@ class Design(Strict):
 class Params(Design):
     """The whole experiment. A section that nothing uses may be null, or absent."""
 
+    missing_files: Literal["stop", "leave_out"] = Field(
+        default="stop",
+        description="What becomes of a run whose released weights or images a person has to get and has not: its job "
+        "fails, or it is left out of every table and figure, which say so.",
+    )
     threads: Annotated[
         Size, Field(description="Of arithmetic on the CPU: another number gives other weights, a little.")
     ]

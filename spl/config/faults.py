@@ -41,7 +41,7 @@ def _dotted(location: tuple[int | str, ...], document: Any) -> str:
     """Join a location, without what pydantic inserts: the kind of an entry after its key, and `[key]` after a key."""
     parts, value, may_be_kind = [], document, True
     for part in location:
-        is_kind = isinstance(value, dict) and part in (value.get("kind"), value.get("recipe"))
+        is_kind = isinstance(value, dict) and part in (value.get("kind"), value.get("recipe"), value.get("source"))
         if may_be_kind and is_kind and not isinstance(value.get(part), dict | list):
             may_be_kind = False
         elif part != "[key]":

@@ -9,6 +9,7 @@ from spl.config.checks import contradictions
 from spl.config.document import read_document, refusal
 from spl.config.experiment import Params
 from spl.config.grid import with_grid_points
+from spl.config.left_out import without_left_out
 
 
 def load_params(path: str | Path, *, shown: str | Path | None = None) -> Params:
@@ -19,9 +20,9 @@ def load_params(path: str | Path, *, shown: str | Path | None = None) -> Params:
     path, shown = Path(path), Path(shown or path)
     absent = "Copy a preset: cp presets/demo.yaml params.yaml"
     params = read_document(path, TypeAdapter(Params), shown=shown, absent=absent)
-    if faults := contradictions(params):
+    if faults := contradictions(params.model_copy(update={"left_out": {}})):
         raise refusal(shown, faults)
-    return with_grid_points(params)
+    return without_left_out(with_grid_points(params))
 
 
 def json_schema() -> str:

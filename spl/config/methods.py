@@ -188,7 +188,15 @@ class ReleasedWeights(Strict):
     """Weights that the authors of a method have released, evaluated as they are."""
 
     source: Literal["released"]
-    path: FilePath = Field(description="The released file, or the folder of a checkpoint of several files.")
+    path: FilePath = Field(
+        description="The released file, or a folder with it under any name, or the folder of a checkpoint of several."
+    )
+
+
+class NotReleased(Strict):
+    """Weights that their authors have never released: the cell of Table 1 stays empty."""
+
+    source: Literal["not_released"]
 
 
 class VGGLayers(NamedTuple):
@@ -216,7 +224,7 @@ class NetworkRecipe(Strict):
     pools_over_batch: ClassVar[bool] = False
     """Whether what it fills depends on the other images of the batch."""
 
-    weights: dict[Name, ReleasedWeights] = Field(
+    weights: dict[Name, Annotated[ReleasedWeights | NotReleased, Field(discriminator="source")]] = Field(
         default_factory=dict, description="Released weights by dataset; a dataset that is not named is trained."
     )
 

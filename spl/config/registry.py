@@ -65,6 +65,7 @@ class Source(Strict):
     files: tuple[RegisteredFile, ...] = Field(
         description="Empty where a person places a folder or an archive of unknown name."
     )
+    size: str | None = Field(default=None, description="About how large it is; null if not known.")
     images: dict[Literal["train", "test", "masks"], Positive] | None = Field(
         description="How many there must be; null if not known."
     )

@@ -14,7 +14,8 @@ from spl.steps.settings import ExampleSettings
 
 def draw_examples(settings: ExampleSettings, *, results: Path, data: Path, out: Path) -> None:
     """Draw one row per example: the input with a white hole, every method with its PSNR, the ground truth."""
-    methods, pairs = settings.table_methods, data / f"pairs/{settings.dataset}.csv"
+    methods = settings.methods_of(settings.dataset, settings.table_methods)
+    pairs = data / f"pairs/{settings.dataset}.csv"
     evidence = Evidence.of(settings, settings.dataset, methods, results=results, data=data)
     inputs = take_all([pairs, *evidence.files()])
     table = read_table(pairs).drop_duplicates("image")

@@ -16,7 +16,7 @@ from spl.figures.detections import (
     read_detections,
 )
 from spl.figures.images import Evidence, image_grid, show
-from spl.figures.style import PAGE_WIDTH, Drawing
+from spl.figures.style import PAGE_WIDTH, SMALL, Drawing
 from spl.steps.records import take_all
 from spl.steps.settings import GROUND_TRUTH, FigureSettings
 
@@ -29,13 +29,17 @@ def draw_fig3(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     figure = settings.figures.fig3
     assert figure is not None
     evidence = {
-        dataset: Evidence.of(settings, dataset, figure.methods, results=results, data=data)
+        dataset: Evidence.of(
+            settings, dataset, settings.methods_of(dataset, figure.methods), results=results, data=data
+        )
         for dataset in dict.fromkeys([*figure.images, *figure.detected])
     }
-    found_files = detection_files(results, figure.detections, figure.methods) if figure.detections else {}
+    found_files = {}
+    for dataset in figure.detected:
+        found_files = detection_files(results, dataset, settings.methods_of(dataset, figure.methods))
     inputs = take_all([*(file for shown in evidence.values() for file in shown.files()), *found_files.values()])
     found = read_detections(found_files)
-    tables = {dataset: shown.table(figure.methods[-1]) for dataset, shown in evidence.items()}
+    tables = {dataset: shown.table([*shown.seeds][-1]) for dataset, shown in evidence.items()}
     detected = [(d, choose_occluding(evidence[d], tables[d], found[GROUND_TRUTH], settings)) for d in figure.detected]
     columns: list[tuple[str, str]] = []
     for dataset, count in figure.images.items():
@@ -53,12 +57,17 @@ def draw_fig3(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     _write_heads(axes[0], heads)
     for column, (dataset, image) in zip(axes.T, columns, strict=True):
         shown = evidence[dataset]
-        panes = [shown.masked(image), *(shown.filled(image, m) for m in figure.methods), shown.truth(image)]
-        for axis, pixels in zip(column, panes, strict=True):
-            show(axis, pixels)
+        show(column[0], shown.masked(image))
+        show(column[-1], shown.truth(image))
+        for axis, method in zip(column[1:-1], figure.methods, strict=True):
+            if why := settings.absent(dataset, method):
+                axis.text(0.5, 0.5, why.partition(":")[0], ha="center", va="center", fontsize=SMALL)
+            else:
+                show(axis, shown.filled(image, method))
     counted, with_objects = ", ".join(f"{count} of {dataset}" for dataset, count in figure.images.items()), ""
     for dataset, image in detected:
         searched = dict(zip([*figure.methods, GROUND_TRUTH], axes[1:, -1], strict=True))
+        searched = {name: axis for name, axis in searched.items() if name in found}
         draw_detections(canvas, searched, image, found)
         with_objects = (
             f" The last column is an image of {dataset} with {describe_detections(settings)}; only images count whose "

@@ -3,6 +3,8 @@
 Imports no torch.
 """
 
+import json
+import os
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,11 +14,13 @@ from pathlib import Path
 from spl.common.errors import ParamsError
 from spl.config.experiment import ImageSource, MiniatureMasks, Params, Registered, Supplied
 from spl.config.grid import grid_points
+from spl.config.left_out import without_left_out
 from spl.config.registry import Source, source_of
 from spl.config.teachers import MiniaturePretext, TeacherDetector, TorchvisionDetector
 from spl.sources.metric_weights import FILES
-from spl.sources.verify import SUMS
-from spl.steps.settings import TeacherSettings, first_runs, needed_teachers, supplied_teacher_file
+from spl.sources.verify import is_note
+from spl.steps.paths import IMAGES, WEIGHTS
+from spl.steps.settings import RunSettings, TeacherSettings, first_runs, needed_teachers, supplied_teacher_file
 
 WRAPPER = textwrap.TextWrapper(
     118, initial_indent="  ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
@@ -142,11 +146,32 @@ def _weight_needs(params: Params, registry: dict[str, Source]) -> Iterator[Need]
         yield Need(parameter, name, registry.get(name), (renamed.get(path) or path,), cells, other)
 
 
+def without_missing(params: Params, registry: dict[str, Source]) -> Params:
+    """Leave out the datasets and runs whose files only a person can bring, and has not: all if SPL_OFFLINE is set.
+
+    Nothing is where missing files shall stop the work, where no dataset would remain, and where something was made of
+    the files before.
+    """
+    found, offline = dict[str, str](), "SPL_OFFLINE" in os.environ
+    for need in [*_image_needs(params, registry), *_weight_needs(params, registry)]:
+        section = need.parameter.partition(".")[0]
+        downloaded = {file.name for file in need.registered.files if file.mirrors} if need.registered else set()
+        lacking = [path for path in need.paths if _state(path) == State.MISSING]
+        lacking = [path for path in lacking if offline or path.name not in downloaded]
+        for dataset, method in sorted(need.cells) if lacking else ():
+            run = RunSettings.of(params, dataset=dataset, method=method)
+            if section == "datasets" and need.registered and not run.at(IMAGES).exists():
+                found[dataset] = f"images missing: {lacking[0]}"
+            elif section == "methods" and dataset not in found and not (run.at(WEIGHTS) / "run.json").exists():
+                found.setdefault(f"{dataset}/{method}", f"weights missing: {lacking[0]}")
+    if params.missing_files == "stop" or params.left_out or params.datasets.keys() <= found.keys():
+        return params
+    return without_left_out(params.model_copy(update={"left_out": found}))
+
+
 def _state(path: Path) -> State:
     """Look for a file that may be partly downloaded, or for a folder with anything but the notes of downloads in it."""
-    notes = (".part", ".part.json", ".lock", SUMS)
-    names = [file.name for file in path.iterdir()] if path.is_dir() else []
-    if path.is_file() or any(not name.startswith(".") and not name.endswith(notes) for name in names):
+    if path.is_file() or (path.is_dir() and any(not is_note(file.name) for file in path.iterdir())):
         return State.PRESENT
     return State.PARTLY if path.with_name(f"{path.name}.part").is_file() else State.MISSING
 
@@ -163,11 +188,21 @@ def render(sources: list[SourceStatus], params: Params) -> str:
     return "\n\n".join(["; ".join(parts), *(_block(source, params) for source in sources)])
 
 
+def to_json(sources: list[SourceStatus], params: Params) -> str:
+    """Write the status for scripts: a list with an object for every source."""
+    rows = [{
+        "source": source.name, "state": source.state, "files": {str(file): is_ for file, is_ in source.files.items()},
+        "size": source.needs[0].registered and source.needs[0].registered.size, "blocks": _blocked(source, params),
+        "get_it": "" if source.state in (State.PRESENT, State.DRAWN) else _instruction(source),
+    } for source in sources]  # fmt: skip
+    return json.dumps(rows, indent=2)
+
+
 def _block(source: SourceStatus, params: Params) -> str:
     if source.state == State.DRAWN:
         return f"{source.name}: drawn, nothing to fetch"
     registered = source.needs[0].registered
-    lines = [registered.title] if registered else []
+    lines = [f"{registered.title}{f' ({registered.size})' if registered.size else ''}"] if registered else []
     lines += [f"{path}: {state}" for path, state in source.files.items()]
     lines.append(f"{'needed for' if source.state == State.PRESENT else 'blocks'}: {_blocked(source, params)}")
     if source.state != State.PRESENT:

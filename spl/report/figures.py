@@ -23,8 +23,9 @@ def figures_section(settings: ReportSettings, results: Path) -> Section:
     """Embed the paper's figures and the examples; one that is not there is named with the reason."""
     sections, parts = figure_sections(settings), list[Part]()
     titles = {name: f"Figure {name.removeprefix('fig')}" for name in sections if name != "grid"}
-    if absent := [title for name, title in titles.items() if not sections[name]]:
-        parts.append(Prose(f"Not part of this experiment: {', '.join(absent)} (null in the parameter file).", "note"))
+    for name, title in titles.items():
+        why = settings.left_out.get(f"figures/{name}", "it is null in the parameter file")
+        parts += [Prose(f"{title} is not part of this experiment: {why}.", "note")] * (not sections[name])
     titles = {name: title for name, title in titles.items() if sections[name]}
     if settings.figures:
         titles |= {f"examples_{dataset}": f"Examples, {dataset}" for dataset in settings.datasets}

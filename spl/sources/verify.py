@@ -17,6 +17,9 @@ from spl.config.registry import RegisteredFile
 SUMS = "SHA256SUMS"
 """List of the hashes of a folder's files, beside them, in the format of `sha256sum -c`."""
 
+NOTES = (".part", ".part.json", ".lock", SUMS)
+"""Endings of what downloads leave beside files."""
+
 CHUNK = 1 << 20
 HEAD = 1 << 14
 """Bytes within which a web page is recognised."""
@@ -28,6 +31,11 @@ class MirrorUnusable(Exception):
 
 class WrongContent(MirrorUnusable):
     """A file is there, but it is not the registered one."""
+
+
+def is_note(name: str) -> bool:
+    """Whether a name is hidden, or that of a note of a download: not of a file that somebody has placed."""
+    return name.startswith(".") or name.endswith(NOTES)
 
 
 def verify(file: RegisteredFile, path: Path) -> str:

@@ -252,6 +252,8 @@ class RunSettings(Settings):
         Raises: ParamsError if the dataset, the method or the seed is not in params.yaml.
         """
         entry, recipe = pick(params, f"datasets.{dataset}"), pick(params, f"methods.{method}")
+        if why := params.absent(dataset, method):
+            raise ParamsError(f"{method} on {dataset} is left out: {why}")
         seeds = params.seeds_of(dataset, method)
         if seed is not None and seed not in seeds:
             raise ParamsError(
@@ -261,8 +263,8 @@ class RunSettings(Settings):
         run = cls(**named, image_size=entry.image_size, recipe=methods.without_training(recipe))
         if isinstance(recipe, methods.ClassicalFill):
             return run
-        if dataset in recipe.weights:
-            return run.model_copy(update={"released": recipe.weights[dataset]})
+        if isinstance(released := recipe.weights.get(dataset), methods.ReleasedWeights):
+            return run.model_copy(update={"released": released})
         perceptual = params.perceptual_network if recipe.perceptual_layers else None
         if isinstance(perceptual, experiment.PerceptualTeacher):
             perceptual = TeacherSettings.of(params, teacher=perceptual.teacher)

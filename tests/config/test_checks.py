@@ -49,7 +49,7 @@ def faults_of(path) -> list[str]:
         ("figures.fig3.detections", "celeba", "figures.fig3 shows detections on celeba"),
         ("figures.fig5.prior", "ec", "figures.fig5.prior: must be a method with the recipe spl, got 'ec'"),
         ("figures.fig5.edges", "spl", "figures.fig5.edges: must be a method with the recipe ec, got 'spl'"),
-        ("figures.fig5.prior", "spl_concat", "figures: spl_concat is an ablation, which is not run on places2"),
+        ("figures.fig5.prior", "spl_concat", "figures: spl_concat is not run on places2: it is an ablation"),
         ("grid", GRID, "grid: weights are chosen on validation images, so evaluation.split must be validation"),
         ("grid", GRID | {"method": "rn"}, "grid.method: must be a method with the recipe spl, got 'rn'"),
         (

@@ -118,6 +118,14 @@ def test_figure_3_draws_detections_in_the_last_column_only(figures):
     assert boxes.sum() == 3
 
 
+def test_figure_3_leaves_the_place_of_a_run_that_is_left_out_empty_and_says_why(draw, folders):
+    without = {"places2/rn": "weights missing: rn.pth", "paris/spl": "weights missing: spl.pth"}
+    axes = np.array(draw("fig3", SETTINGS.model_copy(update={"left_out": without}), **folders).axes).reshape(4, 4)
+    empty = [[bool(axis.texts) and not axis.images for axis in row] for row in axes]
+    assert empty == [[False] * 4, [True, True, False, True], [False, False, True, False], [False] * 4]
+    assert axes[1, 0].texts[0].get_text() == axes[2, 2].texts[0].get_text() == "weights missing"
+
+
 def test_figure_3_needs_no_column_of_detections(draw, folders):
     section = SECTION.model_copy(update={"fig3": SECTION.fig3.model_copy(update={"detections": None})})
     figure = draw("fig3", SETTINGS.model_copy(update={"detection": None, "figures": section}), **folders)

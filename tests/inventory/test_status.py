@@ -1,5 +1,6 @@
 """`spl status` tells what an experiment needs from elsewhere, what of it is present, and what is blocked without it."""
 
+import json
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 from spl.common.errors import ParamsError
 from spl.config.load import load_params
 from spl.config.registry import RegisteredFile, Source, load_registry
-from spl.inventory.status import State, render, status
+from spl.inventory.status import State, render, status, to_json
 from spl.sources.metric_weights import LPIPS_LAYERS
 from tests.conftest import bare, read_raw
 
@@ -32,7 +33,7 @@ class Look(dict):
     def __init__(self, params, registry):
         found = status(params, registry)
         super().__init__({source.name: source for source in found})
-        self.text = render(found, params)
+        self.params, self.text = params, render(found, params)
         self.blocks = {block.partition(": ")[0]: " ".join(block.split()) for block in self.text.split("\n\n")[1:]}
 
     def blocked(self, name):
@@ -138,13 +139,32 @@ def test_a_metrics_file_counts_under_each_name_that_its_authors_gave_it(look, ra
     assert list(look(raw_paper)["perceptual"].files.values()) == [State.MISSING, State.PRESENT, State.MISSING]
 
 
-def test_released_weights_without_a_list_of_names_are_known_by_their_folder(look, raw_paper):
-    path = "data/raw/weights/spl/Ours_celeba.pt"
+@pytest.mark.parametrize("path", ["data/raw/weights/spl/Ours_celeba.pt", "data/raw/weights/spl/celeba"])
+def test_released_weights_without_a_list_of_names_are_known_by_their_folder(look, raw_paper, place, path):
     raw_paper["methods"]["spl_released"]["weights"] = {"celeba": {"source": "released", "path": path}}
     found = look(raw_paper)
-    assert [str(file) for file in found["spl"].files] == [path]
+    assert {str(file): state for file, state in found["spl"].files.items()} == {path: State.MISSING}
     assert found.blocked("spl") == "spl_released on celeba"
     assert "drive.google.com" in found.blocks["spl"]
+    assert "(200 MB each)" in found.blocks["spl"]
+    place(path if path.endswith(".pt") else f"{path}/any.pt")
+    assert look(raw_paper)["spl"].state == State.PRESENT
+
+
+def test_scripts_get_the_same_as_json(look, raw_paper, place, registry):
+    place("data/raw/weights/rfr/checkpoint_paris.pth", "data/raw/nvidia_test_masks/test_mask.zip")
+    found = look(raw_paper)
+    rows = {row["source"]: row for row in json.loads(to_json(list(found.values()), found.params))}
+    assert list(rows) == list(found)
+    rfr = rows["rfr"]
+    files = {
+        f"data/raw/weights/rfr/checkpoint_{name}.pth": state
+        for name, state in (("celeba", "missing"), ("paris", "present"))
+    }
+    assert (rfr["state"], rfr["files"], rfr["size"]) == ("partly here", files, "375 MB each")
+    assert rfr["blocks"] == found.blocked("rfr")
+    assert rfr["get_it"] == f"by hand. {registry['rfr'].by_hand}"
+    assert rows["nvidia_test_masks"]["get_it"] == ""
 
 
 def test_only_teachers_that_somebody_needs_are_listed(look, raw_paper):

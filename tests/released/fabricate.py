@@ -159,11 +159,11 @@ def release(recipe, generator, folder):
     return save(recipe, contents(recipe, states_of(recipe, generator)), folder)
 
 
-def without_values(network, rules):
-    """A network's whole state in the authors' keys at no cost: each tensor is one zero, seen from everywhere."""
+def without_values(network, rules, value=0):
+    """A network's whole state in the authors' keys at no cost: each tensor is one value, seen from everywhere."""
     names = released_names(network, rules)
     return {
-        names[name]: torch.zeros((), dtype=tensor.dtype).expand(tensor.shape)
+        names[name]: torch.full((), value, dtype=tensor.dtype).expand(tensor.shape)
         for name, tensor in network.state_dict().items()
     }
 

@@ -113,9 +113,39 @@ def test_released_files_round_trip(tmp_path, recipe, form):
     generator, other = small(recipe, tmp_path), small(recipe, tmp_path, seed=1)
     assert not equal(other.state_dict(), generator.state_dict())
     files = in_form(form, recipe, states_of(recipe, generator))
-    hashes = load_released(recipe, save(recipe, files, tmp_path / "files", legacy=form != "zip"), other)
+    found = load_released(recipe, save(recipe, files, tmp_path / "files", legacy=form != "zip"), other)
     assert equal(other.state_dict(), generator.state_dict())
-    assert list(hashes) == list(FILES[recipe].values())
+    assert [file.name for file in found] == list(FILES[recipe].values())
+
+
+# Folders --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", ["rn", "rfr", "spl"])
+def test_of_a_folder_the_one_file_is_taken_that_is_the_methods(tmp_path, recipe):
+    generator, other = small(recipe, tmp_path), small(recipe, tmp_path, seed=1)
+    file = release(recipe, generator, tmp_path / "files")
+    release("ec", small("ec", tmp_path), tmp_path / "files")
+    (tmp_path / "files/README.txt").write_text("How to use it.")
+    (tmp_path / f"files/{file.name}.part").write_bytes(b"a download")
+    assert load_released(recipe, tmp_path / "files", other) == [file]
+    assert equal(other.state_dict(), generator.state_dict())
+
+
+def test_a_folder_with_two_of_them_or_none_is_refused_with_what_it_has(tmp_path):
+    generator, folder = small("rn", tmp_path), tmp_path / "files"
+    folder.mkdir()
+    assert refusal("rn", folder, generator).startswith(f"{folder} not found: expected the weights of the released RN")
+    theirs = release("rfr", small("rfr", tmp_path), folder)
+    (folder / "page.pth").write_text("<html>")
+    message = refusal("rn", folder, generator)
+    assert f"{theirs.name} there: the released RFR. " in message
+    assert "page.pth there: " in message
+    assert "a web page instead of the file" in message
+    first, second = release("rn", generator, folder), folder / "copy.pth"
+    second.write_bytes(first.read_bytes())
+    found = refusal("rn", folder, generator)
+    assert found == f"{second} and {first} are both the released RN. Remove one of them."
 
 
 # Files that do not fit ------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from spl.steps.settings import ReportSettings
 from tests.analysis.fabricate import table_settings
 from tests.conftest import REPOSITORY, read_raw, set_value
 from tests.fabricate import write_facts
-from tests.report.fabricate import fabricate, write_page
+from tests.report.fabricate import fabricate, reduce, write_page
 
 
 @pytest.fixture(scope="module")
@@ -398,7 +398,7 @@ def test_figures_are_embedded_with_the_captions_that_they_keep(finished):
     _, page = finished
     titles = ["Figure 2", "Figure 4", "Figure 5", "Examples, places2"]
     assert all(f'alt="{title}"' in page.html for title in titles)
-    assert "Not part of this experiment: Figure 1, Figure 3" in page.text
+    assert all(f"Figure {number} is not part of this experiment: it is null" in page.text for number in (1, 3))
     assert all(f"Caption of {name}." in page.text for name in ("fig2", "fig4", "fig5", "examples_places2"))
 
 
@@ -428,6 +428,27 @@ def test_an_experiment_without_its_optional_sections_has_a_report(raw_params, wr
     assert "Object detection is off." in page.text
     assert {"table1", "metrics", "claims"} <= page.sections.keys()
     assert page.sections["metrics"][0][-1] == "sharpness"  # no perceptual ones
+
+
+def test_what_is_left_out_is_said_in_table_1_the_claims_and_for_each_figure(raw_params, write_params, tmp_path):
+    raw = reduce(raw_params)
+    raw["left_out"] = {"paris/spl": "weights missing: spl.pth", "celeba": "images missing: celeba.zip"}
+    raw["methods"]["rn"]["weights"] = {"places2": {"source": "not_released"}}
+    path = write_params(raw)
+    write_page(path, **fabricate(path, tmp_path), out=tmp_path / "report.html")
+    page, claims = Page(tmp_path / "report.html"), pd.read_csv(tmp_path / "results/claims.csv")
+    table = pd.read_csv(tmp_path / "results/table1.csv").set_index(["dataset", "method", "metric", "mask_ratio"])
+    for (dataset, method), why in {("paris", "spl"): "weights missing: spl.pth", ("places2", "rn"): "not released",
+                                   ("celeba", "telea"): "images missing: celeba.zip"}.items():  # fmt: skip
+        row = table.loc[(dataset, method, "psnr", "all")]
+        assert (row["status"], row["n_images"], np.isnan(row["ours"])) == (why, 0, True)
+        assert f") {why}." in page.text
+    assert "Figure 5 is not part of this experiment: spl on paris: weights missing: spl.pth." in page.text
+    assert "There is no rn. not released" in set(claims["reason"])
+    assert "There is no dataset celeba. images missing: celeba.zip" in set(claims["reason"])
+    printed = (tmp_path / "results/table1.md").read_text()
+    assert "Left out: paris/spl: weights missing: spl.pth; celeba: images missing: celeba.zip" in printed
+    assert {"not released", "weights missing", "images missing"} <= set(map(str.strip, printed.split("|")))
 
 
 def test_missing_tables_are_one_error_that_names_them_all(run):

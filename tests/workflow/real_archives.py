@@ -39,10 +39,10 @@ def write_zip(path: Path, content: dict[str, bytes]) -> None:
             archive.writestr(name, data)
 
 
-def write_places365_easy(folder: Path) -> None:
+def write_places365_easy(folder: Path, train: int = TRAIN, test: int = TEST) -> None:
     top, image = "places365_standard", partial(encoded, "places2", size=(256, 256))
-    content = {f"{top}/train/{scene_class(i)}/{i + 1:08d}.jpg": image("train", i) for i in range(TRAIN)}
-    content |= {f"{top}/val/{scene_class(i)}/Places365_val_{i + 1:08d}.jpg": image("test", i) for i in range(TEST)}
+    content = {f"{top}/train/{scene_class(i)}/{i + 1:08d}.jpg": image("train", i) for i in range(train)}
+    content |= {f"{top}/val/{scene_class(i)}/Places365_val_{i + 1:08d}.jpg": image("test", i) for i in range(test)}
     write_tar(folder / "places365standard_easyformat.tar", content)
 
 
@@ -56,9 +56,9 @@ def write_celeba(folder: Path, train: int = TRAIN, test: int = TEST) -> None:
     (folder / "list_eval_partition.txt").write_text("".join(lines))
 
 
-def write_paris(folder: Path) -> None:
-    content = {f"paris_train_original/{i:03d}_im.JPG": encoded("paris", "train", i, (300, 260)) for i in range(TRAIN)}
-    content |= {f"paris_eval_gt/{i:03d}_im.png": encoded("paris", "test", i, (227, 227), "PNG") for i in range(TEST)}
+def write_paris(folder: Path, train: int = TRAIN, test: int = TEST) -> None:
+    content = {f"paris_train_original/{i:03d}_im.JPG": encoded("paris", "train", i, (300, 260)) for i in range(train)}
+    content |= {f"paris_eval_gt/{i:03d}_im.png": encoded("paris", "test", i, (227, 227), "PNG") for i in range(test)}
     write_tar(folder / "paris.tar.gz", content)
 
 
@@ -78,14 +78,14 @@ def write_masks(folder: Path, count: int = MASKS) -> None:
 IMAGES = {"train": TRAIN, "test": TEST, "masks": MASKS}
 
 
-def registry(folder: Path, mirrors, **images: int) -> dict:
-    """The project's registry with other mirrors, given by the file's name, and what is published of these files."""
+def registry(folder: Path, mirrors=None, **images: int) -> dict:
+    """The project's registry with what is published of these files, and with other mirrors by a file's name, if any."""
     sources = yaml.safe_load(SOURCES.read_text())
     for source in sources.values():
         for file in source["files"]:
             for key in ("md5", "sha256", "git_blob"):
                 file.pop(key, None)
-            file["mirrors"] = mirrors(file["name"])
+            file["mirrors"] = mirrors(file["name"]) if mirrors else file["mirrors"]
             if (path := folder / file["name"]).is_file():
                 file["md5"] = hashlib.md5(path.read_bytes()).hexdigest()
         if source["images"]:

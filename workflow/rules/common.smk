@@ -1,5 +1,6 @@
 """The experiment, checked and frozen; the files that targets are made of."""
 
+import json
 import os
 import shutil
 import sys
@@ -14,6 +15,7 @@ from spl.config.grid import grid_points
 from spl.config.load import load_params
 from spl.config.registry import SOURCES, load_registry, source_of
 from spl.config.teachers import TeacherDetector, TorchvisionDetector
+from spl.inventory.status import without_missing
 from spl.steps.settings import (
     GROUND_TRUTH,
     STEPS,
@@ -35,18 +37,32 @@ os.environ |= {"PYTHONSAFEPATH": "1"}
 # The experiment ----------------------------------------------------------------------------------
 # Commands read copies that nobody edits, so a change of params.yaml during a run changes nothing of that run. Jobs that
 # Snakemake starts elsewhere parse this file anew: they find the copies by these two variables.
+PLANS = Path(".snakemake/plan")
+
+
+def plan(file, sources):
+    """Copy the parameter file, with what has to be left out below it, and print that."""
+    params = load_params(file)
+    lacks = without_missing(params, load_registry(sources)).left_out
+    for name, why in lacks.items():
+        print(f"left out: {name}: {why} (spl status tells how to get it)", file=sys.stderr)
+    is_new = lacks and not params.left_out
+    return frozen_copy(file, PLANS, more=f"\nleft_out: {json.dumps(lacks)}\n" if is_new else "")
+
+
 if "SPL_PLAN" not in os.environ:
     # `workflow.configfiles` is not documented, hence snakemake<10 in pyproject.toml.
     if len(workflow.configfiles) != 1 or yaml.safe_load(Path(workflow.configfiles[0]).read_bytes()) != config:
         raise WorkflowError("--config is not supported, nor are several files: change the parameter file")
-    os.environ["SPL_PLAN"] = str(frozen_copy(workflow.configfiles[0], Path(".snakemake/plan")))
-    os.environ["SPL_SOURCES"] = str(frozen_copy(os.environ.get("SPL_SOURCES") or SOURCES, Path(".snakemake/plan")))
+    sources = frozen_copy(os.environ.get("SPL_SOURCES") or SOURCES, PLANS)
+    os.environ["SPL_SOURCES"] = str(sources)
+    try:
+        os.environ["SPL_PLAN"] = str(plan(workflow.configfiles[0], sources))
+    except ParamsError as error:
+        raise WorkflowError(error)
 PARAMS = Path(os.environ["SPL_PLAN"])
 SOURCES = Path(os.environ["SPL_SOURCES"])
-try:
-    params, registry = load_params(PARAMS, shown=workflow.configfiles[0]), load_registry(SOURCES)
-except ParamsError as error:
-    raise WorkflowError(error)
+params, registry = load_params(PARAMS, shown=workflow.configfiles[0]), load_registry(SOURCES)
 
 
 envvars:
@@ -83,9 +99,11 @@ WEIGHTS = [f"results/weights/{d}/{m}/seed{s}/weights.safetensors" for d, m, s in
 PER_IMAGE = [f"results/eval/{d}/{m}/seed{s}/per_image.csv" for d, m, s in RUNS]
 PERCEPTUAL = [f"results/perceptual/{d}/{m}/seed{s}.csv" for d, m, s in RUNS if params.evaluation.perceptual.metrics]
 PRIORS = [f"results/priors/{d}/{m}.safetensors" for d, m in (params.figures.priors() if params.figures else [])]
-DETECTIONS = expand(
-    "results/detections/{dataset}/{method}.csv", dataset=SEARCHED, method=[GROUND_TRUTH, *params.table_methods]
-)
+DETECTIONS = [
+    f"results/detections/{d}/{m}.csv"
+    for d in SEARCHED
+    for m in [GROUND_TRUTH, *params.methods_of(d, params.table_methods)]
+]
 PREPARED = expand("data/prepared/{dataset}/manifest.csv", dataset=DATASETS)
 STRUCTURE = expand("data/structure/{dataset}/manifest.csv", dataset=SMOOTHED)
 PAIRS = expand("data/pairs/{dataset}.csv", dataset=DATASETS)
@@ -103,7 +121,8 @@ def evaluated(datasets, methods):
 
 
 def first(pattern, cells):
-    """A file of the first run of every (dataset, method)."""
+    """A file of the first run of every (dataset, method) that is not left out."""
+    cells = [(d, m) for d, m in cells if not params.absent(d, m)]
     seeds = [params.seeds_of(d, m)[0] if m in params.methods else None for d, m in cells]
     return list(dict.fromkeys(pattern.format(dataset=d, method=m, seed=s) for (d, m), s in zip(cells, seeds)))
 
