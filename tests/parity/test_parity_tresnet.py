@@ -31,5 +31,5 @@ def test_whole_openimages_file_gives_the_same_features(fixture, parity_folder, f
     path = tmp_path / "Open_ImagesV6_TRresNet_L_448.pth"
     torch.save({"model": model, "num_classes": 9605, "idx_to_class": {0: "/m/011k07"}}, path)
     del state, model
-    teacher, _ = read_supplied_teacher(ReleasedTResNet(kind="tresnet_released", path=str(path)))
+    teacher, _ = read_supplied_teacher(ReleasedTResNet(kind="tresnet_released", path=str(path)), path)
     fixture.check({"layer2": teacher(fixture.image())})
