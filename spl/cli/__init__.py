@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from spl import __version__
-from spl.cli import data, evaluation, inpaint, inventory, masks, results, training, weights
+from spl.cli import data, evaluation, init, inpaint, inventory, masks, results, training, weights
 from spl.common.errors import SPLError, advise
 from spl.config.load import json_schema
 
@@ -31,6 +31,7 @@ for command in (
     app.command()(command)  # a rule's command has its name, with dashes
 app.add_typer(weights.weights, name="weights")
 app.add_typer(masks.masks, name="masks")
+app.add_typer(init.init, name="init")
 
 
 def _print_version(asked: bool) -> None:

@@ -49,9 +49,9 @@ def inspect_weights(path: Path) -> Inspection:
         facts["fits"] = f"{'no' if problems else 'yes'}, the {name} of {record}"
     else:
         facts["fits"] = "unknown"
-        problems = ["  neither a released layout nor the weights of a run of this project (run.json beside them)"]
+        problems = ["neither a released layout nor the weights of a run of this project (run.json beside them)"]
     lines = [f"{name:12}{value}" for name, value in facts.items() if value]
-    return Inspection(not problems, "\n".join(lines + problems))
+    return Inspection(not problems, "\n  ".join(["\n".join(lines), *problems]))
 
 
 def _compare_with_published(published: Published, state: State) -> tuple[str, list[str]]:

@@ -58,13 +58,13 @@ def fill(
     if problems := misfits(network, state, names):
         raise CheckpointError(
             f"{source} does not fit: expected {layout} layout for {type(network).__name__} ({len(own)} keys), "
-            f"got {len(state)} keys that look like {recognise(state).title}.\n" + "\n".join(problems) + hint
+            f"got {len(state)} keys that look like {recognise(state).title}; {'; '.join(problems)}{hint}"
         )
     network.load_state_dict({name: state[names[name]] for name in own})
 
 
 def misfits(network: nn.Module, state: State, names: Mapping[str, str]) -> list[str]:
-    """List what keeps a state from filling a network exactly, one line for each kind of fault.
+    """List what keeps a state from filling a network exactly, one entry for each kind of fault.
 
     `names` has the state's key of every parameter and buffer. Works on the meta device, too.
     """
@@ -86,4 +86,4 @@ def _listing(what: str, keys: list[str]) -> str:
     if not keys:
         return ""
     more = f", and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
-    return f"  {len(keys)} {what}: {', '.join(keys[:SHOWN])}{more}"
+    return f"{len(keys)} {what}: {', '.join(keys[:SHOWN])}{more}"
