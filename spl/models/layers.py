@@ -51,20 +51,6 @@ def upsample_conv(in_channels: int, out_channels: int, *, bias: bool = True) -> 
     return nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=bias)
 
 
-@torch.no_grad()
-def initialise_normal(module: nn.Module) -> None:
-    """Initialise as EdgeConnect and MFE do: weights N(0, 0.02), biases zero, scales of norms one.
-
-    Reaches the weights behind spectral normalisation, so it serves the discriminators too. MFE's frozen mask
-    convolutions get random weights as well: the paper has ones there, the released initialiser does not.
-    """
-    for name, parameter in module.named_parameters():
-        if parameter.ndim > 1:
-            nn.init.normal_(parameter, std=0.02)
-        else:
-            nn.init.constant_(parameter, 0 if name.endswith("bias") else 1)
-
-
 # --- Encoder and decoder ----------------------------------------------------------------------------------------------
 
 
@@ -188,7 +174,11 @@ class SPADE(nn.Module):
         self.gamma_conv = nn.Conv2d(hidden, channels, 3, padding=1)
         self.beta_conv = nn.Conv2d(hidden, channels, 3, padding=1)
         self.gamma_offset = 1.0 if gamma == "one_plus_gamma" else 0.0
-        if gamma == "gamma":
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Let the paper's gamma start at one; the convolutions have weights already."""
+        if self.gamma_offset == 0:
             nn.init.ones_(self.gamma_conv.get_parameter("bias"))
 
     def forward(self, x: Tensor, prior: Tensor) -> Tensor:
