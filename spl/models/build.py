@@ -52,7 +52,7 @@ def load_generator(
 
 def load_method(recipe: Network | NetworkMethod, folder: Path, *, image_size: int, device: torch.device) -> Inpainter:
     """Load the same for evaluation, sped up; a batch that does not fit the memory is filled in parts."""
-    generator = load_generator(recipe, folder, image_size=image_size, device=device).eval()
+    generator = load_generator(recipe, folder, image_size=image_size, device=device)
     speed_up(generator)
     return within_memory(as_inpainter(generator), pools_over_batch=RECIPES[recipe.recipe].pools_over_batch)
 

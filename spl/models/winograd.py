@@ -30,11 +30,11 @@ LEAST_TILES = 64
 
 @torch.no_grad()
 def speed_up(network: nn.Module) -> None:
-    """Ready a network for filling images: channels-last and, on a CPU, with fewer multiplications.
+    """Ready a network for nothing but filling images: channels-last and, on a CPU, with fewer multiplications.
 
-    It is in evaluation mode, and its weights will not change.
+    It enters evaluation mode; its weights must not change any more.
     """
-    network.to(memory_format=torch.channels_last)
+    network.eval().to(memory_format=torch.channels_last)
     for layer in network.modules():
         if type(layer) in (nn.Conv2d, nn.ConvTranspose2d, WideConv2d, SpectralNorm):
             fast = MinimalFilter(layer)
