@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spl.common.errors import DataError
-from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm, Statistics, fused_conv2d, instance_norm
+from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm, Statistics, WideConv2d, instance_norm
 
 Gamma = Literal["gamma", "one_plus_gamma"]
 
@@ -173,6 +173,7 @@ class SPADE(nn.Module):
         self.shared_conv = nn.Conv2d(prior_channels, hidden, 3, padding=1)
         self.gamma_conv = nn.Conv2d(hidden, channels, 3, padding=1)
         self.beta_conv = nn.Conv2d(hidden, channels, 3, padding=1)
+        self.affine = WideConv2d(self.gamma_conv, self.beta_conv)
         self.gamma_offset = 1.0 if gamma == "one_plus_gamma" else 0.0
         self.reset_parameters()
 
@@ -184,7 +185,7 @@ class SPADE(nn.Module):
     def forward(self, x: Tensor, prior: Tensor) -> Tensor:
         """Shapes: x (B, C, H, W); prior (B, c, H, W); returns (B, C, H, W)."""
         hidden = F.relu(self.shared_conv(prior))  # (B, hidden, H, W)
-        gamma, beta = fused_conv2d(hidden, self.gamma_conv, self.beta_conv)  # (B, C, H, W) each
+        gamma, beta = self.affine(hidden).chunk(2, dim=1)  # (B, C, H, W) each
         return torch.addcmul(beta, instance_norm(x), gamma + self.gamma_offset)
 
 
