@@ -75,10 +75,12 @@ class Display(logging.Handler):
                     self._print(f"{self._status()[0]}; done: {job.name}")
             case "job_error", {"jobid": number} if number in self._running:
                 self._stop(self._running.pop(number))
-            case _ if record.levelno >= logging.WARNING and not REPEATS.match(record.getMessage()):
-                self._print(record.getMessage())
+            case _ if (text := record.getMessage()).startswith(TOLD):
+                self._print(text)
+            case _ if record.levelno >= logging.WARNING and not REPEATS.match(text):
+                self._print(text)
             case None, _:
-                self._log = record.getMessage().partition("Complete log(s): ")[2] or self._log
+                self._log = text.partition("Complete log(s): ")[2] or self._log
 
     def close(self) -> None:
         """Say how it went."""

@@ -1,7 +1,6 @@
 """The experiment, checked and frozen; the files that targets are made of."""
 
 import json
-import logging
 import os
 import shutil
 import sys
@@ -17,7 +16,6 @@ from spl.config.load import load_params
 from spl.config.registry import SOURCES, load_registry, source_of
 from spl.config.teachers import TeacherDetector, TorchvisionDetector
 from spl.inventory.status import without_missing
-from spl.steps.display import Display
 from spl.steps.settings import (
     GROUND_TRUTH,
     STEPS,
@@ -194,25 +192,3 @@ GPU = 1 if shutil.which("nvidia-smi") else 0
 def many_if_real(wildcards):
     """Threads for going through the images of a dataset; the miniature world is small."""
     return 1 if params.datasets[wildcards.dataset].source.kind == "miniature" else MANY
-
-
-# What a person sees -----------------------------------------------------------------------------
-SECONDS = {"train_method": 76, "train_teacher": 118, "smooth_images": 30}  # means in the demo on two cores
-
-
-def expected_seconds(job):
-    """What a job took the last time, or what one of its rule takes in the demo; nothing for a target."""
-    try:
-        return float(Path(job.benchmark).read_text().splitlines()[1].split("\t")[0])
-    except (OSError, TypeError, IndexError, ValueError):
-        return 0 if job.is_norun else SECONDS.get(job.rule.name, 5)
-
-
-onstart:
-    # Snakemake's own output goes to its log file alone, unless it was asked for, or asked to be quiet.
-    if not (workflow.touch or workflow.output_settings.verbose or workflow.output_settings.quiet):
-        snakemake_logger = logging.getLogger("snakemake.logging")
-        for handler in [h for h in snakemake_logger.handlers if h.name == "DefaultStreamHandler"]:
-            expected = {j.jobid: expected_seconds(j) for j in workflow.dag.needrun_jobs()}
-            snakemake_logger.addHandler(Display(expected, handler.stream))
-            snakemake_logger.removeHandler(handler)
