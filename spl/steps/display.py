@@ -75,12 +75,12 @@ class Display(logging.Handler):
                     self._print(f"{self._status()[0]}; done: {job.name}")
             case "job_error", {"jobid": number} if number in self._running:
                 self._stop(self._running.pop(number))
-            case _ if (text := record.getMessage()).startswith(TOLD):
-                self._print(text)
-            case _ if record.levelno >= logging.WARNING and not REPEATS.match(text):
-                self._print(text)
-            case None, _:
+            case "error" | None, _:
+                text = record.getMessage()
                 self._log = text.partition("Complete log(s): ")[2] or self._log
+                is_news = record.levelno >= logging.WARNING and not REPEATS.match(text)
+                if is_news or text.startswith("Terminating"):
+                    self._print(text)
 
     def close(self) -> None:
         """Say how it went."""

@@ -158,3 +158,11 @@ def test_after_a_failure_or_an_interruption_every_unfinished_job_says_why(run):
     assert stopped == "    stopped after step 31 of 40"
     assert summary == "1 of 4 jobs done in 0 s. What is done is kept: the same command goes on. The whole log: run.log"
     assert "CalledProcessError" not in shown
+
+
+def test_an_interruption_is_acknowledged_at_once(run):
+    run = run({1: 10})
+    run.begin(1)
+    run.log(message="Terminating processes on user request, this might take some time.")
+    run.log(message="Removing output files of failed job")
+    assert run.shown() == "Terminating processes on user request, this might take some time.\n"
