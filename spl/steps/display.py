@@ -8,7 +8,6 @@ import re
 import shutil
 import threading
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -16,6 +15,7 @@ from spl.common.printed import duration
 
 SILENCE = 60.0
 """Seconds after which a line is printed where there is no terminal."""
+HALF_A_DAY = 43200
 TAIL = 1 << 16
 """Bytes of a log that are looked at, every second."""
 WARNING = re.compile(r"warning: |\S+: \w*Warning: ")
@@ -35,13 +35,11 @@ class Job(NamedTuple):
 
     def said(self) -> list[str]:
         """Return the last lines of the log; none if they are of an earlier run."""
-        try:
-            with self.log.open("rb") as file:
-                file.seek(max(0, self.log.stat().st_size - TAIL))
-                is_new = self.log.stat().st_mtime > self.began - 1
-                return file.read().decode(errors="replace").splitlines() if is_new else []
-        except OSError:
+        if not self.log.is_file() or self.log.stat().st_mtime < self.began - 1:
             return []
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - TAIL))
+            return file.read().decode(errors="replace").splitlines()
 
 
 class Display(logging.Handler):
@@ -72,14 +70,17 @@ class Display(logging.Handler):
                 self._look(job := self._running.pop(number))
                 self._count, self._done = self._count + 1, self._done + job.expected
                 if not self._is_live:
-                    self._print(f"{self._status()[0]}; done: {job.name}")
+                    self._print(f"{self._status()}; finished: {job.name}")
+            case "tick", _ if self._is_live and not self._ended:
+                self._print(self._status()[: shutil.get_terminal_size().columns - 1], end="")
+            case "tick", _ if time.time() - self._printed > SILENCE:
+                self._print(self._status())
             case "job_error", {"jobid": number} if number in self._running:
                 self._stop(self._running.pop(number))
             case "error" | None, _:
                 text = record.getMessage()
                 self._log = text.partition("Complete log(s): ")[2] or self._log
-                is_news = record.levelno >= logging.WARNING and not REPEATS.match(text)
-                if is_news or text.startswith("Terminating"):
+                if text.startswith("Terminating") or (record.levelno > logging.INFO and not REPEATS.match(text)):
                     self._print(text)
 
     def close(self) -> None:
@@ -95,32 +96,25 @@ class Display(logging.Handler):
         self._print(f"{said} {kept if self._count < len(self._expected) else f'Look at {self._product}'}")
 
     def _watch(self) -> None:
-        """Show where the run is, until it ends."""
+        """Ask to show where the run is, until it ends."""
         while not self._ended:
             time.sleep(1)
-            self.acquire()
-            line = "; now: ".join(self._status())
-            if self._is_live and not self._ended:
-                self._print(line[: shutil.get_terminal_size().columns - 1], end="")
-            elif time.time() - self._printed > SILENCE:
-                self._print(line)
-            self.release()
+            self.handle(logging.makeLogRecord({"event": "tick"}))  # takes the lock
 
-    def _status(self) -> tuple[str, str]:
-        """Say how much of the work is done, and when the rest will be, as fast as so far; and what runs."""
+    def _status(self) -> str:
+        """Say how much of the work is done, when the rest will be, as fast as so far, and what runs."""
         now, done, names, longest = time.time(), self._done, list[str](), 0
         for job in self._running.values():
             step = self._look(job)
             names.append(job.name + (f" {step[1]}/{step[2]}" if step else ""))
-            done += job.expected * (
-                int(step[1]) / int(step[2]) if step else min(0.9, (now - job.began) / (job.expected + 1))
-            )
+            share = int(step[1]) / int(step[2]) if step else min(0.9, (now - job.began) / (job.expected + 1))
+            done += share * job.expected
             longest = max(longest, 60 * int(step[3]) + int(step[4]) if step else 0)
         work, minute = sum(self._expected.values()), 60.0  # the first of which is taken to be as expected
         to_go = max(longest, (work - done) * (now - self._began + minute) / (done + minute))
-        end = f"{datetime.fromtimestamp(now + to_go):{'%H:%M' if to_go < 43200 else '%a %d %b %H:%M'}}"
-        said = f"{done / max(work, 1):.0%} done, {self._count} of {len(self._expected)} jobs, ends about {end}"
-        return said, ", ".join(names)
+        end = time.strftime("%H:%M" if to_go < HALF_A_DAY else "%a %d %b %H:%M", time.localtime(now + to_go))
+        running = f"; now: {', '.join(names)}" if names else ""
+        return f"{done / (work or 1):.0%} done, {self._count} of {len(self._expected)} jobs, ends about {end}{running}"
 
     def _look(self, job: Job) -> re.Match[str] | None:
         """Pass on the new warnings of a job; return what its log says last of its steps."""
@@ -140,5 +134,4 @@ class Display(logging.Handler):
 
     def _print(self, text: str, end: str = "\n") -> None:
         self._printed = time.time()
-        self._stream.write(("\r\x1b[2K" if self._is_live else "") + text + end)
-        self._stream.flush()
+        print("\r\x1b[2K" * self._is_live + text, end=end, file=self._stream, flush=True)

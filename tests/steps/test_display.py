@@ -3,7 +3,6 @@
 import logging
 import os
 import time
-from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,14 +15,18 @@ ERROR = "Traceback (most recent call last):\n  in f()\nDataError: a.png is damag
 STEPS = "step 12/40 (30%), ETA 0:09, loss 1\nstep 30/40 (75%), ETA 2:00, loss 1\n"
 
 
+def hour(seconds: float) -> str:
+    return time.strftime("%H:%M", time.localtime(seconds))
+
+
 class Run:
     """The events of a run as Snakemake logs them, and what is shown of them; the clock stands still."""
 
     def __init__(self, expected, *, terminal: bool, monkeypatch) -> None:
         self.clock, self.stream = time.time(), StringIO()
         self.stream.isatty = lambda: terminal
-        quick = SimpleNamespace(time=lambda: self.clock, sleep=lambda seconds: time.sleep(0.01))
-        monkeypatch.setattr(display, "time", quick)
+        quick = {"time": lambda: self.clock, "sleep": lambda seconds: time.sleep(0.01)}
+        monkeypatch.setattr(display, "time", SimpleNamespace(**vars(time) | quick))
         self.handler = display.Display(expected, self.stream)
         self.logger = logging.Logger("run")
         self.logger.addHandler(self.handler)
@@ -82,8 +85,8 @@ def test_jobs_weigh_what_they_cost(run):
     run.finish(1)
     first, second = run.shown().splitlines()
     assert "1 of 3 jobs" in first
-    ends = datetime.fromtimestamp(run.clock + 130 * (120 + 60) / (70 + 60))  # at the pace so far
-    assert second == f"35% done, 2 of 3 jobs, ends about {ends:%H:%M}; done: train_method paris/1"
+    ends = hour(run.clock + 130 * (120 + 60) / (70 + 60))  # at the pace so far
+    assert second == f"35% done, 2 of 3 jobs, ends about {ends}; finished: train_method paris/1"
 
 
 def test_a_terminal_shows_what_runs_in_one_line(run, monkeypatch):
@@ -93,10 +96,10 @@ def test_a_terminal_shows_what_runs_in_one_line(run, monkeypatch):
     run.begin(2, rule="evaluate_method")
     shown = run.shown(until="30/40, ev")
     assert "\n" not in shown
-    ends = datetime.fromtimestamp(run.clock + 120)  # as the training says
+    ends = hour(run.clock + 120)  # as the training says
     assert (
         shown.rpartition("\r\x1b[2K")[2]
-        == f"38% done, 0 of 2 jobs, ends about {ends:%H:%M}; now: train_method paris/1 30/40, e"[:59]
+        == f"38% done, 0 of 2 jobs, ends about {ends}; now: train_method paris/1 30/40, e"[:59]
     )
 
 
