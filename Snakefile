@@ -12,6 +12,7 @@ if not config:  # else --configfile names another experiment, which stands alone
 
 
 include: "workflow/rules/common.smk"  # the experiment, checked and frozen; names of all files
+include: "workflow/rules/display.smk"  # what a person sees of a run
 include: "workflow/rules/data.smk"  # raw images, prepared images
 include: "workflow/rules/masks.smk"  # six ratio bins, fixed image-mask pairs
 include: "workflow/rules/teacher.smk"  # the frozen pretext networks

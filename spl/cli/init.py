@@ -5,12 +5,7 @@ from typing import Annotated
 
 import typer
 
-init = typer.Typer(no_args_is_help=True)
-
-
-@init.callback()
-def about() -> None:
-    """Write the parameter file of an experiment of one's own."""
+init = typer.Typer(help="Write the parameter file of an experiment of one's own.", no_args_is_help=True)
 
 
 @init.command("photos")
@@ -22,6 +17,6 @@ def init_photos(
 
     Example: spl init photos --images ~/Pictures/garden
     """
-    from spl.inventory.photos import init_photos as fit
+    from spl.inventory.photos import fit_to_photos
 
-    print(fit(images, out))
+    print(fit_to_photos(images, out))

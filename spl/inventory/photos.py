@@ -1,7 +1,6 @@
 """A parameter file for a person's own folder of photographs."""
 
 import json
-import os
 import re
 import shlex
 import shutil
@@ -18,11 +17,12 @@ PRESET = Path("presets/photos.yaml")
 MADE_FOR = 680
 """Training images that the epochs of the preset are made for."""
 ADVISED = 700
-SECONDS = {"spl": 0.33, "rn": 0.18}
-"""Of a training step of the preset, each network on one of two shared cores of a 2.5 GHz Xeon."""
+"""Photographs."""
+SECONDS = 0.33
+"""Of SPL's training step on a core of a shared 2.5 GHz Xeon, while RN trains on another."""
 
 
-def init_photos(images: Path, out: Path) -> str:
+def fit_to_photos(images: Path, out: Path) -> str:
     """Fit the preset to a folder of photographs and to this machine, write it, and return what was chosen.
 
     The number of training steps is the preset's whatever the number of images; with a GPU images are twice as wide.
@@ -30,38 +30,33 @@ def init_photos(images: Path, out: Path) -> str:
     """
     if out.exists():
         raise DataError(f"{out} is there already. Remove it, or name another file with --out.")
-    if not images.is_dir():
-        raise DataError(f"{images} is no folder. Name the folder of your photographs.")
     preset = load_params(PRESET)
     dataset, recipe, least = preset.datasets["photos"], preset.methods["spl"], preset.evaluation.bootstrap.least_images
     assert isinstance(dataset.layout, FolderLayout)
     assert isinstance(recipe, NetworkMethod)
-    total = len(RawFiles(images).images(dataset.layout.glob))
+    total, batch_size = len(RawFiles(images).images(dataset.layout.glob)), recipe.training.batch_size
     if (tests := round(total * dataset.layout.test_fraction)) < least:
         raise DataError(
             f"{images} has {count(total, 'image')}, of which {tests} would be for testing: expected at least "
             f"{least}, as fewer give no interval. Add some: {least / dataset.layout.test_fraction:.0f} in all are "
             f"enough, {ADVISED} better."
         )
-    batch_size, has_gpu = recipe.training.batch_size, shutil.which("nvidia-smi")
-    size = dataset.image_size * (2 if has_gpu else 1)
-    per_epoch = max(1, (total - tests) // batch_size)
+    has_gpu, per_epoch = shutil.which("nvidia-smi"), max(1, (total - tests) // batch_size)
     epochs = max(1, round(recipe.training.epochs * (MADE_FOR // batch_size) / per_epoch))
+    size, steps = dataset.image_size * (2 if has_gpu else 1), epochs * per_epoch
     text = PRESET.read_text(encoding="utf-8").replace(str(PRESET), str(out))
     for pattern, value in {
         r"path: images\b": f"path: {json.dumps(str(images.absolute()))}",
         r"image_size: \d+": f"image_size: {size}",
-        r"\bepochs: \d+( +#.*)?": f"epochs: {epochs}  # of {total - tests:,} images: {epochs * per_epoch:,} steps",
+        r"\bepochs: \d+( +#.*)?": f"epochs: {epochs}  # of {total - tests:,} images: {steps:,} steps",
     }.items():
         text, times = re.subn(pattern, lambda _, value=value: value, text)
         assert times == 1, pattern
     out.write_text(text, encoding="utf-8")
-    costs = [seconds for method, seconds in SECONDS.items() if method in preset.methods]
-    takes = duration(epochs * per_epoch * (max(costs) if (os.cpu_count() or 1) > 1 else sum(costs)))
-    return "\n".join([
-        f"{out}: {total - tests:,} images to train on, {tests:,} to test on, {size} x {size} pixels; "
-        f"{epochs} epochs of {per_epoch:,} batches of {batch_size}: {epochs * per_epoch:,} steps",
-        *([f"fewer than {ADVISED} images: small differences will not show (docs/photos.md)"] * (total < ADVISED)),
-        "how long it takes on a GPU was not measured" if has_gpu else f"about {takes} on cores of 2.5 GHz",
-        f"next: snakemake --cores all --configfile {shlex.quote(str(out))} --directory photos -- all",
-    ])  # fmt: skip
+    return (
+        f"{out}: {total - tests:,} images to train on, {tests:,} to test on"
+        f"{f' (fewer than {ADVISED} in all: small differences will not show)' if total < ADVISED else ''}, "
+        f"{size} x {size} pixels, {epochs} epochs of {per_epoch:,} batches of {batch_size}: {steps:,} steps\n"
+        f"{'not timed on a GPU' if has_gpu else f'about {duration(steps * SECONDS)} on two cores of 2.5 GHz'}\n"
+        f"next: snakemake --cores all --configfile {shlex.quote(str(out))} --directory photos -- all"
+    )

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from spl.common.errors import TrainingError
+from spl.common.progress import say
 from spl.config.methods import Decay
 from spl.tensors.loaders import BatchNumbers, SampleStream, stream_batches
 from spl.training.checkpoint import NAME, load_state, save_state
@@ -142,6 +143,8 @@ def train(
 
     progress.close()
     if stop and done < total_steps:
+        if world.is_main:
+            say(f"stopped after step {done} of {total_steps}; the state is kept in {folder}: the same command goes on")
         return None
     return Outcome(
         weights={name: value.detach().cpu().contiguous() for name, value in product.state_dict().items()},

@@ -31,7 +31,7 @@ def folder_of(count: int) -> Path:
 @pytest.mark.parametrize(("count", "epochs", "advice"), [(133, 729, True), (800, 120, False), (5000, 19, False)])
 def test_every_number_of_images_is_seen_for_about_as_many_steps(count, epochs, advice, monkeypatch):
     images, out = folder_of(count), Path("photos.yaml")
-    told = photos.init_photos(images, out)
+    told = photos.fit_to_photos(images, out)
     (steps,) = re.findall(r": ([\d,]+) steps$", told, re.MULTILINE)
     assert 9_500 < int(steps.replace(",", "")) < 10_700
     assert ("fewer than 700" in told) == advice
@@ -41,11 +41,11 @@ def test_every_number_of_images_is_seen_for_about_as_many_steps(count, epochs, a
     assert params.datasets["photos"].source.path == str(images.absolute())
     assert params.datasets["photos"].image_size == 64
     monkeypatch.setattr(photos.shutil, "which", lambda name: name)
-    assert "128 x 128" in photos.init_photos(images, Path("gpu.yaml"))
+    assert "128 x 128" in photos.fit_to_photos(images, Path("gpu.yaml"))
 
 
 def test_only_values_and_their_comments_differ_from_the_preset():
-    photos.init_photos(folder_of(800), Path("photos.yaml"))
+    photos.fit_to_photos(folder_of(800), Path("photos.yaml"))
     was, is_now = (Path(file).read_text().splitlines() for file in (photos.PRESET, "photos.yaml"))
     assert [line.split("#")[1] for line in was if "#" in line][2:] == [
         line.split("#")[1].replace("configfile photos", "configfile presets/photos") for line in is_now if "#" in line
@@ -70,11 +70,6 @@ def test_a_refusal_is_one_line_and_writes_nothing(count, there, fault):
     if there:
         out.touch()
     with pytest.raises(photos.DataError, match=fault) as caught:
-        photos.init_photos(folder_of(count), out)
+        photos.fit_to_photos(folder_of(count), out)
     assert "\n" not in str(caught.value)
     assert not (out.exists() and out.read_text())
-
-
-def test_a_folder_that_is_none_is_refused():
-    with pytest.raises(photos.DataError, match="is no folder"):
-        photos.init_photos(Path("nowhere"), Path("photos.yaml"))

@@ -60,6 +60,12 @@ def test_a_fetch_that_a_person_has_to_do_fails_when_run_and_says_so(fresh):
     assert "data/raw/paris_streetview does not exist." in output
     assert "e-mail" in output  # what a person does
     assert "Traceback" not in output
+    assert "stopped: fetch_images paris (" in output
+    assert "0 of 1 jobs done" in output.splitlines()[-1]
+    assert "localrule" not in output
+    (log,) = (fresh.folder / ".snakemake/log").iterdir()
+    assert str(log) in output.splitlines()[-1]
+    assert "localrule fetch_images:" in log.read_text()  # which stays whole
 
 
 def test_lint_is_clean(fresh):
