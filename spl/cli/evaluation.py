@@ -60,6 +60,7 @@ def measure_perceptual(
     images: opt.Images = paths.IMAGES,
     out: opt.Out = paths.PERCEPTUAL,
     params: opt.ParamsFile = opt.PARAMS,
+    workers: opt.Workers = 1,
     device: opt.Device = None,
 ) -> None:
     """Measure LPIPS, FID and KID; without their networks' weights they are not available."""
@@ -72,6 +73,7 @@ def measure_perceptual(
         images=settings.at(images),
         out=settings.at(out),
         device=device,
+        workers=workers,
     )
 
 

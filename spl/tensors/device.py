@@ -1,6 +1,10 @@
-"""Choice of the device."""
+"""Choice of the device, and of the thread that uses it."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
+from torch import Tensor
 
 from spl.common.errors import SPLError
 
@@ -16,3 +20,12 @@ def pick_device(name: str | None = None) -> torch.device:
     if name not in here:
         raise SPLError(f"--device {name}: not here; this machine has: {', '.join(here)}")
     return torch.device(name)
+
+
+def in_one_thread(network: Callable[..., Tensor], threads: int) -> Callable[..., Tensor]:
+    """Let a network work on one batch at a time, with `threads` of arithmetic, whichever thread asks.
+
+    PyTorch's number of threads holds for the thread that has set it: elsewhere convolutions would take all cores.
+    """
+    one = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(threads,))
+    return lambda *batch: one.submit(torch.no_grad()(network), *batch).result()
