@@ -46,7 +46,7 @@ def evaluate_method(
         masks=masks,
         weights=settings.at(weights),
         folder=settings.at(out),
-        device=pick_device(device),
+        device=pick_device(device or (None if method in experiment.network_methods else "cpu")),
         workers=workers,
         paper_psnr=printed("psnr", method, dataset, "all") if papers else None,
     )

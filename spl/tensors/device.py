@@ -7,13 +7,16 @@ import torch
 from torch import Tensor
 
 from spl.common.errors import SPLError
+from spl.common.gpus import take_gpu
 
 
 def pick_device(name: str | None = None) -> torch.device:
-    """Return the named device, or the GPU if there is one.
+    """Return the named device, or the GPU if there is one: where jobs share several, one that is free.
 
     Raises: SPLError if this machine has no such device.
     """
+    if name is None:
+        take_gpu()
     gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     here = ["cpu", *(["cuda", *gpus] if gpus else []), *(["mps"] if torch.backends.mps.is_available() else [])]
     name = name or ("cuda" if gpus else "cpu")
