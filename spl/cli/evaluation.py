@@ -28,6 +28,7 @@ def evaluate_method(
     weights: opt.RunFolder = paths.WEIGHTS,
     out: opt.OutFolder = paths.EVALUATION,
     params: opt.ParamsFile = opt.PARAMS,
+    workers: opt.Workers = 1,
     device: opt.Device = None,
 ) -> None:
     """Fill and measure every image of a dataset's evaluated split."""
@@ -46,6 +47,7 @@ def evaluate_method(
         weights=settings.at(weights),
         folder=settings.at(out),
         device=pick_device(device),
+        workers=workers,
         paper_psnr=printed("psnr", method, dataset, "all") if papers else None,
     )
 

@@ -12,7 +12,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -67,22 +67,32 @@ def resumable_folder(folder: Path, key: Any, *, inputs: Iterable[Path] = ()) -> 
 
 
 def run_shards(
-    rows: Iterable[Row], work: Work, folder: Path, *, workers: int, size: int = SHARD_ROWS, **shown: Any
+    rows: Iterable[Row],
+    work: Work,
+    folder: Path,
+    *,
+    workers: int,
+    size: int = SHARD_ROWS,
+    threads: bool = False,
+    **shown: Any,
 ) -> Iterator[list[list[str]]]:
     """Yield the results of `work` shard by shard, in order; take those that are finished in `folder`/shards from there.
 
-    `work` has to be picklable and to return a list of rows, which come back as strings. What decides a result beside
+    Workers are processes, for which `work` has to be picklable, or `threads` of this one. It returns a list of rows,
+    which come back as strings. What decides a result beside
     the rows belongs to the key of the `resumable_folder`. At most two shards a worker are in memory, of `size` rows
     each. The progress bar shows `total`, `what` and `unit`.
     Raises: what `work` raises, and DataError if a worker was killed; finished shards stay.
     """
     with progress(**shown) as bar:
-        for results in _run(rows, work, folder, workers, size):
+        for results in _run(rows, work, folder, workers, size, threads):
             yield results
             bar.update(len(results))
 
 
-def _run(rows: Iterable[Row], work: Work, folder: Path, workers: int, size: int) -> Iterator[list[list[str]]]:
+def _run(
+    rows: Iterable[Row], work: Work, folder: Path, workers: int, size: int, threads: bool
+) -> Iterator[list[list[str]]]:
     tables = folder / "shards"
     tables.mkdir(exist_ok=True)
     shards = _shards(rows, tables, size)
@@ -90,7 +100,10 @@ def _run(rows: Iterable[Row], work: Work, folder: Path, workers: int, size: int)
     if workers <= 1 or len(first) < 2:  # one shard is not worth a pool
         yield from (_results(work, shard) for shard in chain(first, shards))
         return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (f"{folder}.workers",))
+    if threads:
+        pool = ThreadPoolExecutor(workers)
+    else:
+        pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (f"{folder}.workers",))
     try:
         waiting: deque[Future[list[list[str]]]] = deque(
             pool.submit(_results, work, shard) for shard in [*first, *islice(shards, 2 * workers - 2)]

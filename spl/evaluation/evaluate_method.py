@@ -1,5 +1,6 @@
 """One evaluation: check what is about to be measured, measure it, record it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from spl.config.base import counted
 from spl.config.methods import ClassicalFill
 from spl.evaluation.per_image import evaluate
 from spl.evaluation.plausible import implausible
-from spl.models.build import load_method
+from spl.models.build import Inpainter, load_method
 from spl.models.classical import classical_inpainter
 from spl.steps.records import Inputs, read_record, require_current, take, write_record
 from spl.steps.settings import EvaluationSettings, RunSettings
@@ -27,6 +28,7 @@ def evaluate_method(
     weights: Path,
     folder: Path,
     device: torch.device,
+    workers: int = 1,
     paper_psnr: float | None = None,
 ) -> None:
     """Evaluate one method on one dataset's pairs.
@@ -45,13 +47,24 @@ def evaluate_method(
         inpainter = classical_inpainter(run.recipe)
     else:
         inputs |= take_run(run, weights, inputs)
-        inpainter = load_method(run.recipe, weights, image_size=run.image_size, device=device)
+        network = load_method(run.recipe, weights, image_size=run.image_size, device=device)
+        inpainter = in_one_thread(network, settings.threads)
         look = partial(implausible, settings, test_pairs, weights, device=device, paper=paper_psnr)
     key = [counted(settings), {name: file["sha256"] for name, file in inputs.items()}, str(device)]
     with resumable_folder(folder, key, inputs=(pairs, images, masks, weights)) as temporary:
-        doubts = evaluate(inpainter, test_pairs, temporary, batch_size=settings.batch_size, device=device, look=look)
+        protocol = {"batch_size": settings.batch_size, "device": device, "workers": workers, "look": look}
+        doubts = evaluate(inpainter, test_pairs, temporary, **protocol)
         outputs, facts = {"per_image": temporary / "per_image.csv"}, {"implausible": doubts} if doubts else {}
         write_record(temporary / "record.json", settings, inputs, outputs, device=str(device), **facts)
+
+
+def in_one_thread(network: Inpainter, threads: int) -> Inpainter:
+    """Let a network fill one batch at a time, with `threads` of arithmetic, whichever thread asks.
+
+    PyTorch's number of threads holds for the thread that has set it: elsewhere convolutions would take all cores.
+    """
+    filling = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(threads,))
+    return lambda image, mask: filling.submit(torch.no_grad()(network), image, mask).result()
 
 
 def take_run(run: RunSettings, weights: Path, inputs: Inputs) -> Inputs:

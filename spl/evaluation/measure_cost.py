@@ -16,6 +16,7 @@ from spl.config.methods import ClassicalFill
 from spl.evaluation.meter import MIB, Meter, peak_memory, reset_peak
 from spl.models.build import as_inpainter, build_generator
 from spl.models.classical import classical_inpainter
+from spl.models.winograd import speed_up
 from spl.released.convert import TEACHER_CHANNELS
 from spl.steps.records import write_record
 from spl.steps.settings import Architecture, CostSettings
@@ -50,7 +51,8 @@ def measure_method(built: Architecture, device_name: str) -> dict[str, Any]:
     before, meter = reset_peak(device), Meter()
     generator = build_network(built)
     if generator:
-        inpainter = as_inpainter(generator.to(device))
+        inpainter = as_inpainter(generator.to(device).requires_grad_(False))
+        speed_up(generator)
     else:
         assert isinstance(built.recipe, ClassicalFill)
         inpainter = classical_inpainter(built.recipe)
@@ -63,7 +65,7 @@ def measure_method(built: Architecture, device_name: str) -> dict[str, Any]:
             with meter.piece():
                 inpainter(image, mask).cpu()
         peak = peak_memory(device) - before
-        with FlopCounterMode(display=False) as operations:
+        with torch.enable_grad(), FlopCounterMode(display=False) as operations:  # gradients: none of them skipped
             inpainter(image, mask)
     return {
         "method": built.method,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
@@ -30,7 +31,6 @@ LONG = 10
 """Seconds of a first batch beside which it does not matter that first batches are slower."""
 
 
-@torch.no_grad()
 def evaluate(
     inpainter: Inpainter,
     pairs: TestPairs,
@@ -38,11 +38,13 @@ def evaluate(
     *,
     batch_size: int,
     device: torch.device,
+    workers: int = 1,
     look: Callable[[list[float]], list[str]] | None = None,
 ) -> list[str]:
     """Write `folder`/per_image.csv and, named by `composited_files`, the filled images in `folder`/composited.
 
-    Batches that a killed call has finished stay.
+    Batches that a killed call has finished stay. As many batches as there are `workers`, which are threads, are on
+    their way at a time: one is read, measured or written while another one is filled.
 
     Batches follow the order of the published pairs: RN's statistics pool over a batch, so it is part of the protocol.
     A hole so small that it vanishes at the network's size leaves the cells of the hole's metrics empty.
@@ -56,14 +58,15 @@ def evaluate(
         with meter.piece():
             return _measure(inpainter, pairs, folder, device, shard)
 
-    shown = {"total": len(pairs), "what": "evaluate", "unit": "image"}
+    shown = {"total": len(pairs), "what": "evaluate", "unit": "image", "threads": True}
     for results in run_shards(
-        enumerate(composited_files(pairs.table["image"])), work, folder, workers=0, size=batch_size, **shown
+        enumerate(composited_files(pairs.table["image"])), work, folder, workers=workers, size=batch_size, **shown
     ):
         rows += [json.loads(row) for (row,) in results]
         remaining = len(pairs) - len(rows)
-        if remaining and not told and (len(meter.seconds) > 1 or sum(meter.seconds) > LONG):
-            takes, memory = duration(remaining / batch_size * meter.typical()), peak_memory(device) / MIB
+        if remaining and not told and (len(meter.seconds) > workers or sum(meter.seconds) > LONG):
+            takes = duration(remaining / batch_size * meter.typical() / max(1, workers))
+            memory = peak_memory(device) / MIB
             images = f"{count(len(pairs), 'image')} in batches of {batch_size}"
             say(f"{images}: about {takes} for the remaining {remaining:,}; peak memory {memory:,.0f} MiB on {device}")
             told = True
@@ -76,18 +79,16 @@ def evaluate(
     return doubts
 
 
+@torch.no_grad()
 def _measure(inpainter: Inpainter, pairs: TestPairs, folder: Path, device: torch.device, batch: Shard) -> list[Row]:
     """Fill the pairs of a batch, keep the composited images, and return their rows, each as JSON."""
     numbers, files = zip(*batch.rows, strict=True)
     image, mask = load_pairs(pairs, numbers, device)
-    composited, truth = fill(inpainter, image, mask)
-    measured = {name: values.tolist() for name, values in measure(composited, truth, mask).items()}
-    rows = []
-    for i, filled in enumerate(composited.cpu()):
-        (path := folder / files[i]).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(filled.permute(1, 2, 0).numpy()).save(path, compress_level=1)
-        row = {name: values[i] for name, values in measured.items()} | {"composited_sha256": sha256(path)}
-        rows.append((json.dumps(row),))
+    holes, rows = mask[:, 0].bool().cpu().numpy(), []
+    for composited, truth, hole, file in zip(*fill(inpainter, image, mask), holes, files, strict=True):
+        (path := folder / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(composited).save(path, compress_level=1)
+        rows.append((json.dumps(measure(composited, truth, hole) | {"composited_sha256": sha256(path)}),))
     return rows
 
 
@@ -96,8 +97,8 @@ def load_pairs(pairs: TestPairs, numbers: Iterable[int], device: torch.device) -
     return [part.to(device) for part in default_collate([pairs[i] for i in numbers])]
 
 
-def fill(inpainter: Inpainter, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the composited images and the true ones, (B, 3, H, W) uint8.
+def fill(inpainter: Inpainter, image: Tensor, mask: Tensor) -> list[np.ndarray]:
+    """Return the composited images and the true ones, (B, H, W, 3) uint8 each.
 
     Raises: DataError if a method's output has another shape than the image, or is not finite.
     """
@@ -107,4 +108,5 @@ def fill(inpainter: Inpainter, image: Tensor, mask: Tensor) -> tuple[Tensor, Ten
             f"expected a finite output of shape {tuple(image.shape)}, got shape {tuple(output.shape)} with "
             f"{int((~torch.isfinite(output)).sum())} values that are not finite"
         )
-    return quantise(composite(output.clamp(0, 1), image, mask)), quantise(image)
+    both = composite(output.clamp(0, 1), image, mask), image
+    return [quantise(shown).permute(0, 2, 3, 1).contiguous().cpu().numpy() for shown in both]

@@ -46,7 +46,8 @@ def implausible(
 
     def mean_of(inpainter: Inpainter) -> float:
         batches = zip(image.split(settings.batch_size), mask.split(settings.batch_size), strict=True)
-        return _mean([x for i, m in batches for x in psnr(*fill(inpainter, i.to(device), m.to(device))).tolist()])
+        filled = (fill(inpainter, i.to(device), m.to(device)) for i, m in batches)
+        return _mean([psnr(*both) for batch in filled for both in zip(*batch, strict=True)])
 
     ours, floor = _mean(found), max(mean_of(classical_inpainter(classical)) for classical in FLOOR)
     if ours >= max(floor, paper or 0) - MARGIN:

@@ -14,6 +14,7 @@ from spl.models.mfe import build_mfe
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
+from spl.models.winograd import speed_up
 from spl.steps.records import read_record
 from spl.weights.fit import load_weights
 
@@ -50,8 +51,9 @@ def load_generator(
 
 
 def load_method(recipe: Network | NetworkMethod, folder: Path, *, image_size: int, device: torch.device) -> Inpainter:
-    """Load the same for evaluation; a batch that does not fit the memory is filled in parts."""
+    """Load the same for evaluation, sped up; a batch that does not fit the memory is filled in parts."""
     generator = load_generator(recipe, folder, image_size=image_size, device=device)
+    speed_up(generator)
     return within_memory(as_inpainter(generator), pools_over_batch=RECIPES[recipe.recipe].pools_over_batch)
 
 

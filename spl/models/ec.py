@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from skimage.feature import canny
 from torch import Tensor, nn
 
+from spl.models.initialise import initialise_normal
 from spl.models.layers import (
     NormResidualBlock,
     check_inputs,
     downsample_conv,
-    initialise_normal,
     reflect_conv,
     upsample_conv,
 )

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spl.common.errors import DataError
-from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm, Statistics, fused_conv2d, instance_norm
+from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm, Statistics, WideConv2d, instance_norm
 
 Gamma = Literal["gamma", "one_plus_gamma"]
 
@@ -49,20 +49,6 @@ def downsample_conv(in_channels: int, out_channels: int, *, bias: bool = True) -
 def upsample_conv(in_channels: int, out_channels: int, *, bias: bool = True) -> nn.ConvTranspose2d:
     """Build a transposed convolution that doubles height and width."""
     return nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=bias)
-
-
-@torch.no_grad()
-def initialise_normal(module: nn.Module) -> None:
-    """Initialise as EdgeConnect and MFE do: weights N(0, 0.02), biases zero, scales of norms one.
-
-    Reaches the weights behind spectral normalisation, so it serves the discriminators too. MFE's frozen mask
-    convolutions get random weights as well: the paper has ones there, the released initialiser does not.
-    """
-    for name, parameter in module.named_parameters():
-        if parameter.ndim > 1:
-            nn.init.normal_(parameter, std=0.02)
-        else:
-            nn.init.constant_(parameter, 0 if name.endswith("bias") else 1)
 
 
 # --- Encoder and decoder ----------------------------------------------------------------------------------------------
@@ -187,14 +173,19 @@ class SPADE(nn.Module):
         self.shared_conv = nn.Conv2d(prior_channels, hidden, 3, padding=1)
         self.gamma_conv = nn.Conv2d(hidden, channels, 3, padding=1)
         self.beta_conv = nn.Conv2d(hidden, channels, 3, padding=1)
+        self.affine = WideConv2d(self.gamma_conv, self.beta_conv)
         self.gamma_offset = 1.0 if gamma == "one_plus_gamma" else 0.0
-        if gamma == "gamma":
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Let the paper's gamma start at one; the convolutions have weights already."""
+        if self.gamma_offset == 0:
             nn.init.ones_(self.gamma_conv.get_parameter("bias"))
 
     def forward(self, x: Tensor, prior: Tensor) -> Tensor:
         """Shapes: x (B, C, H, W); prior (B, c, H, W); returns (B, C, H, W)."""
         hidden = F.relu(self.shared_conv(prior))  # (B, hidden, H, W)
-        gamma, beta = fused_conv2d(hidden, self.gamma_conv, self.beta_conv)  # (B, C, H, W) each
+        gamma, beta = self.affine(hidden).chunk(2, dim=1)  # (B, C, H, W) each
         return torch.addcmul(beta, instance_norm(x), gamma + self.gamma_offset)
 
 

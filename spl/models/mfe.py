@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spl.common.errors import DataError
-from spl.models.layers import initialise_normal
+from spl.models.initialise import initialise_normal
 from spl.models.mfe_layers import (
     SLOPE,
     ConvNorm,

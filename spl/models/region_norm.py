@@ -26,61 +26,78 @@ class _RegionNormalise(torch.autograd.Function):
     """Normalise each region and scale it by (1 + gamma), with the gradient written out.
 
     Sums over a region and the way back from one number per region to the map are both products with the 0/1 matrix
-    `regions`. That is several times faster on a CPU than masked sums, and one map is kept for the backward pass
-    where plain autograd keeps six.
+    `regions`, or sums and plain broadcasting if there is one region only. That is several times faster on a CPU than
+    masked sums, and one map is kept for the backward pass where plain autograd keeps six. Positions go before channels,
+    as they lie in memory in channels-last.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, regions: Tensor, gamma: Tensor | None, pool: bool) -> Tensor:
-        counts = _per_region(regions.sum(2)[:, None], pool)  # (B or 1, 1, K)
-        eps = EPS * counts.sum(2, keepdim=True) / counts.clamp(min=1)
+    def forward(ctx: Any, x: Tensor, regions: Tensor | None, gamma: Tensor | None, pool: bool) -> Tensor:
+        positions = x.new_full((len(x), 1, 1), x.shape[1]) if regions is None else regions.sum(2, keepdim=True)
+        counts = _pooled(positions, pool)  # (B or 1, K, 1)
+        eps = EPS * counts.sum(1, keepdim=True) / counts.clamp(min=1)
         counts = counts.clamp(min=1)
-        mean = _per_region(x @ regions.mT, pool) / counts  # (B or 1, C, K)
-        centred = torch.baddbmm(x, mean.expand(len(x), -1, -1), regions, alpha=-1)  # (B, C, N)
+        mean = _pooled(_totals(regions, x), pool) / counts  # (B or 1, K, C)
+        centred = x - _spread(regions, mean)  # (B, N, C)
         # Once more: in a flat map the rounding of the mean would be blown up by 1 / sqrt(eps).
-        rest = _per_region(centred @ regions.mT, pool) / counts
-        centred.baddbmm_(rest.expand(len(x), -1, -1), regions, alpha=-1)
-        variance = _per_region(centred.square() @ regions.mT, pool) / counts
-        scale = torch.rsqrt(variance + eps)  # (B or 1, C, K)
-        ctx.save_for_backward(centred, regions, gamma, scale, counts)
+        rest = _pooled(_totals(regions, centred), pool) / counts
+        variance = _pooled(_totals(regions, centred.square()), pool) / counts - rest.square()
+        scale = torch.rsqrt(variance.clamp(min=0) + eps)  # (B or 1, K, C)
+        ctx.save_for_backward(centred, regions, gamma, scale, rest, counts)
         ctx.pool = pool
         gain = scale if gamma is None else scale * (1 + gamma)
-        return centred * (gain @ regions)
+        return torch.addcmul(_spread(regions, -rest * gain), centred, _spread(regions, gain))
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, grad: Tensor
     ) -> tuple[Tensor, None, Tensor | None, None]:
-        centred, regions, gamma, scale, counts = ctx.saved_tensors
+        centred, regions, gamma, scale, rest, counts = ctx.saved_tensors
         with torch.autocast(grad.device.type, enabled=False):
-            total = _per_region(grad @ regions.mT, ctx.pool)  # (B or 1, C, K)
-            product = _per_region((grad * centred) @ regions.mT, ctx.pool)
+            total = _pooled(_totals(regions, grad), ctx.pool)  # (B or 1, K, C)
+            product = _pooled(_totals(regions, grad * centred), ctx.pool) - rest * total
             gain = scale if gamma is None else scale * (1 + gamma)
-            shifted = torch.baddbmm(grad, (total / counts).expand(len(grad), -1, -1), regions, alpha=-1)
             slope = gain * scale.square() * product / counts
-            grad_x = torch.addcmul(shifted * (gain @ regions), centred, slope @ regions, value=-1)
+            # gain * (grad - total / counts) - slope * (centred - rest)
+            grad_x = torch.addcmul(_spread(regions, slope * rest - gain * total / counts), grad, _spread(regions, gain))
+            grad_x.addcmul_(centred, _spread(regions, slope), value=-1)
             grad_gamma = None if gamma is None else (scale * product).sum(0)
         return grad_x, None, grad_gamma, None
 
 
-def _per_region(values: Tensor, pool: bool) -> Tensor:
-    """Add up over the batch where the statistics pool over it. Shape: (B, ., K) to (B or 1, ., K)."""
+def _pooled(values: Tensor, pool: bool) -> Tensor:
+    """Add up over the batch where the statistics pool over it. Shape: (B, K, .) to (B or 1, K, .)."""
     return values.sum(0, keepdim=True) if pool else values
 
 
-def normalise_regions(x: Tensor, regions: Tensor, gamma: Tensor | None = None, *, statistics: Statistics) -> Tensor:
+def _totals(regions: Tensor | None, x: Tensor) -> Tensor:
+    """Add up in every region. Shapes: regions (B, K, N), None = one; x (B, N, C); returns (B, K, C)."""
+    return x.sum(1, keepdim=True) if regions is None else regions @ x
+
+
+def _spread(regions: Tensor | None, values: Tensor) -> Tensor:
+    """Give every position its region's values. Shapes: values (B or 1, K, C); returns (B, N, C), or what broadcasts."""
+    return values if regions is None else regions.mT @ values
+
+
+def normalise_regions(
+    x: Tensor, regions: Tensor | None, gamma: Tensor | None = None, *, statistics: Statistics
+) -> Tensor:
     """Normalise `x` inside every region, then multiply by (1 + gamma).
 
     At least float32 inside and out, whatever autocast says: half-precision statistics of 65,536 values are useless.
 
-    Shapes: x (B, C, H, W); regions (B, K, H, W) in {0, 1}, disjoint and covering; gamma (C, K); returns (B, C, H, W).
+    Shapes: x (B, C, H, W); regions (B, K, H, W) in {0, 1}, disjoint and covering, `None` = the whole map; gamma (C, K);
+    returns (B, C, H, W).
     """
     with torch.autocast(x.device.type, enabled=False):
         dtype = torch.promote_types(x.dtype, torch.float32)
-        flat = x.to(dtype).flatten(2)  # (B, C, N)
-        masks = regions.detach().to(dtype).flatten(2)  # (B, K, N)
-        return _RegionNormalise.apply(flat, masks, gamma, statistics == "batch").view_as(x)
+        flat = x.to(dtype).permute(0, 2, 3, 1).flatten(1, 2)  # (B, N, C)
+        masks = None if regions is None else regions.detach().to(dtype).flatten(2)  # (B, K, N)
+        scales = None if gamma is None else gamma.mT  # (K, C)
+        normalised = _RegionNormalise.apply(flat, masks, scales, statistics == "batch")
+        return normalised.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
 
 
 def instance_norm(x: Tensor) -> Tensor:
@@ -88,7 +105,7 @@ def instance_norm(x: Tensor) -> Tensor:
 
     The same numbers as `torch.nn.functional.instance_norm`, several times faster on a CPU.
     """
-    return normalise_regions(x, x.new_ones(len(x), 1, *x.shape[2:]), statistics="instance")
+    return normalise_regions(x, None, statistics="instance")
 
 
 def hole_and_valid(mask: Tensor) -> Tensor:
@@ -96,11 +113,32 @@ def hole_and_valid(mask: Tensor) -> Tensor:
     return torch.cat([mask, 1 - mask], dim=1)
 
 
-def fused_conv2d(x: Tensor, first: nn.Conv2d, second: nn.Conv2d) -> tuple[Tensor, ...]:
-    """Run two equally shaped convolutions over the same input as one, which small ones on a CPU repay."""
-    weight = torch.cat([first.weight, second.weight])
-    bias = torch.cat([first.get_parameter("bias"), second.get_parameter("bias")])
-    return F.conv2d(x, weight, bias, padding=first.padding).chunk(2, dim=1)
+class WideConv2d(nn.Module):
+    """Equally shaped convolutions over one input, run as one, which small ones on a CPU repay.
+
+    The weights are those of the parts, which stay where they are: this layer adds nothing to a state dict.
+    """
+
+    transposed, padding_mode = False, "zeros"
+
+    def __init__(self, *parts: nn.Conv2d) -> None:
+        super().__init__()
+        self._parts = parts  # a tuple: no children
+        self.stride, self.padding, self.dilation = parts[0].stride, parts[0].padding, parts[0].dilation
+
+    @property
+    def weight(self) -> Tensor:
+        """Return the weights one after the other."""
+        return torch.cat([part.weight for part in self._parts])
+
+    @property
+    def bias(self) -> Tensor:
+        """Return the biases one after the other."""
+        return torch.cat([part.get_parameter("bias") for part in self._parts])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: x (B, in_channels, H, W); returns the outputs of the parts, stacked as channels."""
+        return F.conv2d(x, self.weight, self.bias, padding=self.padding)
 
 
 class BasicRegionNorm(nn.Module):
@@ -139,6 +177,7 @@ class LearnedRegionNorm(nn.Module):
         self.region_conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
         self.gamma_conv = nn.Conv2d(1, 1, 7, padding=3)
         self.beta_conv = nn.Conv2d(1, 1, 7, padding=3)
+        self.affine = WideConv2d(self.gamma_conv, self.beta_conv)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: x (B, C, H, W); returns (B, C, H, W)."""
@@ -146,5 +185,5 @@ class LearnedRegionNorm(nn.Module):
         response = torch.sigmoid(self.region_conv(summary))  # (B, 1, H, W)
         regions = hole_and_valid((response >= self.threshold).to(x.dtype))  # (B, 2, H, W)
         normalised = normalise_regions(x, regions, statistics=self.statistics)
-        gamma, beta = fused_conv2d(response, self.gamma_conv, self.beta_conv)  # (B, 1, H, W) each
+        gamma, beta = self.affine(response).chunk(2, dim=1)  # (B, 1, H, W) each
         return torch.addcmul(beta, normalised, 1 + gamma)

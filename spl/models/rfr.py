@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spl.models.initialise import initialise_default
 from spl.models.layers import check_inputs, upsample_conv
 from spl.tensors.compositing import mask_out
 
@@ -227,4 +228,6 @@ def _merge(group: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 def build_rfr(*, width: int = 64, kernel: int = 7, rounds: int = 6) -> RFR:
     """Compose an RFR generator; the defaults give its 31,224,065 parameters, `kernel=5` the smaller-hole variant."""
-    return RFR(width=width, kernel=kernel, rounds=rounds)
+    network = RFR(width=width, kernel=kernel, rounds=rounds)
+    initialise_default(network)
+    return network

@@ -5,6 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from spl.models.initialise import own_generator
 from spl.models.layers import ImageEncoder, NormResidualBlock, UpsamplingDecoder, check_inputs
 from spl.models.region_norm import BasicRegionNorm, LearnedRegionNorm
 from spl.tensors.compositing import mask_out
@@ -39,14 +40,15 @@ def initialise_rn(module: nn.Module) -> None:
     1: the original means a deviation of 1e-4 but hands it over as the mean. Kept, since the published numbers have it.
     The vectors of RN-B are zero. Applies to RN's discriminator as well, which has no biases.
     """
-    for layer in module.modules():
-        for name, parameter in layer.named_parameters(recurse=False):
-            if isinstance(layer, BasicRegionNorm):
-                nn.init.zeros_(parameter)
-            elif name == "bias":
-                nn.init.normal_(parameter, mean=1e-4, std=1.0)
-            else:
-                nn.init.kaiming_normal_(parameter).mul_(0.1)
+    for path, layer in module.named_modules():
+        with own_generator(path):
+            for name, parameter in layer.named_parameters(recurse=False):
+                if isinstance(layer, BasicRegionNorm):
+                    nn.init.zeros_(parameter)
+                elif name == "bias":
+                    nn.init.normal_(parameter, mean=1e-4, std=1.0)
+                else:
+                    nn.init.kaiming_normal_(parameter).mul_(0.1)
 
 
 def build_rn(*, width: int = 64, blocks: int = 8) -> RN:

@@ -25,8 +25,8 @@ class SpectralNorm(nn.Module):
     def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d) -> None:
         super().__init__()
         self.transposed = isinstance(conv, nn.ConvTranspose2d)
-        self.stride, self.padding, self.dilation = conv.stride[0], int(conv.padding[0]), conv.dilation[0]
-        self.reflected = conv.padding_mode == "reflect"
+        self.stride, self.padding, self.dilation = conv.stride, conv.padding, conv.dilation
+        self.padding_mode = conv.padding_mode
         self.weight_orig = nn.Parameter(conv.weight.detach())
         self.bias = None if conv.bias is None else nn.Parameter(conv.bias.detach())
         rows, columns = self.matrix().shape
@@ -52,9 +52,9 @@ class SpectralNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: x (B, in_channels, H, W); returns (B, out_channels, h, w)."""
-        weight, padding = self.normalised_weight(), self.padding
+        weight, padding = self.normalised_weight(), int(self.padding[0])
         if self.transposed:
             return F.conv_transpose2d(x, weight, self.bias, self.stride, padding)
-        if self.reflected:
+        if self.padding_mode == "reflect":
             x, padding = F.pad(x, [padding] * 4, mode="reflect"), 0
         return F.conv2d(x, weight, self.bias, self.stride, padding, self.dilation)

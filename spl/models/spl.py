@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spl.models.initialise import initialise_default
 from spl.models.layers import (
     SPADE,
     Gamma,
@@ -192,11 +193,13 @@ def build_spl(
         fusing = ConcatFusion(channels, blocks=fusion_blocks)
     else:
         fusing = SPADEFusion(channels, blocks=fusion_blocks, hidden=2 * width, gamma=fusion)
-    return SPL(
+    network = SPL(
         image_encoder=ImageEncoder(width=width, statistics="instance"),
         semantic_learner=SemanticLearner(body=body, width=width, teacher_channels=teacher_channels),
         image_decoder=ImageDecoder(fusion=fusing, upsampling=UpsamplingDecoder(width=width, statistics="instance")),
     )
+    initialise_default(network)
+    return network
 
 
 def build_paper_spl() -> SPL:

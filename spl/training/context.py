@@ -7,6 +7,7 @@ from torch import nn
 
 from spl.config.methods import NetworkMethod
 from spl.models.build import build_generator
+from spl.models.initialise import own_generator
 from spl.teachers.frozen import FrozenTeacher
 from spl.teachers.perception import FeatureExtractor
 from spl.training.distributed import World
@@ -37,7 +38,8 @@ class TrainingContext:
 
     def generator(self, recipe: NetworkMethod) -> nn.Module:
         """Build the recipe's generator with fresh weights, placed."""
-        network = build_generator(recipe, image_size=self.image_size, teacher_channels=self.teacher_channels)
+        with own_generator("generator"):
+            network = build_generator(recipe, image_size=self.image_size, teacher_channels=self.teacher_channels)
         return self.place(network)
 
     def place(self, network: nn.Module) -> nn.Module:

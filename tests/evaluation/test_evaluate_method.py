@@ -3,9 +3,12 @@
 import os
 import re
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +17,7 @@ from spl.config.experiment import Params
 from spl.config.methods import ReleasedWeights
 from spl.evaluation import evaluate_method as module
 from spl.evaluation import plausible
+from spl.evaluation.metrics import psnr
 from spl.evaluation.plausible import implausible
 from spl.models.classical import classical_inpainter
 from spl.steps.settings import EvaluationSettings
@@ -54,16 +58,17 @@ def world(params, data, tmp_path, monkeypatch):
 
         return fill
 
-    def evaluate(name, **changes):
+    def evaluate(name, workers=1, **changes):
+        where = {"weights": world.weights, "folder": tmp_path / name}
         settings = world.settings.model_copy(update=changes)
-        module.evaluate_method(settings, **data._asdict(), weights=world.weights, folder=tmp_path / name, device=CPU)
+        module.evaluate_method(settings, **data._asdict(), **where, device=CPU, workers=workers)
         return tmp_path / name
 
-    def kill(name, *, before_batch):
+    def kill(name, *, before_batch, workers=1):
         """Evaluate in a process that gets no time to clean up."""
         if not (child := os.fork()):
             world.kill_at = before_batch
-            evaluate(name)
+            evaluate(name, workers)
             os._exit(0)
         assert os.waitpid(child, 0)[1] == signal.SIGKILL
 
@@ -77,14 +82,15 @@ def content(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_killed_evaluation_goes_on_after_the_last_whole_batch(world, tmp_path):
+@pytest.mark.parametrize(("workers", "finished"), [(1, {2}), (3, {0, 1, 2})], ids=["one worker", "overlapping"])
+def test_a_killed_evaluation_goes_on_after_the_last_whole_batch(world, tmp_path, workers, finished):
     straight = content(world.evaluate("straight"))
     assert {path.parts[0] for path in straight} == {"per_image.csv", "composited", "record.json"}
     world.filled.clear()
-    world.kill("killed", before_batch=2)
+    world.kill("killed", before_batch=2, workers=workers)
     assert not (tmp_path / "killed").exists()
-    assert content(world.evaluate("killed")) == straight
-    assert world.filled == 5 * [2]
+    assert content(world.evaluate("killed", workers)) == straight
+    assert 7 - len(world.filled) in finished
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
@@ -99,6 +105,21 @@ def test_it_begins_again_where_something_has_changed(world, data, monkeypatch, c
     finish_run(world.settings.run, data, world.weights, seed=seed)
     world.evaluate("killed", **changes)
     assert world.filled == filled
+
+
+def test_a_network_fills_in_one_thread_with_its_own_number_of_threads():
+    """A network sees the threads that it was given, not those of the process or the thread that asks."""
+    asked, before = [], torch.get_num_threads()
+
+    def network(image, mask):
+        asked.append((threading.get_ident(), torch.get_num_threads(), torch.is_grad_enabled()))
+        return image
+
+    fill = module.in_one_thread(network, before + 2)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(fill, range(6), range(6)))
+    torch.set_num_threads(before)
+    assert asked == 6 * [(asked[0][0], before + 2, False)]
 
 
 def test_what_is_doubted_is_said_and_recorded(world, capsys):
@@ -121,8 +142,7 @@ def floor(pairs):
     """Mean PSNR of the better classical fill."""
     image, mask = plausible.load_pairs(pairs, range(IMAGES), CPU)
     return max(
-        plausible.psnr(*plausible.fill(classical_inpainter(fill), image, mask)).mean().item()
-        for fill in plausible.FLOOR
+        np.mean(list(map(psnr, *plausible.fill(classical_inpainter(fill), image, mask)))) for fill in plausible.FLOOR
     )
 
 

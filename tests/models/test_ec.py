@@ -11,7 +11,7 @@ from spl.models.ec import (
     canny_edges_of,
     gray,
 )
-from spl.models.layers import initialise_normal
+from spl.models.initialise import initialise_normal
 
 
 @pytest.fixture

@@ -192,3 +192,8 @@ GPU = 1 if shutil.which("nvidia-smi") else 0
 def many_if_real(wildcards):
     """Threads for going through the images of a dataset; the miniature world is small."""
     return 1 if params.datasets[wildcards.dataset].source.kind == "miniature" else MANY
+
+
+def evaluation_threads(wildcards):
+    """Threads for filling and measuring; on a CPU a network's own arithmetic leaves nothing for more."""
+    return THREADS if wildcards.method in NETWORKS and not GPU else max(THREADS, many_if_real(wildcards))

@@ -25,7 +25,7 @@ rule evaluate_method:
         "logs/evaluate_method/{dataset}/{method}/seed{seed}.log",
     benchmark:
         "benchmarks/results/evaluate_method/{dataset}/{method}/seed{seed}.tsv"
-    threads: THREADS
+    threads: evaluation_threads
     resources:
         gpu=lambda w: GPU if w.method in NETWORKS else 0,
     params:
@@ -35,7 +35,7 @@ rule evaluate_method:
         "python -m spl evaluate-method --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --seed {wildcards.seed} --pairs {input.pairs:q} --images {input.images:q} --masks {input.masks:q}"
         " --weights results/weights/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
-        " --out results/eval/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed} 2> {log:q}"
+        " --out results/eval/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed} --workers {threads} 2> {log:q}"
 
 
 rule measure_perceptual:

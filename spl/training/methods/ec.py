@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from spl.config.methods import ECLossWeights, ECRecipe
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.ec import gray
-from spl.models.layers import initialise_normal
+from spl.models.initialise import initialise_normal, own_generator
 from spl.teachers.perception import FeatureExtractor
 from spl.training.context import TrainingContext, adam
 from spl.training.losses import perceptual_loss, style_loss
@@ -115,13 +115,12 @@ def build(recipe: ECRecipe, context: TrainingContext) -> ECMethod:
     training, distribute = recipe.training, context.world.distribute
     generator = context.generator(recipe)
     parts = {part: generator.get_submodule(f"{part}_generator") for part in ("edge", "inpaint")}
-    discriminators = {
-        "edge_discriminator": PatchDiscriminator(width=recipe.model.width, channels=2),
-        "inpaint_discriminator": PatchDiscriminator(width=recipe.model.width),
-    }
-    for discriminator in discriminators.values():
-        initialise_normal(discriminator)
-        context.place(discriminator)
+    discriminators: dict[str, nn.Module] = {}
+    for name, channels in {"edge_discriminator": 2, "inpaint_discriminator": 3}.items():
+        with own_generator(name):
+            discriminators[name] = PatchDiscriminator(width=recipe.model.width, channels=channels)
+            initialise_normal(discriminators[name])
+        context.place(discriminators[name])
     optimizers = {f"{part}_generator": adam(recipe, network, training.lr) for part, network in parts.items()}
     optimizers |= {name: adam(recipe, network, training.lr_discriminator) for name, network in discriminators.items()}
     edge_steps = training.edge_epochs * context.steps_per_epoch

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spl.config.methods import MFELossWeights, MFERecipe
+from spl.models.initialise import own_generator
 from spl.models.mfe import MFEDiscriminator
 from spl.teachers.perception import FeatureExtractor
 from spl.training.context import TrainingContext, adam
@@ -108,7 +109,10 @@ def build(recipe: MFERecipe, context: TrainingContext) -> MFEMethod:
     """Build the method of a recipe."""
     assert context.extract_features is not None
     generator = context.generator(recipe)
-    discriminators = nn.ModuleDict({name: MFEDiscriminator(width=recipe.model.width) for name in DISCRIMINATORS})
+    discriminators = nn.ModuleDict()
+    for name in DISCRIMINATORS:
+        with own_generator(name):
+            discriminators[name] = MFEDiscriminator(width=recipe.model.width)
     context.place(discriminators)
     networks = {"generator": generator, **discriminators}
     return MFEMethod(

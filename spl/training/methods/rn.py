@@ -6,6 +6,7 @@ from torch import Tensor
 
 from spl.config.methods import RNLossWeights, RNRecipe
 from spl.models.discriminator import PatchDiscriminator
+from spl.models.initialise import own_generator
 from spl.models.rn import initialise_rn
 from spl.training.context import TrainingContext
 from spl.training.losses import hole_normalised_l1
@@ -40,6 +41,7 @@ class RNMethod(AdversarialMethod):
 
 def build(recipe: RNRecipe, context: TrainingContext) -> RNMethod:
     """Build the method of a recipe."""
-    generator, discriminator = context.generator(recipe), PatchDiscriminator(width=recipe.model.width)
-    initialise_rn(discriminator)
-    return RNMethod(**with_discriminator(recipe, context, generator, discriminator))
+    with own_generator("discriminator"):
+        discriminator = PatchDiscriminator(width=recipe.model.width)
+        initialise_rn(discriminator)
+    return RNMethod(**with_discriminator(recipe, context, context.generator(recipe), discriminator))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from spl.config.methods import SPLLossWeights, SPLRecipe
 from spl.models.discriminator import PatchDiscriminator
+from spl.models.initialise import own_generator
 from spl.training.context import TrainingContext
 from spl.training.losses import image_loss, prior_loss
 from spl.training.methods.adversarial import AdversarialMethod, with_discriminator
@@ -70,9 +71,10 @@ class SPLMethod(AdversarialMethod):
 
 def build(recipe: SPLRecipe, context: TrainingContext) -> SPLMethod:
     """Build the method of a recipe."""
-    generator, discriminator = context.generator(recipe), PatchDiscriminator(width=recipe.model.width)
+    with own_generator("discriminator"):
+        discriminator = PatchDiscriminator(width=recipe.model.width)
     return SPLMethod(
         teacher=context.teacher,
         prior_steps=context.steps(recipe.training.prior_epochs),
-        **with_discriminator(recipe, context, generator, discriminator),
+        **with_discriminator(recipe, context, context.generator(recipe), discriminator),
     )
