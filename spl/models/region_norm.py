@@ -6,8 +6,8 @@ For region r with n_r of the N positions, mean mu_r and biased variance v_r, eve
 
 The factor N / n_r is the original's (it normalises a map whose other region is filled with mu_r) and matters where
 a region is small. An empty region contributes nothing. The statistics are those of one sample and channel
-(`statistics="instance"`, SPL) or pool over the batch as well (`"batch"`, RN); there are no running ones, so RN's
-output for an image depends on its batch in evaluation too.
+(`statistics="instance"`, SPL) or pool over the batch as well (`"batch"`, RN), in training over the shares of all
+processes; there are no running ones, so RN's output for an image depends on its batch in evaluation too.
 """
 
 from typing import Any, Literal
@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from spl.tensors.processes import total_over_processes
 
 Statistics = Literal["instance", "batch"]
 
@@ -31,19 +33,19 @@ class _RegionNormalise(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, regions: Tensor, gamma: Tensor | None, pool: bool) -> Tensor:
-        counts = _per_region(regions.sum(2)[:, None], pool)  # (B or 1, 1, K)
+    def forward(ctx: Any, x: Tensor, regions: Tensor, gamma: Tensor | None, pool: bool, share: bool) -> Tensor:
+        counts = _per_region(regions.sum(2)[:, None], pool, share)  # (B or 1, 1, K)
         eps = EPS * counts.sum(2, keepdim=True) / counts.clamp(min=1)
         counts = counts.clamp(min=1)
-        mean = _per_region(x @ regions.mT, pool) / counts  # (B or 1, C, K)
+        mean = _per_region(x @ regions.mT, pool, share) / counts  # (B or 1, C, K)
         centred = torch.baddbmm(x, mean.expand(len(x), -1, -1), regions, alpha=-1)  # (B, C, N)
         # Once more: in a flat map the rounding of the mean would be blown up by 1 / sqrt(eps).
-        rest = _per_region(centred @ regions.mT, pool) / counts
+        rest = _per_region(centred @ regions.mT, pool, share) / counts
         centred.baddbmm_(rest.expand(len(x), -1, -1), regions, alpha=-1)
-        variance = _per_region(centred.square() @ regions.mT, pool) / counts
+        variance = _per_region(centred.square() @ regions.mT, pool, share) / counts
         scale = torch.rsqrt(variance + eps)  # (B or 1, C, K)
         ctx.save_for_backward(centred, regions, gamma, scale, counts)
-        ctx.pool = pool
+        ctx.pool, ctx.share = pool, share
         gain = scale if gamma is None else scale * (1 + gamma)
         return centred * (gain @ regions)
 
@@ -51,25 +53,29 @@ class _RegionNormalise(torch.autograd.Function):
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, grad: Tensor
-    ) -> tuple[Tensor, None, Tensor | None, None]:
+    ) -> tuple[Tensor, None, Tensor | None, None, None]:
         centred, regions, gamma, scale, counts = ctx.saved_tensors
         with torch.autocast(grad.device.type, enabled=False):
-            total = _per_region(grad @ regions.mT, ctx.pool)  # (B or 1, C, K)
-            product = _per_region((grad * centred) @ regions.mT, ctx.pool)
+            total = _per_region(grad @ regions.mT, ctx.pool, ctx.share)  # (B or 1, C, K)
+            own = _per_region((grad * centred) @ regions.mT, ctx.pool)  # what this process adds to gamma's gradient
+            product = total_over_processes(own) if ctx.share else own
             gain = scale if gamma is None else scale * (1 + gamma)
             shifted = torch.baddbmm(grad, (total / counts).expand(len(grad), -1, -1), regions, alpha=-1)
             slope = gain * scale.square() * product / counts
             grad_x = torch.addcmul(shifted * (gain @ regions), centred, slope @ regions, value=-1)
-            grad_gamma = None if gamma is None else (scale * product).sum(0)
-        return grad_x, None, grad_gamma, None
+            grad_gamma = None if gamma is None else (scale * own).sum(0)
+        return grad_x, None, grad_gamma, None, None
 
 
-def _per_region(values: Tensor, pool: bool) -> Tensor:
-    """Add up over the batch where the statistics pool over it. Shape: (B, ., K) to (B or 1, ., K)."""
-    return values.sum(0, keepdim=True) if pool else values
+def _per_region(values: Tensor, pool: bool, share: bool = False) -> Tensor:
+    """Add up over the batch, and over the processes that share it. Shape: (B, ., K) to (B or 1, ., K)."""
+    pooled = values.sum(0, keepdim=True) if pool else values
+    return total_over_processes(pooled) if share else pooled
 
 
-def normalise_regions(x: Tensor, regions: Tensor, gamma: Tensor | None = None, *, statistics: Statistics) -> Tensor:
+def normalise_regions(
+    x: Tensor, regions: Tensor, gamma: Tensor | None = None, *, statistics: Statistics, training: bool = False
+) -> Tensor:
     """Normalise `x` inside every region, then multiply by (1 + gamma).
 
     At least float32 inside and out, whatever autocast says: half-precision statistics of 65,536 values are useless.
@@ -80,7 +86,8 @@ def normalise_regions(x: Tensor, regions: Tensor, gamma: Tensor | None = None, *
         dtype = torch.promote_types(x.dtype, torch.float32)
         flat = x.to(dtype).flatten(2)  # (B, C, N)
         masks = regions.detach().to(dtype).flatten(2)  # (B, K, N)
-        return _RegionNormalise.apply(flat, masks, gamma, statistics == "batch").view_as(x)
+        pool = statistics == "batch"
+        return _RegionNormalise.apply(flat, masks, gamma, pool, pool and training).view_as(x)
 
 
 def instance_norm(x: Tensor) -> Tensor:
@@ -121,7 +128,8 @@ class BasicRegionNorm(nn.Module):
         """Shapes: x (B, C, h, w); mask (B, 1, H, W), shrunk to (h, w) by nearest neighbour; returns (B, C, h, w)."""
         mask = F.interpolate(mask, size=x.shape[2:], mode="nearest")  # (B, 1, h, w)
         gamma = torch.stack([self.hole_gamma, self.valid_gamma], dim=1)  # (C, 2)
-        normalised = normalise_regions(x, hole_and_valid(mask), gamma, statistics=self.statistics)
+        regions = hole_and_valid(mask)
+        normalised = normalise_regions(x, regions, gamma, statistics=self.statistics, training=self.training)
         return normalised + (self.hole_beta + self.valid_beta)[:, None, None]
 
 
@@ -145,6 +153,6 @@ class LearnedRegionNorm(nn.Module):
         summary = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], dim=1)  # (B, 2, H, W)
         response = torch.sigmoid(self.region_conv(summary))  # (B, 1, H, W)
         regions = hole_and_valid((response >= self.threshold).to(x.dtype))  # (B, 2, H, W)
-        normalised = normalise_regions(x, regions, statistics=self.statistics)
+        normalised = normalise_regions(x, regions, statistics=self.statistics, training=self.training)
         gamma, beta = fused_conv2d(response, self.gamma_conv, self.beta_conv)  # (B, 1, H, W) each
         return torch.addcmul(beta, normalised, 1 + gamma)

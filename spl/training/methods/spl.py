@@ -72,7 +72,7 @@ def build(recipe: SPLRecipe, context: TrainingContext) -> SPLMethod:
     """Build the method of a recipe."""
     generator, discriminator = context.generator(recipe), PatchDiscriminator(width=recipe.model.width)
     return SPLMethod(
-        teacher=context.teacher,
+        teacher=context.teacher and context.in_parts(context.teacher),
         prior_steps=context.steps(recipe.training.prior_epochs),
         **with_discriminator(recipe, context, generator, discriminator),
     )
