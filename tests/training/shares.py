@@ -21,8 +21,9 @@ from tests.training.conftest import FakeTeacher, fake_features, tiny_run
 
 BATCH, SIDE, STEPS = 4, 32, 20
 POOLED = ("rn", "rfr")
-SHARES = [(1, 1), (1, 2), (1, 4), (2, 1), (2, 2), (4, 1)]
-"""Processes and parts; the first is what the others are compared with."""
+"""Recipes whose batch cannot go through in parts."""
+SHARES = {1: 1, 2: 2, 4: 1}
+"""Number of processes: parts of each one's share. The first is what the others are compared with."""
 STAGES = {"rfr": {"epochs": 20, "norm_epochs": 5}, "ec": {"epochs": 20, "edge_epochs": 5, "canny_epochs": 5}}
 
 
@@ -78,18 +79,15 @@ def work(rank, folder, dtype, recipes):
     torch.set_num_threads(1)
     torch.set_default_dtype(dtype)
     expected = {}
-    for size in (1, 2, 4):
-        if rank >= size:
-            continue
+    for size in [size for size in SHARES if rank < size]:
         if size > 1:
             dist.init_process_group("gloo", init_method=f"file://{folder}/{size}", rank=rank, world_size=size)
         for recipe in recipes:
-            for parts in [parts for n, parts in SHARES if n == size and (parts == 1 or recipe not in POOLED)]:
-                found = train(recipe, World(rank, size, torch.device("cpu")), parts)
-                expected.setdefault(recipe, found)
-                if rank == 0:
-                    row = (f"{float(x):.1e}" for x in differences(found, expected[recipe]))
-                    print(recipe, size, parts, *row, flush=True)
+            parts = 1 if recipe in POOLED else SHARES[size]
+            found = train(recipe, World(rank, size, torch.device("cpu")), parts)
+            if rank == 0:
+                row = (f"{float(x):.1e}" for x in differences(found, expected.setdefault(recipe, found)))
+                print(recipe, size, parts, *row, flush=True)
         if size > 1:
             dist.destroy_process_group()
 
@@ -97,6 +95,5 @@ def work(rank, folder, dtype, recipes):
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         chosen = sys.argv[2:] or ["spl", "rn", "rfr", "mfe", "ec"]
-        mp.start_processes(
-            work, (folder, getattr(torch, sys.argv[1]), chosen), nprocs=4, start_method="fork"
-        )  # one import of PyTorch for all of them
+        # Forks share one import of PyTorch.
+        mp.start_processes(work, (folder, getattr(torch, sys.argv[1]), chosen), max(SHARES), start_method="fork")
