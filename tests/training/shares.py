@@ -2,8 +2,8 @@
 
     python -m tests.training.shares float32 [RECIPE ...]
 
-prints a row for every recipe, number of processes and number of parts: the largest relative difference of a gradient
-and of a loss, and the largest difference of what the networks hold in the end. One start serves all numbers.
+prints a row for every recipe and number of processes, with the parts of each one's share: against one process, the
+largest relative difference of a gradient and of a loss, and the largest one of what the networks hold in the end.
 """
 
 import sys
@@ -22,8 +22,9 @@ from tests.training.conftest import FakeTeacher, fake_features, tiny_run
 BATCH, SIDE, STEPS = 4, 32, 20
 POOLED = ("rn", "rfr")
 """Recipes whose batch cannot go through in parts."""
-SHARES = {1: 1, 2: 2, 4: 1}
-"""Number of processes: parts of each one's share. The first is what the others are compared with."""
+SHARES = {2: 2, 4: 1}
+"""Number of processes: parts of each one's share."""
+CPU = torch.device("cpu")
 STAGES = {"rfr": {"epochs": 20, "norm_epochs": 5}, "ec": {"epochs": 20, "edge_epochs": 5, "canny_epochs": 5}}
 
 
@@ -74,26 +75,22 @@ def differences(found, expected):
     return of_gradients, of_losses, max((states[k] - s).abs().max() for k, s in expected[2].items())
 
 
-def work(rank, folder, dtype, recipes):
+def work(rank, folder, expected):
     """Be one of the processes of every run that has so many."""
-    torch.set_num_threads(1)
-    torch.set_default_dtype(dtype)
-    expected = {}
     for size in [size for size in SHARES if rank < size]:
-        if size > 1:
-            dist.init_process_group("gloo", init_method=f"file://{folder}/{size}", rank=rank, world_size=size)
-        for recipe in recipes:
+        dist.init_process_group("gloo", init_method=f"file://{folder}/{size}", rank=rank, world_size=size)
+        for recipe, alone in expected.items():
             parts = 1 if recipe in POOLED else SHARES[size]
-            found = train(recipe, World(rank, size, torch.device("cpu")), parts)
+            found = train(recipe, World(rank, size, CPU), parts)
             if rank == 0:
-                row = (f"{float(x):.1e}" for x in differences(found, expected.setdefault(recipe, found)))
-                print(recipe, size, parts, *row, flush=True)
-        if size > 1:
-            dist.destroy_process_group()
+                print(recipe, size, parts, *(f"{float(x):.1e}" for x in differences(found, alone)), flush=True)
+        dist.destroy_process_group()
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)
+    torch.set_default_dtype(getattr(torch, sys.argv[1]))
+    alone = {recipe: train(recipe, World(0, 1, CPU), 1) for recipe in sys.argv[2:] or ["spl", "rn", "rfr", "mfe", "ec"]}
     with tempfile.TemporaryDirectory() as folder:
-        chosen = sys.argv[2:] or ["spl", "rn", "rfr", "mfe", "ec"]
         # Forks share one import of PyTorch.
-        mp.start_processes(work, (folder, getattr(torch, sys.argv[1]), chosen), max(SHARES), start_method="fork")
+        mp.start_processes(work, (folder, alone), max(SHARES), start_method="fork")
