@@ -33,7 +33,6 @@ from spl.steps.settings import (
 )
 from spl.tensors.loaders import SampleStream
 from spl.training.checkpoint import load_state, lock_run
-from spl.training.distributed import World
 from spl.training.loop import Plan, train
 from spl.training.train_method import Sources, train_method
 from spl.training.train_teacher import make_teacher
@@ -392,8 +391,3 @@ def test_a_state_of_another_experiment_does_not_pass_for_the_last_good_one(tmp_p
     play([1.0] * 6, tmp_path, stop_at=1)
     with pytest.raises(TrainingError, match="no checkpoint was written before"):
         play([math.nan] * 6, tmp_path, settings='{"other":1}')
-
-
-def test_a_batch_that_processes_cannot_share_is_refused(tmp_path):
-    with pytest.raises(TrainingError, match="a batch of 2 cannot be shared equally by 3 processes"):
-        play([], tmp_path, world=World(0, 3, CPU.device))

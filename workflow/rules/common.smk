@@ -150,6 +150,12 @@ def run_of(wildcards):
     return _run(wildcards.dataset, wildcards.method, wildcards.seed)
 
 
+def processes_of(wildcards):
+    """Processes of a training; released weights need one."""
+    training = getattr(run_of(wildcards).recipe, "training", None)
+    return training.processes if training else 1
+
+
 def teacher_of(wildcards):
     """The teacher that a wildcard names."""
     return TeacherSettings.of(params, teacher=wildcards.teacher)
