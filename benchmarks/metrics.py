@@ -1,9 +1,10 @@
 """Speed of measuring and evaluating beside plain loops over the same images in memory, and what commands import.
 
-python -m benchmarks.metrics [--images 200] [--repeats 5] [--threads 2]     prints rows of CSV
+python benchmarks/metrics.py [--images 200] [--repeats 5] [--threads 2]     prints rows of CSV
 
 Both sides of a row take turns on this machine: `ratio` is the median over the turns of our speed by the other's, `low`
-and `high` are the least and the largest. Speeds are images per second, the medians of all turns.
+and `high` are the least and the largest; `processor` is the ratio per second of processor time, which other work on the
+machine does not change. Speeds are images per second, the medians of all turns.
 """
 
 import argparse
@@ -118,27 +119,24 @@ def compare_evaluation(
     return compare("evaluation with Telea; cv2.inpaint in a loop", len(images), take_turns(ours, theirs, repeats), "")
 
 
-def take_turns(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> list[tuple[float, float]]:
-    """Return the seconds of both for every turn."""
+def take_turns(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> np.ndarray:
+    """Return seconds, (turns, 2 sides, 2): on the clock, and of the processor."""
     turns = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        ours()
-        between = time.perf_counter()
-        theirs()
-        turns.append((between - began, time.perf_counter() - between))
-    return turns
+    for side in repeats * (ours, theirs):
+        began = time.perf_counter(), time.process_time()
+        side()
+        turns.append((time.perf_counter() - began[0], time.process_time() - began[1]))
+    return np.reshape(turns, (repeats, 2, 2))
 
 
-def compare(what: str, images: int, turns: list[tuple[float, float]], note: str) -> Row:
+def compare(what: str, images: int, turns: np.ndarray, note: str) -> Row:
     """Return the row of a comparison."""
-    ratios = [theirs / ours for ours, theirs in turns]
-    ours, theirs = (images / statistics.median(side) for side in zip(*turns, strict=True))
-    return {
-        "what": what, "images": images, "ours": round(ours, 1), "theirs": round(theirs, 1),
-        "ratio": round(statistics.median(ratios), 2), "low": round(min(ratios), 2), "high": round(max(ratios), 2),
-        "turns": len(turns), "note": note,
-    }  # fmt: skip
+    ratios = turns[:, 1] / turns[:, 0]
+    (ours, theirs), (ratio, processor) = images / np.median(turns[:, :, 0], axis=0), np.median(ratios, axis=0)
+    low, high = ratios[:, 0].min(), ratios[:, 0].max()
+    found = {"ours": ours, "theirs": theirs, "ratio": ratio, "low": low, "high": high, "processor": processor}
+    rounded = {name: round(float(value), 2) for name, value in found.items()}
+    return {"what": what, "images": images} | rounded | {"turns": len(turns), "note": note}
 
 
 def starts(repeats: int) -> Iterator[Row]:
@@ -176,7 +174,7 @@ if __name__ == "__main__":
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    columns = ["what", "images", "ours", "theirs", "ratio", "low", "high", "turns", "note"]
+    columns = ["what", "images", "ours", "theirs", "ratio", "low", "high", "processor", "turns", "note"]
     writer = csv.DictWriter(sys.stdout, columns)
     writer.writeheader()
     for measured in rows(**vars(parser.parse_args())):

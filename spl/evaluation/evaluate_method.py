@@ -52,8 +52,8 @@ def evaluate_method(
         look = partial(implausible, settings, test_pairs, weights, device=device, paper=paper_psnr)
     key = [counted(settings), {name: file["sha256"] for name, file in inputs.items()}, str(device)]
     with resumable_folder(folder, key, inputs=(pairs, images, masks, weights)) as temporary:
-        protocol = {"batch_size": settings.batch_size, "device": device, "workers": workers, "look": look}
-        doubts = evaluate(inpainter, test_pairs, temporary, **protocol)
+        evaluated = partial(evaluate, batch_size=settings.batch_size, device=device, workers=workers, look=look)
+        doubts = evaluated(inpainter, test_pairs, temporary)
         outputs, facts = {"per_image": temporary / "per_image.csv"}, {"implausible": doubts} if doubts else {}
         write_record(temporary / "record.json", settings, inputs, outputs, device=str(device), **facts)
 

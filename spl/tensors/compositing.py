@@ -29,4 +29,4 @@ def quantise(image: Tensor) -> Tensor:
 
     Shapes: (B, 3, H, W) float, returns uint8. Values outside the range are clamped first.
     """
-    return (image.clamp(0, 1) * 255).to(torch.uint8)
+    return image.clamp(0, 1).mul_(255).to(torch.uint8)
