@@ -5,7 +5,7 @@
 A piece is `infer/spl/fp32/1`: kind, method, precision (with `+compile`: compiled), batch. A part of it, such as `infer`
 or `infer/spl/`, stands for all that contain it; without any, all that suit the device are measured. Each takes at most
 `--minutes`, writes its rows when it is done, and is not measured again for the same two commits on the same machine;
-what was not finished is named at the end. `--size` is the side of the images. The base is checked out in a git worktree.
+what was not finished is named at the end. `--size` is the side of the images. The base is a temporary git worktree.
 
 Shares are those of one large convolution's speed, timed beside every run; GFLOP are those of the direct way.
 """
@@ -28,8 +28,8 @@ ROOT = Path(__file__).parents[1]
 METHODS = ("spl", "spl_released", "rn", "rfr", "mfe", "ec")
 LEAST_RUNS = 3
 SAME = ("piece", "commit", "base", "device", "machine", "torch", "threads", "size")
-FACTS = ("runs", "seconds", "seconds_least", "seconds_most", "cpu_seconds", "images_per_second", "gflop", "share_of_ceiling",
-         "peak_memory_mib", "of_base", "of_base_least", "of_base_most", "of_base_cpu")  # fmt: skip
+FACTS = ("runs", "seconds", "seconds_least", "seconds_most", "cpu_seconds", "images_per_second", "gflop",
+         "share_of_ceiling", "peak_memory_mib", "of_base", "of_base_least", "of_base_most", "of_base_cpu")  # fmt: skip
 
 
 def pieces_for(device):
@@ -122,7 +122,7 @@ def machine(device):
     """Return the name of the processor."""
     if device != "cpu":
         return torch.cuda.get_device_name(device)
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
 
 

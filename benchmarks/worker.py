@@ -81,30 +81,26 @@ def inference(piece, image, mask):
 
 def step(piece, image, mask):
     """Return what makes a training step without teacher and perceptual network, and its operations in 1e9."""
-    recipe, method = recipe_of(piece), None
+    recipe = recipe_of(piece)
     try:
         from spl.teachers.perception import Features
         from spl.training.context import TrainingContext as Context
 
-        names = ("teacher", "extract_features")
+        features_name = "extract_features"
     except ImportError:  # older
-        from spl.training.build import Surroundings as Context
         from spl.training.perception import Features
 
-        names = ("teacher", "perceive")
+        from spl.training.build import Surroundings as Context
+
+        features_name = "perceive"
     from spl.training.distributed import World
 
     def small(image):
         maps = [F.avg_pool2d(image, 4)]
         return Features(maps, maps)
 
-    context = Context(
-        world=World(0, 1, image.device),
-        image_size=image.shape[2],
-        steps_per_epoch=1,
-        seed=0,
-        **dict(zip(names, (None, small))),
-    )
+    sizes = {"image_size": image.shape[2], "steps_per_epoch": 1, "seed": 0}
+    context = Context(world=World(0, 1, image.device), teacher=None, **sizes, **{features_name: small})
     method = build_method(recipe, context)
     if piece["compiled"]:
         method.networks = {name: torch.compile(network) for name, network in method.networks.items()}

@@ -141,21 +141,29 @@ class NormResidualBlock(nn.Module):
 
 
 class ResidualDenseBlock(nn.Module):
-    """Six convolutions that each see all maps before them, fused by 1x1 and added to the input."""
+    """Six convolutions that each see all maps before them, fused by 1x1 and added to the input.
+
+    What the six make of the block's input is one wide convolution; only what they make of each other's maps, which are
+    few, has to wait. So the input is not copied for each.
+    """
 
     layers = 6
 
     def __init__(self, channels: int, *, growth: int) -> None:
         super().__init__()
         self.convs = nn.ModuleList(nn.Conv2d(channels + i * growth, growth, 3, padding=1) for i in range(self.layers))
+        self.of_input = WideConv2d(*self.convs, inputs=channels)
         self.fusion = nn.Conv2d(channels + self.layers * growth, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: x (B, C, H, W); returns the same."""
-        features = x
-        for conv in self.convs:
-            features = torch.cat([features, F.relu(conv(features))], dim=1)  # (B, C + i * growth, H, W)
-        return x + self.fusion(features)  # (B, C, H, W)
+        maps: list[Tensor] = []
+        for conv, seen in zip(self.convs, self.of_input(x).chunk(self.layers, dim=1), strict=True):
+            if maps:
+                weight = conv.get_parameter("weight")[:, x.shape[1] :]
+                seen = seen + F.conv2d(torch.cat(maps, dim=1), weight, padding=1)
+            maps.append(F.relu(seen))  # (B, growth, H, W)
+        return x + self.fusion(torch.cat([x, *maps], dim=1))  # (B, C, H, W)
 
 
 # --- SPADE ------------------------------------------------------------------------------------------------------------

@@ -126,20 +126,23 @@ def hole_and_valid(mask: Tensor) -> Tensor:
 class WideConv2d(nn.Module):
     """Equally shaped convolutions over one input, run as one, which small ones on a CPU repay.
 
+    Of convolutions that differ in their inputs, `inputs` tells how many all have first; they alone are looked at.
     The weights are those of the parts, which stay where they are: this layer adds nothing to a state dict.
     """
 
     transposed, padding_mode = False, "zeros"
 
-    def __init__(self, *parts: nn.Conv2d) -> None:
+    def __init__(self, *parts: nn.Module, inputs: int | None = None) -> None:
         super().__init__()
-        self._parts = parts  # a tuple: no children
-        self.stride, self.padding, self.dilation = parts[0].stride, parts[0].padding, parts[0].dilation
+        self._parts, self._inputs = parts, inputs  # a tuple: no children
+        first = parts[0]
+        assert isinstance(first, nn.Conv2d)
+        self.stride, self.padding, self.dilation = first.stride, first.padding, first.dilation
 
     @property
     def weight(self) -> Tensor:
         """Return the weights one after the other."""
-        return torch.cat([part.weight for part in self._parts])
+        return torch.cat([part.get_parameter("weight")[:, : self._inputs] for part in self._parts])
 
     @property
     def bias(self) -> Tensor:

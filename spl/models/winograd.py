@@ -26,6 +26,8 @@ LEAST_CHANNELS = 96
 """Fewer channels of the matrix product, in or out, do not repay the transforms of the tiles."""
 LEAST_TILES = 64
 """Fewer tiles in a map do not repay reading filters that are larger than the weights."""
+TILES_AT_ONCE = 256
+"""So many, at least, share a matrix product; more of them leave the cache."""
 
 
 @torch.no_grad()
@@ -66,6 +68,7 @@ class MinimalFilter:
     def __init__(self, layer: Any) -> None:
         self._layer, self._direct = layer, layer.forward
         self._weight = layer.normalised_weight() if isinstance(layer, SpectralNorm) else layer.weight.detach()
+        self._bias = None if layer.bias is None else layer.bias.detach()
         self._filters: Tensor | None = None
         kernel, stride, padding = self._weight.shape[2], layer.stride[0], layer.padding[0]
         resizes = (kernel, stride, padding) == (4, 2, 1)
@@ -109,23 +112,26 @@ class MinimalFilter:
         x = F.pad(x, [0, columns * step * TILE - sizes[1], 0, rows * step * TILE - sizes[0]])
         x = x.permute(0, 2, 3, 1).contiguous()  # (B, H, W, I)
         _, down, right, _ = x.stride()
-        places = (side, side, rows, step, columns, step, x.shape[3])
         strides = (step * down, step * right, step * TILE * down, down, step * TILE * right, right, 1)
         inputs, outputs = filters.shape[1], filters.shape[2] // (4 if self._doubles else 1)
         y = x.new_empty(len(x), rows, TILE, zoom, columns, TILE, zoom, outputs)
-        for sample, result in zip(x, y, strict=True):  # one by one: what a sample gives does not depend on the others
-            tiles = sample.as_strided(places, strides)  # (n, n, rows, step, columns, step, I)
-            if self._halves:
-                tiles = tiles.transpose(3, 4)  # the steps become channels
-            products = torch.bmm((forth @ tiles.reshape(side**2, -1)).view(side**2, -1, inputs), filters)
-            tiles = (back @ products.flatten(1)).view(TILE, TILE, rows, -1, columns, zoom, outputs)
-            if self._doubles:
-                tiles = tiles.view(TILE, TILE, rows, columns, zoom, zoom, outputs).transpose(3, 4)
-            tiles = tiles.permute(2, 0, 3, 4, 1, 5, 6)  # (rows, 4, zoom, columns, 4, zoom, O)
-            if layer.bias is None:
-                result.copy_(tiles)
-            else:
-                torch.add(tiles, layer.bias, out=result)
+        some = -(-TILES_AT_ONCE // (columns * (1 if self._halves else step**2)))  # rows of tiles
+        # In parts of a sample: they stay in the cache, and what a sample gives does not depend on the batch.
+        for sample, result in zip(x, y, strict=True):
+            for row, part in zip(range(0, rows, some), result.split(some), strict=True):
+                places = (side, side, len(part), step, columns, step, x.shape[3])
+                tiles = sample[row * step * TILE :].as_strided(places, strides)
+                if self._halves:
+                    tiles = tiles.transpose(3, 4)  # the steps become channels
+                products = torch.bmm((forth @ tiles.reshape(side**2, -1)).view(side**2, -1, inputs), filters)
+                tiles = (back @ products.flatten(1)).view(TILE, TILE, len(part), -1, columns, zoom, outputs)
+                if self._doubles:
+                    tiles = tiles.view(TILE, TILE, len(part), columns, zoom, zoom, outputs).transpose(3, 4)
+                tiles = tiles.permute(2, 0, 3, 4, 1, 5, 6)  # (rows, 4, zoom, columns, 4, zoom, O)
+                if self._bias is None:
+                    part.copy_(tiles)
+                else:
+                    torch.add(tiles, self._bias, out=part)
         y = y.view(len(x), rows * TILE * zoom, -1, outputs).permute(0, 3, 1, 2)
         first = 1 if self._doubles else 0
         height, width = (2 * size - 2 if self._doubles else size // 2 if self._halves else size for size in sizes)
