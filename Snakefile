@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-container: "docker://python:3.11"  # any Python 3.11 to 3.13 with requirements.lock installed
+container: "spl.sif"  # made from Dockerfile: docs/cluster.md
 
 
 if not config:  # else --configfile names another experiment, which stands alone

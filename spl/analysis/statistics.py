@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from spl.config.experiment import Bootstrap
 
@@ -169,6 +168,8 @@ def _estimate(
         float(mean), float(low), float(high), NAN, NAN, len(sums), float(se_images), tuple(seed_means.tolist())
     )
     error, freedom = found.error(Kind.METHOD)
+    from scipy.special import stdtrit  # takes longer than all else that an evaluation reads from here
+
     half = float(stdtrit(freedom, 1 - tail)) * error
     return found._replace(method_low=found.mean - half, method_high=found.mean + half)
 

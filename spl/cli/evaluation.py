@@ -46,7 +46,7 @@ def evaluate_method(
         masks=masks,
         weights=settings.at(weights),
         folder=settings.at(out),
-        device=pick_device(device),
+        device=pick_device(device or (None if method in experiment.network_methods else "cpu")),
         workers=workers,
         paper_psnr=printed("psnr", method, dataset, "all") if papers else None,
     )
@@ -60,6 +60,7 @@ def measure_perceptual(
     images: opt.Images = paths.IMAGES,
     out: opt.Out = paths.PERCEPTUAL,
     params: opt.ParamsFile = opt.PARAMS,
+    workers: opt.Workers = 1,
     device: opt.Device = None,
 ) -> None:
     """Measure LPIPS, FID and KID; without their networks' weights they are not available."""
@@ -72,6 +73,7 @@ def measure_perceptual(
         images=settings.at(images),
         out=settings.at(out),
         device=device,
+        workers=workers,
     )
 
 

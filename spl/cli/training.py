@@ -1,6 +1,5 @@
 """Commands that train teachers and methods."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from spl.cli import options as opt
 from spl.config.load import load_params
+from spl.config.methods import NetworkMethod
 from spl.steps import paths
 from spl.steps.settings import RunSettings, TeacherSettings, first_runs
 
@@ -41,23 +41,25 @@ def train_method(
     out: opt.OutFolder = paths.WEIGHTS,
     params: opt.ParamsFile = opt.PARAMS,
     workers: opt.Workers = 0,
+    nodes: Annotated[int, typer.Option(min=1, help="Nodes of this Slurm job that share the processes.")] = 1,
     device: opt.Device = None,
 ) -> None:
     """Train one method on one dataset with one seed, or convert the released weights that params.yaml names for it.
 
-    A run that was stopped resumes. On several GPUs:
-
-    torchrun --nproc-per-node 2 -m spl train-method --dataset paris --method spl
+    A run that was stopped resumes. It starts as many processes as the method's `training.processes` says.
     """
     experiment = load_params(params)
     run = RunSettings.of(experiment, dataset=dataset, method=method, seed=seed)
     if run.released:
         from spl.released.convert import convert_released
 
-        if os.environ.get("RANK", "0") == "0":  # under torchrun one process is enough
-            files = [file for each in first_runs(experiment) if each.method == method for file in each.released_files()]
-            convert_released(run, run.at(out), others=files)
+        files = [file for each in first_runs(experiment) if each.method == method for file in each.released_files()]
+        convert_released(run, run.at(out), others=files)
         return
+    from spl.training.launch import launch
+
+    assert isinstance(run.recipe, NetworkMethod)
+    launch(run.recipe.training.processes, nodes=nodes)
     from spl.training.distributed import join_world
     from spl.training.train_method import Sources, train_method
 

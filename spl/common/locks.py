@@ -1,39 +1,67 @@
-"""Locks between processes, also of several machines; a process that is killed gives its locks back."""
+"""Locks between processes, also of several machines; a process that is killed gives its locks back.
+
+Several machines: their shared file system has to pass `flock` on, as NFS, Lustre with `-o flock` and GPFS do.
+"""
 
 import fcntl
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
+JOB_IDS = ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID", "JOB_ID")
+"""Variables in which Slurm, LSF, PBS and SGE tell a job its number."""
+
 
 class Busy(Exception):
-    """Another process holds the lock."""
+    """Another process holds the lock; the text says which."""
 
 
 @contextmanager
 def locked(path: Path, *, waiting: str = "") -> Iterator[None]:
-    """Hold the lock of a name; its file, an empty one, is there as long as somebody holds it.
+    """Hold the lock of a name; its file is there as long as somebody holds it, and says who.
 
     Another process that holds it is waited for with a message, if there is one.
     Raises: Busy if another process holds it and there is no message.
     """
     while True:
-        with path.open("ab") as file:
+        with path.open("a+", encoding="utf-8") as file:
             if not take_lock(file):
+                file.seek(0)
+                holder = file.read() or "another process"
                 if not waiting:
-                    raise Busy
-                print(waiting, file=sys.stderr)
+                    raise Busy(holder)
+                print(f"{waiting}: {holder}", file=sys.stderr)
                 take_lock(file, wait=True)
-            if os.fstat(file.fileno()).st_nlink:  # its holder may have removed it
+            if _is_at(path, file):  # its holder may have removed it
+                file.truncate(0)
+                file.write(_this_process())
+                file.flush()
                 try:
                     yield
                 finally:
                     path.unlink(missing_ok=True)
                 return
+
+
+def _is_at(path: Path, file: IO[Any]) -> bool:
+    """Tell whether an open file still is the one of that name; NFS keeps a removed one under another."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except OSError:
+        return False
+
+
+def _this_process() -> str:
+    """Describe this process to those who wait for it."""
+    jobs = [f"job {number}" for number in map(os.environ.get, JOB_IDS) if number]
+    since = f"since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    return ", ".join([f"process {os.getpid()} on {socket.gethostname()}", *jobs[:1], since])
 
 
 def take_lock(file: IO[Any] | int, *, wait: bool = False, shared: bool = False) -> bool:

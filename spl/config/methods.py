@@ -71,12 +71,19 @@ class Schedule(Strict):
 class Training(Schedule):
     """Training of one method, with overrides per dataset."""
 
+    pooled: ClassVar[str] = ""
+    """What pools over the batch inside the network, so that it cannot go through in parts."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
     ema: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         description="Decay of the exponential moving average that is evaluated; null evaluates the last weights."
     )
     flip: bool = Field(description="Flip image and mask together, half of the time.")
     precision: Literal["fp32", "bf16"]
+    processes: Size = Field(default=1, description="Processes that share every batch, with a GPU each if there are.")
+    parts: Size = Field(
+        default=1,
+        description="Parts in which a process takes its share through the networks, so that it fits the memory.",
+    )
     per_dataset: dict[Name, dict[str, JsonValue]] = Field(
         description="Values of this section that differ for a dataset; the others stay as they are."
     )
@@ -90,6 +97,20 @@ class Training(Schedule):
             except ValidationError as error:
                 raise Faults(describe(error, override, below=f"per_dataset.{dataset}")) from None
         return self
+
+    def check(self) -> None:
+        """Raise ValueError if values contradict each other."""
+        super().check()
+        if self.parts > 1 and self.pooled:
+            raise ValueError(
+                f"parts is {self.parts}, but {self.pooled} pool over the batch, which must not be divided: parts must "
+                "be 1. Several processes pool over the whole batch together"
+            )
+        if self.batch_size % (self.processes * self.parts):
+            raise ValueError(
+                f"a batch of {self.batch_size} cannot be shared equally by {self.processes} processes in {self.parts} "
+                "parts each"
+            )
 
     def resolve(self, dataset: str) -> Self:
         """Return the training for one dataset: overrides applied, none left.
@@ -117,9 +138,16 @@ class SPLTraining(AdversarialTraining):
         self._within_epochs("prior_epochs")
 
 
+class RNTraining(AdversarialTraining):
+    """RN's training."""
+
+    pooled = "its region norms"
+
+
 class RFRTraining(Training):
     """RFR's training: no discriminator; batch norms are frozen for fine-tuning."""
 
+    pooled = "its batch norms"
     norm_epochs: Positive | None = Field(description="Epochs with batch norms in training mode; null for all of them.")
 
     def check(self) -> None:
@@ -289,7 +317,7 @@ class RNRecipe(NetworkRecipe):
     recipe: Literal["rn"]
     model: RNModel
     losses: RNLossWeights
-    training: AdversarialTraining
+    training: RNTraining
 
 
 class RFRModel(Strict):

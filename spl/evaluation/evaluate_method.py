@@ -1,6 +1,5 @@
 """One evaluation: check what is about to be measured, measure it, record it."""
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +11,11 @@ from spl.config.base import counted
 from spl.config.methods import ClassicalFill
 from spl.evaluation.per_image import evaluate
 from spl.evaluation.plausible import implausible
-from spl.models.build import Inpainter, load_method
+from spl.models.build import load_method
 from spl.models.classical import classical_inpainter
 from spl.steps.records import Inputs, read_record, require_current, take, write_record
 from spl.steps.settings import EvaluationSettings, RunSettings
+from spl.tensors.device import in_one_thread
 from spl.tensors.loaders import TestPairs
 
 
@@ -56,15 +56,6 @@ def evaluate_method(
         doubts = evaluate(inpainter, test_pairs, temporary, **protocol)
         outputs, facts = {"per_image": temporary / "per_image.csv"}, {"implausible": doubts} if doubts else {}
         write_record(temporary / "record.json", settings, inputs, outputs, device=str(device), **facts)
-
-
-def in_one_thread(network: Inpainter, threads: int) -> Inpainter:
-    """Let a network fill one batch at a time, with `threads` of arithmetic, whichever thread asks.
-
-    PyTorch's number of threads holds for the thread that has set it: elsewhere convolutions would take all cores.
-    """
-    filling = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(threads,))
-    return lambda image, mask: filling.submit(torch.no_grad()(network), image, mask).result()
 
 
 def take_run(run: RunSettings, weights: Path, inputs: Inputs) -> Inputs:

@@ -18,7 +18,7 @@ WINDOW = 11
 SIGMA = 1.5
 """Standard deviation of SSIM's Gaussian window in pixels."""
 
-STRIP = 32
+STRIP = 64
 """Rows that SSIM works on at a time: few enough that all their sums stay in the processor's cache."""
 
 
@@ -54,9 +54,9 @@ def ssim(composited: np.ndarray, image: np.ndarray) -> float:
     n = WINDOW**2
 
     def total(x: np.ndarray) -> np.ndarray:  # running sums; those of squares and their products stay below 2^31
-        return cv2.boxFilter(x, cv2.CV_32S, (WINDOW, WINDOW), normalize=False)
+        return cv2.boxFilter(x, -1, (WINDOW, WINDOW), normalize=False)
 
-    return _similarity(composited.astype(np.uint16), image.astype(np.uint16), total, n, n * (n - 1))
+    return _similarity(composited.astype(np.int32), image.astype(np.int32), total, n, n * (n - 1))
 
 
 def ssim_gaussian(composited: np.ndarray, image: np.ndarray) -> float:
@@ -112,7 +112,7 @@ def _similarity(
         a, b = (image[top : top + STRIP + 2 * margin] for image in (x, y))
         sum_a, sum_b = inner(a), inner(b)
         product, squares = sum_a * sum_b, sum_a * sum_a + sum_b * sum_b
-        covariance, variances = weight * inner(a * b) - product, weight * (inner(a * a) + inner(b * b)) - squares
+        covariance, variances = weight * inner(a * b) - product, weight * inner(a * a + b * b) - squares
         similarity = (2.0 * product + c1) * (2.0 * covariance + c2) / ((squares + c1) * (variances + c2))
         strips.append(similarity.sum(dtype=np.float64))
     return float(sum(strips) / ((x.shape[0] - 2 * margin) * (x.shape[1] - 2 * margin) * x.shape[2]))

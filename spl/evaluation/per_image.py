@@ -21,7 +21,7 @@ from spl.evaluation.meter import MIB, Meter, peak_memory
 from spl.evaluation.metrics import measure
 from spl.models.build import Inpainter
 from spl.steps.paths import composited_files
-from spl.tensors.compositing import composite, quantise
+from spl.tensors.compositing import quantise
 from spl.tensors.loaders import TestPairs
 
 FIRST = 50
@@ -108,5 +108,6 @@ def fill(inpainter: Inpainter, image: Tensor, mask: Tensor) -> list[np.ndarray]:
             f"expected a finite output of shape {tuple(image.shape)}, got shape {tuple(output.shape)} with "
             f"{int((~torch.isfinite(output)).sum())} values that are not finite"
         )
-    both = composite(output.clamp(0, 1), image, mask), image
-    return [quantise(shown).permute(0, 2, 3, 1).contiguous().cpu().numpy() for shown in both]
+    truth = quantise(image)
+    composited = torch.where(mask.bool(), quantise(output), truth)  # what `composite` gives, in 8 bits
+    return [shown.permute(0, 2, 3, 1).contiguous().cpu().numpy() for shown in (composited, truth)]

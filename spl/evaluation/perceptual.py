@@ -1,22 +1,23 @@
 """LPIPS distances and Inception features of composited and ground-truth images."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import Dataset, default_collate
 
-from spl.common.progress import progress
+from spl.common.shards import Row, Shard, run_shards
 from spl.common.tables import read_table
 from spl.config.experiment import PerceptualMetric
 from spl.data.stored import FilledImages, PreparedImages, first_rows
-from spl.evaluation.distribution import FeatureExtractor, fid, kid, load_inception
-from spl.evaluation.lpips import LPIPS, load_lpips
+from spl.evaluation.distribution import fid, kid, load_inception
+from spl.evaluation.lpips import load_lpips
 from spl.steps.settings import PerceptualSettings
-from spl.tensors.device import pick_device
+from spl.tensors.device import in_one_thread
 
 BATCH_SIZE = 16
 
@@ -36,25 +37,36 @@ class ImagePairs(Dataset):
         composited, image = self._filled.pixels(i), self._images.pixels(i)
         return torch.tensor(composited).permute(2, 0, 1), torch.tensor(image).permute(2, 0, 1)
 
-    def with_first_masks(self) -> Subset:
+    def with_first_masks(self) -> Iterable[int]:
         """Return every image once: distances of distributions demand different ones, and depend on their number."""
-        return Subset(self, list(first_rows(self._names).values()))
+        return first_rows(self._names).values()
 
 
 def compute_perceptual(
-    settings: PerceptualSettings, metrics: Collection[PerceptualMetric], pairs: ImagePairs, device_name: str | None
+    settings: PerceptualSettings,
+    metrics: Collection[PerceptualMetric],
+    pairs: ImagePairs,
+    finished: Path,
+    *,
+    device: torch.device,
+    workers: int,
 ) -> dict[str, Any]:
     """Measure some of the settings' metrics: `lpips` (N,), `fid`, `kid` and `kid_sd`, which may be None.
 
+    Batches that a killed call has finished are taken from the folder `finished`.
     Raises: DataError if an image is missing or another one.
     """
-    torch.set_num_threads(settings.threads)
-    device, folder = pick_device(device_name), Path(settings.perceptual.folder)
-    found: dict[str, Any] = {"device": str(device)}
+    folder, found = Path(settings.perceptual.folder), dict[str, Any]()
+    run = partial(_run, pairs, finished, workers=workers, threads=settings.threads)
     if "lpips" in metrics:
-        found["lpips"] = _compute_distances(load_lpips(folder, device), pairs, device).round(6)
+        lpips = load_lpips(folder, device)
+        distances = run(range(len(pairs)), lambda *both: lpips(*(x.to(device) / 255 for x in both)), what="lpips")
+        found["lpips"] = distances.astype(float).round(6).tolist()
     if {"fid", "kid"} & set(metrics):
-        ours, truth = _extract_features(load_inception(folder, device), pairs.with_first_masks())
+        extract = load_inception(folder, device)
+        rows = pairs.with_first_masks()
+        features = run(rows, lambda *both: torch.stack([extract(x) for x in both], 1), what="inception")
+        ours, truth = (torch.from_numpy(features[:, i].copy()) for i in (0, 1))
         if "fid" in metrics:
             found["fid"] = fid(ours, truth)
         if "kid" in metrics:
@@ -62,16 +74,26 @@ def compute_perceptual(
     return found
 
 
-@torch.no_grad()
-def _compute_distances(network: LPIPS, pairs: ImagePairs, device: torch.device) -> np.ndarray:
-    batches = progress(DataLoader(pairs, batch_size=BATCH_SIZE), what="lpips", unit="batch")
-    found = [network(composited.to(device) / 255, image.to(device) / 255) for composited, image in batches]
-    return torch.cat(found).double().cpu().numpy()
+def _run(
+    pairs: ImagePairs,
+    finished: Path,
+    rows: Iterable[int],
+    network: Callable[[Tensor, Tensor], Tensor],
+    *,
+    what: str,
+    workers: int,
+    threads: int,
+) -> np.ndarray:
+    """Return what a network gives for composited and image of some rows, (N, ...)."""
+    network, numbers = in_one_thread(network, threads), list(rows)
 
+    def work(shard: Shard) -> list[Row]:
+        batch = shard.table.with_suffix(".npy")
+        np.save(batch, network(*default_collate([pairs[i] for i, _ in shard.rows])).cpu().numpy())
+        return [(batch,)] * len(shard.rows)
 
-def _extract_features(extract: FeatureExtractor, pairs: Subset) -> tuple[Tensor, Tensor]:
-    """Return the features of all composited and of all ground-truth images, (N, 2048) each."""
-    batches = progress(DataLoader(pairs, batch_size=BATCH_SIZE), what="inception", unit="batch")
-    found = [(extract(composited), extract(image)) for composited, image in batches]
-    ours, truth = (torch.cat(features) for features in zip(*found, strict=True))
-    return ours, truth
+    batches = run_shards(
+        ((i, what) for i in numbers), work, finished, workers=workers, size=BATCH_SIZE, threads=True,
+        total=len(numbers), what=what, unit="image",
+    )  # fmt: skip
+    return np.concatenate([np.load(results[0][0]) for results in batches])

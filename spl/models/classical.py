@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import torch
-from skimage.restoration import inpaint_biharmonic
+from skimage import restoration  # what is not called is not imported
 from torch import Tensor
 
 from spl.config.methods import BiharmonicFill, DiffusionFill
@@ -26,7 +26,7 @@ def biharmonic_fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     Shapes: image (H, W, 3) uint8; mask (H, W) bool, True = hole; returns (H, W, 3) uint8, rounded.
     """
-    filled = inpaint_biharmonic(image, mask, channel_axis=-1)  # float in [0, 1]
+    filled = restoration.inpaint_biharmonic(image, mask, channel_axis=-1)  # float in [0, 1]
     return np.rint(filled.clip(0, 1) * 255).astype(np.uint8)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from skimage.feature import canny
+from skimage import feature  # what is not called is not imported
 from torch import Tensor, nn
 
 from spl.models.initialise import initialise_normal
@@ -49,13 +49,13 @@ def canny_edges(luma: Tensor, valid: Tensor | None = None) -> Tensor:
     """
     images = luma[:, 0].detach().double().cpu().numpy()
     regions = [None] * len(luma) if valid is None else (valid[:, 0] > 0.5).cpu().numpy()
-    edges = [canny(image, SIGMA, mask=region) for image, region in zip(images, regions, strict=True)]
+    edges = [feature.canny(image, SIGMA, mask=region) for image, region in zip(images, regions, strict=True)]
     return torch.from_numpy(np.stack(edges))[:, None].to(luma)
 
 
 def canny_edges_of(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Find the edges of a whole colour image, for data loaders. Shape: RGB (H, W, 3) in 0..255 to (H, W)."""
-    return canny(image / 255 @ np.array(LUMA), SIGMA)
+    return feature.canny(image / 255 @ np.array(LUMA), SIGMA)
 
 
 # --- Generators -------------------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ For region r with n_r of the N positions, mean mu_r and biased variance v_r, eve
 
 The factor N / n_r is the original's (it normalises a map whose other region is filled with mu_r) and matters where
 a region is small. An empty region contributes nothing. The statistics are those of one sample and channel
-(`statistics="instance"`, SPL) or pool over the batch as well (`"batch"`, RN); there are no running ones, so RN's
-output for an image depends on its batch in evaluation too.
+(`statistics="instance"`, SPL) or pool over the batch as well (`"batch"`, RN), in training over the shares of all
+processes; there are no running ones, so RN's output for an image depends on its batch in evaluation too.
 """
 
 from typing import Any, Literal
@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from spl.tensors.processes import total_over_processes
 
 Statistics = Literal["instance", "batch"]
 
@@ -32,19 +34,19 @@ class _RegionNormalise(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, regions: Tensor | None, gamma: Tensor | None, pool: bool) -> Tensor:
+    def forward(ctx: Any, x: Tensor, regions: Tensor | None, gamma: Tensor | None, pool: bool, share: bool) -> Tensor:
         positions = x.new_full((len(x), 1, 1), x.shape[1]) if regions is None else regions.sum(2, keepdim=True)
-        counts = _pooled(positions, pool)  # (B or 1, K, 1)
+        counts = _pooled(positions, pool, share)  # (B or 1, K, 1)
         eps = EPS * counts.sum(1, keepdim=True) / counts.clamp(min=1)
         counts = counts.clamp(min=1)
-        mean = _pooled(_totals(regions, x), pool) / counts  # (B or 1, K, C)
+        mean = _pooled(_totals(regions, x), pool, share) / counts  # (B or 1, K, C)
         centred = x - _spread(regions, mean)  # (B, N, C)
         # Once more: in a flat map the rounding of the mean would be blown up by 1 / sqrt(eps).
-        rest = _pooled(_totals(regions, centred), pool) / counts
-        variance = _pooled(_totals(regions, centred.square()), pool) / counts - rest.square()
+        rest = _pooled(_totals(regions, centred), pool, share) / counts
+        variance = _pooled(_totals(regions, centred.square()), pool, share) / counts - rest.square()
         scale = torch.rsqrt(variance.clamp(min=0) + eps)  # (B or 1, K, C)
         ctx.save_for_backward(centred, regions, gamma, scale, rest, counts)
-        ctx.pool = pool
+        ctx.pool, ctx.share = pool, share
         gain = scale if gamma is None else scale * (1 + gamma)
         return torch.addcmul(_spread(regions, -rest * gain), centred, _spread(regions, gain))
 
@@ -52,23 +54,25 @@ class _RegionNormalise(torch.autograd.Function):
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, grad: Tensor
-    ) -> tuple[Tensor, None, Tensor | None, None]:
+    ) -> tuple[Tensor, None, Tensor | None, None, None]:
         centred, regions, gamma, scale, rest, counts = ctx.saved_tensors
         with torch.autocast(grad.device.type, enabled=False):
             total = _pooled(_totals(regions, grad), ctx.pool)  # (B or 1, K, C)
-            product = _pooled(_totals(regions, grad * centred), ctx.pool) - rest * total
+            own = _pooled(_totals(regions, grad * centred), ctx.pool) - rest * total  # of this process, for gamma
+            total, product = (total_over_processes(x) if ctx.share else x for x in (total, own))
             gain = scale if gamma is None else scale * (1 + gamma)
             slope = gain * scale.square() * product / counts
             # gain * (grad - total / counts) - slope * (centred - rest)
             grad_x = torch.addcmul(_spread(regions, slope * rest - gain * total / counts), grad, _spread(regions, gain))
             grad_x.addcmul_(centred, _spread(regions, slope), value=-1)
-            grad_gamma = None if gamma is None else (scale * product).sum(0)
-        return grad_x, None, grad_gamma, None
+            grad_gamma = None if gamma is None else (scale * own).sum(0)
+        return grad_x, None, grad_gamma, None, None
 
 
-def _pooled(values: Tensor, pool: bool) -> Tensor:
-    """Add up over the batch where the statistics pool over it. Shape: (B, K, .) to (B or 1, K, .)."""
-    return values.sum(0, keepdim=True) if pool else values
+def _pooled(values: Tensor, pool: bool, share: bool = False) -> Tensor:
+    """Add up over the batch, and over the processes that share it. Shape: (B, K, .) to (B or 1, K, .)."""
+    pooled = values.sum(0, keepdim=True) if pool else values
+    return total_over_processes(pooled) if share else pooled
 
 
 def _totals(regions: Tensor | None, x: Tensor) -> Tensor:
@@ -82,7 +86,12 @@ def _spread(regions: Tensor | None, values: Tensor) -> Tensor:
 
 
 def normalise_regions(
-    x: Tensor, regions: Tensor | None, gamma: Tensor | None = None, *, statistics: Statistics
+    x: Tensor,
+    regions: Tensor | None,
+    gamma: Tensor | None = None,
+    *,
+    statistics: Statistics,
+    training: bool = False,
 ) -> Tensor:
     """Normalise `x` inside every region, then multiply by (1 + gamma).
 
@@ -96,7 +105,8 @@ def normalise_regions(
         flat = x.to(dtype).permute(0, 2, 3, 1).flatten(1, 2)  # (B, N, C)
         masks = None if regions is None else regions.detach().to(dtype).flatten(2)  # (B, K, N)
         scales = None if gamma is None else gamma.mT  # (K, C)
-        normalised = _RegionNormalise.apply(flat, masks, scales, statistics == "batch")
+        pool = statistics == "batch"
+        normalised = _RegionNormalise.apply(flat, masks, scales, pool, pool and training)
         return normalised.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
 
 
@@ -159,7 +169,8 @@ class BasicRegionNorm(nn.Module):
         """Shapes: x (B, C, h, w); mask (B, 1, H, W), shrunk to (h, w) by nearest neighbour; returns (B, C, h, w)."""
         mask = F.interpolate(mask, size=x.shape[2:], mode="nearest")  # (B, 1, h, w)
         gamma = torch.stack([self.hole_gamma, self.valid_gamma], dim=1)  # (C, 2)
-        normalised = normalise_regions(x, hole_and_valid(mask), gamma, statistics=self.statistics)
+        regions = hole_and_valid(mask)
+        normalised = normalise_regions(x, regions, gamma, statistics=self.statistics, training=self.training)
         return normalised + (self.hole_beta + self.valid_beta)[:, None, None]
 
 
@@ -184,6 +195,6 @@ class LearnedRegionNorm(nn.Module):
         summary = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], dim=1)  # (B, 2, H, W)
         response = torch.sigmoid(self.region_conv(summary))  # (B, 1, H, W)
         regions = hole_and_valid((response >= self.threshold).to(x.dtype))  # (B, 2, H, W)
-        normalised = normalise_regions(x, regions, statistics=self.statistics)
+        normalised = normalise_regions(x, regions, statistics=self.statistics, training=self.training)
         gamma, beta = self.affine(response).chunk(2, dim=1)  # (B, 1, H, W) each
         return torch.addcmul(beta, normalised, 1 + gamma)

@@ -13,8 +13,29 @@ from torch import Tensor, nn
 from spl.models.initialise import initialise_default
 from spl.models.layers import check_inputs, upsample_conv
 from spl.tensors.compositing import mask_out
+from spl.tensors.processes import mean_over_processes, process_count
 
 EPSILON = 1e-7
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm that several processes make over the whole batch that they share."""
+
+    def forward(self, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Shapes: x (B, C, H, W); returns the same."""
+        if not self.training or process_count() == 1:
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            y = x.to(torch.promote_types(x.dtype, torch.float32))
+            mean = mean_over_processes(y.mean((0, 2, 3)))
+            centred = y - mean[:, None, None]
+            variance = mean_over_processes(centred.square().mean((0, 2, 3)))
+            scale = self.weight * torch.rsqrt(variance + self.eps)
+            count = process_count() * x.numel() / self.num_features
+            self.get_buffer("num_batches_tracked").add_(1)
+            for name, new in {"running_mean": mean, "running_var": variance * count / (count - 1)}.items():
+                self.get_buffer(name).lerp_(new.detach(), self.momentum or 0.0)
+            return torch.addcmul(self.bias[:, None, None], centred, scale[:, None, None]).to(x.dtype)
 
 
 class PartialConv2d(nn.Conv2d):
@@ -46,7 +67,7 @@ class ConvNorm(nn.Module):
     def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d) -> None:
         super().__init__()
         self.conv = conv
-        self.norm = nn.BatchNorm2d(conv.out_channels)
+        self.norm = BatchNorm(conv.out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: x (B, C, H, W); returns (B, out_channels, h, w)."""
@@ -146,7 +167,7 @@ class AreaIdentification(nn.Module):
         super().__init__()
         self.conv1 = PartialConv2d(width, width, kernel)
         self.conv2 = PartialConv2d(width, width, kernel)
-        self.norm = nn.BatchNorm2d(width)
+        self.norm = BatchNorm(width)
 
     def forward(self, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Shapes: x (B, w, H, W), zero where not valid; valid (B, 1, H, W); returns the same."""
@@ -178,9 +199,9 @@ class RFR(nn.Module):
         super().__init__()
         self.rounds = rounds
         self.entry1 = PartialConv2d(3, width, 7, stride=2)
-        self.entry1_norm = nn.BatchNorm2d(width)
+        self.entry1_norm = BatchNorm(width)
         self.entry2 = PartialConv2d(width, width, kernel)
-        self.entry2_norm = nn.BatchNorm2d(width)
+        self.entry2_norm = BatchNorm(width)
         self.identification = AreaIdentification(width, kernel)
         self.reasoning = FeatureReasoning(width)
         self.upsampling = upsample(width, width)

@@ -1,5 +1,8 @@
 """Convolutions whose weight is divided by an estimate of its largest singular value (Miyato et al., ICLR 2018)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -21,6 +24,8 @@ class SpectralNorm(nn.Module):
     weight_u: Tensor
     weight_v: Tensor
     bias: Tensor | None
+    held: Tensor | None = None
+    """The normalised weight of the pass that goes on, see `held_weights`."""
 
     def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d) -> None:
         super().__init__()
@@ -52,9 +57,21 @@ class SpectralNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: x (B, in_channels, H, W); returns (B, out_channels, h, w)."""
-        weight, padding = self.normalised_weight(), int(self.padding[0])
+        weight, padding = self.normalised_weight() if self.held is None else self.held, int(self.padding[0])
         if self.transposed:
             return F.conv_transpose2d(x, weight, self.bias, self.stride, padding)
         if self.padding_mode == "reflect":
             x, padding = F.pad(x, [padding] * 4, mode="reflect"), 0
         return F.conv2d(x, weight, self.bias, self.stride, padding, self.dilation)
+
+
+@contextmanager
+def held_weights(weights: dict[SpectralNorm, Tensor]) -> Iterator[None]:
+    """Make convolutions use these weights: several calls are then one pass, with one power iteration."""
+    for conv, weight in weights.items():
+        conv.held = weight
+    try:
+        yield
+    finally:
+        for conv in weights:
+            conv.held = None

@@ -23,12 +23,14 @@ def lock_run(folder: Path, world: World) -> Iterator[None]:
     Raises: TrainingError if another process trains the same run.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    lock = folder.with_name(f"{folder.name}.lock")  # beside it: NFS removes no folder in which a file is open
     try:
-        with locked(folder / "lock") if world.is_main else nullcontext():
+        with locked(lock) if world.is_main else nullcontext():
             yield
-    except Busy:
+    except Busy as holder:
         raise TrainingError(
-            f"{folder} is in use by another process that trains the same run. Stop that one first."
+            f"{folder} is being trained by {holder}. Let it end, or end it (kill, scancel), which saves its state, and "
+            f"run again. If its machine is lost, delete {lock} first."
         ) from None
 
 

@@ -1,6 +1,8 @@
 """Surroundings of a run, and the parts that the recipes' builders share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -11,7 +13,10 @@ from spl.models.initialise import own_generator
 from spl.teachers.frozen import FrozenTeacher
 from spl.teachers.perception import FeatureExtractor
 from spl.training.distributed import World
+from spl.training.parts import InParts
 from spl.training.precision import Autocast, autocast
+
+Network = TypeVar("Network", bound=Callable)
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class TrainingContext:
     """The frozen pretext network of the semantic prior, if the recipe has one."""
     extract_features: FeatureExtractor | None
     """The features of perceptual and style losses, if the recipe has them."""
+    parts: int = 1
+    """Of a batch, one after the other."""
 
     @property
     def teacher_channels(self) -> int:
@@ -45,6 +52,14 @@ class TrainingContext:
     def place(self, network: nn.Module) -> nn.Module:
         """Move a network to the device, ready to train; in channels-last it is up to a fifth faster, on CPUs too."""
         return network.to(self.world.device).to(memory_format=torch.channels_last).train()
+
+    def in_parts(self, network: Network) -> Network | InParts:
+        """Wrap a network, or features of one, so that the batch goes through in parts."""
+        return InParts(network, self.parts) if self.parts > 1 else network
+
+    def distribute(self, network: nn.Module) -> nn.Module:
+        """Wrap a placed network as it is trained: its batch shared by all processes, and by them in parts."""
+        return self.world.distribute(self.in_parts(network))
 
     def autocast(self, recipe: NetworkMethod) -> Autocast:
         """Return the context of the recipe's forward passes."""

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from spl.tensors.device import pick_device
+from spl.training.parts import InParts
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,11 @@ class World:
         """Wrap a network so that its gradients are averaged over all processes."""
         if self.size == 1:
             return network
-        # Spectral-norm vectors are a function of the weights alone, hence equal everywhere; sending them between the
-        # discriminator's two passes would change tensors that autograd still needs. The running statistics of batch
-        # norms differ, and those of the main process count.
-        has_statistics = any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
+        # Buffers are equal everywhere: spectral-norm vectors are a function of the weights alone, and the statistics of
+        # batch norms are those of all processes. Sending the former between the discriminator's two passes would change
+        # tensors that autograd still needs.
         devices = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(network, device_ids=devices, broadcast_buffers=has_statistics)
+        return DistributedDataParallel(network, device_ids=devices, broadcast_buffers=False)
 
     def any(self, *flags: bool) -> list[bool]:
         """Tell for each flag whether it is true in any process."""
@@ -47,8 +47,10 @@ class World:
 
 
 def unwrap(network: nn.Module) -> nn.Module:
-    """Return the network inside a DistributedDataParallel wrapper, or the network itself."""
-    return network.module if isinstance(network, DistributedDataParallel) else network
+    """Return the network inside its wrappers, or the network itself."""
+    while isinstance(network, DistributedDataParallel | InParts):
+        network = network.module
+    return network
 
 
 @contextmanager
@@ -60,7 +62,7 @@ def join_world(device_name: str | None = None) -> Iterator[World]:
         return
     device = pick_device(device_name)
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        device = pick_device(f"cuda:{os.environ['LOCAL_RANK']}")
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:

@@ -19,6 +19,7 @@ from spl.common.errors import TrainingError
 from spl.common.progress import say
 from spl.config.methods import Decay
 from spl.tensors.loaders import BatchNumbers, SampleStream, stream_batches
+from spl.tensors.processes import mean_over_processes
 from spl.training.checkpoint import NAME, load_state, save_state
 from spl.training.distributed import World, unwrap
 from spl.training.ema import EMA
@@ -79,11 +80,8 @@ def train(
 
     Keeps its state and `log.csv` under `folder` and resumes from them; passes the product, or its moving average, to
     `on_save` whenever the main process saves. Several processes stop where the next row of the log is due.
-    Raises: TrainingError if a loss is not finite, or the batch cannot be shared equally among the processes.
+    Raises: TrainingError if a loss is not finite.
     """
-    if plan.batch_size % world.size:
-        raise TrainingError(f"a batch of {plan.batch_size} cannot be shared equally by {world.size} processes")
-
     # Set-up: everything that has a state, as it was when the run was stopped.
     total_steps = plan.epochs * stream.steps_per_epoch
     trained = unwrap(method.networks[plan.product])
@@ -123,8 +121,8 @@ def train(
                 (i for i, values in enumerate(fetched) if not all(map(math.isfinite, values.values()))), None
             )
             save_due = time.monotonic() - saved > plan.checkpoint_seconds
-            bad, stop, save_due = world.any(first_bad is not None, stop_asked, save_due)
-            if bad:
+            stop, save_due = world.any(stop_asked, save_due)
+            if first_bad is not None:
                 raise _not_finite(done - len(fetched), fetched, first_bad, folder)
             log.add(fetched)
             recent.clear()
@@ -163,23 +161,19 @@ def _stateful(method: Method, ema: EMA | None) -> dict[str, Any]:
 
 
 def _on_host(losses: list[dict[str, Tensor]]) -> list[dict[str, float]]:
-    """Fetch the losses of several steps from the device at once."""
-    rows = torch.stack([torch.stack(list(step.values())) for step in losses]).tolist()
+    """Fetch the losses of several steps from the device at once, as means over all processes."""
+    rows = mean_over_processes(torch.stack([torch.stack(list(step.values())) for step in losses])).tolist()
     return [dict(zip(step, row, strict=True)) for step, row in zip(losses, rows, strict=True)]
 
 
-def _not_finite(before: int, losses: list[dict[str, float]], bad: int | None, folder: Path) -> TrainingError:
+def _not_finite(before: int, losses: list[dict[str, float]], bad: int, folder: Path) -> TrainingError:
     """Describe the first step whose losses are not finite; `before` steps were made before the given ones."""
-    if bad is None:
-        where = f"at step {before + len(losses)}, or up to {len(losses) - 1} steps earlier, in another process"
-    else:
-        listed = ", ".join(f"{name} {value:g}" for name, value in losses[bad].items())
-        where = f"at step {before + bad + 1}: {listed}"
+    listed = ", ".join(f"{name} {value:g}" for name, value in losses[bad].items())
     checkpoint = folder / NAME
     last_good = (
         f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "no checkpoint was written before"
     )
     return TrainingError(
-        f"a loss is not finite {where}; {last_good}. Lower the learning rate in params.yaml, "
-        "or with bf16 use precision: fp32."
+        f"a loss is not finite at step {before + bad + 1}: {listed}; {last_good}. Lower the learning rate in "
+        "params.yaml, or with bf16 use precision: fp32."
     )

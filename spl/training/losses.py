@@ -1,4 +1,7 @@
-"""Losses on pixels, probabilities and feature maps. Every one is a mean over elements and returns a scalar."""
+"""Losses on pixels, probabilities and feature maps. Every one is a mean over elements and returns a scalar.
+
+Where a loss holds another mean of the batch, that is the mean over the shares of all processes.
+"""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -9,6 +12,7 @@ from torch import Tensor
 
 from spl.common.errors import DataError
 from spl.tensors.compositing import composite
+from spl.tensors.processes import mean_over_processes, process_count
 
 Reduction = Literal["sum", "mean"]
 
@@ -45,7 +49,12 @@ def hole_normalised_l1(output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     Paper: RN's reconstruction loss, as released.
     """
     difference = (image - composite(output, image, mask)).abs().mean()
-    return difference / mask.mean().clamp(min=1 / mask.numel())
+    return difference / hole_ratio(mask)
+
+
+def hole_ratio(mask: Tensor) -> Tensor:
+    """Return the mean of the batch's masks (B, 1, H, W) as a divisor: of one pixel if there is no hole."""
+    return mean_over_processes(mask.mean()).clamp(min=1 / (mask.numel() * process_count()))
 
 
 def adversarial_loss(probabilities: Tensor, *, real: bool) -> Tensor:
@@ -72,8 +81,9 @@ def relativistic_loss(*, better: Tensor, worse: Tensor) -> Tensor:
     discriminator calls images better, the generator its output.
     """
     with torch.autocast(better.device.type, enabled=False):
-        better, worse = better.float(), worse.float()
-        return ((better - worse.mean() - 1).square().mean() + (worse - better.mean() + 1).square().mean()) / 2
+        better, worse = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (better, worse))
+        mean_better, mean_worse = mean_over_processes(better.mean()), mean_over_processes(worse.mean())
+        return ((better - mean_worse - 1).square().mean() + (worse - mean_better + 1).square().mean()) / 2
 
 
 def total_variation(image: Tensor) -> Tensor:

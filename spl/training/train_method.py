@@ -105,6 +105,7 @@ def train_method(
         seed=run.seed,
         teacher=teacher,
         extract_features=load_feature_extractor(run, perceptual, world.device),
+        parts=training.parts,
     )
     learnt_from = {"teacher": teacher, "perceptual": perceptual}
     scales = {use: known.standardise(_first_images(stream, world)) for use, known in learnt_from.items() if known}

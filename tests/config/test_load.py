@@ -223,10 +223,15 @@ PAPER_EC = {"epochs": 30, "edge_epochs": 10, "canny_epochs": 10}
         ("rfr", {"norm_epochs": 5}, "methods.rfr.training: norm_epochs is 5, but training ends after epoch 4"),
         ("rfr", {"norm_epochs": 3, "per_dataset": {"paris": {"epochs": 2}}}, "per_dataset.paris: norm_epochs is 3"),
         ("rfr", {"norm_epochs": 3, "per_dataset": {"paris": {"epochs": 2, "norm_epochs": 1}}}, None),
+        ("mfe", {"processes": 2, "parts": 4}, None),
+        ("mfe", {"processes": 2, "parts": 3}, "a batch of 8 cannot be shared equally by 2 processes in 3 parts each"),
+        ("rn", {"processes": 8}, None),
+        ("rn", {"per_dataset": {"paris": {"parts": 2}}}, "per_dataset.paris: parts is 2, but its region norms pool"),
+        ("rfr", {"parts": 2}, "methods.rfr.training: parts is 2, but its batch norms pool over the batch"),
         ("spl", {"prior_epochs": 5}, "methods.spl.training: prior_epochs is 5, but training ends after epoch 4"),
     ],
 )
-def test_stages_end_within_the_epochs(raw_params, write_params, method, change, fault):
+def test_the_values_of_a_training_agree(raw_params, write_params, method, change, fault):
     own = PAPER_EC if method == "ec" else {"epochs": 4}
     raw_params["methods"][method]["training"] |= own | {"per_dataset": {}} | change
     if fault is None:

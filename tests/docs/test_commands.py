@@ -80,7 +80,6 @@ def targets() -> dict[str, set[str]]:
     """The targets of every Snakemake command by parameter file; its options are parsed and its rules exist."""
     found = defaultdict(set)
     for words in commands_of("snakemake"):
-        words = tuple(word for word in words if word not in ("--executor", "slurm"))  # a plugin of its own
         given = get_argument_parser().parse_args(words)
         assert {name for name in given.forcerun or () if not name.startswith("results/")} <= RULES | {"all"}
         assert {word.partition(":")[0] for word in words if re.fullmatch(r"\w+:\w+=\d+", word)} <= RULES

@@ -22,6 +22,7 @@ from spl.evaluation.plausible import implausible
 from spl.models.classical import classical_inpainter
 from spl.steps.settings import EvaluationSettings
 from spl.tensors import loaders
+from spl.tensors.device import in_one_thread
 from tests.evaluation.fabricate import finish_run
 from tests.fabricate import draw_pairs
 from tests.training.conftest import tiny_params
@@ -115,7 +116,7 @@ def test_a_network_fills_in_one_thread_with_its_own_number_of_threads():
         asked.append((threading.get_ident(), torch.get_num_threads(), torch.is_grad_enabled()))
         return image
 
-    fill = module.in_one_thread(network, before + 2)
+    fill = in_one_thread(network, before + 2)
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(fill, range(6), range(6)))
     torch.set_num_threads(before)

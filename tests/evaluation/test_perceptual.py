@@ -70,10 +70,15 @@ def settings_of(metrics, weights):
     )
 
 
-def measure(folder, weights, metrics=ALL):
+def measured(folder, weights, **options):
+    measure(folder, weights, **options)
+    return sorted((folder / "out").iterdir())
+
+
+def measure(folder, weights, metrics=ALL, workers=1):
     settings = settings_of(metrics, weights)
     paths = {"evaluation": folder / "eval", "images": folder / "prepared/manifest.csv"}
-    measure_perceptual(settings, **paths, out=folder / "out/perceptual.csv", device="cpu")
+    measure_perceptual(settings, **paths, out=folder / "out/perceptual.csv", device="cpu", workers=workers)
     table = pd.read_csv(folder / "out/perceptual.csv", keep_default_na=False)
     return table, read_json(folder / "out/perceptual.json")
 
@@ -108,6 +113,27 @@ def inception(accepted, accept, tmp_path, monkeypatch):
     (folder / INCEPTION.names[0]).write_bytes(b"Inception")
     monkeypatch.setattr(perceptual, "load_inception", lambda folder, device: extract_features)
     return accept(folder, INCEPTION=INCEPTION)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_stopped_measurement_goes_on_after_the_last_whole_batch(large_world, inception, monkeypatch, workers):
+    """Four batches, of whose two sides one fails."""
+    straight = [path.read_bytes() for path in measured(large_world, inception)]
+    batches, fail_at = [], 5
+
+    def watched(image):
+        batches.append(len(image))
+        if len(batches) == fail_at:
+            raise KeyboardInterrupt
+        return extract_features(image)
+
+    monkeypatch.setattr(perceptual, "load_inception", lambda folder, device: watched)
+    with pytest.raises(KeyboardInterrupt):
+        measure(large_world, inception, workers=workers)
+    fail_at = None
+    assert [path.read_bytes() for path in measured(large_world, inception, workers=workers)] == straight
+    assert len(batches) == 4 * 2 + 1  # only what has failed was done twice
+    assert [path.name for path in (large_world / "out").iterdir() if path.name.startswith(".")] == []
 
 
 def test_lpips_stands_beside_its_image_for_every_pair(large_world, accepted):

@@ -1,6 +1,7 @@
-"""Whole processes: two train like one, and a terminated one loses nothing."""
+"""Whole processes: several train like one, and a terminated one loses nothing."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -8,23 +9,29 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
 
 from spl.cli import data
+from spl.common.errors import TrainingError
+from spl.training.launch import launcher
 from tests.conftest import REPOSITORY, read_raw
+from tests.training.shares import SHARES
 from tests.workflow.conftest import shrink
 
 SPL = (sys.executable, "-m", "spl")
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+SPL_TRAIN = (*SPL, "train-method", "--dataset", "paris", "--method", "spl", "--device", "cpu")
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node")
 
 
-def run(folder: Path, *command: str) -> None:
+def run(folder: Path, *command: str) -> str:
     env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +39,7 @@ def prepared(tmp_path_factory):
     """Prepared images and masks, by the functions behind the commands."""
     folder = tmp_path_factory.mktemp("prepared")
     raw = shrink(read_raw(REPOSITORY / "presets/demo.yaml"))
-    # RN's statistics pool over the batch of one process, so only SPL can be equal; without a teacher it is quicker.
+    # Without a teacher SPL is quicker.
     raw["methods"]["spl"]["losses"]["lambda_prior"] = 0.0
     raw["methods"]["spl"]["training"] |= {"epochs": 1, "ema": None, "lr": 0.0001}
     raw["methods"]["rn"]["training"]["epochs"] = 60  # long enough to be stopped on the way
@@ -45,50 +52,68 @@ def prepared(tmp_path_factory):
     return folder
 
 
-def test_torchrun_with_two_processes_equals_one(prepared, spl):
-    train = ("train-method", "--dataset", "paris", "--method", "spl", "--device", "cpu")
-    assert spl(*train, "--out", "one", cwd=prepared).status == 0
-    run(prepared, *TORCHRUN, "-m", "spl", *train, "--out", "two")
-    one, two = (load_file(prepared / out / "weights.safetensors") for out in ("one", "two"))
+SRUN = """#!/bin/sh
+while [ "$1" != env ]; do shift; done
+SLURM_NODEID=0 "$@" & SLURM_NODEID=1 "$@" && wait %1
+"""
+
+
+@pytest.fixture(scope="module")
+def shared(prepared):
+    """A training in one process, and parameters of the same one in two, with two parts each."""
+    run(prepared, *SPL_TRAIN, "--out", "one")
+    raw = yaml.safe_load((prepared / "params.yaml").read_text())
+    raw["methods"]["spl"]["training"] |= {"processes": 2, "parts": 2}
+    (prepared / "two.yaml").write_text(yaml.safe_dump(raw))
+    (prepared / "bin").mkdir()
+    (prepared / "bin/srun").write_text(SRUN)  # a stand-in, whose nodes are this machine
+    (prepared / "bin/srun").chmod(0o755)
+    return prepared
+
+
+@pytest.mark.parametrize("nodes", ["1", "2"])
+def test_two_processes_train_like_one(shared, nodes, monkeypatch):
+    monkeypatch.setenv("PATH", str(shared / "bin"), prepend=os.pathsep)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    run(shared, *SPL_TRAIN, "--params", "two.yaml", "--nodes", nodes, "--out", nodes)
+    one, two = (load_file(shared / out / "weights.safetensors") for out in ("one", nodes))
     # Adam with beta1 = 0 moves a weight by lr times the sign of its gradient, so where a gradient is nearly zero the
     # order of a sum decides; everything else agrees.
     steps, lr = 2, 0.0001
     distance = torch.cat([(one[name] - two[name]).abs().flatten() for name in one])
-    assert distance.max() <= 2.1 * steps * lr
+    assert 0 < distance.max() <= 2.1 * steps * lr
     assert (distance < 1e-6).float().mean() > 0.95
+    assert json.loads((shared / nodes / "run.json").read_text())["processes"] == 2
+    pd.testing.assert_frame_equal(*(pd.read_csv(shared / out / "log.csv") for out in ("one", nodes)), rtol=1e-4)
 
 
-STEPS = """
-import torch
-import torch.distributed as dist
-from spl.training.build import build_method
-from spl.training.context import TrainingContext
-from spl.training.distributed import join_world
-from tests.training.conftest import fake_features, tiny_run
-
-with join_world("cpu") as world:
-    for name, training in {"rfr": {"norm_epochs": 1}, "mfe": {}, "ec": {}}.items():
-        torch.manual_seed(0)
-        context = TrainingContext(world, 48, 1, 0, None, fake_features)
-        method = build_method(tiny_run(name, **training).recipe, context)
-        torch.manual_seed(1 + world.rank)  # each process has its own share
-        for step in range(3):  # EdgeConnect's three stages; RFR's norms are frozen after the first step
-            image, mask = torch.rand(2, 3, 48, 48), (torch.rand(2, 1, 48, 48) < 0.3).float()
-            extra_target = {"rfr": [], "mfe": [image], "ec": [mask]}[name]
-            method.step(image, mask, *extra_target, step=step)
-        states = {key: network.state_dict() for key, network in method.networks.items()}
-        for key, state in states.items():
-            for entry, value in state.items():
-                if value.is_floating_point() and not (name == "rfr" and "running" in entry):
-                    others = [torch.empty_like(value) for _ in range(world.size)]
-                    dist.all_gather(others, value.contiguous())
-                    assert all(torch.equal(value, other) for other in others), (name, key, entry)
-"""
+@pytest.mark.parametrize(
+    ("processes", "nodes", "environment", "expected"),
+    [
+        (1, 2, {}, []),
+        (4, 1, {"WORLD_SIZE": "4"}, []),
+        (4, 2, {"WORLD_SIZE": "4"}, []),
+        (4, 1, {"SLURM_JOB_ID": "7"}, [*TORCHRUN, "4", "--standalone"]),
+        (2, 1, {"WORLD_SIZE": "4"}, "processes is 2, but torchrun has started 4"),
+        (1, 1, {"WORLD_SIZE": "2"}, "processes is 1, but torchrun has started 2"),
+        (3, 2, {"SLURM_JOB_ID": "7"}, "2 nodes cannot share 3 processes equally"),
+        (4, 2, {}, "--nodes 2: this is no Slurm job"),
+    ],
+)
+def test_a_command_starts_itself_as_often_as_the_parameters_say(processes, nodes, environment, expected):
+    if isinstance(expected, list):
+        assert launcher(processes, nodes=nodes, environment=environment) == expected
+    else:
+        with pytest.raises(TrainingError, match=expected):
+            launcher(processes, nodes=nodes, environment=environment)
 
 
-def test_both_processes_end_with_the_same_networks(tmp_path):
-    (tmp_path / "steps.py").write_text(STEPS)
-    run(tmp_path, *TORCHRUN, str(tmp_path / "steps.py"))
+def test_the_number_of_processes_and_of_parts_changes_no_gradient_and_no_loss():
+    done = run(REPOSITORY, sys.executable, "-m", "tests.training.shares", "float64")
+    rows = [line.split() for line in done.splitlines()]
+    assert len(rows) == 5 * len(SHARES)
+    for *case, gradients, losses, states in rows:
+        assert max(float(gradients), float(losses), float(states)) < 1e-6, case
 
 
 def test_sigterm_to_the_whole_group_saves_the_state_and_the_same_command_goes_on(prepared, spl):

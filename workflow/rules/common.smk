@@ -7,9 +7,11 @@ import sys
 from functools import cache
 
 import yaml
+from snakemake.resources import Resource
 
 from spl.common.errors import ParamsError
 from spl.common.files import frozen_copy
+from spl.common.gpus import SLOTS, list_gpus
 from spl.config.experiment import Shown
 from spl.config.grid import grid_points
 from spl.config.load import load_params
@@ -33,6 +35,8 @@ from spl.steps.settings import (
 for path, first in {"PATH": Path(sys.executable).parent, "PYTHONPATH": workflow.basedir}.items():
     os.environ[path] = os.pathsep.join(filter(None, [str(first), os.environ.get(path)]))
 os.environ |= {"PYTHONSAFEPATH": "1"}
+# A scheduler asks all processes of a job to stop at once: the shell waits for the command, which saves its state.
+shell.prefix("trap : TERM; set -euo pipefail; ")
 
 # The experiment ----------------------------------------------------------------------------------
 # Commands read copies that nobody edits, so a change of params.yaml during a run changes nothing of that run. Jobs that
@@ -146,6 +150,12 @@ def run_of(wildcards):
     return _run(wildcards.dataset, wildcards.method, wildcards.seed)
 
 
+def processes_of(wildcards):
+    """Processes of a training; released weights need one."""
+    training = getattr(run_of(wildcards).recipe, "training", None)
+    return training.processes if training else 1
+
+
 def teacher_of(wildcards):
     """The teacher that a wildcard names."""
     return TeacherSettings.of(params, teacher=wildcards.teacher)
@@ -185,8 +195,12 @@ wildcard_constraints:
 
 # Machines ----------------------------------------------------------------------------------------
 MANY = 16  # threads for going through real images, as far as there are cores
-# A training asks for a GPU only where there is one; the profile says how many may be used.
-GPU = 1 if shutil.which("nvidia-smi") else 0
+# A job asks for a GPU where there is one, or where --resources or a profile says how many may be used; else that is 1.
+GPU = 1 if "gpu" in workflow.global_resources or shutil.which("nvidia-smi") else 0
+if "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", Resource("gpu", 1))
+elif workflow.local_exec and workflow.is_main_process:
+    os.environ.setdefault(SLOTS, ",".join(list_gpus()))
 
 
 def many_if_real(wildcards):

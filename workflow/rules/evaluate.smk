@@ -50,7 +50,7 @@ rule measure_perceptual:
         "logs/measure_perceptual/{dataset}/{method}/seed{seed}.log",
     benchmark:
         "benchmarks/results/measure_perceptual/{dataset}/{method}/seed{seed}.tsv"
-    threads: THREADS
+    threads: lambda w: many_if_real(w) if GPU else THREADS
     resources:
         gpu=GPU,
     params:
@@ -60,7 +60,7 @@ rule measure_perceptual:
         "python -m spl measure-perceptual --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --seed {wildcards.seed}"
         " --evaluation results/eval/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
-        " --images {input.images:q} --out {output.table:q} 2> {log:q}"
+        " --images {input.images:q} --out {output.table:q} --workers {threads} 2> {log:q}"
 
 
 rule export_priors:

@@ -28,20 +28,21 @@ rule train_method:
     benchmark:
         "benchmarks/results/train_method/{dataset}/{method}/seed{seed}.tsv"
     priority: 1  # the long jobs first, so that the short ones fill the gaps
-    threads: THREADS  # of arithmetic; further ones load data
+    threads: lambda w: THREADS * processes_of(w)  # of arithmetic; further ones load data
     resources:
-        gpu=lambda w: 0 if run_of(w).released else GPU,
+        gpu=lambda w: 0 if run_of(w).released else GPU * processes_of(w),
+        nodes=1,
     params:
         file=params_file,
         settings=settings_of("train_method"),
-        loaders=lambda w, threads: max(0, threads - THREADS),
+        loaders=lambda w, threads: max(0, threads // processes_of(w) - THREADS),
     shell:
         "python -m spl train-method --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --seed {wildcards.seed}"
         " --images data/prepared/{wildcards.dataset}/manifest.csv --masks data/masks/masks.csv"
         " --teachers results/teachers --structure data/structure/{wildcards.dataset}"
         " --out results/weights/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
-        " --workers {params.loaders} 2> {log:q}"
+        " --workers {params.loaders} --nodes {resources.nodes} 2> {log:q}"
 
 
 rule weights:

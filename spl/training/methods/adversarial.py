@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from spl.config.methods import RNRecipe, SPLRecipe
 from spl.training.context import TrainingContext, adam
-from spl.training.distributed import unwrap
 from spl.training.losses import Reduction, adversarial_loss, discriminator_loss
 from spl.training.methods.base import TrainingMethod, update
 
@@ -61,7 +61,7 @@ def with_discriminator(
     networks = {"generator": generator, "discriminator": context.place(discriminator)}
     rates = {"generator": recipe.training.lr, "discriminator": recipe.training.lr_discriminator}
     return {
-        "networks": {name: context.world.distribute(network) for name, network in networks.items()},
+        "networks": {name: context.distribute(network) for name, network in networks.items()},
         "optimizers": {name: adam(recipe, network, rates[name]) for name, network in networks.items()},
         "losses": recipe.losses,
         "autocast": context.autocast(recipe),
@@ -74,7 +74,7 @@ def frozen(discriminator: nn.Module) -> Iterator[nn.Module]:
 
     A DistributedDataParallel wrapper is left aside: it would wait for gradients that never come.
     """
-    bare = unwrap(discriminator)
+    bare = discriminator.module if isinstance(discriminator, DistributedDataParallel) else discriminator
     bare.requires_grad_(False)
     try:
         yield bare

@@ -12,7 +12,7 @@ from spl.models.ec import gray
 from spl.models.initialise import initialise_normal, own_generator
 from spl.teachers.perception import FeatureExtractor
 from spl.training.context import TrainingContext, adam
-from spl.training.losses import perceptual_loss, style_loss
+from spl.training.losses import hole_ratio, perceptual_loss, style_loss
 from spl.training.methods.adversarial import AdversarialMethod
 from spl.training.methods.base import update
 
@@ -88,7 +88,7 @@ class ECMethod(AdversarialMethod):
         verdict = self.judge("inpaint_discriminator", image, output, reduction="mean")
         loss_adv, _ = self.generator_adversarial_loss("inpaint_discriminator", output)
         losses = {
-            "loss_img": (output - image).abs().mean() / mask.mean().clamp(min=1 / mask.numel()),
+            "loss_img": (output - image).abs().mean() / hole_ratio(mask),
             "loss_adv": loss_adv,
             "loss_perceptual": perceptual_loss(seen.perceptual, truth.perceptual),
             "loss_style": style_loss(seen_hole.style, truth_hole.style),
@@ -112,7 +112,7 @@ class ECMethod(AdversarialMethod):
 def build(recipe: ECRecipe, context: TrainingContext) -> ECMethod:
     """Build the method of a recipe."""
     assert context.extract_features is not None
-    training, distribute = recipe.training, context.world.distribute
+    training, distribute = recipe.training, context.distribute
     generator = context.generator(recipe)
     parts = {part: generator.get_submodule(f"{part}_generator") for part in ("edge", "inpaint")}
     discriminators: dict[str, nn.Module] = {}
@@ -129,7 +129,7 @@ def build(recipe: ECRecipe, context: TrainingContext) -> ECMethod:
         parts={part: distribute(network) for part, network in parts.items()},
         optimizers=optimizers,
         losses=recipe.losses,
-        extract_features=context.extract_features,
+        extract_features=context.in_parts(context.extract_features),
         stages=Stages(edge=edge_steps, canny=edge_steps + training.canny_epochs * context.steps_per_epoch),
         autocast=context.autocast(recipe),
     )

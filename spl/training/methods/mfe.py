@@ -116,13 +116,13 @@ def build(recipe: MFERecipe, context: TrainingContext) -> MFEMethod:
     context.place(discriminators)
     networks = {"generator": generator, **discriminators}
     return MFEMethod(
-        networks={name: context.world.distribute(network) for name, network in networks.items()},
+        networks={name: context.distribute(network) for name, network in networks.items()},
         optimizers={
             "generator": adam(recipe, generator, recipe.training.lr),
             "discriminators": adam(recipe, discriminators, recipe.training.lr_discriminator),
         },
         losses=recipe.losses,
-        extract_features=context.extract_features,
+        extract_features=context.in_parts(context.extract_features),
         seed=context.seed,
         autocast=context.autocast(recipe),
     )

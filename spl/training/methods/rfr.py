@@ -76,7 +76,7 @@ def build(recipe: RFRRecipe, context: TrainingContext) -> RFRMethod:
     assert context.extract_features is not None
     generator = context.generator(recipe)
     return RFRMethod(
-        networks={"generator": context.world.distribute(generator)},
+        networks={"generator": context.distribute(generator)},
         optimizers={"generator": adam(recipe, generator, recipe.training.lr)},
         losses=recipe.losses,
         extract_features=context.extract_features,

@@ -74,7 +74,7 @@ def build(recipe: SPLRecipe, context: TrainingContext) -> SPLMethod:
     with own_generator("discriminator"):
         discriminator = PatchDiscriminator(width=recipe.model.width)
     return SPLMethod(
-        teacher=context.teacher,
+        teacher=context.teacher and context.in_parts(context.teacher),
         prior_steps=context.steps(recipe.training.prior_epochs),
         **with_discriminator(recipe, context, context.generator(recipe), discriminator),
     )
