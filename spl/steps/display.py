@@ -21,6 +21,7 @@ TAIL = 1 << 16
 WARNING = re.compile(r"warning: |\S+: \w*Warning: ")
 REPEATS = re.compile(r"RuleException:|Exiting because a job|WorkflowError:\nAt least one job")
 """What Snakemake says where the log of a job says more."""
+TOLD = ("Terminating processes on user request", "Will exit after finishing")
 ERROR = re.compile(r"[\w.]*(Error|Interrupt|Exception)\b")
 STEP = re.compile(r"step (\d+)/(\d+) .*ETA (\d+):(\d+)")
 
@@ -80,7 +81,7 @@ class Display(logging.Handler):
             case "error" | None, _:
                 text = record.getMessage()
                 self._log = text.partition("Complete log(s): ")[2] or self._log
-                if text.startswith("Terminating") or (record.levelno > logging.INFO and not REPEATS.match(text)):
+                if text.startswith(TOLD) or (record.levelno > logging.INFO and not REPEATS.match(text)):
                     self._print(text)
 
     def close(self) -> None:
@@ -92,7 +93,7 @@ class Display(logging.Handler):
         while self._running:
             self._stop(self._running.popitem()[1])
         said = f"{self._count} of {len(self._expected)} jobs done in {duration(time.time() - self._began)}."
-        kept = f"What is done is kept: the same command goes on. The whole log: {self._log}"
+        kept = f"What is done is kept; the same command goes on, once the cause of an error is gone. Log: {self._log}"
         self._print(f"{said} {kept if self._count < len(self._expected) else f'Look at {self._product}'}")
 
     def _watch(self) -> None:

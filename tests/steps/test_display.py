@@ -159,7 +159,10 @@ def test_after_a_failure_or_an_interruption_every_unfinished_job_says_why(run):
     shown = run.end()
     _, stopped, summary = shown.partition("2.csv was not made\n")[2].splitlines()
     assert stopped == "    stopped after step 31 of 40"
-    assert summary == "1 of 4 jobs done in 0 s. What is done is kept: the same command goes on. The whole log: run.log"
+    assert summary == (
+        "1 of 4 jobs done in 0 s. "
+        "What is done is kept; the same command goes on, once the cause of an error is gone. Log: run.log"
+    )
     assert "CalledProcessError" not in shown
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -134,6 +135,7 @@ def test_sigterm_to_the_whole_group_saves_the_state_and_the_same_command_goes_on
         errors = process.communicate(timeout=60)[1]
         assert process.returncode == 143, errors
         assert "Traceback" not in errors
+        assert re.search(r"stopped after step \d+ of \d+; the state is kept in checkpoints/paris/rn/seed1: ", errors)
         assert (prepared / "checkpoints/paris/rn/seed1/state.pt").exists()
     assert spl(*train_rn, "--out", "stopped", cwd=prepared).status == 0
     one, two = (load_file(prepared / out / "weights.safetensors") for out in ("stopped", "straight"))
