@@ -1,0 +1,37 @@
+"""The command that says what an experiment will take."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from spl.cli import options as opt
+from spl.config.load import load_params
+from spl.config.registry import SOURCES, load_registry
+
+
+def plan(
+    params: opt.ParamsFile = opt.PARAMS,
+    registry: opt.SourcesFile = SOURCES,
+    device: Annotated[
+        str | None, typer.Option(envvar="SPL_DEVICE", help="A device of spl/planning/devices.csv.")
+    ] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Time a few real steps on this machine first.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A row for each job, as its rule asks for it.")] = False,
+) -> None:
+    """Show the hours, memory and disk that an experiment takes, by data set and method.
+
+    Example: spl plan --params presets/paper.yaml --device "NVIDIA H200"
+    """
+    from spl.inventory.status import without_missing
+    from spl.planning.devices import planned_device
+    from spl.planning.plan import Planner
+    from spl.planning.show import render, to_csv
+
+    known = load_registry(registry)
+    experiment = without_missing(load_params(params), known)
+    found = planned_device(experiment, device)
+    jobs = Planner(experiment, known, found, timed=measure).jobs()
+    source = "steps timed on this machine" if measure else found.source
+    cores = len(os.sched_getaffinity(0))
+    print(to_csv(jobs) if as_csv else render(jobs, experiment, device=f"{found.name} ({source})", cores=cores))
