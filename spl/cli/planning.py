@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from spl.cli import options as opt
+from spl.common.files import atomic, frozen_copy
 from spl.config.load import load_params
 from spl.config.registry import SOURCES, load_registry
+from spl.steps.paths import PLANS
 
 
 def plan(
@@ -33,5 +35,7 @@ def plan(
     found = planned_device(experiment, device)
     jobs = Planner(experiment, known, found, timed=measure).jobs()
     source = "steps timed on this machine" if measure else found.source
-    cores = len(os.sched_getaffinity(0))
-    print(to_csv(jobs) if as_csv else render(jobs, experiment, device=f"{found.name} ({source})", cores=cores))
+    cores, table = len(os.sched_getaffinity(0)), to_csv(jobs)
+    with atomic(frozen_copy(params, PLANS).with_name("plan.csv")) as temporary:  # for the rules, and for the report
+        temporary.write_text(table, encoding="utf-8")
+    print(table if as_csv else render(jobs, experiment, device=f"{found.name} ({source})", cores=cores))

@@ -33,9 +33,12 @@ class Device(NamedTuple):
 def known_devices() -> dict[str, Device]:
     """Return the devices of the package's table by name."""
     with Path(__file__).with_name("devices.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {row["device"]: Device(row["device"], row["kind"], float(row["tflops"]), float(row["microseconds"]), row["source"])
-            for row in rows}  # fmt: skip
+        return {
+            row["device"]: Device(
+                row["device"], row["kind"], *map(float, (row["tflops"], row["microseconds"])), row["source"]
+            )
+            for row in csv.DictReader(file)
+        }
 
 
 def gpu_here() -> str | None:

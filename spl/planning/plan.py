@@ -1,6 +1,5 @@
 """The jobs of an experiment, and what each takes: the one source of every rule's resources."""
 
-import csv
 import heapq
 import math
 import re
@@ -15,6 +14,7 @@ from spl.config.methods import ECRecipe, NetworkMethod
 from spl.config.registry import Source, source_of
 from spl.config.teachers import TeacherDetector, TrainedTeacher
 from spl.planning.devices import Device
+from spl.planning.rules import LOADERS, RULES, threads_of
 from spl.planning.work import Costs, Work
 from spl.steps import paths
 from spl.steps.settings import (
@@ -34,8 +34,6 @@ GB_SECONDS = 50
 """Of a download."""
 BYTES_PER_PIXEL = 1.7
 """Of a photograph as PNG."""
-LOADERS = 4
-"""Processes that load data for a training on a GPU."""
 AFTER = {
     "prepare_images": ["fetch_images"], "smooth_images": ["prepare_images"], "group_masks": ["fetch_masks"],
     "pair_masks": ["prepare_images", "group_masks"], "train_teacher": ["fetch_pretext", "fetch_weights"],
@@ -93,8 +91,6 @@ class Planner:
     def __init__(self, params: Params, registry: dict[str, Source], device: Device, *, timed: bool = False) -> None:
         self.params, self.registry, self.device = params, registry, device
         self.costs = Costs(device, timed=timed)
-        with Path(__file__).with_name("rules.csv").open(newline="", encoding="utf-8") as file:
-            self.rules = {row["rule"]: row for row in csv.DictReader(file)}
 
     def jobs(self) -> list[Job]:
         """Return all jobs."""
@@ -141,11 +137,11 @@ class Planner:
             yield from ((rule, wildcards) for wildcards in places)
 
     def _job(self, rule: str, wildcards: dict[str, Any]) -> Job:
-        row, params = self.rules[rule], self.params
+        row, params = RULES[rule], self.params
         dataset = params.datasets.get(wildcards.get("dataset", ""))
         units = self._units(row["per"], wildcards)
         area = (dataset.image_size / 64) ** 2 if dataset and row["scales"] == "yes" else 1
-        threads = int(row["threads"] or params.threads)
+        threads = threads_of(params, rule, wildcards.get("dataset"))
         seconds = float(row["seconds"]) + units * float(row["milliseconds"]) / 1000 * area / threads
         job = Job(rule, wildcards, threads, 0, seconds, float(row["mem_mb"]) + units * 0.0005)
         added = getattr(self, f"_{rule}", None)
@@ -266,7 +262,7 @@ class Planner:
 
     def _measure_perceptual(self, job: Job) -> Job:
         if not PerceptualSettings.of(self.params, **job.wildcards).networks:
-            return job._replace(seconds=float(self.rules[job.rule]["seconds"]))
+            return job._replace(seconds=float(RULES[job.rule]["seconds"]))
         return self._on(job, 0, [Work(0, 2000, 0)])
 
     def _detect_objects(self, job: Job) -> Job:

@@ -1,12 +1,15 @@
 """The experiment, checked and frozen; the files that targets are made of."""
 
+import csv
 import json
 import os
 import shutil
+import subprocess
 import sys
 from functools import cache
 
 import yaml
+from snakemake.common.tbdstring import TBDString
 
 from spl.common.errors import ParamsError
 from spl.common.files import frozen_copy
@@ -16,6 +19,8 @@ from spl.config.load import load_params
 from spl.config.registry import SOURCES, load_registry, source_of
 from spl.config.teachers import TeacherDetector, TorchvisionDetector
 from spl.inventory.status import without_missing
+from spl.planning.rules import LOADERS, threads_of
+from spl.steps.paths import PLANS
 from spl.steps.settings import (
     GROUND_TRUTH,
     STEPS,
@@ -37,7 +42,6 @@ os.environ |= {"PYTHONSAFEPATH": "1"}
 # The experiment ----------------------------------------------------------------------------------
 # Commands read copies that nobody edits, so a change of params.yaml during a run changes nothing of that run. Jobs that
 # Snakemake starts elsewhere parse this file anew: they find the copies by these two variables.
-PLANS = Path(".snakemake/plan")
 
 
 def plan(file, sources):
@@ -184,11 +188,56 @@ wildcard_constraints:
 
 
 # Machines ----------------------------------------------------------------------------------------
-MANY = 16  # threads for going through real images, as far as there are cores
-# A training asks for a GPU only where there is one; the profile says how many may be used.
+# What `spl plan` says is what jobs ask for. A plan takes some seconds: it is made where somebody asks for memory or time,
+# a cluster or --resources; else these are unknown, unless there is one already.
 GPU = 1 if shutil.which("nvidia-smi") else 0
 
 
-def many_if_real(wildcards):
-    """Threads for going through the images of a dataset; the miniature world is small."""
-    return 1 if params.datasets[wildcards.dataset].source.kind == "miniature" else MANY
+def on_cluster():
+    """Whether jobs are sent away: only then has Snakemake default resources of its own, in a dry run too."""
+    return workflow.resource_settings.default_resources is not None
+
+
+@cache
+def planned():
+    """Rows of the plan by rule and wildcards; jobs that run elsewhere read what the main process has made."""
+    file = PARAMS.with_name("plan.csv")
+    asked = on_cluster() or {"mem_mb", "runtime"} & workflow.global_resources.keys()
+    if asked and not (workflow.remote_exec and file.exists()):
+        spl_plan = [sys.executable, "-m", "spl", "plan", "--csv", "--params", PARAMS, "--sources", SOURCES]
+        subprocess.run(spl_plan, stdout=subprocess.DEVNULL, check=True)
+    if not asked and not file.exists():
+        return {}
+    with file.open(newline="", encoding="utf-8") as rows:
+        return {(row["rule"], row["wildcards"]): row for row in csv.DictReader(rows)}
+
+
+def row_of(wildcards, rule):
+    """The row of a job in the plan, if there is a plan."""
+    return planned().get((rule, " ".join(f"{name}={value}" for name, value in sorted(wildcards.items()))))
+
+
+def memory(wildcards, attempt, rulename):
+    """Megabytes to ask for, more with every attempt."""
+    row = row_of(wildcards, rulename)
+    return attempt * int(row["mem_mb"]) if row else TBDString()
+
+
+def minutes(wildcards, attempt, rulename):
+    """Minutes to ask for, more with every attempt."""
+    row = row_of(wildcards, rulename)
+    return attempt * int(row["runtime"]) if row else TBDString()
+
+
+def gpus(wildcards, rulename):
+    """GPUs of a job: on a cluster as planned, here if there is one. The profile says how many may be used."""
+    if on_cluster():
+        return int(row_of(wildcards, rulename)["gpu"])
+    idle = rulename in ("train_method", "evaluate_method") and wildcards.method not in NETWORKS
+    return 0 if idle or (rulename == "train_method" and run_of(wildcards).released) else GPU
+
+
+def cores(wildcards, rulename):
+    """Threads of a job; a training on a GPU has further ones, which load data."""
+    loaders = LOADERS if rulename == "train_method" and gpus(wildcards, rulename) else 0
+    return threads_of(params, rulename, wildcards.get("dataset")) + loaders

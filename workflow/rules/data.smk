@@ -17,7 +17,10 @@ rule fetch_images:
         "logs/fetch_images/{dataset}.log",
     benchmark:
         "benchmarks/results/fetch_images/{dataset}.tsv"
-    threads: 4
+    threads: cores
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         sources=sources_file,
@@ -38,7 +41,10 @@ rule prepare_images:
         "logs/prepare_images/{dataset}.log",
     benchmark:
         "benchmarks/results/prepare_images/{dataset}.tsv"
-    threads: many_if_real
+    threads: cores
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("prepare_images"),
@@ -58,7 +64,10 @@ rule smooth_images:
         "logs/smooth_images/{dataset}.log",
     benchmark:
         "benchmarks/results/smooth_images/{dataset}.tsv"
-    threads: many_if_real
+    threads: cores
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("smooth_images"),

@@ -25,9 +25,11 @@ rule evaluate_method:
         "logs/evaluate_method/{dataset}/{method}/seed{seed}.log",
     benchmark:
         "benchmarks/results/evaluate_method/{dataset}/{method}/seed{seed}.tsv"
-    threads: THREADS
+    threads: cores
     resources:
-        gpu=lambda w: GPU if w.method in NETWORKS else 0,
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
     params:
         file=params_file,
         settings=settings_of("evaluate_method"),
@@ -50,9 +52,11 @@ rule measure_perceptual:
         "logs/measure_perceptual/{dataset}/{method}/seed{seed}.log",
     benchmark:
         "benchmarks/results/measure_perceptual/{dataset}/{method}/seed{seed}.tsv"
-    threads: THREADS
+    threads: cores
     resources:
-        gpu=GPU,
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
     params:
         file=params_file,
         settings=settings_of("measure_perceptual"),
@@ -77,9 +81,11 @@ rule export_priors:
         "logs/export_priors/{dataset}/{method}.log",
     benchmark:
         "benchmarks/results/export_priors/{dataset}/{method}.tsv"
-    threads: THREADS
+    threads: cores
     resources:
-        gpu=GPU,
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
     params:
         file=params_file,
         settings=settings_of("export_priors"),
@@ -105,9 +111,11 @@ rule detect_objects:
         "logs/detect_objects/{dataset}/{method}.log",
     benchmark:
         "benchmarks/results/detect_objects/{dataset}/{method}.tsv"
-    threads: THREADS
+    threads: cores
     resources:
-        gpu=GPU,
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
     params:
         file=params_file,
         settings=settings_of("detect_objects"),

@@ -17,7 +17,10 @@ rule fetch_masks:
         "logs/fetch_masks.log",
     benchmark:
         "benchmarks/results/fetch_masks.tsv"
-    threads: 4
+    threads: cores
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         sources=sources_file,
@@ -38,7 +41,10 @@ rule group_masks:
         "logs/group_masks.log",
     benchmark:
         "benchmarks/results/group_masks.tsv"
-    threads: 1 if params.masks.source.kind == "miniature" else MANY
+    threads: cores
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("group_masks"),
@@ -59,6 +65,10 @@ rule pair_masks:
         "logs/pair_masks/{dataset}.log",
     benchmark:
         "benchmarks/results/pair_masks/{dataset}.tsv"
+    threads: cores
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("pair_masks"),

@@ -36,6 +36,10 @@ rule table1:
         "logs/table1.log",
     benchmark:
         "benchmarks/results/table1.tsv"
+    threads: cores
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("table1"),
@@ -55,6 +59,10 @@ rule further_metrics:
         "logs/further_metrics.log",
     benchmark:
         "benchmarks/results/further_metrics.tsv"
+    threads: cores
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("further_metrics"),
@@ -77,6 +85,10 @@ rule compare_ablations:
         "logs/compare_ablations.log",
     benchmark:
         "benchmarks/results/compare_ablations.tsv"
+    threads: cores
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("compare_ablations"),
@@ -95,6 +107,10 @@ rule compare_grid:
         "logs/compare_grid.log",
     benchmark:
         "benchmarks/results/compare_grid.tsv"
+    threads: cores
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("compare_grid"),
@@ -118,6 +134,10 @@ rule check_claims:
         "logs/check_claims.log",
     benchmark:
         "benchmarks/results/check_claims.tsv"
+    threads: cores
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("check_claims"),
@@ -134,9 +154,11 @@ rule measure_cost:
         "logs/measure_cost.log",
     benchmark:
         "benchmarks/results/measure_cost.tsv"
-    threads: 8  # of at most as many as there are
+    threads: cores
     resources:
-        gpu=GPU,
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
     params:
         file=params_file,
         settings=settings_of("measure_cost"),
@@ -159,6 +181,10 @@ rule write_report:
         "logs/write_report.log",
     benchmark:
         "benchmarks/results/write_report.tsv"
+    threads: cores
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         settings=settings_of("write_report"),
         file=str(PARAMS),  # embedded as it is, comments too; its name has its hash

@@ -18,7 +18,10 @@ rule fetch_pretext:
         "logs/fetch_pretext.log",
     benchmark:
         "benchmarks/results/fetch_pretext.tsv"
-    threads: 4
+    threads: cores
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("fetch_pretext"),
@@ -36,6 +39,10 @@ rule fetch_weights:
         "benchmarks/results/fetch_weights/{source}.tsv"
     wildcard_constraints:
         source="|".join(name for name, source in registry.items() if source.kind == "weights"),
+    threads: cores
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         sources=sources_file,
@@ -59,9 +66,11 @@ rule train_teacher:
     benchmark:
         "benchmarks/results/train_teacher/{teacher}.tsv"
     priority: 2  # most runs wait for it
-    threads: THREADS
+    threads: cores
     resources:
-        gpu=GPU,
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
     params:
         file=params_file,
         settings=settings_of("train_teacher"),

@@ -28,9 +28,11 @@ rule train_method:
     benchmark:
         "benchmarks/results/train_method/{dataset}/{method}/seed{seed}.tsv"
     priority: 1  # the long jobs first, so that the short ones fill the gaps
-    threads: THREADS  # of arithmetic; further ones load data
+    threads: cores
     resources:
-        gpu=lambda w: 0 if run_of(w).released else GPU,
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
     params:
         file=params_file,
         settings=settings_of("train_method"),
