@@ -27,15 +27,17 @@ def plan(
     """
     from spl.inventory.status import without_missing
     from spl.planning.devices import planned_device
+    from spl.planning.graph import all_jobs
     from spl.planning.plan import Planner
-    from spl.planning.show import render, to_csv
+    from spl.planning.show import render, tabulate
 
     known = load_registry(registry)
     experiment = without_missing(load_params(params), known)
     found = planned_device(experiment, device)
-    jobs = Planner(experiment, known, found, timed=measure).jobs()
+    planner = Planner(experiment, known, found, timed=measure)
+    jobs = [planner.plan(job) for job in all_jobs(params)]
     source = "steps timed on this machine" if measure else found.source
-    cores, table = len(os.sched_getaffinity(0)), to_csv(jobs)
+    cores, table = len(os.sched_getaffinity(0)), tabulate(jobs).to_csv(index=False)
     with atomic(frozen_copy(params, PLANS).with_name("plan.csv")) as temporary:  # for the rules, and for the report
         temporary.write_text(table, encoding="utf-8")
-    print(table if as_csv else render(jobs, experiment, device=f"{found.name} ({source})", cores=cores))
+    print(table if as_csv else render(jobs, device=f"{found.name} ({source})", cores=cores))

@@ -12,14 +12,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from spl.config.base import Strict
-from spl.config.methods import RECIPES, NetworkMethod
-from spl.config.teachers import TrainedTeacher, TrainedTResNet
+from spl.config.methods import RECIPES, ECRecipe, NetworkMethod
 from spl.evaluation.measure_cost import build_network
 from spl.evaluation.meter import MIB, Meter
 from spl.models.build import as_inpainter
 from spl.planning.devices import Device
-from spl.steps.settings import Architecture, RunSettings, TeacherSettings, canonical
+from spl.steps.settings import Architecture, RunSettings, TeacherSettings
 from spl.teachers.build import build_teacher
 from spl.teachers.perception import VGGFeatures, teacher_features
 from spl.tensors.device import pick_device
@@ -27,8 +25,6 @@ from spl.training.build import build_method
 from spl.training.context import TrainingContext
 from spl.training.distributed import World
 
-CLASSES = 8
-"""Of a teacher that is trained here; their number hardly matters."""
 STEPS = 4
 """That are timed; the first is left out."""
 
@@ -52,42 +48,39 @@ class Work(NamedTuple):
 
 
 class Costs:
-    """Costs of pieces on a device, by their settings: its rates times what was counted, or timed on this machine."""
+    """Costs of pieces on a device: its rates times what was counted, or timed on this machine."""
 
-    def __init__(self, device: Device, *, timed: bool = False) -> None:
+    def __init__(self, device: Device, *, timed: bool) -> None:
         self.device, self.timed = device, timed
-        self._known: dict[tuple[str, ...], list[Work]] = {}
+        self._known: dict[tuple[Any, ...], list[Work]] = {}
 
-    def training(self, run: RunSettings) -> list[Work]:
-        """Return the work of a step of a run: EdgeConnect's three stages, or what every step of another recipe is."""
-        assert isinstance(run.recipe, NetworkMethod)
-        same = {"epochs": 3, "edge_epochs": 1, "canny_epochs": 1, "norm_epochs": None, "prior_epochs": None}
-        same |= {"decay": None, "per_dataset": {}}
-        training = run.recipe.training.model_copy(
-            update={k: v for k, v in same.items() if hasattr(run.recipe.training, k)}
-        )
-        recipe = run.recipe.model_copy(update={"training": training})
-        return self._of(_steps, run.model_copy(update={"dataset": "", "method": "", "seed": 0, "recipe": recipe}))
+    def training(self, run: RunSettings) -> list[tuple[int, Work]]:
+        """Return epochs and work of a step for every stage of a run; EdgeConnect has three."""
+        recipe = run.recipe
+        assert isinstance(recipe, NetworkMethod)
+        stages = [recipe.training.epochs]
+        if isinstance(recipe, ECRecipe):
+            edge, canny = recipe.training.edge_epochs, recipe.training.canny_epochs
+            stages = [edge, canny, recipe.training.epochs - edge - canny]
+        starts = [sum(stages[:i]) for i in range(len(stages))]
+        key = (run.method, run.image_size, recipe.training.batch_size)
+        return list(zip(stages, self._of(key, lambda device: _steps(device, run, starts)), strict=True))
 
-    def filling(self, built: Architecture, batch_size: int) -> list[Work]:
-        """Return the work of filling a batch; nothing for a classical fill."""
-        return self._of(_fills, built.model_copy(update={"method": ""}), batch_size)
+    def filling(self, built: Architecture, batch_size: int) -> Work | None:
+        """Return the work of filling a batch; None for a classical fill."""
+        key = (built.method, built.released, built.image_size)
+        return next(iter(self._of(key, lambda device: _fills(device, built, batch_size))), None)
 
-    def teaching(self, teacher: TrainedTeacher) -> list[Work]:
-        """Return the work of a step of a teacher's training, without its loss."""
-        return self._of(_lessons, teacher)
-
-    def _of(self, make: Callable[..., list[Piece]], settings: Strict, *more: Any) -> list[Work]:
-        key = (make.__name__, canonical(settings), *map(str, more))
+    def _of(self, key: tuple[Any, ...], make: Callable[[torch.device], list[Piece]]) -> list[Work]:
         if key not in self._known:
             # Shapes are all that is looked at. Autocast knows no such device, and the edges of no values are not found.
             edges = patch("spl.models.ec.canny_edges", lambda luma, valid: valid)
             with torch.device("meta"), patch("torch.autocast", lambda *_, **__: nullcontext()), edges:
-                self._known[key] = [_count(piece, self.device) for piece in make(torch.device("meta"), settings, *more)]
+                works = [_count(piece, self.device) for piece in make(torch.device("meta"))]
             if self.timed:
-                seconds = [_time(piece) for piece in make(pick_device(), settings, *more)]
-                timed = zip(self._known[key], seconds, strict=True)
-                self._known[key] = [work._replace(seconds=measured) for work, measured in timed]
+                pieces = make(pick_device())
+                works = [work._replace(seconds=_time(piece)) for work, piece in zip(works, pieces, strict=True)]
+            self._known[key] = works
         return self._known[key]
 
 
@@ -134,8 +127,9 @@ def _time(piece: Piece) -> float:
     return meter.typical()
 
 
-def _steps(device: torch.device, run: RunSettings) -> list[Piece]:
-    recipe, extra = run.recipe, RECIPES[run.recipe.recipe].extra_target
+def _steps(device: torch.device, run: RunSettings, starts: list[int]) -> list[Piece]:
+    """Return a step of every stage that starts at some epochs, of one step each."""
+    recipe, extra = run.recipe, RECIPES[run.recipe.recipe]
     assert isinstance(recipe, NetworkMethod)
     teacher, perceptual = (
         build_teacher(known.network).to(device) if isinstance(known, TeacherSettings) else None
@@ -145,40 +139,26 @@ def _steps(device: torch.device, run: RunSettings) -> list[Piece]:
     if run.vgg_file():
         from torchvision import models  # takes seconds
 
-        layers = RECIPES[recipe.recipe].perceptual_layers
+        layers = extra.perceptual_layers
         assert layers is not None
         features = perceptual = VGGFeatures(getattr(models, layers.network)().features, layers).to(device)
     method = build_method(recipe, TrainingContext(World(0, 1, device), run.image_size, 1, 0, teacher, features))
     if device.type == "meta":
         for optimizer in method.optimizers.values():
-            optimizer.step = lambda: None  # a fused kernel, which knows no such device
-    image = torch.rand(recipe.training.batch_size, 3, run.image_size, run.image_size, device=device)
-    mask = (image[:, :1] > 0.5).float()
-    batch = [image, mask, *{"structure": [image], "edges": [mask], None: []}[extra]]
-    stages = range(3 if recipe.recipe == "ec" else 1)
-    return [
-        Piece(lambda stage=stage: method.step(*batch, step=stage), method.networks.values(), [teacher, perceptual])
-        for stage in stages
-    ]
+            optimizer.step = lambda closure=None: None  # a fused kernel, which knows no such device
+    image, mask = _batch(device, recipe.training.batch_size, run.image_size)
+    batch = [image, mask, *{"structure": [image], "edges": [mask], None: []}[extra.extra_target]]
+    networks = (method.networks.values(), (teacher, perceptual))
+    return [Piece(lambda step=start: method.step(*batch, step=step), *networks) for start in starts]
 
 
 def _fills(device: torch.device, built: Architecture, batch_size: int) -> list[Piece]:
     if (network := build_network(built)) is None:
         return []
-    image = torch.rand(batch_size, 3, built.image_size, built.image_size, device=device)
-    mask = (image[:, :1] > 0.5).float()
-    return [Piece(torch.no_grad()(lambda: as_inpainter(network.to(device))(image, mask)), fixed=[network])]
+    inpainter, batch = as_inpainter(network.to(device)), _batch(device, batch_size, built.image_size)
+    return [Piece(torch.no_grad()(lambda: inpainter(*batch)), fixed=[network])]
 
 
-def _lessons(device: torch.device, teacher: TrainedTeacher) -> list[Piece]:
-    from spl.teachers.tresnet import build_classifier
-    from spl.teachers.yolov5 import build_yolov5
-
-    if isinstance(teacher, TrainedTResNet):
-        side, sizes = teacher.image_size, {"layers": teacher.layers, "width_factor": teacher.width}
-        network = build_classifier(**sizes, num_classes=CLASSES).to(device)
-    else:
-        side, sizes = 2 * teacher.image_size, {"depth": teacher.depth, "width": teacher.width}
-        network = build_yolov5(**sizes, num_classes=CLASSES, side=2 * teacher.image_size).to(device)
-    image = torch.rand(teacher.training.batch_size, 3, side, side, device=device)
-    return [Piece(lambda: sum(part.sum() for part in tree_leaves(network(image))).backward(), [network])]
+def _batch(device: torch.device, count: int, size: int) -> tuple[Tensor, Tensor]:
+    image = torch.rand(count, 3, size, size, device=device)
+    return image, (image[:, :1] > 0.5).float()

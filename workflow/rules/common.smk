@@ -19,7 +19,6 @@ from spl.config.load import load_params
 from spl.config.registry import SOURCES, load_registry, source_of
 from spl.config.teachers import TeacherDetector, TorchvisionDetector
 from spl.inventory.status import without_missing
-from spl.planning.rules import LOADERS, threads_of
 from spl.steps.paths import PLANS
 from spl.steps.settings import (
     GROUND_TRUTH,
@@ -188,6 +187,8 @@ wildcard_constraints:
 
 
 # Machines ----------------------------------------------------------------------------------------
+MANY = 16  # threads for going through real images, as far as there are cores
+LOADERS = 4  # processes that load data for a training on a GPU
 # What `spl plan` says is what jobs ask for. A plan takes some seconds: it is made where somebody asks for memory or time,
 # a cluster or --resources; else these are unknown, unless there is one already.
 GPU = 1 if shutil.which("nvidia-smi") else 0
@@ -237,7 +238,11 @@ def gpus(wildcards, rulename):
     return 0 if idle or (rulename == "train_method" and run_of(wildcards).released) else GPU
 
 
-def cores(wildcards, rulename):
-    """Threads of a job; a training on a GPU has further ones, which load data."""
-    loaders = LOADERS if rulename == "train_method" and gpus(wildcards, rulename) else 0
-    return threads_of(params, rulename, wildcards.get("dataset")) + loaders
+def many_if_real(wildcards):
+    """Threads for going through the images of a dataset; the miniature world is small."""
+    return 1 if params.datasets[wildcards.dataset].source.kind == "miniature" else MANY
+
+
+def with_loaders(wildcards, rulename):
+    """Threads of a training: those of the arithmetic, and on a GPU further ones, which load data."""
+    return int(row_of(wildcards, rulename)["threads"]) if on_cluster() else THREADS + LOADERS * gpus(wildcards, rulename)

@@ -17,7 +17,7 @@ rule fetch_images:
         "logs/fetch_images/{dataset}.log",
     benchmark:
         "benchmarks/results/fetch_images/{dataset}.tsv"
-    threads: cores
+    threads: 4
     resources:
         mem_mb=memory,
         runtime=minutes,
@@ -41,7 +41,7 @@ rule prepare_images:
         "logs/prepare_images/{dataset}.log",
     benchmark:
         "benchmarks/results/prepare_images/{dataset}.tsv"
-    threads: cores
+    threads: many_if_real
     resources:
         mem_mb=memory,
         runtime=minutes,
@@ -64,7 +64,7 @@ rule smooth_images:
         "logs/smooth_images/{dataset}.log",
     benchmark:
         "benchmarks/results/smooth_images/{dataset}.tsv"
-    threads: cores
+    threads: many_if_real
     resources:
         mem_mb=memory,
         runtime=minutes,

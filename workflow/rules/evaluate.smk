@@ -25,7 +25,7 @@ rule evaluate_method:
         "logs/evaluate_method/{dataset}/{method}/seed{seed}.log",
     benchmark:
         "benchmarks/results/evaluate_method/{dataset}/{method}/seed{seed}.tsv"
-    threads: cores
+    threads: THREADS
     resources:
         mem_mb=memory,
         runtime=minutes,
@@ -52,7 +52,7 @@ rule measure_perceptual:
         "logs/measure_perceptual/{dataset}/{method}/seed{seed}.log",
     benchmark:
         "benchmarks/results/measure_perceptual/{dataset}/{method}/seed{seed}.tsv"
-    threads: cores
+    threads: THREADS
     resources:
         mem_mb=memory,
         runtime=minutes,
@@ -81,7 +81,7 @@ rule export_priors:
         "logs/export_priors/{dataset}/{method}.log",
     benchmark:
         "benchmarks/results/export_priors/{dataset}/{method}.tsv"
-    threads: cores
+    threads: THREADS
     resources:
         mem_mb=memory,
         runtime=minutes,
@@ -111,7 +111,7 @@ rule detect_objects:
         "logs/detect_objects/{dataset}/{method}.log",
     benchmark:
         "benchmarks/results/detect_objects/{dataset}/{method}.tsv"
-    threads: cores
+    threads: THREADS
     resources:
         mem_mb=memory,
         runtime=minutes,

@@ -33,7 +33,6 @@ rule draw_figure:
         "benchmarks/results/draw_figure/{figure}.tsv"
     wildcard_constraints:
         figure=r"fig\d+|grid",
-    threads: cores
     resources:
         mem_mb=memory,
         runtime=minutes,
@@ -61,7 +60,6 @@ rule draw_examples:
         "logs/draw_examples/{dataset}.log",
     benchmark:
         "benchmarks/results/draw_examples/{dataset}.tsv"
-    threads: cores
     resources:
         mem_mb=memory,
         runtime=minutes,

@@ -17,7 +17,7 @@ rule fetch_masks:
         "logs/fetch_masks.log",
     benchmark:
         "benchmarks/results/fetch_masks.tsv"
-    threads: cores
+    threads: 4
     resources:
         mem_mb=memory,
         runtime=minutes,
@@ -41,7 +41,7 @@ rule group_masks:
         "logs/group_masks.log",
     benchmark:
         "benchmarks/results/group_masks.tsv"
-    threads: cores
+    threads: 1 if params.masks.source.kind == "miniature" else MANY
     resources:
         mem_mb=memory,
         runtime=minutes,
@@ -65,7 +65,6 @@ rule pair_masks:
         "logs/pair_masks/{dataset}.log",
     benchmark:
         "benchmarks/results/pair_masks/{dataset}.tsv"
-    threads: cores
     resources:
         mem_mb=memory,
         runtime=minutes,

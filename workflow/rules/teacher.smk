@@ -18,7 +18,7 @@ rule fetch_pretext:
         "logs/fetch_pretext.log",
     benchmark:
         "benchmarks/results/fetch_pretext.tsv"
-    threads: cores
+    threads: 4
     resources:
         mem_mb=memory,
         runtime=minutes,
@@ -39,7 +39,6 @@ rule fetch_weights:
         "benchmarks/results/fetch_weights/{source}.tsv"
     wildcard_constraints:
         source="|".join(name for name, source in registry.items() if source.kind == "weights"),
-    threads: cores
     resources:
         mem_mb=memory,
         runtime=minutes,
@@ -66,7 +65,7 @@ rule train_teacher:
     benchmark:
         "benchmarks/results/train_teacher/{teacher}.tsv"
     priority: 2  # most runs wait for it
-    threads: cores
+    threads: THREADS
     resources:
         mem_mb=memory,
         runtime=minutes,

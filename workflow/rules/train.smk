@@ -28,7 +28,7 @@ rule train_method:
     benchmark:
         "benchmarks/results/train_method/{dataset}/{method}/seed{seed}.tsv"
     priority: 1  # the long jobs first, so that the short ones fill the gaps
-    threads: cores
+    threads: with_loaders
     resources:
         mem_mb=memory,
         runtime=minutes,
