@@ -46,16 +46,10 @@ class Planner:
         row, dataset = RULES[job.rule], self.params.datasets.get(job.wildcards.get("dataset", ""))
         size, units = dataset.image_size if dataset else 64, self._units(row["per"], job.wildcards)
         each = float(row["milliseconds"]) / 1000 / job.threads * ((size / 64) ** 2 if row["scales"] == "yes" else 1)
-        seconds, memory, gpu_mib, gb = (
-            float(row["seconds"]) + units * each,
-            float(row["mem_mb"]),
-            float(row["gpu_mib"]),
-            0.0,
-        )
-        # Places365 comes at the size of the paper and stays where it is.
-        if row["stored"] == "yes" and not (
-            job.rule == "prepare_images" and size == 256 and "places365" in str(dataset)
-        ):
+        seconds, memory, gb = float(row["seconds"]) + units * each, float(row["mem_mb"]), 0.0
+        gpu_mib = float(row["gpu_mib"]) * bool(units or not row["per"])
+        stay = job.rule == "prepare_images" and size == 256 and "places365" in str(dataset)  # where the raw ones lie
+        if row["stored"] == "yes" and not stay:
             gb = units * size**2 * BYTES_PER_PIXEL / 1e9
         if job.rule.startswith("fetch_"):
             gb = self._download(job.wildcards)

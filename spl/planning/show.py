@@ -14,7 +14,7 @@ HEAD = ["data set", "method", "training", "everything", "memory", "GPU memory", 
 
 
 def tabulate(jobs: Sequence[Job]) -> pd.DataFrame:
-    """Return a row for each job, with what its rule asks for: 1.25 times the memory, 1.5 times the time and 10 minutes."""
+    """Return a row for each job, with what its rule asks for: a quarter more memory, half as much time again."""
     table = pd.DataFrame(jobs).drop(columns=["reads", "makes"]).round(2)
     table["wildcards"] = [job.place for job in jobs]
     table["mem_mb"] = [100 * math.ceil(1.25 * 1.048576 * job.memory_mib / 100) for job in jobs]
