@@ -30,7 +30,7 @@ def machine_of(settings: ReportSettings, results: Path) -> dict[str, str]:
 
 
 def costs_section(results: Path, plan: Path) -> Section:
-    """Show the cost of filling one image by every method and, where `spl plan` has left one, a plan beside the times."""
+    """Show the cost of filling one image by every method and, where `spl plan` has left it, a plan beside times."""
     rows = [
         [
             method_title(row["method"]), f"{row['image_size']} px", number(row["parameters"] / 1e6, 3),

@@ -183,9 +183,10 @@ def test_another_ablation_adds_its_run_and_nothing_else(replan, touched):
 
 def test_on_a_cluster_jobs_ask_for_what_the_plan_says_and_more_with_every_attempt(tmp_path):
     clone = make_copy(tmp_path / "clone", shrink, thin_out)
-    away = ("--executor", "cluster-generic", "--cluster-generic-submit-cmd", "true", "--jobs", "2", "--attempt", "2")
+    away = ("--executor", "cluster-generic", "--cluster-generic-submit-cmd", "true", "--jobs", "2", "--cores", "64")
     clone.env |= {"SPL_DEVICE": "NVIDIA H200"}
-    blocks = re.split(r"^rule ", clone.run("snakemake", "-n", *away, "--", "all"), flags=re.MULTILINE)[1:]
+    printed = clone.run("snakemake", "-n", *away, "--attempt", "2", "--", "all")
+    blocks = re.split(r"^rule ", printed, flags=re.MULTILINE)[1:]
     (plan,) = (clone.folder / ".snakemake/plan").glob("*/plan.csv")
     planned = {(row["rule"], row["wildcards"]): row for row in csv.DictReader(plan.read_text().splitlines())}
     asked = {}
