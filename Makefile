@@ -10,6 +10,7 @@ export PATH := $(if $(ACTIVE),,$(CURDIR)/)$(VENV)/bin:$(PATH)
 .PHONY: table1 test check compare docs rulegraph schema lock
 
 table1: $(STAMP)  ## all tables, figures and the report of params.yaml
+	python -m spl plan
 	snakemake --cores all all
 
 test: $(STAMP)  ## all tests

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from spl import __version__
-from spl.cli import data, evaluation, init, inpaint, inventory, masks, results, training, weights
+from spl.cli import data, evaluation, init, inpaint, inventory, masks, planning, results, training, weights
 from spl.common.errors import SPLError, advise
 from spl.config.load import json_schema
 
@@ -26,7 +26,8 @@ for command in (
     evaluation.evaluate_method, evaluation.measure_perceptual, evaluation.export_priors, evaluation.detect_objects,
     evaluation.measure_cost, results.table1, results.further_metrics, results.compare_ablations, results.compare_grid,
     results.check_claims, results.draw_figure, results.draw_examples, results.write_report,
-    inventory.status, inventory.verify, inventory.stale, inventory.why, inventory.signature, inpaint.inpaint,
+    inventory.status, inventory.verify, inventory.stale, inventory.why, inventory.signature, planning.plan,
+    inpaint.inpaint,
 ):  # fmt: skip
     app.command()(command)  # a rule's command has its name, with dashes
 app.add_typer(weights.weights, name="weights")

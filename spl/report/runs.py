@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from spl.common.labels import method_title
-from spl.common.printed import DASH, Cell, count, duration, number, simple_table
+from spl.common.printed import DASH, Cell, Table, count, duration, number, simple_table
 from spl.common.tables import read_table
 from spl.config.experiment import Run
 from spl.report.curves import draw_curves, loss_colours
@@ -29,8 +29,8 @@ def machine_of(settings: ReportSettings, results: Path) -> dict[str, str]:
     }
 
 
-def costs_section(results: Path) -> Section:
-    """Show the cost of filling one image by every method."""
+def costs_section(results: Path, plan: Path) -> Section:
+    """Show the cost of filling one image by every method and, where `spl plan` has left it, a plan beside times."""
     rows = [
         [
             method_title(row["method"]), f"{row['image_size']} px", number(row["parameters"] / 1e6, 3),
@@ -42,7 +42,27 @@ def costs_section(results: Path) -> Section:
     ]  # fmt: skip
     head = ["method", "image", "parameters, 10⁶", "GMAC", "ms per image", "peak memory, MiB", "device"]
     lead = Prose("Filling one image: the median of several runs; memory is what building and filling add.")
-    return Section("costs", "Costs", (lead, simple_table(head, rows)))
+    return Section(
+        "costs", "Costs", (lead, simple_table(head, rows), *_planned(plan, results.parent / "benchmarks/results"))
+    )
+
+
+def _planned(plan: Path, benchmarks: Path) -> tuple[Prose | Table, ...]:
+    """Compare a plan with what Snakemake has measured, rule by rule."""
+    rows = []
+    for rule, jobs in read_table(plan).groupby("rule", sort=False) if plan.is_file() else ():
+        files = [*benchmarks.glob(f"{rule}.tsv"), *benchmarks.glob(f"{rule}/**/*.tsv")]
+        if files:
+            measured = pd.concat([pd.read_csv(file, sep="\t") for file in files])
+            times, memory = (jobs["seconds"].sum(), measured["s"].sum()), (jobs["memory_mib"], measured["max_rss"])
+            rows.append(
+                [str(rule), str(len(jobs)), *map(duration, times), *(number(column.max(), 0) for column in memory)]
+            )
+    head = ["rule", "jobs", "planned", "measured", "planned memory, MiB", "measured"]
+    lead = Prose(
+        "What spl plan had said, and what Snakemake has measured: all jobs of a rule together, and its largest one."
+    )
+    return (lead, simple_table(head, rows)) if rows else ()
 
 
 def teachers_section(settings: ReportSettings, results: Path) -> Section:

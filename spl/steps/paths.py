@@ -9,6 +9,8 @@ from pathlib import Path
 
 DATA = Path("data")
 RESULTS = Path("results")
+PLANS = Path(".snakemake/plan")
+"""Copies of parameter files, each in a folder that its hash names, with the plan beside it."""
 
 RAW_IMAGES = DATA / "sources/images/{dataset}.json"
 RAW_MASKS = DATA / "sources/masks.json"

@@ -5,9 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
+from torch.backends import cudnn
 
 from spl.common.errors import SPLError
 from spl.common.gpus import take_gpu
+
+
+def arithmetic(device: torch.device, precision: str = "fp32") -> dict[str, str | bool]:
+    """Return what rounds numbers on a device, for a record; there convolutions in fp32 may be made in TF32."""
+    return {"device": device.type, "precision": precision, "tf32": device.type == "cuda" and cudnn.allow_tf32}
 
 
 def pick_device(name: str | None = None) -> torch.device:

@@ -24,6 +24,7 @@ from spl.teachers.build import load_teacher
 from spl.teachers.frozen import FrozenTeacher
 from spl.teachers.perception import load_feature_extractor, require_vgg
 from spl.tensors.compositing import composite, mask_out, quantise
+from spl.tensors.device import arithmetic
 from spl.tensors.loaders import ExtraTarget, InpaintingStream
 from spl.training.build import build_method
 from spl.training.checkpoint import lock_run
@@ -126,7 +127,8 @@ def train_method(
             on_save=lambda generator: save_samples(generator, image, mask, state / "samples.png"),
         )  # fmt: skip
         if outcome is not None and world.is_main:
-            facts = {"teacher_channels": context.teacher_channels, "processes": world.size, "device": world.device.type}
+            facts = {"teacher_channels": context.teacher_channels, "processes": world.size}
+            facts |= arithmetic(world.device, training.precision)
             facts |= {f"{use}_scale": scale for use, scale in scales.items() if scale}
             publish(outcome, run, inputs, state, folder, facts)
     return outcome is not None

@@ -23,6 +23,7 @@ from spl.teachers.asl import label_mean_average_precision
 from spl.teachers.build import build_teacher
 from spl.teachers.tresnet import TResNetTeacher, build_classifier
 from spl.teachers.yolov5 import YOLOv5, YOLOv5Teacher, build_yolov5
+from spl.tensors.device import arithmetic
 from spl.tensors.loaders import SampleStream
 from spl.tensors.pretext import PretextImages, PretextStream
 from spl.tensors.pretext_boxes import BoxedImages, BoxedStream
@@ -82,7 +83,7 @@ def make_teacher(
         if trained is None:
             return False
         network, facts = trained
-        _publish(settings, network, inputs, folder, device=world.device.type, **facts)
+        _publish(settings, network, inputs, folder, **arithmetic(world.device), **facts)
         shutil.rmtree(state)
         return True
 

@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ from spl.report.curves import MOST_POINTS, draw_curves, loss_colours, thin
 from spl.report.data import data_section, headline_of
 from spl.report.figures import _ablated, grid_section
 from spl.report.first_screen import first_screen
-from spl.report.runs import machine_of
+from spl.report.runs import costs_section, machine_of
 from spl.report.table1 import _ours
 from spl.steps.records import sealed
 from spl.steps.settings import ReportSettings
@@ -507,3 +508,22 @@ def test_numbers_are_printed_for_readers():
     assert number(0.5, 2, signed=True) == "+0.50"
     assert (number(float("nan"), 2), number(float("inf"), 2)) == ("–", "∞")
     assert [duration(seconds) for seconds in (71, 600, 9000)] == ["71 s", "10 min", "2.5 h"]
+
+
+def test_a_plan_that_is_there_stands_beside_what_snakemake_has_measured(tmp_path, fabricated):
+    (tmp_path / "plan.csv").write_text(
+        "rule,seconds,memory_mib\ntrain_method,60,900\ntrain_method,90,700\ntable1,5,300\nfetch_masks,5,300\n"
+    )
+    results = shutil.copytree(fabricated / "results", tmp_path / "results")
+    folder = tmp_path / "benchmarks/results"
+    (folder / "train_method/paris").mkdir(parents=True)
+    for file, seconds, memory in (
+        ("train_method/paris/rn", 70, 800),
+        ("train_method/paris/spl", 200, 910),
+        ("table1", 4, 99),
+    ):
+        (folder / f"{file}.tsv").write_text(f"s\tmax_rss\n{seconds}\t{memory}\n")
+    *_, table = costs_section(results, tmp_path / "plan.csv").parts
+    rows = [[cell.text for cell in (*row.heads, *row.cells)] for row in table.rows]
+    assert rows == [["train_method", "2", "2 min", "4 min", "900", "910"], ["table1", "1", "5 s", "4 s", "300", "99"]]
+    assert len(costs_section(results, tmp_path / "none.csv").parts) == 2

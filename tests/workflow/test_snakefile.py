@@ -1,5 +1,6 @@
 """The graph can be read, linted and checked before any job starts."""
 
+import csv
 import re
 import shlex
 import subprocess
@@ -14,7 +15,7 @@ from spl.cli import app
 from spl.common.files import read_json
 from spl.steps.settings import STEPS
 from tests.conftest import REPOSITORY, read_raw, set_value
-from tests.workflow.conftest import make_copy, shrink
+from tests.workflow.conftest import make_copy, shrink, thin_out
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +185,29 @@ def test_another_ablation_adds_its_run_and_nothing_else(replan, touched):
     ablations = [*raw["ablations"]["methods"], "spl_mean"]
     changes = {"methods.spl_mean": raw["methods"]["spl"], "methods.spl_mean.losses.discriminator": "mean"}
     assert replan(changes | {"ablations.methods": ablations}) == ALWAYS | TABLES | FIGURES | EXAMPLES | ANOTHER_RUN
+
+
+def test_on_a_cluster_jobs_ask_for_what_the_plan_says_and_more_with_every_attempt(tmp_path):
+    clone = make_copy(tmp_path / "clone", shrink, thin_out)
+    away = ("--executor", "cluster-generic", "--cluster-generic-submit-cmd", "true", "--jobs", "2", "--cores", "64")
+    clone.env |= {"SPL_DEVICE": "NVIDIA H200"}
+    printed = clone.run("snakemake", "-n", *away, "--attempt", "2", "--", "all")
+    blocks = re.split(r"^rule ", printed, flags=re.MULTILINE)[1:]
+    (plan,) = (clone.folder / ".snakemake/plan").glob("*/plan.csv")
+    planned = {(row["rule"], row["wildcards"]): row for row in csv.DictReader(plan.read_text().splitlines())}
+    asked = {}
+    for block in blocks:
+        rule, fields = block.split(":")[0], dict(re.findall(r"^    (\w+): (.*)$", block, re.MULTILINE))
+        wildcards = " ".join(sorted(fields.get("wildcards", "").split(", ")))
+        found = dict(re.findall(r"(mem_mb|runtime|gpu)=(\d+)", fields["resources"]))
+        asked[rule, wildcards] = found | {"threads": fields.get("threads", "1")}
+    asked.pop(("all", ""))
+    assert asked.keys() == planned.keys()
+    for job, found in asked.items():
+        wanted = {name: 2 * int(planned[job][name]) for name in ("mem_mb", "runtime")}
+        assert {name: int(found[name]) for name in wanted} == wanted
+        assert (found.get("gpu", "0"), found["threads"]) == (planned[job]["gpu"], planned[job]["threads"])
+    assert {job[0] for job, row in planned.items() if row["gpu"] == "1"} >= {"train_method", "evaluate_method"}
 
 
 def test_any_byte_of_the_parameter_file_makes_a_new_report(replan, touched):

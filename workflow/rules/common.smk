@@ -1,12 +1,15 @@
 """The experiment, checked and frozen; the files that targets are made of."""
 
+import csv
 import json
 import os
 import shutil
+import subprocess
 import sys
 from functools import cache
 
 import yaml
+from snakemake.common.tbdstring import TBDString
 from snakemake.resources import Resource
 
 from spl.common.errors import ParamsError
@@ -18,6 +21,7 @@ from spl.config.load import load_params
 from spl.config.registry import SOURCES, load_registry, source_of
 from spl.config.teachers import TeacherDetector, TorchvisionDetector
 from spl.inventory.status import without_missing
+from spl.steps.paths import PLANS
 from spl.steps.settings import (
     GROUND_TRUTH,
     STEPS,
@@ -41,7 +45,6 @@ shell.prefix("trap : TERM; set -euo pipefail; ")
 # The experiment ----------------------------------------------------------------------------------
 # Commands read copies that nobody edits, so a change of params.yaml during a run changes nothing of that run. Jobs that
 # Snakemake starts elsewhere parse this file anew: they find the copies by these two variables.
-PLANS = Path(".snakemake/plan")
 
 
 def plan(file, sources):
@@ -195,12 +198,65 @@ wildcard_constraints:
 
 # Machines ----------------------------------------------------------------------------------------
 MANY = 16  # threads for going through real images, as far as there are cores
+LOADERS = 4  # processes or threads that load data for a network on a GPU
 # A job asks for a GPU where there is one, or where --resources or a profile says how many may be used; else that is 1.
-GPU = 1 if "gpu" in workflow.global_resources or shutil.which("nvidia-smi") else 0
-if "gpu" not in workflow.global_resources:
+if "gpu" in workflow.global_resources:
+    GPU = 1 if workflow.global_resources["gpu"].value else 0
+    if workflow.local_exec and workflow.is_main_process:
+        os.environ.setdefault(SLOTS, ",".join(list_gpus()))
+else:
+    GPU = 1 if shutil.which("nvidia-smi") else 0
     workflow.register_resource("gpu", Resource("gpu", 1))
-elif workflow.local_exec and workflow.is_main_process:
-    os.environ.setdefault(SLOTS, ",".join(list_gpus()))
+
+
+# What `spl plan` says is what jobs ask for. A plan takes some seconds: it is made where somebody asks for memory or time,
+# a cluster or --resources; else these are unknown, unless there is one already.
+
+
+def on_cluster():
+    """Whether jobs are sent away: only then has Snakemake default resources of its own, in a dry run too."""
+    return workflow.resource_settings.default_resources is not None
+
+
+@cache
+def planned():
+    """Rows of the plan by rule and wildcards; jobs that run elsewhere read what the main process has made."""
+    file = PARAMS.with_name("plan.csv")
+    asked = on_cluster() or {"mem_mb", "runtime"} & workflow.global_resources.keys()
+    if asked and not (workflow.remote_exec and file.exists()):
+        spl_plan = [sys.executable, "-m", "spl", "plan", "--csv", "--params", PARAMS, "--sources", SOURCES]
+        subprocess.run(spl_plan, stdout=subprocess.DEVNULL, check=True)
+    if not asked and not file.exists():
+        return {}
+    with file.open(newline="", encoding="utf-8") as rows:
+        return {(row["rule"], row["wildcards"]): row for row in csv.DictReader(rows)}
+
+
+def row_of(wildcards, rule):
+    """The row of a job in the plan, if there is a plan."""
+    return planned().get((rule, " ".join(f"{name}={value}" for name, value in sorted(wildcards.items()))))
+
+
+def memory(wildcards, attempt, rulename):
+    """Megabytes to ask for, more with every attempt."""
+    row = row_of(wildcards, rulename)
+    return attempt * int(row["mem_mb"]) if row else TBDString()
+
+
+def minutes(wildcards, attempt, rulename):
+    """Minutes to ask for, more with every attempt."""
+    row = row_of(wildcards, rulename)
+    return attempt * int(row["runtime"]) if row else TBDString()
+
+
+def gpus(wildcards, rulename):
+    """GPUs of a job: on a cluster as planned, here one for each process of a network."""
+    if on_cluster():
+        return int(row_of(wildcards, rulename)["gpu"])
+    idle = rulename in ("train_method", "evaluate_method") and wildcards.method not in NETWORKS
+    if idle or (rulename == "train_method" and run_of(wildcards).released):
+        return 0
+    return GPU * (processes_of(wildcards) if rulename == "train_method" else 1)
 
 
 def many_if_real(wildcards):
@@ -208,6 +264,11 @@ def many_if_real(wildcards):
     return 1 if params.datasets[wildcards.dataset].source.kind == "miniature" else MANY
 
 
-def evaluation_threads(wildcards):
-    """Threads for filling and measuring; on a CPU a network's own arithmetic leaves nothing for more."""
-    return THREADS if wildcards.method in NETWORKS and not GPU else max(THREADS, many_if_real(wildcards))
+def cores(wildcards, rulename):
+    """Threads of a job with a method: of arithmetic, and where that leaves cores free, further ones for the images."""
+    if on_cluster():
+        return int(row_of(wildcards, rulename)["threads"])
+    if rulename == "evaluate_method" and wildcards.method not in NETWORKS:
+        return max(THREADS, many_if_real(wildcards))
+    processes = processes_of(wildcards) if rulename == "train_method" else 1
+    return THREADS * processes + LOADERS * gpus(wildcards, rulename)

@@ -18,6 +18,9 @@ rule fetch_images:
     benchmark:
         "benchmarks/results/fetch_images/{dataset}.tsv"
     threads: 4
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         sources=sources_file,
@@ -39,6 +42,9 @@ rule prepare_images:
     benchmark:
         "benchmarks/results/prepare_images/{dataset}.tsv"
     threads: many_if_real
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("prepare_images"),
@@ -59,6 +65,9 @@ rule smooth_images:
     benchmark:
         "benchmarks/results/smooth_images/{dataset}.tsv"
     threads: many_if_real
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("smooth_images"),

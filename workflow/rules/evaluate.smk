@@ -25,9 +25,11 @@ rule evaluate_method:
         "logs/evaluate_method/{dataset}/{method}/seed{seed}.log",
     benchmark:
         "benchmarks/results/evaluate_method/{dataset}/{method}/seed{seed}.tsv"
-    threads: evaluation_threads
+    threads: cores
     resources:
-        gpu=lambda w: GPU if w.method in NETWORKS else 0,
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
     params:
         file=params_file,
         settings=settings_of("evaluate_method"),
@@ -50,9 +52,11 @@ rule measure_perceptual:
         "logs/measure_perceptual/{dataset}/{method}/seed{seed}.log",
     benchmark:
         "benchmarks/results/measure_perceptual/{dataset}/{method}/seed{seed}.tsv"
-    threads: lambda w: many_if_real(w) if GPU else THREADS
+    threads: cores
     resources:
-        gpu=GPU,
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
     params:
         file=params_file,
         settings=settings_of("measure_perceptual"),
@@ -79,7 +83,9 @@ rule export_priors:
         "benchmarks/results/export_priors/{dataset}/{method}.tsv"
     threads: THREADS
     resources:
-        gpu=GPU,
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
     params:
         file=params_file,
         settings=settings_of("export_priors"),
@@ -107,7 +113,9 @@ rule detect_objects:
         "benchmarks/results/detect_objects/{dataset}/{method}.tsv"
     threads: THREADS
     resources:
-        gpu=GPU,
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
     params:
         file=params_file,
         settings=settings_of("detect_objects"),

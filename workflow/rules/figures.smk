@@ -33,6 +33,9 @@ rule draw_figure:
         "benchmarks/results/draw_figure/{figure}.tsv"
     wildcard_constraints:
         figure=r"fig\d+|grid",
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("draw_figure"),
@@ -57,6 +60,9 @@ rule draw_examples:
         "logs/draw_examples/{dataset}.log",
     benchmark:
         "benchmarks/results/draw_examples/{dataset}.tsv"
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("draw_examples"),

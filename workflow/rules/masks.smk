@@ -18,6 +18,9 @@ rule fetch_masks:
     benchmark:
         "benchmarks/results/fetch_masks.tsv"
     threads: 4
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         sources=sources_file,
@@ -39,6 +42,9 @@ rule group_masks:
     benchmark:
         "benchmarks/results/group_masks.tsv"
     threads: 1 if params.masks.source.kind == "miniature" else MANY
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("group_masks"),
@@ -59,6 +65,9 @@ rule pair_masks:
         "logs/pair_masks/{dataset}.log",
     benchmark:
         "benchmarks/results/pair_masks/{dataset}.tsv"
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("pair_masks"),

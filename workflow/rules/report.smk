@@ -36,6 +36,9 @@ rule table1:
         "logs/table1.log",
     benchmark:
         "benchmarks/results/table1.tsv"
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("table1"),
@@ -55,6 +58,9 @@ rule further_metrics:
         "logs/further_metrics.log",
     benchmark:
         "benchmarks/results/further_metrics.tsv"
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("further_metrics"),
@@ -77,6 +83,9 @@ rule compare_ablations:
         "logs/compare_ablations.log",
     benchmark:
         "benchmarks/results/compare_ablations.tsv"
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("compare_ablations"),
@@ -95,6 +104,9 @@ rule compare_grid:
         "logs/compare_grid.log",
     benchmark:
         "benchmarks/results/compare_grid.tsv"
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("compare_grid"),
@@ -118,6 +130,9 @@ rule check_claims:
         "logs/check_claims.log",
     benchmark:
         "benchmarks/results/check_claims.tsv"
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("check_claims"),
@@ -136,7 +151,9 @@ rule measure_cost:
         "benchmarks/results/measure_cost.tsv"
     threads: 8  # of at most as many as there are
     resources:
-        gpu=GPU,
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
     params:
         file=params_file,
         settings=settings_of("measure_cost"),
@@ -159,6 +176,9 @@ rule write_report:
         "logs/write_report.log",
     benchmark:
         "benchmarks/results/write_report.tsv"
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         settings=settings_of("write_report"),
         file=str(PARAMS),  # embedded as it is, comments too; its name has its hash

@@ -19,6 +19,9 @@ rule fetch_pretext:
     benchmark:
         "benchmarks/results/fetch_pretext.tsv"
     threads: 4
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         settings=settings_of("fetch_pretext"),
@@ -36,6 +39,9 @@ rule fetch_weights:
         "benchmarks/results/fetch_weights/{source}.tsv"
     wildcard_constraints:
         source="|".join(name for name, source in registry.items() if source.kind == "weights"),
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         file=params_file,
         sources=sources_file,
@@ -61,7 +67,9 @@ rule train_teacher:
     priority: 2  # most runs wait for it
     threads: THREADS
     resources:
-        gpu=GPU,
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
     params:
         file=params_file,
         settings=settings_of("train_teacher"),

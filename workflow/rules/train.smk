@@ -28,9 +28,11 @@ rule train_method:
     benchmark:
         "benchmarks/results/train_method/{dataset}/{method}/seed{seed}.tsv"
     priority: 1  # the long jobs first, so that the short ones fill the gaps
-    threads: lambda w: THREADS * processes_of(w)  # of arithmetic; further ones load data
+    threads: cores
     resources:
-        gpu=lambda w: 0 if run_of(w).released else GPU * processes_of(w),
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
         nodes=1,
     params:
         file=params_file,

@@ -1,0 +1,1 @@
+"""Hours, memory and disk of an experiment before it runs."""
