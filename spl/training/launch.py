@@ -41,8 +41,7 @@ def launcher(processes: int, *, nodes: int, environment: Mapping[str, str]) -> l
         rank, address = environment["SLURM_NODEID"], environment["SPL_MAIN_NODE"]
         torchrun += ["--nnodes", str(nodes), "--node-rank", rank, "--master-addr", address]
         return [*torchrun, "--master-port", str(20_000 + int(job) % 20_000)]
-    # The batch script runs on the first node. A step has one core unless it is told, and it is not ended by itself.
-    cores = str(len(os.sched_getaffinity(0)))
-    layout = ["--nodes", str(nodes), "--ntasks", str(nodes), "--ntasks-per-node", "1", "--cpus-per-task", cores]
+    # The batch script runs on the first node. A task would be bound to one core, and would outlive the others.
+    layout = ["--nodes", str(nodes), "--ntasks", str(nodes), "--ntasks-per-node", "1"]
     main = f"SPL_MAIN_NODE={socket.gethostname()}"
-    return ["srun", *layout, "--kill-on-bad-exit=1", "env", main, sys.executable]
+    return ["srun", *layout, "--cpu-bind=none", "--kill-on-bad-exit=1", "env", main, sys.executable]

@@ -69,7 +69,8 @@ def differences(found, expected):
     """The largest ones: of gradients and losses relative, of states absolute."""
     gradients, losses, states = found
     assert gradients.keys() == expected[0].keys()
-    floor = 1e-9 * max(gradient.norm() for gradient in expected[0].values())  # of those that are zero but for rounding
+    largest = max(gradient.norm() for gradient in expected[0].values())
+    floor = torch.finfo(largest.dtype).eps ** 0.5 * largest  # of gradients that are zero but for rounding
     of_gradients = max((gradients[k] - g).norm() / g.norm().clamp(min=floor) for k, g in expected[0].items())
     of_losses = ((losses - expected[1]).abs() / expected[1].abs().clamp(min=1e-12)).max()
     return of_gradients, of_losses, max((states[k] - s).abs().max() for k, s in expected[2].items())
