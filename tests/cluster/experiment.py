@@ -1,4 +1,4 @@
-"""A copy of the repository with an experiment for a cluster: tiny, but for trainings that last long enough to be hit."""
+"""A copy of the repository with an experiment for a cluster: tiny, but for trainings long enough to be hit."""
 
 import sys
 from pathlib import Path

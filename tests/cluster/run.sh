@@ -14,11 +14,10 @@ faults=("${@:3}")
 
 say() { printf '%4d s  %s\n' $((SECONDS - began)) "$*"; }
 
-submit() { # polls sooner than it may on a cluster, and asks for no more threads than a node has
-    snakemake --profile profiles/slurm --slurm-init-seconds-before-status-checks 1 --latency-wait 10 \
-        --set-threads fetch_images=1 fetch_masks=1 --default-resources "slurm_account='none'" \
-        "slurm_extra='--signal=TERM@20'" -- "$@" >> snakemake.log 2>&1
-}
+# Polls sooner than it may on a cluster, and asks for no more threads than a node has.
+submit=(snakemake --profile profiles/slurm --slurm-init-seconds-before-status-checks 1 --latency-wait 10
+    --set-threads fetch_images=1 fetch_masks=1
+    --default-resources "slurm_account='none'" "slurm_extra='--signal=TERM@20'" --)
 
 hashes() { sha256sum results/weights/paris/*/seed1/weights.safetensors | cut -c1-12 | xargs; }
 
@@ -54,8 +53,8 @@ strike() {
     killed)
         kill -9 "$main" && say "kill -9 of Snakemake"
         snakemake --unlock >> snakemake.log 2>&1
-        ! submit weights
-        say "second Snakemake, at once: $(grep --no-filename --only-matching 'is being trained.*' snakemake.log | head -n 1)"
+        "${submit[@]}" weights >> snakemake.log 2>&1 && say "second Snakemake: ended well"
+        say "second Snakemake: $(grep --only-matching 'is being trained.*' snakemake.log | head -n 1)"
         while squeue --noheader --format %Z | grep -qx "$PWD"; do sleep 1; done
         say "the jobs of the first one have ended"
         ;;
@@ -88,10 +87,10 @@ for fault in "${faults[@]}"; do
     cp -a "$from" "$work/$fault"
     cd "$work/$fault"
     if [[ $fault == none ]]; then
-        submit results/table1.csv
+        "${submit[@]}" results/table1.csv >> snakemake.log 2>&1
         cmp results/table1.csv "$work/local/results/table1.csv" && say "the same table 1"
     else
-        submit weights &
+        "${submit[@]}" weights >> snakemake.log 2>&1 &
         main=$!
         until_trained
         strike "$fault"
@@ -99,7 +98,7 @@ for fault in "${faults[@]}"; do
         wait $main || say "Snakemake ended with $?"
         [[ $fault == node_lost ]] && slurmd -N "$node"
         if [[ $fault == terminated || $fault == killed ]]; then
-            submit weights
+            "${submit[@]}" weights >> snakemake.log 2>&1
             grep -q "Nothing to be done" snakemake.log && say "another Snakemake: nothing to be done"
         fi
     fi

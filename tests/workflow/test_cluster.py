@@ -2,7 +2,12 @@
 
 import fcntl
 import os
+import re
+import shlex
 import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -46,3 +51,24 @@ def test_a_job_takes_the_gpu_that_no_other_one_has(prepared, tmp_path):
         where = ("--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "profiles/local-gpus"))
         prepared.run("snakemake", *where, "--configfile", "params.yaml", "--", f"{RUN}/run.json")
     assert "on GPU 7\n" in (prepared.folder / "logs/train_method/paris/rn/seed1.log").read_text()
+
+
+def test_when_all_processes_of_a_job_are_told_to_stop_its_shell_waits_for_the_command(tmp_path):
+    """Seen on Slurm, which ends whatever is left of a job once its shell has ended."""
+    prefix = re.search(r'^shell\.prefix\("(.*)"\)$', (REPOSITORY / "workflow/rules/common.smk").read_text(), re.M)[1]
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(SAVE)} 2> log"
+    job = subprocess.Popen(["bash", "-c", prefix + command], cwd=tmp_path, stdout=subprocess.PIPE, process_group=0)
+    job.stdout.readline()
+    os.killpg(job.pid, signal.SIGTERM)
+    assert job.wait(30) == 143
+    assert (tmp_path / "saved").exists()
+
+
+SAVE = """import signal, sys, time
+def save(*_):
+    time.sleep(0.5)
+    open("saved", "w").close()
+    sys.exit(143)
+signal.signal(signal.SIGTERM, save)
+print("ready", flush=True)
+time.sleep(30)"""
