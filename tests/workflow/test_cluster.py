@@ -45,7 +45,7 @@ def test_a_job_that_a_scheduler_runs_trains_the_same_weights(built, prepared):
 def test_a_job_takes_the_gpu_that_no_other_one_has(prepared, tmp_path):
     locks = tmp_path / f"spl-gpus-{os.getuid()}"
     locks.mkdir()
-    prepared.env |= {"SPL_GPU_SLOTS": "4,7", "TMPDIR": str(tmp_path)}
+    prepared.env |= {"CUDA_VISIBLE_DEVICES": "4,7", "TMPDIR": str(tmp_path)}
     with (locks / "4").open("w") as taken:
         fcntl.flock(taken, fcntl.LOCK_EX)
         where = ("--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "profiles/local-gpus"))
