@@ -1,8 +1,7 @@
 """Surroundings of a run, and the parts that the recipes' builders share."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,8 +14,6 @@ from spl.teachers.perception import FeatureExtractor
 from spl.training.distributed import World
 from spl.training.parts import InParts
 from spl.training.precision import Autocast, autocast
-
-Network = TypeVar("Network", bound=Callable)
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class TrainingContext:
         """Move a network to the device, ready to train; in channels-last it is up to a fifth faster, on CPUs too."""
         return network.to(self.world.device).to(memory_format=torch.channels_last).train()
 
-    def in_parts(self, network: Network) -> Network | InParts:
+    def in_parts(self, network: Any) -> Any:
         """Wrap a network, or features of one, so that the batch goes through in parts."""
         return InParts(network, self.parts) if self.parts > 1 else network
 
