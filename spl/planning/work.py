@@ -145,7 +145,7 @@ def _steps(device: torch.device, run: RunSettings, starts: list[int]) -> list[Pi
     method = build_method(recipe, TrainingContext(World(0, 1, device), run.image_size, 1, 0, teacher, features))
     if device.type == "meta":
         for optimizer in method.optimizers.values():
-            optimizer.step = lambda closure=None: None  # a fused kernel, which knows no such device
+            optimizer.step = lambda: None  # pyright: ignore (fused kernels know no such device)
     image, mask = _batch(device, recipe.training.batch_size, run.image_size)
     batch = [image, mask, *{"structure": [image], "edges": [mask], None: []}[extra.extra_target]]
     networks = (method.networks.values(), (teacher, perceptual))

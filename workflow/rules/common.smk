@@ -245,4 +245,6 @@ def many_if_real(wildcards):
 
 def with_loaders(wildcards, rulename):
     """Threads of a training: those of the arithmetic, and on a GPU further ones, which load data."""
-    return int(row_of(wildcards, rulename)["threads"]) if on_cluster() else THREADS + LOADERS * gpus(wildcards, rulename)
+    return (
+        int(row_of(wildcards, rulename)["threads"]) if on_cluster() else THREADS + LOADERS * gpus(wildcards, rulename)
+    )
