@@ -25,6 +25,8 @@ def plan(
 
     Example: spl plan --params presets/paper.yaml --device "NVIDIA H200"
     """
+    import torch
+
     from spl.inventory.status import without_missing
     from spl.planning.devices import planned_device
     from spl.planning.graph import all_jobs
@@ -34,6 +36,7 @@ def plan(
     known = load_registry(registry)
     experiment = without_missing(load_params(params), known)
     found = planned_device(experiment, device)
+    torch.set_num_threads(experiment.threads)  # of what is timed
     planner = Planner(experiment, known, found, timed=measure)
     jobs = [planner.plan(job) for job in all_jobs(params, on_gpus=found.kind == "gpu")]
     source = "steps timed on this machine" if measure else found.source

@@ -34,10 +34,8 @@ def known_devices() -> dict[str, Device]:
     """Return the devices of the package's table by name."""
     with Path(__file__).with_name("devices.csv").open(newline="", encoding="utf-8") as file:
         return {
-            row["device"]: Device(
-                row["device"], row["kind"], *map(float, (row["tflops"], row["microseconds"])), row["source"]
-            )
-            for row in csv.DictReader(file)
+            name: Device(name, kind, float(tflops), float(microseconds), source)
+            for name, kind, tflops, microseconds, source in list(csv.reader(file))[1:]
         }
 
 

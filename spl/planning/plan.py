@@ -5,6 +5,7 @@ import math
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from spl.common.tables import read_table
 from spl.config.experiment import MiniatureImages, MiniatureMasks, Params
@@ -66,7 +67,7 @@ class Planner:
 
     def _network(self, job: Job) -> Work:
         """Return the work of all steps of a training, with what its state and weights take on disk, or of all fills."""
-        named = {name: int(value) if name == "seed" else value for name, value in job.wildcards.items()}
+        named: dict[str, Any] = {name: int(value) if name == "seed" else value for name, value in job.wildcards.items()}
         run, evaluation = RunSettings.of(self.params, **named), self.params.evaluation
         train, test = self._images(run.dataset)
         if job.rule == "train_method":

@@ -28,7 +28,8 @@ def render(jobs: Sequence[Job], *, device: str, cores: int) -> str:
     rows["training"] = rows["seconds"].where(rows["rule"].isin(["train_method", "train_teacher"]), 0)
     for name in ("dataset", "method"):
         rows[name] = [job.wildcards.get(name, "") if "method" in job.wildcards else "" for job in jobs]
-    lines = [_line(*key, part) for key, part in rows.groupby(["dataset", "method"]) if key[0]]
+    cells = rows[rows["method"] != ""].groupby(["dataset", "method"])
+    lines = [_line(str(dataset), str(method), part) for (dataset, method), part in cells]
     lines += [_line("", "", rows[rows["method"] == ""]), _line("sum", "", rows)]
     longest, gpu_seconds = max(jobs, key=lambda job: job.seconds), rows.loc[rows["gpu"] > 0, "seconds"].sum()
     ends = ", ".join(f"{_long(elapsed(jobs, cores=10**6, gpus=number))} on {number}" for number in GPUS)

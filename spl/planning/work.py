@@ -148,7 +148,7 @@ def _steps(device: torch.device, run: RunSettings, starts: list[int]) -> list[Pi
     method = build_method(recipe, context)
     if device.type == "meta":
         for optimizer in method.optimizers.values():
-            optimizer.step = lambda closure=None: None  # a fused kernel, which knows no such device
+            optimizer.step = lambda: None  # pyright: ignore (fused kernels know no such device)
     image, mask = _batch(device, training.batch_size // training.processes, run.image_size)
     batch = [image, mask, *{"structure": [image], "edges": [mask], None: []}[extra.extra_target]]
     networks = (method.networks.values(), (teacher, perceptual))

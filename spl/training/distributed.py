@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from spl.common.gpus import SLOTS
 from spl.tensors.device import pick_device
 from spl.training.parts import InParts
 
@@ -60,9 +61,10 @@ def join_world(device_name: str | None = None) -> Iterator[World]:
     if size == 1:
         yield World(0, 1, pick_device(device_name))
         return
+    number = "0" if SLOTS in os.environ else os.environ["LOCAL_RANK"]  # `pick_device` shows only a GPU of its own
     device = pick_device(device_name)
     if device.type == "cuda":
-        device = pick_device(f"cuda:{os.environ['LOCAL_RANK']}")
+        device = pick_device(f"cuda:{number}")
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
