@@ -49,6 +49,17 @@ def locked(path: Path, *, waiting: str = "") -> Iterator[None]:
                 return
 
 
+def holder_of(path: Path) -> str | None:
+    """Return what the holder of a lock says about itself; None if nobody holds it."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            if take_lock(file, shared=True):
+                return None
+            return file.read() or "another process"
+    except OSError:
+        return None
+
+
 def _is_at(path: Path, file: IO[Any]) -> bool:
     """Tell whether an open file still is the one of that name; NFS keeps a removed one under another."""
     try:

@@ -53,6 +53,19 @@ def test_a_job_takes_the_gpu_that_no_other_one_has(prepared, tmp_path):
     assert "on GPU 7\n" in (prepared.folder / "logs/train_method/paris/rn/seed1.log").read_text()
 
 
+def test_a_run_does_not_begin_while_a_job_of_a_killed_one_trains_the_same(prepared):
+    lock = prepared.folder / "checkpoints/paris/rn/seed1.lock"
+    lock.parent.mkdir(parents=True)
+    with lock.open("w+") as held:
+        held.write("process 5 on node7, job 12")
+        held.flush()
+        fcntl.flock(held, fcntl.LOCK_EX)
+        output = prepared.snakemake("params.yaml", "--", f"{RUN}/run.json", ok=False)
+        assert "paris/rn/seed1 is being trained by process 5 on node7, job 12\n" in output
+        assert "Finished jobid" not in output
+        prepared.snakemake("params.yaml", "--", "data/pairs/paris.csv")  # what needs no training goes on
+
+
 def test_when_all_processes_of_a_job_are_told_to_stop_its_shell_waits_for_the_command(tmp_path):
     """Seen on Slurm, which ends whatever is left of a job once its shell has ended."""
     prefix = re.search(r'^shell\.prefix\("(.*)"\)$', (REPOSITORY / "workflow/rules/common.smk").read_text(), re.M)[1]
