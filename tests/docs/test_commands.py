@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from importlib.util import find_spec
 
 import pytest
 import yaml
@@ -50,8 +51,11 @@ def test_spl(words):
 @pytest.mark.parametrize("words", commands_of("python") + commands_of("torchrun"), ids=" ".join)
 def test_python(words):
     if "-m" in words:
-        assert words[words.index("-m") + 1] == "spl"
-        parse_spl(words[words.index("-m") + 2 :])
+        module, *arguments = words[words.index("-m") + 1 :]
+        if module == "spl":
+            parse_spl(tuple(arguments))
+        else:
+            assert find_spec(module), module
     elif words[0] == "-c":
         compile(words[1], "<page>", "exec")
     else:
