@@ -13,16 +13,24 @@ import pytest
 import yaml
 
 from tests.conftest import REPOSITORY
-from tests.workflow.conftest import Clone
+from tests.workflow.conftest import Clone, make_copy, shrink
 
 RUN = "results/weights/paris/rn/seed1"
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Clone:
+    """A folder in which RN was trained as usual, on the small world."""
+    clone = make_copy(tmp_path_factory.mktemp("trained") / "work", shrink)
+    clone.snakemake("params.yaml", "--", f"{RUN}/run.json", "data/pairs/paris.csv")
+    return clone
+
+
 @pytest.fixture
-def prepared(built, tmp_path) -> Clone:
-    """A folder with the small world's images and masks."""
-    shutil.copytree(built.folder / "data", tmp_path / "work/data")
-    shutil.copy(built.folder / "params.yaml", tmp_path / "work")
+def prepared(trained, tmp_path) -> Clone:
+    """A folder with the same images and masks."""
+    shutil.copytree(trained.folder / "data", tmp_path / "work/data")
+    shutil.copy(trained.folder / "params.yaml", tmp_path / "work")
     return Clone(tmp_path / "work", tmp_path / "cache")
 
 
@@ -35,10 +43,10 @@ def test_the_profile_that_is_always_read_overrides_no_other_one(profile):
     assert not own.keys() & chosen.keys()
 
 
-def test_a_job_that_a_scheduler_runs_trains_the_same_weights(built, prepared):
+def test_a_job_that_a_scheduler_runs_trains_the_same_weights(trained, prepared):
     scheduler = ("--executor", "cluster-generic", "--cluster-generic-submit-cmd", "nohup bash", "--jobs", "1")
     prepared.snakemake("params.yaml", *scheduler, "--", f"{RUN}/run.json")
-    weights = [clone.folder / RUN / "weights.safetensors" for clone in (built, prepared)]
+    weights = [clone.folder / RUN / "weights.safetensors" for clone in (trained, prepared)]
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
