@@ -65,7 +65,7 @@ def all_jobs(params: Path, *, on_gpus: bool) -> list[Job]:
         files = [frozenset(filter(None, found.get(name, "").split(", "))) for name in ("input", "output")]
         if files[1]:  # else a target
             wildcards = dict(word.split("=", 1) for word in found.get("wildcards", "").split(", ") if word)
-            gpu = int(re.search(r"\bgpu=(\d+)|$", found.get("resources", "")).group(1) or 0)
+            gpu = sum(map(int, re.findall(r"\bgpu=(\d+)", found.get("resources", ""))))
             jobs.append(Job(rule, wildcards, *files, threads=int(found.get("threads", 1)), gpu=gpu))
     return jobs
 
