@@ -46,7 +46,7 @@ strike() {
         node=$(squeue --noheader --jobs "$job" --format %N)
         kill -9 "$(cat "$work/slurm/slurmd.$node.pid")"
         grep --files-with-matches --null-data "^SLURM_JOB_ID=$job$" /proc/[0-9]*/environ 2> /dev/null |
-            cut -d/ -f3 | xargs kill -9
+            cut -d/ -f3 | xargs kill -9 || true # some are gone before they are hit
         say "slurmd of $node and all processes there: kill -9"
         ;;
     terminated) kill -TERM "$main" && say "SIGTERM to Snakemake" ;;
@@ -102,7 +102,7 @@ for fault in "${faults[@]}"; do
             grep -q "Nothing to be done" snakemake.log && say "another Snakemake: nothing to be done"
         fi
     fi
-    say "$(grep -c 'has been submitted' snakemake.log) jobs submitted; weights $(hashes)"
+    say "$(cat .snakemake/log/*.log | grep -c 'has been submitted') jobs submitted; weights $(hashes)"
     [[ $(hashes) == "$expected" ]]
 done
 echo "all equal"
