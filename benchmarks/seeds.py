@@ -1,8 +1,7 @@
 """Has a change moved a trained number further than another seed does? Run the same seeds before and after.
 
-    snakemake --directory /tmp/before --config 'seeds=[1,2,3]' -- results/table1.csv     # in a checkout of the base
-    snakemake --directory /tmp/after --config 'seeds=[1,2,3]' -- results/table1.csv      # in this one
-    python benchmarks/seeds.py /tmp/before /tmp/after --dataset paris
+    snakemake --cores all results/table1.csv     # seeds: [1, 2, 3] in params.yaml; in a clone of the base and here
+    python benchmarks/seeds.py ../base . --dataset paris
 
 Prints for every method the mean PSNR of each seed in both workspaces, the change of their mean, and the spread over
 the seeds before: the largest minus the smallest.
