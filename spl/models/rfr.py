@@ -58,7 +58,11 @@ class PartialConv2d(nn.Conv2d):
         known = F.avg_pool2d(known_channels, kernel, stride, padding, divisor_override=1)  # (B, 1, h, w), a sum
         valid = known.clamp(0, 1)
         scale = self.in_channels * kernel**2 / (known + 1e-8) * valid
-        return super().forward(x) * scale, valid
+        return self.convolve(x) * scale, valid
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """Convolve without regard to what is known. Shapes: x (B, C, H, W); returns (B, out_channels, h, w)."""
+        return super().forward(x)
 
 
 class ConvNorm(nn.Module):
