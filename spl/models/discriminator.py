@@ -32,7 +32,7 @@ class PatchDiscriminator(nn.Module):
         """
         features, x = [], image
         for conv in self.convs[:-1]:
-            x = F.leaky_relu(conv(x), 0.2)
+            x = F.leaky_relu(conv(x), 0.2, inplace=True)
             features.append(x)
         logits = self.convs[-1](x)
         probabilities = torch.sigmoid(logits.to(torch.promote_types(logits.dtype, torch.float32)))

@@ -72,10 +72,10 @@ class SemanticLearner(nn.Module):
     def forward(self, large_masked_image: Tensor, large_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Shapes: (B, 3, 2H, 2W) and (B, 1, 2H, 2W); returns S_m (B, 4w, H/4, W/4) and S'_m (B, d, H/4, W/4)."""
         x = torch.cat([large_masked_image, large_mask], dim=1)  # (B, 4, 2H, 2W)
-        x = F.leaky_relu(self.conv1(x), 0.1)  # (B, w, 2H, 2W)
-        x = F.leaky_relu(self.conv2(x), 0.1)  # (B, 2w, H, W)
-        x = F.leaky_relu(self.conv3(x), 0.1)  # (B, 4w, H/2, W/2)
-        x = F.leaky_relu(self.conv4(x), 0.1)  # (B, 4w, H/4, W/4)
+        x = F.leaky_relu(self.conv1(x), 0.1, inplace=True)  # (B, w, 2H, 2W)
+        x = F.leaky_relu(self.conv2(x), 0.1, inplace=True)  # (B, 2w, H, W)
+        x = F.leaky_relu(self.conv3(x), 0.1, inplace=True)  # (B, 4w, H/2, W/2)
+        x = F.leaky_relu(self.conv4(x), 0.1, inplace=True)  # (B, 4w, H/4, W/4)
         semantic_prior = self.body(x)  # (B, 4w, H/4, W/4)
         return semantic_prior, self.adapter(semantic_prior)
 
