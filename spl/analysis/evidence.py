@@ -14,7 +14,7 @@ from spl.common.metrics import METRICS, Group
 from spl.common.tables import as_numbers, read_table
 from spl.config.experiment import Design
 from spl.data.masks import RATIO_BINS
-from spl.data.pair_masks import limited
+from spl.data.pair_masks import limit_pairs
 
 MASK_RATIOS = {"20-40": ("20-30", "30-40"), "40-60": ("40-50", "50-60"), "all": RATIO_BINS}
 """Columns of Table 1 and the bins that each gathers."""
@@ -89,7 +89,7 @@ def read_evidence(results: Path, seeds: Seeds) -> Evidence:
         for method, of_method in methods.items():
             paths = evidence_files(results, {dataset: {method: of_method}})
             for path in paths:
-                known = limited(tables[whole], tables[path]["image"].nunique())
+                known = limit_pairs(tables[whole], tables[path]["image"].nunique())
                 require_same_rows(path, tables[path], whole, known, columns=PAIR)
             stacks = {name: np.stack([as_numbers(tables[path][name]) for path in paths]) for name in metrics}
             evidence[dataset, method] = Measured(tables[paths[0]][[*PAIR, "ratio_bin"]], stacks)

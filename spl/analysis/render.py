@@ -59,7 +59,7 @@ def of_some(table: pd.DataFrame) -> pd.Series:
 
 def n_of(record: dict[str, Any]) -> tuple[str, ...]:
     """Print the number of images as the note of a cell, if it is `of_some`."""
-    return (f"n = {number(record['n_images'], 0)}",) * bool(record["of_some"] and record["n_images"])
+    return (f"n = {number(record['n_images'], 0)}",) * bool(record["of_some"] and record["n_images"] > 0)
 
 
 def short_paper(record: dict[str, Any]) -> Cell:

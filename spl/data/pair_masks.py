@@ -77,7 +77,7 @@ def spread_over_hole_ratios(hole_ratios: np.ndarray, count: int) -> list[int]:
     return [int(row) for row in order[np.unique(ranks)]]
 
 
-def limited(pairs: pd.DataFrame, images: int | None) -> pd.DataFrame:
+def limit_pairs(pairs: pd.DataFrame, images: int | None) -> pd.DataFrame:
     """Return the pairs of at most so many images, spread over the hole ratios of their first masks; None is all.
 
     They stay in their order, and an image keeps all its masks.

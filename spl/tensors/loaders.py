@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from spl.common.errors import DataError, again
 from spl.common.tables import read_table
-from spl.data.pair_masks import limited
+from spl.data.pair_masks import limit_pairs
 from spl.data.stored import GroupedMasks, PreparedImages
 
 
@@ -135,7 +135,7 @@ class TestPairs(Dataset):
     """
 
     def __init__(self, pairs: Path, images: Path, masks: Path, *, image_size: int, limit: int | None = None) -> None:
-        self.table = limited(read_table(pairs), limit)
+        self.table = limit_pairs(read_table(pairs), limit)
         self._images = PreparedImages(images, names=self.table["image"])
         self._masks, self._image_size, self._pairs = GroupedMasks(masks, names=self.table["mask"]), image_size, pairs
 

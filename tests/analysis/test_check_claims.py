@@ -14,7 +14,7 @@ from spl.config.experiment import FolderLayout, Supplied
 from spl.config.load import load_params
 from spl.config.methods import BiharmonicFill
 from spl.data.masks import RATIO_BINS
-from spl.data.pair_masks import limited
+from spl.data.pair_masks import limit_pairs
 from spl.steps.records import write_record
 from spl.steps.settings import ClaimSettings, RunSettings
 from tests.analysis.fabricate import per_image, write_evidence, write_masked
@@ -44,7 +44,7 @@ def check(params, root, *, bins=RATIO_BINS, shifts=SHIFTS, images_seen=None):
     `images_seen` has the effort of some methods; nothing is known about that of the others.
     """
     tables = {
-        run: limited(
+        run: limit_pairs(
             per_image(shifts.get(run.method, 0.0), noise=0.3, draw=i, bins=bins, per_bin=60 // len(bins)),
             params.limit_of(run.method),
         )

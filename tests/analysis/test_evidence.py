@@ -6,7 +6,7 @@ import pytest
 
 from spl.analysis.evidence import MASK_RATIOS, read_evidence
 from spl.common.errors import DataError
-from spl.data.pair_masks import limited
+from spl.data.pair_masks import limit_pairs
 from tests.analysis.fabricate import per_image, write_evidence
 
 SEEDS = {"paris": {"telea": (1,), "spl": (1, 2, 5)}}
@@ -61,7 +61,7 @@ def test_all_seeds_of_all_methods_must_have_seen_the_same_pairs(tables, tmp_path
 @pytest.mark.parametrize("change", [None, "another image", "another mask", "another order", "one mask of two"])
 def test_fewer_images_are_those_of_a_limit_or_are_refused(tables, tmp_path, change):
     tables = {key: pd.concat([table, table.assign(mask="other")], ignore_index=True) for key, table in tables.items()}
-    some = limited(tables["paris", "telea", 1], 7)
+    some = limit_pairs(tables["paris", "telea", 1], 7)
     if change == "another image":
         whole = tables["paris", "spl", 1]
         some = whole[whole["image"].isin(whole["image"][:7])]

@@ -15,7 +15,7 @@ from spl.analysis.write_table1 import write_table1
 from spl.config.experiment import Supplied
 from spl.config.methods import ReleasedWeights
 from spl.data.masks import RATIO_BINS
-from spl.data.pair_masks import limited
+from spl.data.pair_masks import limit_pairs
 from spl.steps.settings import TableSettings
 from tests.analysis.fabricate import per_image, table_settings, write_evidence
 from tests.fabricate import write_facts
@@ -176,7 +176,7 @@ def test_a_cell_shows_its_spread_over_seeds_and_whether_its_weights_were_release
 def test_a_limited_fill_is_compared_on_its_images_and_says_how_many_they_are(evidence, tables):
     whole = tables["paris", "telea", 1]
     whole["psnr"] += np.arange(len(whole))  # so its images differ from the others
-    some = tables["paris", "telea", 1] = limited(whole, 12)
+    some = tables["paris", "telea", 1] = limit_pairs(whole, 12)
     found = evidence()
     table, compared = build_table(found, SETTINGS), compare_methods(found, SETTINGS, ["spl"])
     assert cell(table, "psnr", "telea", "paris", "all")[["ours", "n_images"]].tolist() == [some["psnr"].mean(), 12]

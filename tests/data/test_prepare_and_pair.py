@@ -12,7 +12,7 @@ from PIL import Image
 from spl.common.errors import DataError
 from spl.common.files import read_json, sha256
 from spl.data.group_masks import group_masks
-from spl.data.pair_masks import limited, pair_masks, spread_over_hole_ratios
+from spl.data.pair_masks import limit_pairs, pair_masks, spread_over_hole_ratios
 from spl.data.prepare_images import prepare_images
 from spl.data.stored import GroupedMasks
 from spl.sources.fetch import fetch_raw
@@ -268,10 +268,10 @@ def test_a_limit_keeps_images_of_every_bin_with_all_their_masks_in_their_order(w
     pairs = pair(
         world, tmp_path, pairs=draw, per_image=per_image
     )  # 12 images; all 12 masks, 2 of every bin, come first
-    kept = limited(pairs, 6)
+    kept = limit_pairs(pairs, 6)
     images = pairs["image"][:TEST_IMAGES]
     assert kept["image"].tolist() == [name for name in images if name in set(kept["image"])] * per_image
     assert kept["ratio_bin"][:6].is_unique
     assert kept.equals(pairs[pairs["image"].isin(kept["image"])].reset_index(drop=True))
     for no_limit in (None, TEST_IMAGES, 500):
-        assert limited(pairs, no_limit).equals(pairs)
+        assert limit_pairs(pairs, no_limit).equals(pairs)
