@@ -107,7 +107,7 @@ def _find_objects(settings: ClaimSettings, dataset: str, detections: Path, data:
 
 
 def _searched(settings: ClaimSettings, dataset: str) -> list[str]:
-    return settings.methods_of(dataset, settings.table_methods)
+    return settings.methods_of(dataset, settings.unlimited)
 
 
 def _datasets(settings: ClaimSettings) -> list[str]:
@@ -187,10 +187,12 @@ MEASURES = {Basis.LEAD: _leads, Basis.ABLATION: _leads, Basis.OBJECTS: _object_l
 
 
 def _better_fill(measured: Measured, metric: str, pair: Comparison) -> str:
-    """Name a classical fill that the subject is not ahead of on the whole dataset, if there is one."""
+    """Name a classical fill of all images that the subject is not ahead of on the whole dataset, if there is one."""
     settings, (dataset, subject, _) = measured.settings, pair
-    for fill in settings.table_methods:
-        if origin_of(settings, dataset, fill) is not Origin.CLASSICAL:
+    whole = len(measured.evidence[dataset, subject].pairs)
+    for fill in settings.unlimited if metric in OBJECT_METRICS else settings.table_methods:
+        is_classical = origin_of(settings, dataset, fill) is Origin.CLASSICAL
+        if not is_classical or len(measured.evidence[dataset, fill].pairs) < whole:
             continue
         if metric in OBJECT_METRICS:
             lead = _object_sums(measured, metric, pair._replace(rival=fill)).sum()

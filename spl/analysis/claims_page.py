@@ -59,6 +59,7 @@ def explanation(settings: ClaimSettings | ReportSettings) -> list[str]:
     """Explain kinds, numbers and verdicts, a paragraph each."""
     bootstrap, demands = settings.evaluation.bootstrap, settings.verdicts
     margins = ", ".join(f"{metric_of(name).label} {margin:g}" for name, margin in demands.margins)
+    limited = ", ".join(method_title(name) for name in settings.methods if settings.limit_of(name))
     return [
         f"A verdict is about {Kind.WEIGHTS} or about {Kind.METHOD}. About {Kind.WEIGHTS}: would other test images say "
         "the same? One training suffices, because nothing is said about another one; the interval is of the bootstrap "
@@ -74,7 +75,7 @@ def explanation(settings: ClaimSettings | ReportSettings) -> list[str]:
         "Not testable are: what is not there; a method that is not ahead of every classical fill on the data set, in "
         "the metric and over all hole ratios; and networks of which one saw more than "
         f"{demands.effort_factor:g} times as many images in training. What released weights have seen is unknown and "
-        "hinders nothing.",
+        "hinders nothing." + f" A fill of only some images does not count there: {limited}." * bool(limited),
     ]
 
 

@@ -14,6 +14,7 @@ from spl.common.metrics import METRICS, Group
 from spl.common.tables import as_numbers, read_table
 from spl.config.experiment import Design
 from spl.data.masks import RATIO_BINS
+from spl.data.pair_masks import limit_pairs
 
 MASK_RATIOS = {"20-40": ("20-30", "30-40"), "40-60": ("40-50", "50-60"), "all": RATIO_BINS}
 """Columns of Table 1 and the bins that each gathers."""
@@ -31,7 +32,7 @@ class Measured(NamedTuple):
     """Results of a method, with all its seeds, on the images of a dataset."""
 
     pairs: pd.DataFrame
-    """image, mask, their hashes, and ratio_bin of the n rows: an image has as many as masks."""
+    """image, mask, their hashes, and ratio_bin of the n rows: an image has as many as masks, a limited fill fewer."""
     metrics: dict[str, np.ndarray]
     """By name, (seeds, n); NaN where a metric is not defined, such as a hole that vanished by resizing."""
 
@@ -77,17 +78,19 @@ def run_files(results: Path, seeds: Seeds) -> dict[tuple[str, str], Path]:
 def read_evidence(results: Path, seeds: Seeds) -> Evidence:
     """Read per_image.csv of all datasets, methods and seeds.
 
+    A limited fill has the rows that its number of images chooses, and no others.
     Raises: DataError if a file lacks a metric, or if two evaluations on a dataset saw other images or masks.
     """
     tables = {path: read_table(path) for path in evidence_files(results, seeds)}
     metrics = _require_metrics(tables)
     evidence: Evidence = {}
     for dataset, methods in seeds.items():
-        files = evidence_files(results, {dataset: methods})
+        whole = max(evidence_files(results, {dataset: methods}), key=lambda path: len(tables[path]))
         for method, of_method in methods.items():
             paths = evidence_files(results, {dataset: {method: of_method}})
             for path in paths:
-                require_same_rows(path, tables[path], files[0], tables[files[0]], columns=PAIR)
+                known = limit_pairs(tables[whole], tables[path]["image"].nunique())
+                require_same_rows(path, tables[path], whole, known, columns=PAIR)
             stacks = {name: np.stack([as_numbers(tables[path][name]) for path in paths]) for name in metrics}
             evidence[dataset, method] = Measured(tables[paths[0]][[*PAIR, "ratio_bin"]], stacks)
     return evidence

@@ -22,7 +22,7 @@ Show = Callable[[dict[str, Any]], Cell]
 
 def print_table1(table: pd.DataFrame, ours: Show, papers: Show) -> Table:
     """Lay out metric x method against dataset x mask ratio; the paper's row stands below each of ours."""
-    datasets, rows = list(dict.fromkeys(table["dataset"])), []
+    datasets, rows, table = list(dict.fromkeys(table["dataset"])), [], table.assign(of_some=of_some(table))
     columns = table[["dataset", "mask_ratio"]].drop_duplicates()
     for metric, block in table.groupby("metric", sort=False):
         title = metric_of(str(metric)).title
@@ -47,8 +47,19 @@ def short(record: dict[str, Any]) -> Cell:
     if pd.notna(record["ours_low"]) and not math.isinf(record["ours"]):
         notes = [f"± {number((record['ours_high'] - record['ours_low']) / 2, decimals)}"]
         notes += [f"({number(record['seed_sd'], decimals)})"] * pd.notna(record["seed_sd"])
+    notes += n_of(record)
     mark = RELEASED_MARK if record["origin"] == Origin.RELEASED and record["n_images"] else ""
     return Cell(text, tuple(notes), mark)
+
+
+def of_some(table: pd.DataFrame) -> pd.Series:
+    """Tell which rows are of fewer images than others of their dataset, metric and mask ratio."""
+    return table["n_images"] < table.groupby(["dataset", "metric", "mask_ratio"])["n_images"].transform("max")
+
+
+def n_of(record: dict[str, Any]) -> tuple[str, ...]:
+    """Print the number of images as the note of a cell, if it is `of_some`."""
+    return (f"n = {number(record['n_images'], 0)}",) * bool(record["of_some"] and record["n_images"] > 0)
 
 
 def short_paper(record: dict[str, Any]) -> Cell:

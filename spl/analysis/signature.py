@@ -29,7 +29,7 @@ def sign(settings: TableSettings, results: Path, seeds: Seeds, evidence: Evidenc
     for dataset, methods in seeds.items():
         records = {f: read_record(f.with_name("record.json")) for f in evidence_files(results, {dataset: methods})}
         entry, protocol = settings.datasets[dataset], settings.evaluation
-        pairs = next(measured.pairs for (name, _), measured in evidence.items() if name == dataset)
+        pairs = max((measured.pairs for (name, _), measured in evidence.items() if name == dataset), key=len)
         if old := [f for f, record in records.items() if record["settings"]["metrics"] != protocol.metrics]:
             named = ", ".join(map(str, old))
             raise DataError(f"{named}: measured by another version of the metrics. Evaluate again: {again(*old)}")

@@ -39,7 +39,13 @@ class Sample(NamedTuple):
 
     def finite(self) -> "Sample":
         """Return the pairs on which all seeds are finite."""
-        kept = np.isfinite(self.values).all(axis=0)
+        return self._keep(np.logical_and.reduce(np.isfinite(self.values)))
+
+    def of(self, images: np.ndarray) -> "Sample":
+        """Return the pairs of some images."""
+        return self._keep(pd.Index(self.images).isin(images))
+
+    def _keep(self, kept: np.ndarray) -> "Sample":
         return Sample(self.values[:, kept], self.images[kept], self.masks[kept])
 
 
@@ -134,10 +140,13 @@ def estimate_mean(sample: Sample, draws: Draws) -> Estimate:
 
 
 def paired(ours: Sample, reference: Sample) -> Sample:
-    """Return `ours - reference` where both are finite; both are of the same pairs of image and mask, in one order.
+    """Return `ours - reference` on the images of both, where both are finite.
 
-    Seeds are paired by their order; where one side has a single one, it meets all of the other's.
+    An image has the same masks on both sides, and images the same order. Seeds are paired by their order; where one
+    side has a single one, it meets all of the other's.
     """
+    if not np.array_equal(ours.images, reference.images):
+        ours, reference = ours.of(reference.images), reference.of(ours.images)
     with np.errstate(invalid="ignore"):  # infinite minus infinite
         return ours._replace(values=ours.values - reference.values).finite()
 

@@ -129,6 +129,8 @@ def _figures(params: Params) -> Iterator[str]:
     for name, figure, searched in (("fig1", one, one and (one.dataset,)), ("fig3", three, three and three.detected)):
         if figure:
             yield from _known(f"figures.{name}.methods", figure.methods, "the methods of Table 1", params.table_methods)
+            for method in filter(params.limit_of, figure.methods):
+                yield f"figures.{name}.methods: {method} fills only some of the images (methods.{method}.images)"
             for dataset in set(searched or ()) - set(detected):
                 yield f"figures.{name} shows detections on {dataset}, which detection.datasets does not have"
     for name, figure in (("fig1", one), ("fig2", two), ("fig5", five)):

@@ -393,6 +393,15 @@ class Design(Strict):
         ablations = self.ablations.methods if self.ablations else ()
         return [name for name in self.methods if name not in ablations]
 
+    def limit_of(self, method: str) -> int | None:
+        """Return how many images of a dataset a method fills at most; None for all, or without such a method."""
+        return getattr(self.methods.get(method), "images", None)
+
+    @property
+    def unlimited(self) -> list[str]:
+        """Names of the methods of Table 1 that fill all images."""
+        return [name for name in self.table_methods if self.limit_of(name) is None]
+
     def methods_of(self, dataset: str, methods: Iterable[str] | None = None) -> list[str]:
         """Return the methods that are run on a dataset, of all or of some."""
         is_ablated = self.ablations and self.ablations.dataset == dataset

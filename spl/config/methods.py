@@ -186,6 +186,10 @@ class BiharmonicFill(Strict):
     """scikit-image's biharmonic fill (Damelin and Hoang 2018)."""
 
     recipe: Literal["biharmonic"]
+    images: Positive | None = Field(
+        default=None,
+        description="At most so many test images are filled, at equally spaced ranks of the hole ratio; null for all.",
+    )
 
 
 class SPLModel(Strict):

@@ -77,6 +77,18 @@ def spread_over_hole_ratios(hole_ratios: np.ndarray, count: int) -> list[int]:
     return [int(row) for row in order[np.unique(ranks)]]
 
 
+def limit_pairs(pairs: pd.DataFrame, images: int | None) -> pd.DataFrame:
+    """Return the pairs of at most so many images, spread over the hole ratios of their first masks; None is all.
+
+    They stay in their order, and an image keeps all its masks.
+    """
+    first = pairs.drop_duplicates("image", ignore_index=True)
+    if images is None or images >= len(first):
+        return pairs
+    chosen = first["image"][spread_over_hole_ratios(first["hole_ratio"].to_numpy(), images)]
+    return pairs[pairs["image"].isin(chosen)].reset_index(drop=True)
+
+
 def _cycle(candidates: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Draw without replacement for as long as candidates last, then start over."""
     rounds = -(-count // len(candidates))

@@ -18,9 +18,11 @@ def draw_examples(settings: ExampleSettings, *, results: Path, data: Path, out: 
     pairs = data / f"pairs/{settings.dataset}.csv"
     evidence = Evidence.of(settings, settings.dataset, methods, results=results, data=data)
     inputs = take_all([pairs, *evidence.files()])
-    table = read_table(pairs).drop_duplicates("image")
-    rows = spread_over_hole_ratios(table["hole_ratio"].to_numpy(), settings.figures.examples)
     psnr = {method: evidence.table(method).set_index("image")["psnr"] for method in methods}
+    filled_by_all = set.intersection(*(set(values.index) for values in psnr.values()))
+    table = read_table(pairs).drop_duplicates("image")
+    table = table[table["image"].isin(filled_by_all)].reset_index(drop=True)
+    rows = spread_over_hole_ratios(table["hole_ratio"].to_numpy(), settings.figures.examples)
     titles = ["Input", *map(method_title, methods), "Ground truth"]
     figure, axes = image_grid(len(rows), len(titles), width=1.2 * len(titles), top=0.18, below=0.15)
     for axis, title in zip(axes[0], titles, strict=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 from spl.common.tables import read_table
 from spl.config.experiment import MiniatureImages, MiniatureMasks, Params
-from spl.config.methods import NetworkMethod
+from spl.config.methods import BiharmonicFill, NetworkMethod
 from spl.config.registry import Source
 from spl.evaluation.meter import MIB
 from spl.planning.devices import Device
@@ -26,6 +26,8 @@ BYTES_PER_PIXEL = 1.7
 """Of a photograph as PNG."""
 LOADER_MIB = 300
 """Of a process that loads data for a training on a GPU."""
+BIHARMONIC_SECONDS, BIHARMONIC_MIB = 4.5e-6, 0.001
+"""Of a biharmonic fill, by pixel of the image; every thread fills one."""
 HOST_MIB, CONTEXT_MIB = 3000, 1500
 """Memory of a process that uses a GPU, and what the libraries take there."""
 
@@ -69,18 +71,22 @@ class Planner:
         """Return the work of all steps of a training, with what its state and weights take on disk, or of all fills."""
         named: dict[str, Any] = {name: int(value) if name == "seed" else value for name, value in job.wildcards.items()}
         run, evaluation = RunSettings.of(self.params, **named), self.params.evaluation
-        train, test = self._images(run.dataset)
         if job.rule == "train_method":
             if not isinstance(recipe := run.recipe, NetworkMethod):
                 return NOTHING  # released weights are converted
             stages = self.costs.training(run)
             epochs = sum(epochs * work.seconds for epochs, work in stages)
             largest = max((work for _, work in stages), key=lambda work: work.peak_mib)
-            steps = max(1, train // recipe.training.batch_size)
+            steps = max(1, self._images(run.dataset)[0] // recipe.training.batch_size)
             return Work(steps * epochs, recipe.training.processes * largest.peak_mib, 4 * largest.weights_mib)
         work = self.costs.filling(Architecture.of(self.params, run.dataset, run.method), evaluation.batch_size)
         clusters = self.params.figures and self.params.figures.clusters
-        images = clusters.images if clusters and job.rule == "export_priors" else test * evaluation.masks_per_image
+        images = (
+            clusters.images if clusters and job.rule == "export_priors" else self._units("test image", job.wildcards)
+        )
+        if isinstance(run.recipe, BiharmonicFill):
+            pixels = run.image_size**2
+            return Work(images * BIHARMONIC_SECONDS * pixels / job.threads, job.threads * BIHARMONIC_MIB * pixels, 0)
         return Work(math.ceil(images / evaluation.batch_size) * work.seconds, work.peak_mib, 0) if work else NOTHING
 
     def _download(self, wildcards: dict[str, str]) -> float:
@@ -118,12 +124,12 @@ class Planner:
                 training = getattr(params.teachers[wildcards["teacher"]], "training", None)
                 return pretext.train * training.epochs if pretext and training else 0
             case "test image" if "dataset" not in wildcards:
-                return sum(self._units(per, {"dataset": run.dataset}) for run in params.runs())
+                return sum(self._units(per, {"dataset": run.dataset, "method": run.method}) for run in params.runs())
             case "":
                 return 0
         train, test = self._images(wildcards["dataset"])
         evaluated, measured = (
-            test * params.evaluation.masks_per_image,
+            min(test, params.limit_of(wildcards.get("method", "")) or test) * params.evaluation.masks_per_image,
             any(Path(params.evaluation.perceptual.folder).glob("*.pth")),
         )
         return {

@@ -10,7 +10,7 @@ import pandas as pd
 from spl.analysis.further_metrics import Availability
 from spl.analysis.gap import describe_gaps
 from spl.analysis.paper import not_the_papers
-from spl.analysis.render import print_table1, short_paper
+from spl.analysis.render import n_of, of_some, print_table1, short_paper
 from spl.analysis.signature import signature_lines
 from spl.analysis.statistics import Kind
 from spl.common.labels import method_title
@@ -28,7 +28,7 @@ def table1_section(settings: ReportSettings, results: Path) -> Section:
     table = read_table(results / "table1.csv", numbers=numbers)
     marks = dict(zip(table["status"].unique(), ascii_lowercase, strict=False))
     higher = table["metric"].isin([name for name in PAPER_METRICS if METRICS[name].higher_is_better])
-    quality = table["ours"].where(higher, -table["ours"])
+    quality = table["ours"].where(higher, -table["ours"]).mask(of_some(table))
     best = quality.groupby([table[name] for name in ("metric", "dataset", "mask_ratio")]).transform("max")
     table = table.assign(mark=table["status"].map(marks), best=quality == best)
     parts = [Prose(
@@ -57,6 +57,7 @@ def _ours(record: dict[str, Any]) -> Cell:
         notes += (f"sd {number(record['seed_sd'], decimals)} of {record['n_seeds']}",)
     if record["n_infinite"]:
         notes += (f"and {record['n_infinite']} × ∞",)
+    notes += n_of(record)
     return Cell(number(record["ours"], decimals), notes, record["mark"], "best" if record["best"] else "")
 
 
@@ -87,7 +88,7 @@ def _by_dataset(
     lines = [
         Row((Cell(method_title(method)),), tuple(map(show, records)), group=str(dataset))
         for dataset, block in rows.groupby("dataset", sort=False)
-        for method, records in lines_of(block, line, pd.DataFrame({"metric": metrics}))
+        for method, records in lines_of(block.assign(of_some=of_some(block)), line, pd.DataFrame({"metric": metrics}))
     ]
     head = (Cell(title), *(Cell(metric_of(metric).title) for metric in metrics))
     return Table((head,), tuple(lines))
@@ -102,7 +103,7 @@ def _difference(record: dict[str, Any]) -> Cell:
     notes += tuple(
         f"{Kind.METHOD} {text}" for text in interval(record["method_low"], record["method_high"], decimals, signed=True)
     )
-    return Cell(number(record["difference"], decimals, signed=True), notes, look=look)
+    return Cell(number(record["difference"], decimals, signed=True), notes + n_of(record), look=look)
 
 
 def standing(metric: str, low: float, high: float) -> tuple[str, str]:
@@ -133,4 +134,4 @@ def _further(record: dict[str, Any]) -> Cell:
     if record["status"] == Availability.NOT_AVAILABLE:
         return Cell(record["status"], look="absent")
     decimals = metric_of(record["metric"]).decimals
-    return Cell(number(record["value"], decimals), interval(record["low"], record["high"], decimals))
+    return Cell(number(record["value"], decimals), interval(record["low"], record["high"], decimals) + n_of(record))

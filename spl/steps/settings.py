@@ -403,8 +403,10 @@ class DetectionSettings(Settings):
     def of(cls, params: Params, *, dataset: str, method: str = GROUND_TRUTH) -> Self:
         """Take the detector and the images that are searched.
 
-        Raises: ParamsError if the experiment has no detector.
+        Raises: ParamsError if the experiment has no detector, or the method leaves images out.
         """
+        if limit := params.limit_of(method):
+            raise ParamsError(f"objects are found in all images, but {method} fills {limit}: methods.{method}.images")
         detector = pick(params, "detection.detector")
         if isinstance(detector, teachers.TeacherDetector):
             detector = TeacherSettings.of(params, teacher=detector.teacher)

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from spl.common.errors import DataError, again
 from spl.common.tables import read_table
+from spl.data.pair_masks import limit_pairs
 from spl.data.stored import GroupedMasks, PreparedImages
 
 
@@ -128,10 +129,13 @@ def _ignore_signals(worker: int) -> None:
 
 
 class TestPairs(Dataset):
-    """The published image-mask pairs of one dataset; `images` and `masks` are the tables that they come from."""
+    """The published image-mask pairs of one dataset, or those of at most `limit` images.
 
-    def __init__(self, pairs: Path, images: Path, masks: Path, *, image_size: int) -> None:
-        self.table = read_table(pairs)
+    `images` and `masks` are the tables that they come from.
+    """
+
+    def __init__(self, pairs: Path, images: Path, masks: Path, *, image_size: int, limit: int | None = None) -> None:
+        self.table = limit_pairs(read_table(pairs), limit)
         self._images = PreparedImages(images, names=self.table["image"])
         self._masks, self._image_size, self._pairs = GroupedMasks(masks, names=self.table["mask"]), image_size, pairs
 

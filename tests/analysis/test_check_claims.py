@@ -12,7 +12,9 @@ from spl.analysis.paper import paper_claims
 from spl.analysis.verdicts import Verdict
 from spl.config.experiment import FolderLayout, Supplied
 from spl.config.load import load_params
+from spl.config.methods import BiharmonicFill
 from spl.data.masks import RATIO_BINS
+from spl.data.pair_masks import limit_pairs
 from spl.steps.records import write_record
 from spl.steps.settings import ClaimSettings, RunSettings
 from tests.analysis.fabricate import per_image, write_evidence, write_masked
@@ -42,7 +44,10 @@ def check(params, root, *, bins=RATIO_BINS, shifts=SHIFTS, images_seen=None):
     `images_seen` has the effort of some methods; nothing is known about that of the others.
     """
     tables = {
-        run: per_image(shifts.get(run.method, 0.0), noise=0.3, draw=i, bins=bins, per_bin=60 // len(bins))
+        run: limit_pairs(
+            per_image(shifts.get(run.method, 0.0), noise=0.3, draw=i, bins=bins, per_bin=60 // len(bins)),
+            params.limit_of(run.method),
+        )
         for i, run in enumerate(params.runs())
     }
     write_evidence(root / "results", tables)
@@ -51,7 +56,7 @@ def check(params, root, *, bins=RATIO_BINS, shifts=SHIFTS, images_seen=None):
             path = root / f"results/weights/{run.dataset}/{run.method}/seed{run.seed}/run.json"
             write_record(path, RunSettings.of(params, **run._asdict()), {}, {}, images_seen=count)
     if params.detection:
-        write_detections(root, params.table_methods, half=[m for m in params.table_methods if shifts.get(m, 0) <= -1])
+        write_detections(root, params.unlimited, half=[m for m in params.table_methods if shifts.get(m, 0) <= -1])
     check_claims(ClaimSettings.of(params), results=root / "results", data=root / "data", out=root / "claims.csv")
     return pd.read_csv(root / "claims.csv", keep_default_na=False)
 
@@ -231,6 +236,23 @@ def test_what_is_not_ahead_of_the_classical_fills_is_not_tested(params, tmp_path
     assert verdicts(table, claim="more_objects", metric="recall", rival="rn") == {
         "not testable"
     }  # Telea finds all, too
+
+
+@pytest.mark.parametrize(("images", "verdict"), [(20, "supported"), (60, "not testable")])
+def test_a_fill_leaves_the_floor_where_it_is_limited(params, tmp_path, images, verdict):
+    fill = BiharmonicFill(recipe="biharmonic", images=images)
+    one = params_of_paris(params, methods=params.methods | {"biharmonic": fill})
+    table = check(one, tmp_path, shifts=SHIFTS | {"biharmonic": 0.5})
+    assert verdicts(table, claim="ahead", rival="rn", dataset="paris") == {verdict}
+    assert "does not count there: biharmonic." in (tmp_path / "claims.md").read_text()
+
+
+def test_no_objects_are_searched_in_the_images_of_a_limited_fill(params, tmp_path):
+    fill = BiharmonicFill(recipe="biharmonic", images=20)
+    limits = params.model_copy(update={"methods": params.methods | {"biharmonic": fill}})
+    table = check(limits, tmp_path, shifts=SHIFTS | {"biharmonic": 0.5})
+    assert not (tmp_path / "results/detections/places2/biharmonic.csv").exists()
+    assert "not testable" not in verdicts(table, claim="more_objects", rival="rn")
 
 
 def test_ones_own_images_stand_apart_and_are_not_counted(params, tmp_path):

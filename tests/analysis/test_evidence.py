@@ -1,10 +1,12 @@
 """Evidence of several seeds stands on one stack, of the same pairs and metrics only."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from spl.analysis.evidence import MASK_RATIOS, read_evidence
 from spl.common.errors import DataError
+from spl.data.pair_masks import limit_pairs
 from tests.analysis.fabricate import per_image, write_evidence
 
 SEEDS = {"paris": {"telea": (1,), "spl": (1, 2, 5)}}
@@ -54,6 +56,27 @@ def test_all_seeds_of_all_methods_must_have_seen_the_same_pairs(tables, tmp_path
     told = f"spl/seed{key[2]}/per_image.csv has other image-mask pairs than .*telea/seed1"
     with pytest.raises(DataError, match=told):
         read_evidence(tmp_path, SEEDS)
+
+
+@pytest.mark.parametrize("change", [None, "another image", "another mask", "another order", "one mask of two"])
+def test_fewer_images_are_those_of_a_limit_or_are_refused(tables, tmp_path, change):
+    tables = {key: pd.concat([table, table.assign(mask="other")], ignore_index=True) for key, table in tables.items()}
+    some = limit_pairs(tables["paris", "telea", 1], 7)
+    if change == "another image":
+        whole = tables["paris", "spl", 1]
+        some = whole[whole["image"].isin(whole["image"][:7])]
+    elif change == "another mask":
+        some.loc[0, "mask"] = "x"
+    elif change == "another order":
+        some = some[::-1]
+    elif change == "one mask of two":
+        some = some[:7]
+    write_evidence(tmp_path, tables | {("paris", "telea", 1): some})
+    if change:
+        with pytest.raises(DataError, match=r"telea/seed1/per_image.csv has other image-mask pairs than .*spl/seed1"):
+            read_evidence(tmp_path, SEEDS)
+    else:
+        assert read_evidence(tmp_path, SEEDS)["paris", "telea"].pairs["image"].nunique() == 7
 
 
 def test_a_missing_seed_is_named(tables, tmp_path):

@@ -9,6 +9,7 @@ from spl.analysis.write_table1 import write_table1
 from spl.common.errors import DataError
 from spl.common.files import write_json
 from spl.config.experiment import Evaluation
+from spl.data.pair_masks import limit_pairs
 from spl.inventory.verify import verify
 from tests.analysis.fabricate import EVALUATION, per_image, table_settings, write_evidence
 from tests.fabricate import write_facts
@@ -66,6 +67,14 @@ def test_equal_signatures(ours, tmp_path, changes):
     theirs = signed(tmp_path, **changes)
     assert theirs["signature"] == ours["signature"]
     assert differences(ours, theirs) == []
+
+
+def test_a_limited_fill_changes_no_signature(ours, tmp_path):
+    settings = experiment(tmp_path)
+    some = limit_pairs(per_image(0, noise=1, draw=1), 9)
+    write_evidence(tmp_path, {("paris", "telea", 1): some}, metrics=Evaluation.metrics)
+    seeds = seeds_of(settings)
+    assert sign(settings, tmp_path, seeds, read_evidence(tmp_path, seeds))["paris"]["signature"] == ours["signature"]
 
 
 OTHER = {

@@ -15,6 +15,7 @@ from spl.analysis.write_table1 import write_table1
 from spl.config.experiment import Supplied
 from spl.config.methods import ReleasedWeights
 from spl.data.masks import RATIO_BINS
+from spl.data.pair_masks import limit_pairs
 from spl.steps.settings import TableSettings
 from tests.analysis.fabricate import per_image, table_settings, write_evidence
 from tests.fabricate import write_facts
@@ -170,6 +171,22 @@ def test_a_cell_shows_its_spread_over_seeds_and_whether_its_weights_were_release
     assert "(" not in psnr["Telea"].split("|", 3)[3]
     assert psnr["SPL (released)"].count("†") == 5  # all but 40-60 % of a dataset without such images
     assert "†" not in psnr["SPL"]
+
+
+def test_a_limited_fill_is_compared_on_its_images_and_says_how_many_they_are(evidence, tables):
+    whole = tables["paris", "telea", 1]
+    whole["psnr"] += np.arange(len(whole))  # so its images differ from the others
+    some = tables["paris", "telea", 1] = limit_pairs(whole, 12)
+    found = evidence()
+    table, compared = build_table(found, SETTINGS), compare_methods(found, SETTINGS, ["spl"])
+    assert cell(table, "psnr", "telea", "paris", "all")[["ours", "n_images"]].tolist() == [some["psnr"].mean(), 12]
+    assert cell(table, "psnr", "spl", "paris", "all")["n_images"] == len(whole)
+    theirs = np.mean([tables["paris", "spl", seed]["psnr"][whole["image"].isin(some["image"])] for seed in (1, 2, 3)])
+    difference = cell(compared, "psnr", "telea", "paris", "all")
+    assert difference[["difference", "n_images"]].tolist() == pytest.approx([some["psnr"].mean() - theirs, 12])
+    lines = [line for line in markdown(table).splitlines() if "n = " in line]
+    assert [line.split("|")[2].strip() for line in lines] == 3 * ["Telea"]
+    assert all(line.count("n = 4") == 2 and line.count("n = 12") == 1 for line in lines)  # 20-40, 40-60, all of paris
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from spl.common.errors import ParamsError
 from spl.config.load import load_params
 from spl.config.releases import RELEASES
-from spl.steps.settings import GROUND_TRUTH, drawn_figures, needed_teachers, weight_files
+from spl.steps.settings import GROUND_TRUTH, DetectionSettings, drawn_figures, needed_teachers, weight_files
 from tests.conftest import bare, set_value
 
 GRID = {"method": "spl", "points": [{"alpha": [0.0]}]}
@@ -105,6 +105,20 @@ def test_a_detector_as_teacher_asks_for_sizes_only_where_its_method_is_run(raw_p
     raw_params["datasets"]["celeba"]["image_size"] = 40  # spl_detector is an ablation on paris
     faults = faults_of(write_params(raw_params))
     assert not any("YOLOv5" in fault for fault in faults)
+
+
+def test_figures_and_detections_need_methods_that_fill_all_images(raw_params, write_params):
+    raw_params["methods"]["biharmonic"]["images"] = 5
+    params = load_params(write_params(raw_params))
+    assert [name for name in params.table_methods if name not in params.unlimited] == ["biharmonic"]
+    told = "objects are found in all images, but biharmonic fills 5: methods.biharmonic.images"
+    with pytest.raises(ParamsError, match=told):
+        DetectionSettings.of(params, dataset="places2", method="biharmonic")
+    raw_params["figures"]["fig1"]["methods"] = raw_params["figures"]["fig3"]["methods"] = ["biharmonic", "spl"]
+    assert faults_of(write_params(raw_params)) == [
+        f"figures.{name}.methods: biharmonic fills only some of the images (methods.biharmonic.images)"
+        for name in ("fig1", "fig3")
+    ]
 
 
 OPTIONAL = ("pretext", "teachers", "perceptual_network", "structure", "ablations", "grid", "detection", "figures")

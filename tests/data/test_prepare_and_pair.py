@@ -12,7 +12,7 @@ from PIL import Image
 from spl.common.errors import DataError
 from spl.common.files import read_json, sha256
 from spl.data.group_masks import group_masks
-from spl.data.pair_masks import pair_masks, spread_over_hole_ratios
+from spl.data.pair_masks import limit_pairs, pair_masks, spread_over_hole_ratios
 from spl.data.prepare_images import prepare_images
 from spl.data.stored import GroupedMasks
 from spl.sources.fetch import fetch_raw
@@ -260,3 +260,18 @@ def test_every_equal_part_of_the_ranks_gives_one_row(hole_ratios, count):
     part = len(hole_ratios) / count
     for i, rank in enumerate(map(by_ratio.index, rows)):
         assert i * part - 1 < rank < (i + 1) * part
+
+
+@pytest.mark.parametrize("draw", ["balanced", "uniform"])
+@pytest.mark.parametrize("per_image", [1, 2])
+def test_a_limit_keeps_images_of_every_bin_with_all_their_masks_in_their_order(world, tmp_path, draw, per_image):
+    pairs = pair(
+        world, tmp_path, pairs=draw, per_image=per_image
+    )  # 12 images; all 12 masks, 2 of every bin, come first
+    kept = limit_pairs(pairs, 6)
+    images = pairs["image"][:TEST_IMAGES]
+    assert kept["image"].tolist() == [name for name in images if name in set(kept["image"])] * per_image
+    assert kept["ratio_bin"][:6].is_unique
+    assert kept.equals(pairs[pairs["image"].isin(kept["image"])].reset_index(drop=True))
+    for no_limit in (None, TEST_IMAGES, 500):
+        assert limit_pairs(pairs, no_limit).equals(pairs)

@@ -9,12 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from spl.common.files import read_json
 from spl.config.experiment import Params
-from spl.config.methods import ReleasedWeights
+from spl.config.methods import BiharmonicFill, ReleasedWeights
 from spl.evaluation import evaluate_method as module
 from spl.evaluation import plausible
 from spl.evaluation.metrics import psnr
@@ -128,6 +129,19 @@ def test_what_is_doubted_is_said_and_recorded(world, capsys):
     (doubt,) = record["implausible"]
     assert f"warning: {doubt}\n" in capsys.readouterr().err
     assert "rn on places2 has" in doubt
+
+
+def test_a_limited_fill_leaves_rows_and_images_of_its_number_of_images_only(params, data, tmp_path):
+    settings = EvaluationSettings.of(params, dataset="places2", method="rn")
+    for name, images in {"all": None, "some": 3}.items():
+        run = settings.run.model_copy(update={"recipe": BiharmonicFill(recipe="biharmonic", images=images)})
+        own = settings.model_copy(update={"run": run})
+        module.evaluate_method(own, **data._asdict(), weights=tmp_path / "none", folder=tmp_path / name, device=CPU)
+    whole, some = (pd.read_csv(tmp_path / name / "per_image.csv") for name in ("all", "some"))
+    images = [f"test/{i}.png" for i in (0, 2, 3)]  # second, fourth and sixth of seven by the hole of the first mask
+    assert some["image"].tolist() == images * 2
+    pd.testing.assert_frame_equal(some, whole[whole["image"].isin(images)].reset_index(drop=True))
+    assert len([*(tmp_path / "some/composited").rglob("*.png")]) == 6
 
 
 # What is doubted ------------------------------------------------------------------------------------

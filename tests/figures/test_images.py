@@ -1,5 +1,7 @@
 """Figures 1, 3 and 5 and the examples: the place of every image, the captions, and files fit to print."""
 
+import shutil
+
 import matplotlib
 import numpy as np
 import pytest
@@ -183,6 +185,11 @@ def test_examples_show_the_first_run_of_every_method(folders, tmp_path):
     with Image.open(tmp_path / "examples.png") as image:
         assert image.width == 4 * 1.2 * 300
         assert image.info["Description"].endswith("Shown: test/1.png, test/3.png, test/5.png.")
+    limited_fill = shutil.copytree(folders["results"], tmp_path / "results") / "eval/paris/rn/seed1/per_image.csv"
+    read_table(limited_fill).query("image != 'test/1.png'").to_csv(limited_fill, index=False)
+    draw_examples(examples, results=tmp_path / "results", data=folders["data"], out=tmp_path / "common.png")
+    with Image.open(tmp_path / "common.png") as image:
+        assert image.info["Description"].endswith("Shown: test/0.png, test/3.png, test/5.png.")
     with pytest.raises(DataError, match="seed2"):
         draw_examples(examples.model_copy(update={"seeds": (2,)}), **folders, out=tmp_path / "other.png")
 

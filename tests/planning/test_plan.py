@@ -101,6 +101,20 @@ def test_a_training_takes_its_steps_and_on_a_gpu_the_memory_of_that(params):
     assert (asked["runtime"] >= 10 + asked["seconds"] / 40).all()
 
 
+def test_a_biharmonic_fill_takes_the_time_and_the_disk_of_the_images_that_it_fills():
+    raw, plans = tiny_params(), {}
+    raw["methods"] |= {"all": {"recipe": "biharmonic"}, "limited": {"recipe": "biharmonic", "images": 2}}
+    planner = Planner(Params.model_validate(raw, strict=False), load_registry(), known_devices()["cpu"])
+    for method in ("telea", "all", "limited"):
+        named = {"dataset": "paris", "method": method, "seed": str(planner.params.seeds[0])}
+        plans[method] = planner.plan(Job("evaluate_method", named, frozenset(), frozenset("t"), threads=1, gpu=0))
+    start = 4  # seconds
+    assert start < plans["telea"].seconds < plans["all"].seconds
+    share = 2 / raw["datasets"]["paris"]["source"]["test"]
+    assert plans["limited"].seconds - start == pytest.approx(share * (plans["all"].seconds - start))
+    assert plans["limited"].disk_gb == pytest.approx(share * plans["all"].disk_gb)
+
+
 def test_a_plan_shows_every_method_and_the_sum():
     parts = {"makes": "w", "memory_mib": 2048, "disk_gb": 1.25}
     jobs = [

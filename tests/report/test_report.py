@@ -17,7 +17,7 @@ from spl.analysis.verdicts import Verdict
 from spl.common.errors import DataError
 from spl.common.files import write_json
 from spl.common.metrics import METRICS
-from spl.common.printed import Cell, duration, number
+from spl.common.printed import Cell, Table, duration, number
 from spl.common.versions import cpu
 from spl.config.experiment import Grid
 from spl.config.load import load_params
@@ -28,7 +28,7 @@ from spl.report.data import data_section, headline_of
 from spl.report.figures import _ablated, grid_section
 from spl.report.first_screen import first_screen
 from spl.report.runs import costs_section, machine_of
-from spl.report.table1 import _ours
+from spl.report.table1 import _ours, table1_section
 from spl.steps.records import sealed
 from spl.steps.settings import ReportSettings
 from tests.analysis.fabricate import table_settings
@@ -245,8 +245,18 @@ def test_the_best_of_each_column_is_marked(finished):
 
 def test_a_cell_of_several_seeds_shows_their_spread_and_infinite_values_are_counted():
     numbers = {"ours": 25.0, "ours_low": 24.0, "ours_high": 26.0, "seed_sd": 0.123, "n_seeds": 3, "n_infinite": 2}
-    cell = _ours({"metric": "psnr", "mark": "a", "best": False} | numbers)
+    cell = _ours({"metric": "psnr", "mark": "a", "best": False, "of_some": False, "n_images": 9} | numbers)
     assert cell == Cell("25.00", ("[24.00, 26.00]", "sd 0.12 of 3", "and 2 × ∞"), "a")
+
+
+def test_a_mean_over_fewer_images_says_how_many_and_is_never_the_best(finished, demo_params, tmp_path):
+    table = pd.read_csv(finished[0] / "results/table1.csv")
+    table.loc[table["method"] == "telea", ["ours", "n_images"]] = 99.0, 7
+    table.to_csv(tmp_path / "table1.csv", index=False)
+    (printed,) = (p for p in table1_section(ReportSettings.of(demo_params), tmp_path).parts if isinstance(p, Table))
+    noted = [(row.heads[0].text, cell) for row in printed.rows for cell in row.cells if "n = 7" in cell.notes]
+    assert [name for name, _ in noted] == 3 * 9 * ["Telea"]
+    assert {cell.look for _, cell in noted} == {""}
 
 
 @pytest.mark.parametrize(

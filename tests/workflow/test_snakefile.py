@@ -146,6 +146,10 @@ CHANGES = {
     "another seed adds runs and repeats none": (
         {"seeds": [1, 2]}, TABLES | FIGURES | EXAMPLES | dict.fromkeys(ANOTHER_RUN, 13)
     ),
+    "no objects are searched in the images of a limited fill": (
+        {"methods.fill": {"recipe": "biharmonic", "images": 2}},
+        TABLES | FIGURES | EXAMPLES | {"evaluate_method": 2, "measure_perceptual": 2, "measure_cost": 1},
+    ),
     "the least score of a detection trains nothing": (
         {"detection.min_score": 0.5}, FIGURES | {"detect_objects": 7, "check_claims": 1}
     ),

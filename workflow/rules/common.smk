@@ -109,7 +109,7 @@ PRIORS = [f"results/priors/{d}/{m}.safetensors" for d, m in (params.figures.prio
 DETECTIONS = [
     f"results/detections/{d}/{m}.csv"
     for d in SEARCHED
-    for m in [GROUND_TRUTH, *params.methods_of(d, params.table_methods)]
+    for m in [GROUND_TRUTH, *params.methods_of(d, params.unlimited)]
 ]
 PREPARED = expand("data/prepared/{dataset}/manifest.csv", dataset=DATASETS)
 STRUCTURE = expand("data/structure/{dataset}/manifest.csv", dataset=SMOOTHED)
