@@ -1,5 +1,6 @@
 """Filling one's own images."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +37,9 @@ def inpaint(
     name, _, run = (model or "").partition(":")
     if (weights is None) == (model is None) or (model and name != "miniature"):
         raise typer.BadParameter("expected either a folder as --weights, or --model miniature[:DATASET/METHOD]")
-    weights = weights or find_miniature(run or "places2/spl")
+    if weights is None:
+        weights = find_miniature(run or "places2/spl")
+        print(f"miniature: {weights}", file=sys.stderr)
     jobs, where = match_files(image, mask, out), pick_device(device)
     inpainter, image_size = load_inpainter(weights, where)
     fill_images(inpainter, image_size, jobs, hole=hole, device=where)
