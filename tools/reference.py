@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from spl.analysis.reference import write_reference
+from spl.steps.paths import REFERENCE, RESULTS
 
 if __name__ == "__main__":
-    write_reference(Path("results"), [Path(name) for name in sys.argv[1:]], Path("docs/reference"))
+    write_reference(RESULTS, [Path(name) for name in sys.argv[1:]], REFERENCE)

@@ -98,11 +98,11 @@ def compare_reference(
 
     Example: spl compare-reference results
     """
-    from spl.analysis.reference import FAR, compare, render
+    from spl.analysis.reference import NEAR, compare, render
 
     compared = compare(results, reference)
     print(render(compared, results, reference))
-    if compared["distance"].isin(FAR).any():
+    if not compared["distance"].isin(NEAR).all():
         raise typer.Exit(1)
 
 

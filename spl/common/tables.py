@@ -13,14 +13,15 @@ from spl.common.files import atomic
 def read_table(
     path: str | Path, columns: tuple[str, ...] | None = None, *, numbers: Iterable[str] = ()
 ) -> pd.DataFrame:
-    """Read a CSV table, or some of its columns; ratio bins and signatures are text, and empty cells are empty strings.
+    """Read a CSV table, or some of its columns; ratio bins are text, and empty cells are empty strings.
 
     In the columns `numbers` empty cells are NaN.
     Raises: DataError if the file is missing or no table.
     """
-    texts = dict.fromkeys(("ratio_bin", "network_ratio_bin", "signature"), str)  # 50e00015 is a hash
     try:
-        table = pd.read_csv(path, usecols=columns, keep_default_na=False, dtype=texts)
+        table = pd.read_csv(
+            path, usecols=columns, keep_default_na=False, dtype={"ratio_bin": str, "network_ratio_bin": str}
+        )
     except FileNotFoundError:
         raise DataError(f"{path} does not exist. Build it first: snakemake --cores all -- {path}") from None
     except (ValueError, pd.errors.ParserError) as error:
