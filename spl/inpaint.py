@@ -43,7 +43,7 @@ def find_miniature(run: str) -> Path:
             return there[run]
     raise DataError(
         f"miniature:{run} is in none of {', '.join(map(str, places))}, which have {', '.join(there) or 'no networks'}. "
-        "`make table1` in a clone of this repository makes them; or copy a release into the last of these folders."
+        "Run in a clone of this repository: make table1; or copy a release into the last of these folders."
     )
 
 

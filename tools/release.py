@@ -40,17 +40,18 @@ def release() -> str:
     records = checked_records(version)
     if RELEASE.exists() and not (RELEASE / "SHA256SUMS").exists():
         raise DataError(f"{RELEASE}/ holds something else than a release. Move it away.")
-    copies = {path: path.relative_to(DATA if path.is_relative_to(DATA) else RESULTS) for path in with_outputs(records)}
-    copies |= {path: path.relative_to(RESULTS) for path in RESULTS.glob("figures/examples_*.png")}
+    sources = [Path("CITATION.cff"), *RESULTS.glob("figures/examples_*.png"), *records]
+    sources += [path for record in records for path in recorded_outputs(record)]
     with replace_folder(RELEASE) as folder:
         build_wheel(folder)
-        for path, name in {**copies, Path("CITATION.cff"): Path("CITATION.cff")}.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, folder / name)
+        for path in sources:
+            copy = folder / Path(*path.parts[len(path.parts) > 1 :])  # without data/ or results/
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
         write_text(folder / "RELEASE.md", f"# {title}\n\nCommit {git('rev-parse', 'HEAD')}\n\n{changes}\n")
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        lines = [f"{sha256(path)}  {path.relative_to(folder)}\n" for path in files]
-        write_text(folder / "SHA256SUMS", "".join(lines))
+        sums = "".join(f"{sha256(path)}  {path.relative_to(folder)}\n" for path in files)
+        write_text(folder / "SHA256SUMS", sums)
     return f"{RELEASE}/: {title}, {len(files)} files"
 
 
@@ -62,31 +63,28 @@ def checked_texts() -> tuple[str, str, str]:
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
     citation, version = yaml.safe_load(Path("CITATION.cff").read_text()), project["version"]
     sections = re.split(r"^## ", Path("CHANGELOG.md").read_text(), flags=re.MULTILINE)[1:]
-    section = next((text for text in sections if text.startswith(f"{version} - ")), sections[0])
-    heading, _, changes = section.partition("\n")
-    dated = re.fullmatch(rf"{re.escape(version)} - (\d{{4}}-\d\d-\d\d)", heading)
-    expected = {
-        "cff-version": "1.2.0", "version": version, "license": project["license"],
-        "date-released": dated[1] if dated else None,
-    }  # fmt: skip
-    for key, value in expected.items():
-        if (found := citation.get(key)) != value and str(found) != value:
-            raise DataError(f"CITATION.cff: {key} is {found}; expected {value}, by pyproject.toml and CHANGELOG.md.")
-    if not dated and heading != "Unreleased":
+    heading, _, changes = next((text for text in sections if text.startswith(version)), sections[0]).partition("\n")
+    if not (found := re.fullmatch(rf"Unreleased|{re.escape(version)} - (\d{{4}}-\d\d-\d\d)", heading)):
         raise DataError(f"CHANGELOG.md: expected a section '{version} - YYYY-MM-DD' or 'Unreleased', got {heading!r}.")
-    return version, f"spl {version}, {dated[1] if dated else 'unreleased'}", changes.strip()
+    expected = {"version": version, "license": project["license"], "date-released": found[1]}
+    for key, value in expected.items():
+        if str(citation.get(key)) != str(value):
+            raise DataError(
+                f"CITATION.cff: {key} is {citation.get(key)}; expected {value}, by pyproject.toml and CHANGELOG.md."
+            )
+    return version, f"spl {version}, {found[1] or 'unreleased'}", changes.strip()
 
 
 def checked_records(version: str) -> list[Path]:
     """Return the records of tables, networks and pairs.
 
-    Raises: DataError if something is missing, edited, of other settings, or not made by the code of this commit.
+    Raises: SPLError if something is missing, edited, of other settings, or not made by the code of this commit.
     """
     records = [RESULTS / f"{name}.json" for name in TABLES]
     records += sorted([*RESULTS.glob("weights/*/*/*/run.json"), *DATA.glob("pairs/*.json")])
     for record in records:
         made = read_record(record)["versions"]
-        changed = git("diff", "--name-only", made["commit"], "HEAD", "--", *CODE, missing="what no commit here holds")
+        changed = git("diff", "--name-only", made["commit"], "HEAD", "--", *CODE, otherwise="what no commit here holds")
         if changed or made["spl"] != version:
             raise DataError(
                 f"{record} was made by spl {made['spl']}, commit {made['commit']}, which differs from this one in "
@@ -98,30 +96,26 @@ def checked_records(version: str) -> list[Path]:
     return records
 
 
-def with_outputs(records: list[Path]) -> list[Path]:
-    """Return records and the files that they list."""
-    return [path for record in records for path in (record, *recorded_outputs(record))]
-
-
 def build_wheel(folder: Path) -> None:
-    """Build the wheel of the commit by the installed setuptools, dated as the commit."""
+    """Build the wheel of the commit with the installed setuptools, dated as the commit."""
+    code = "import sys, setuptools.build_meta as backend; backend.build_wheel(sys.argv[1])"
+    env = os.environ | {"SOURCE_DATE_EPOCH": git("log", "-1", "--format=%ct")}
     with tempfile.TemporaryDirectory() as source:
         archive = subprocess.run(["git", "archive", "HEAD"], check=True, capture_output=True).stdout
         subprocess.run(["tar", "-x", "-C", source], input=archive, check=True)
-        command = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
-        done = subprocess.run(
-            [sys.executable, "-c", command, folder.resolve()],
-            cwd=source, env=os.environ | {"SOURCE_DATE_EPOCH": git("log", "-1", "--format=%ct")},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-    if done.returncode:
-        raise DataError(f"the wheel cannot be built: {done.stderr}")
+        command = [sys.executable, "-c", code, folder]
+        subprocess.run(command, cwd=source, env=env, stdout=subprocess.DEVNULL, check=True)
 
 
-def git(*arguments: str, missing: str = "") -> str:
-    """Return what git prints, or `missing` where it fails."""
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=not missing)
-    return missing if done.returncode else done.stdout.strip()
+def git(*arguments: str, otherwise: str = "") -> str:
+    """Return what git prints, or something else where it fails.
+
+    Raises: DataError with git's message if there is nothing else.
+    """
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode and not otherwise:
+        raise DataError(done.stderr.strip())
+    return otherwise if done.returncode else done.stdout.strip()
 
 
 if __name__ == "__main__":
