@@ -26,10 +26,9 @@ NEAR = DISTANCES[:3]
 
 def read_numbers(folder: Path) -> pd.DataFrame:
     """Return `value` and `signature` of the cells of Table 1 and of the ablations, of results or of a reference."""
-    names = [name for name in TABLES if name == "table1.csv" or (folder / name).exists()]
-    tables = [read_table(folder / name, (*CELL, TABLES[name], "signature")) for name in names]
-    renamed = [table.rename(columns={TABLES[name]: "value"}) for name, table in zip(names, tables, strict=True)]
-    cells = pd.concat(renamed).drop_duplicates(CELL).set_index(CELL)
+    there = {name: value for name, value in TABLES.items() if name == "table1.csv" or (folder / name).exists()}
+    tables = [read_table(folder / n, (*CELL, v, "signature")).rename(columns={v: "value"}) for n, v in there.items()]
+    cells = pd.concat(tables).drop_duplicates(CELL).set_index(CELL)
     return cells.assign(value=as_numbers(cells["value"])).dropna()
 
 
@@ -84,7 +83,7 @@ def write_reference(results: Path, others: Sequence[Path], out: Path) -> None:
     write_json(out / "reference.json", facts)
     for name, value in TABLES.items():
         write_table(out / name, read_table(results / name, (*CELL, value, "signature")))
-    runs = [pd.DataFrame(columns=[*CELL, "difference", "run"])]
+    runs = [pd.DataFrame(columns=[*CELL, "difference", "run"]).astype({"difference": float})]
     for other in others:
         difference = (read_numbers(other)["value"] - numbers["value"]).rename("difference").dropna().reset_index()
         runs.append(difference.assign(run=name_facts(read_facts(other), facts)))
