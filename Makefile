@@ -28,10 +28,10 @@ compare: $(STAMP)  ## does this working tree give the numbers of another commit?
 	python tools/compare.py $(BASE) $(if $(WHOLE),--whole)
 
 reference: $(STAMP)  ## docs/reference/ from results/, and the spread from other runs   make reference [WITH="../other/results"]
-	python tools/reference.py $(WITH)
+	python -m tools.reference $(WITH)
 
 release: $(STAMP)  ## dist/ from this commit and its results/: wheel, weights, tables, pairs, examples
-	python tools/release.py
+	python -m tools.release
 
 docs: $(STAMP)  ## docs/ and the reference of spl/ as one searchable site: build/docs/index.html
 	uv pip install --quiet --python $(VENV)/bin/python --requirement pyproject.toml --extra docs

@@ -265,7 +265,7 @@ def test_a_miniature_is_taken_from_results_then_from_a_release_then_from_the_cac
 def test_a_miniature_that_is_nowhere_names_the_command_that_makes_it(place, source):
     place("results", *(["paris/spl"] if source else ["paris/rn"]), source=source)
     there = "no networks" if source else "paris/rn"
-    message = rf"miniature:paris/spl is in none of results, dist, .*cache/spl, which have {there}\. Run .*: make table1; or"
+    message = rf"miniature:paris/spl is in none of results, dist, .*/spl, which have {there}\. Run .*: make table1; or"
     with pytest.raises(DataError, match=message):
         find_miniature("paris/spl")
 
