@@ -7,7 +7,7 @@ STAMP := $(if $(ACTIVE),,$(VENV)/.installed)
 CODE := spl tests benchmarks tools docs
 export PATH := $(if $(ACTIVE),,$(CURDIR)/)$(VENV)/bin:$(PATH)
 
-.PHONY: table1 test check compare docs rulegraph schema lock
+.PHONY: table1 test check compare reference release docs rulegraph schema lock
 
 table1: $(STAMP)  ## all tables, figures and the report of params.yaml
 	python -m spl plan
@@ -26,6 +26,12 @@ check: $(STAMP)  ## formatting, lint, workflow, layers, types
 
 compare: $(STAMP)  ## does this working tree give the numbers of another commit?   make compare BASE=<commit> [WHOLE=1]
 	python tools/compare.py $(BASE) $(if $(WHOLE),--whole)
+
+reference: $(STAMP)  ## docs/reference/ from results/, and the spread from other runs   make reference [WITH="../other/results"]
+	python -m tools.reference $(WITH)
+
+release: $(STAMP)  ## dist/ from this commit and its results/: wheel, weights, tables, pairs, examples
+	python -m tools.release
 
 docs: $(STAMP)  ## docs/ and the reference of spl/ as one searchable site: build/docs/index.html
 	uv pip install --quiet --python $(VENV)/bin/python --requirement pyproject.toml --extra docs

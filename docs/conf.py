@@ -13,7 +13,7 @@ extensions = ["myst_parser", "autoapi.extension"]
 myst_heading_anchors = 3  # a heading is the target of a link, as on GitHub
 
 autoapi_dirs = ["../spl"]
-autoapi_root = "reference"
+autoapi_root = "api"
 autoapi_options = ["members", "show-module-summary"]
 autoapi_add_toctree_entry = False
 autoapi_keep_files = False

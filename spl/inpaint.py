@@ -1,5 +1,6 @@
 """Inpainting of one's own images with a trained model."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -21,10 +22,40 @@ from spl.data.images import first_faults, load_opaque, read_file, resize_image, 
 from spl.data.masks import ratio_bin, read_mask
 from spl.data.metadata import kept_metadata
 from spl.models.build import Inpainter, load_method
+from spl.steps import paths
 from spl.steps.records import read_settings, take
-from spl.steps.settings import RunSettings
+from spl.steps.settings import RunSettings, TableSettings
 from spl.tensors.compositing import composite, quantise
 from spl.tensors.loaders import to_image, to_mask
+
+
+def find_miniature(run: str) -> Path:
+    """Return the folder of a network of the miniature world, such as paris/rn.
+
+    It is looked for in results/, then in a release in dist/, then in the user's cache.
+    Raises: DataError if none has it.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "spl"
+    places, there = (paths.RESULTS, paths.RELEASE, cache), dict[str, Path]()
+    for place in places:
+        there = _miniature_runs(place) | there
+        if run in there:
+            return there[run]
+    raise DataError(
+        f"miniature:{run} is in none of {', '.join(map(str, places))}, which have {', '.join(there) or 'no networks'}. "
+        "Run in a clone of this repository: make table1; or copy a release into the last of these folders."
+    )
+
+
+def _miniature_runs(place: Path) -> dict[str, Path]:
+    """Return the folders of networks that were trained on drawn images, by data set and method."""
+    if not (place / "table1.json").is_file():
+        return {}
+    settings = read_settings(place / "table1.json", TableSettings)
+    drawn = [name for name, dataset in settings.datasets.items() if dataset.source.kind == "miniature"]
+    runs = [f"{dataset}/{method}" for dataset in drawn for method in settings.methods]
+    folders = {run: place / f"weights/{run}/seed{settings.seeds[0]}" for run in runs}
+    return {run: folder for run, folder in folders.items() if folder.is_dir()}
 
 
 def load_inpainter(weights: Path, device: torch.device) -> tuple[Inpainter, int]:

@@ -8,9 +8,10 @@ import torch
 from PIL import ExifTags, Image
 
 from spl.common.errors import DataError, RecordError
-from spl.inpaint import Job, fill_images, load_inpainter, match_files
+from spl.config.experiment import Supplied
+from spl.inpaint import Job, fill_images, find_miniature, load_inpainter, match_files
 from spl.steps.records import write_record
-from spl.steps.settings import RunSettings
+from spl.steps.settings import RunSettings, TableSettings
 from tests.corpus import BILEVEL, MASK, PHOTOGRAPH, SRGB, USED, File, encoded, write_file
 
 BY_NAME = {file.name: file for file in USED}
@@ -230,3 +231,47 @@ def test_weights_of_another_run_are_refused(tmp_path, demo_params):
     weights.write_bytes(b"another's")
     with pytest.raises(RecordError, match=r"weights\.safetensors is not the file that .*run\.json describes"):
         load_inpainter(tmp_path, torch.device("cpu"))
+
+
+# --- The miniature's networks -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, demo_params):
+    """A function that leaves results with some networks in a folder, drawn or not; results/ and the cache are empty."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def leave(folder, *runs, source=None):
+        settings = TableSettings.of(demo_params)
+        if source:
+            entry = settings.datasets["paris"].model_copy(update={"source": source})
+            settings = settings.model_copy(update={"datasets": {"paris": entry}})
+        for run in runs:
+            (tmp_path / folder / f"weights/{run}/seed1").mkdir(parents=True)
+        write_record(tmp_path / folder / "table1.json", settings, {}, {})
+
+    return leave
+
+
+def test_a_miniature_is_taken_from_results_then_from_a_release_then_from_the_cache(place):
+    for i, folder in enumerate(["cache/spl", "dist", "results"]):
+        place(folder, "paris/spl", *(["paris/rn"] if i < 2 else []))
+        assert f"{find_miniature('paris/spl')}".endswith(f"{folder}/weights/paris/spl/seed1")
+    assert find_miniature("paris/rn").parts[0] == "dist"
+
+
+@pytest.mark.parametrize("source", [None, Supplied(kind="supplied", path="photographs")], ids=["absent", "not drawn"])
+def test_a_miniature_that_is_nowhere_names_the_command_that_makes_it(place, source):
+    place("results", *(["paris/spl"] if source else ["paris/rn"]), source=source)
+    there = "no networks" if source else "paris/rn"
+    message = rf"miniature:paris/spl is in none of results, dist, .*/spl, which have {there}\. Run .*: make table1; or"
+    with pytest.raises(DataError, match=message):
+        find_miniature("paris/spl")
+
+
+@pytest.mark.parametrize("options", [(), ("--model", "big"), ("--model", "miniature", "--weights", "run")])
+def test_either_weights_or_a_model_that_is_known(spl, options):
+    ended = spl("inpaint", "--image", "a.png", "--mask", "m.png", "--out", "out.png", *options)
+    assert ended.status == 2
+    assert "--model miniature[:DATASET/METHOD]" in ended.err

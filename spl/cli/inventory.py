@@ -88,6 +88,24 @@ def why(
         print(line)
 
 
+def compare_reference(
+    results: Annotated[Path, typer.Argument(help="A folder of results.")] = paths.RESULTS,
+    reference: Annotated[Path, typer.Option(help="The folder to compare with.")] = paths.REFERENCE,
+) -> None:
+    """Show how far the default's numbers are from the reference: equal, within rounding, within a measured spread.
+
+    The exit status is 1 if some are further away.
+
+    Example: spl compare-reference results
+    """
+    from spl.analysis.reference import NEAR, compare, render
+
+    compared = compare(results, reference)
+    print(render(compared, results, reference))
+    if not compared["distance"].isin(NEAR).all():
+        raise typer.Exit(1)
+
+
 def signature(
     results: Annotated[Path, typer.Argument(help="A folder of results, or its signatures.json.")] = paths.RESULTS,
     other: Annotated[Path | None, typer.Argument(help="Another one, to compare with.")] = None,

@@ -9,6 +9,8 @@ from pathlib import Path
 
 DATA = Path("data")
 RESULTS = Path("results")
+RELEASE = Path("dist")
+REFERENCE = Path("docs/reference")
 PLANS = Path(".snakemake/plan")
 """Copies of parameter files, each in a folder that its hash names, with the plan beside it."""
 
