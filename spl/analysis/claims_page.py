@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from spl.analysis.paper import Images, Sets
+from spl.analysis.paper import Images, Sets, titled
 from spl.analysis.signature import signature_lines
 from spl.analysis.statistics import Kind
 from spl.analysis.verdicts import Verdict
@@ -39,6 +39,7 @@ def read_claims(path: Path) -> pd.DataFrame:
 
 def to_page(claims: pd.DataFrame, settings: ClaimSettings | ReportSettings) -> str:
     """Write a summary of all claims, then every claim with its comparisons; other images at the end."""
+    claims = titled(claims, settings)
     parts = ["# The paper's claims", *explanation(settings), *(f"**{text}**" for text in warnings(claims))]
     parts += signature_lines(claims)
     for sets, block in claims.groupby("on", sort=False):
