@@ -92,4 +92,4 @@ def _write_heads(axes: np.ndarray, heads: list[str]) -> None:
         columns = [axis.get_position() for axis, own in zip(axes, heads, strict=True) if own == head]
         lift = 3 / 72 / figure.get_figheight()
         centre = (columns[0].x0 + columns[-1].x1) / 2
-        figure.text(centre, columns[0].y1 + lift, head, ha="center", va="bottom", linespacing=0.9)
+        figure.text(centre, columns[0].y1 + lift, head, ha="center", va="bottom", linespacing=1)

@@ -40,7 +40,7 @@ def draw_fig5(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     ]  # fmt: skip
     canvas, axes = image_grid(len(images), len(titles), width=PAGE_WIDTH, top=2 * TITLE)
     for axis, title in zip(axes[0], titles, strict=True):
-        axis.set_title(title, pad=3, linespacing=0.9)
+        axis.set_title(title, pad=3, linespacing=1)
     for line, image, clusters in zip(axes, images, labels, strict=True):
         sketch = draw_edges(edges[named_edges.index(image), 0], evidence.hole(image))
         by_edges, by_prior = (evidence.filled(image, method) for method in (figure.edges, figure.prior))

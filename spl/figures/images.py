@@ -128,7 +128,7 @@ def image_grid(
 
 def outline(axis: Axes, hole: np.ndarray) -> None:
     """Draw the border of a hole over a map that is shown, of whatever size. Shapes: hole (H, W) bool."""
-    axis.contour(hole, [0.5], extent=axis.images[0].get_extent(), origin="upper", colors=BORDER, linewidths=0.8)
+    axis.contour(hole, [0.5], extent=axis.images[0].get_extent(), origin="upper", colors=BORDER, linewidths=0.6)
 
 
 def show(axis: Axes, pixels: np.ndarray) -> None:

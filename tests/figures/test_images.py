@@ -66,7 +66,7 @@ def test_a_figures_files_are_the_same_when_drawn_again_and_its_record_names_ever
         assert 60 < image.height < 9 * 60
         caption = image.info["Description"]
     assert "Rule: of the test images" in caption
-    assert ("Colours of clusters have no meaning" in caption) == (name != "fig3")
+    assert ("a tone of grey, without a meaning of its own" in caption) == (name != "fig3")
     assert ("the objects that the detector finds (score at least" in caption) == (name != "fig5")
     assert "Shown: p" in caption
     assert (tmp_path / "once.pdf").read_bytes().startswith(b"%PDF")
