@@ -43,7 +43,9 @@ def draw_fig1(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     prior = f"Prior $S_m$ of {method_title(figure.prior)}, {clusters.number} clusters"
     panes += [(prior, paint(labels, clusters.number), None)]
     panes += [("Ground truth", evidence.truth(image), GROUND_TRUTH)]
-    canvas, axes = image_grid(2, -(-len(panes) // 2), width=PAGE_WIDTH, top=TITLE, below=SCORES + TITLE, bottom=LEGEND)
+    canvas, axes = image_grid(
+        2, -(-len(panes) // 2), width=PAGE_WIDTH, top=TITLE, below=SCORES + TITLE, bottom=LEGEND - TITLE
+    )
     for axis, (title, pixels, _) in zip(axes.flat, panes, strict=False):
         axis.set_title(title, pad=3)
         show(axis, pixels)

@@ -53,7 +53,7 @@ def draw_fig5(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     caption = (
         f"Images of {settings.title_of(figure.dataset)}: the input; the edges that the first network of {drawing} "
         "predicts for the whole image, blue in the hole and black around it, the paler the less likely, and the result "
-        "of its second network, which is given them (stripes and dots are noise: too few steps of training); "
+        "of its second network, which is given them (stripes or dots, if any, are noise: too few steps of training); "
         f"{describe_clusters(settings, figure.prior)} and its result; the ground truth. "
         f"{describe_choice(settings, figure.prior)} "
         f"Shown: {', '.join(f'{figure.dataset}/{image}' for image in images)}."
