@@ -159,7 +159,7 @@ def _leads(measured: Measured, pair: Comparison) -> Iterator[Finding]:
     dataset, subject, rival = pair
     for metric, ratio in product(PAPER_METRICS, MASK_RATIOS):
         lead = compare(measured.evidence, measured.settings, Cell(metric, subject, dataset, ratio), rival)
-        paper = printed_lead(metric, dataset, ratio, subject, rival)
+        paper = printed_lead(measured.settings, metric, dataset, ratio, subject, rival)
         yield Finding(metric, ratio, lead if METRICS[metric].higher_is_better else lead.negated(), paper)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from spl.analysis.paper import Images, Sets
+from spl.analysis.paper import Images, Sets, titled
 from spl.analysis.signature import signature_lines
 from spl.analysis.statistics import Kind
 from spl.analysis.verdicts import Verdict
@@ -39,6 +39,7 @@ def read_claims(path: Path) -> pd.DataFrame:
 
 def to_page(claims: pd.DataFrame, settings: ClaimSettings | ReportSettings) -> str:
     """Write a summary of all claims, then every claim with its comparisons; other images at the end."""
+    claims = titled(claims, settings)
     parts = ["# The paper's claims", *explanation(settings), *(f"**{text}**" for text in warnings(claims))]
     parts += signature_lines(claims)
     for sets, block in claims.groupby("on", sort=False):
@@ -66,9 +67,9 @@ def explanation(settings: ClaimSettings | ReportSettings) -> list[str]:
         f"over images. About {Kind.METHOD}: would other trainings say the same? The interval is Student's t over K "
         "paired trainings, with K − 1 degrees of freedom and the images' variance added; no verdict rests on fewer "
         f"than three. Below {bootstrap.least_images} images there is neither interval nor verdict.",
-        "A difference is positive where the claim holds; below it stands the same by the paper's numbers, where it has "
-        f"them. It is decided if its two-sided p is below {1 - bootstrap.confidence:.2g}, adjusted (Holm) for all "
-        f"comparisons of the claim on the data set. Printed {bootstrap.confidence:.0%} intervals are not adjusted: "
+        "A difference is positive where the claim holds; below it stands the same by the paper's numbers, where the "
+        f"data are its. It is decided if its two-sided p is below {1 - bootstrap.confidence:.2g}, adjusted (Holm) for "
+        f"all comparisons of the claim on the data set. Printed {bootstrap.confidence:.0%} intervals are not adjusted: "
         "one that excludes 0 may still be undecided. “At least as good” is not worse by a margin "
         f"({margins}: about a tenth of SPL's lead over RN in Table 1). An undecided comparison says how many images "
         f"or trainings would decide it with {demands.power:.0%} power, if the difference stays as measured.",

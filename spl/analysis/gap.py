@@ -52,10 +52,11 @@ def measure_gap(settings: TableSettings, cell: Sequence[str], ours: Estimate, sa
     Its interval is that of drawing the pairing anew, ours and the paper's, on the same images: none is resampled.
     """
     metric, method, dataset, mask_ratio = cell
-    theirs, bootstrap = printed(metric, method, dataset, mask_ratio), settings.evaluation.bootstrap
+    theirs, bootstrap = printed(settings, metric, method, dataset, mask_ratio), settings.evaluation.bootstrap
+    reason = _obstacle(settings, dataset, ours.n_images)
     if theirs is None:
-        return Gap(gap_reason="no such row in the paper's table")
-    gap, reason = ours.mean - theirs, _obstacle(settings, dataset, ours.n_images)
+        return Gap(gap_reason=reason or "no such row in the paper's table")
+    gap = ours.mean - theirs
     if reason:
         return Gap(theirs, gap, gap_reason=reason)
     error, freedom = pairing_error(sample.finite(), rounds)
@@ -96,8 +97,13 @@ def pairing_error(sample: Sample, rounds: int) -> tuple[float, int]:
 
 
 def describe_gaps(table: pd.DataFrame, settings: TableSettings | ReportSettings) -> str:
-    """Count the verdicts of Table 1's cells that have a number of the paper's, with what keeps some from comparison."""
+    """Count the verdicts of Table 1's cells that have a number of the paper's, with what keeps some from comparison.
+
+    Nothing is said where none has.
+    """
     compared, bootstrap = table[table["paper"].notna()], settings.evaluation.bootstrap
+    if compared.empty:
+        return ""
     found = compared["gap_verdict"].value_counts()
     deltas = ", ".join(f"{METRICS[name].label} {value:g}" for name, value in settings.verdicts.deltas)
     text = f"Of {count(len(compared), 'cell')} with a number of the paper's, about {Kind.WEIGHTS}: "

@@ -93,8 +93,12 @@ def paper_table() -> pd.DataFrame:
     return _read("table1_paper.csv")
 
 
-def printed(metric: str, method: str, dataset: str, mask_ratio: str) -> float | None:
-    """Return the number of Table 1 that a method's is compared with; None if there is none."""
+def printed(
+    design: TableSettings | ReportSettings, metric: str, method: str, dataset: str, mask_ratio: str
+) -> float | None:
+    """Return the number of Table 1 that a method's is compared with; None if there is none, or the data are others."""
+    if dataset in design.datasets and images_of(design, dataset) is not Images.PAPER:
+        return None
     return _cells().get((metric, ROW_OF.get(method, ""), dataset, mask_ratio))
 
 
@@ -103,9 +107,11 @@ def _cells() -> dict[Any, float]:
     return paper_table().set_index(["metric", "method", "dataset", "mask_ratio"])["value"].to_dict()
 
 
-def printed_lead(metric: str, dataset: str, mask_ratio: str, subject: str, rival: str) -> float | None:
+def printed_lead(
+    design: TableSettings | ReportSettings, metric: str, dataset: str, mask_ratio: str, subject: str, rival: str
+) -> float | None:
     """Return the lead of one method over another by the numbers of Table 1, positive if better; None if it has none."""
-    ours, theirs = (printed(metric, method, dataset, mask_ratio) for method in (subject, rival))
+    ours, theirs = (printed(design, metric, method, dataset, mask_ratio) for method in (subject, rival))
     if ours is None or theirs is None:
         return None
     lead = round(ours - theirs, 4)
@@ -141,8 +147,13 @@ def not_the_papers(design: TableSettings | ReportSettings) -> str:
     for dataset in design.datasets:
         if (images := images_of(design, dataset)) is not Images.PAPER:
             what = f" ({', '.join(differences(design, dataset))})" * (images is Images.OTHER)
-            found.setdefault(images + what, []).append(dataset)
+            found.setdefault(images + what, []).append(design.title_of(dataset))
     return "; ".join(f"{', '.join(datasets)}: {what}" for what, datasets in found.items())
+
+
+def titled(table: pd.DataFrame, design: Design) -> pd.DataFrame:
+    """Put the printed names of datasets into a table that is only printed from here on."""
+    return table.assign(dataset=table["dataset"].map(design.title_of))
 
 
 def set_of(design: Design, dataset: str) -> Sets:

@@ -55,7 +55,7 @@ def build_table(evidence: Evidence, settings: TableSettings) -> pd.DataFrame:
     datasets = dict.fromkeys([*settings.datasets, *(name for name in settings.left_out if "/" not in name)])
     for cell in starmap(Cell, product(PAPER_METRICS, settings.table_methods, datasets, MASK_RATIOS)):
         if why := settings.absent(cell.dataset, cell.method):
-            gap = Gap(printed(*cell), gap_reason=why.partition(":")[0])
+            gap = Gap(printed(settings, *cell), gap_reason=why.partition(":")[0])
             rows.append({**cell._asdict(), **gap._asdict(), "n_images": 0, "n_infinite": 0, "status": why})
             continue
         sample, ours = cell.sample(evidence), summarise(evidence, settings, cell)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from spl.analysis.evidence import evidence_files, read_evidence, run_files, seeds_of
 from spl.analysis.gap import describe_gaps
-from spl.analysis.paper import not_the_papers
+from spl.analysis.paper import not_the_papers, titled
 from spl.analysis.render import RELEASED_MARK, print_table1, short, short_paper, to_metrics
 from spl.analysis.signature import describe, sign, write_signed
 from spl.analysis.table1 import Origin, build_table, compare_methods
@@ -41,8 +41,9 @@ def write_table1(settings: TableSettings, *, results: Path, out: Path) -> None:
     }  # fmt: skip
     write_signed(out, table, signed)
     write_signed(outputs["comparisons"], compare_methods(evidence, settings, references), signed)
-    note, printed = f"{_note(settings)} {describe_gaps(table, settings)}", print_table1(table, short, short_paper)
-    lines = [describe(dataset, own) for dataset, own in signed.items()]
+    note = f"{_note(settings)} {describe_gaps(table, settings)}".rstrip()
+    printed = print_table1(titled(table, settings), short, short_paper)
+    lines = [describe(settings.title_of(dataset), own) for dataset, own in signed.items()]
     write_text(outputs["markdown"], "\n\n".join([note, printed.to_markdown().rstrip(), *lines]) + "\n")
     write_text(outputs["latex"], f"% {note}\n{printed.to_latex()}" + "".join(f"% {line}\n" for line in lines))
     write_json(outputs["metrics"], to_metrics(table))
@@ -58,7 +59,9 @@ def _has_other_teacher(record: Mapping[str, Any]) -> bool:
 
 def _note(settings: TableSettings) -> str:
     confidence, split = settings.evaluation.bootstrap.confidence, settings.evaluation.split
-    sizes = ", ".join(f"{name} {dataset.image_size} px" for name, dataset in settings.datasets.items())
+    sizes = ", ".join(
+        f"{settings.title_of(name)} {dataset.image_size} px" for name, dataset in settings.datasets.items()
+    )
     spread = f" (standard deviation over {len(settings.seeds)} seeds)" if len(settings.seeds) > 1 else ""
     least = settings.evaluation.bootstrap.least_images
     note = f"Mean ± half of the {confidence:.0%} bootstrap interval over {split} images, none below {least}{spread}"
@@ -69,5 +72,5 @@ def _note(settings: TableSettings) -> str:
     if settings.left_out:
         note += f" Left out: {'; '.join(f'{name}: {why}' for name, why in settings.left_out.items())}."
     if other := not_the_papers(settings):
-        note += f" Not the paper's: {other}. There its rows are printed for orientation, a gap to them means nothing."
+        note += f" Not the paper's data, so its numbers do not stand beside ours: {other}."
     return note

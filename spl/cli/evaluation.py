@@ -32,13 +32,12 @@ def evaluate_method(
     device: opt.Device = None,
 ) -> None:
     """Fill and measure every image of a dataset's evaluated split."""
-    from spl.analysis.paper import Images, images_of, printed
+    from spl.analysis.paper import printed
     from spl.evaluation.evaluate_method import evaluate_method
     from spl.tensors.device import pick_device
 
     experiment = load_params(params)
     settings = EvaluationSettings.of(experiment, dataset=dataset, method=method, seed=seed)
-    papers = images_of(TableSettings.of(experiment), dataset) is Images.PAPER
     evaluate_method(
         settings,
         pairs=settings.at(pairs),
@@ -48,7 +47,7 @@ def evaluate_method(
         folder=settings.at(out),
         device=pick_device(device or (None if method in experiment.network_methods else "cpu")),
         workers=workers,
-        paper_psnr=printed("psnr", method, dataset, "all") if papers else None,
+        paper_psnr=printed(TableSettings.of(experiment), "psnr", method, dataset, "all"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Printed names of methods and mask ratios. Those of metrics are in `spl.common.metrics`."""
+"""Printed names of methods, drawn image sets and mask ratios. Those of metrics are in `spl.common.metrics`."""
 
 _METHODS = {
     "telea": "Telea",
@@ -20,7 +20,23 @@ _METHODS = {
     "spl_imagenet": "SPL w/ ImageNet",
 }
 
+_DRAWN = {
+    "places2": "scenes (Places2 layout)",
+    "celeba": "faces (CelebA layout)",
+    "paris": "façades (Paris layout)",
+}
+"""By what is drawn; the keys are the paper's names, which drawn sets keep in parameters and paths alone."""
+
 RATIO_TITLES = {"20-40": "20–40 %", "40-60": "40–60 %", "all": "all"}
+
+
+def dataset_title(dataset: str, scene: str | None) -> str:
+    """Return a dataset's printed name: its key, or what is drawn if a drawn `scene` bears a name of the paper's.
+
+    >>> dataset_title("paris", "paris"), dataset_title("paris", None), dataset_title("mine", "paris")
+    ('façades (Paris layout)', 'paris', 'mine')
+    """
+    return _DRAWN[scene] if scene and dataset in _DRAWN else dataset
 
 
 def method_title(method: str) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
+from spl.common.labels import dataset_title
 from spl.config.base import UNCOUNTED, FilePath, Name, Positive, Seed, Size, Strict, Weight
 from spl.config.methods import Method, NetworkMethod, NotReleased
 from spl.config.teachers import (
@@ -401,6 +402,11 @@ class Design(Strict):
     def unlimited(self) -> list[str]:
         """Names of the methods of Table 1 that fill all images."""
         return [name for name in self.table_methods if self.limit_of(name) is None]
+
+    def title_of(self, dataset: str) -> str:
+        """Return the printed name of a dataset, present or not."""
+        entry = self.datasets.get(dataset)
+        return dataset_title(dataset, getattr(entry.source, "scene", None) if entry else None)
 
     def methods_of(self, dataset: str, methods: Iterable[str] | None = None) -> list[str]:
         """Return the methods that are run on a dataset, of all or of some."""

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from matplotlib import colormaps
 from safetensors.numpy import load_file
 from scipy.spatial.distance import cdist
 
@@ -97,13 +96,19 @@ def describe_clusters(settings: FigureSettings, method: str) -> str:
     clusters = settings.figures.clusters
     assert clusters is not None
     scope = "over all kept images" if clusters.scope == "set" else "of each image alone"
-    return f"the semantic prior of {method_title(method)} by k-means ({clusters.number} clusters, {scope})"
+    return (
+        f"the semantic prior of {method_title(method)}, its positions grouped by k-means into {clusters.number} "
+        f"clusters {scope} (each a tone of grey, without a meaning of its own; the orange line is the hole's border)"
+    )
 
 
 def paint(labels: np.ndarray, number: int) -> np.ndarray:
-    """Colour a map of clusters, in tones that no legend has. Shapes: labels (h, w) int; returns (h, w, 3) uint8."""
-    tones = colormaps["viridis"](np.linspace(0, 1, number))[:, :3]
-    return np.round(tones[labels] * 255).astype(np.uint8)
+    """Paint a map of clusters grey, as no legend is, from dark to light: neither black as edges nor white as holes.
+
+    Shapes: labels (h, w) int; returns (h, w, 3) uint8.
+    """
+    tones = np.linspace(40, 230, number).round().astype(np.uint8)
+    return np.repeat(tones[labels][..., None], 3, axis=2)
 
 
 def _kmeans(points: np.ndarray, clusters: Clusters, seed: int) -> tuple[np.ndarray, np.ndarray]:

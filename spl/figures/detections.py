@@ -29,6 +29,9 @@ SHRUNK = 0.93
 PLATE = 0.19
 """Width of a score and its margin, in inches."""
 
+FRAME = 0.6
+"""Width of the lines of boxes, in points: thin, for the image is what counts."""
+
 
 def detection_files(results: Path, dataset: str, methods: Iterable[str]) -> dict[str, Path]:
     """Return the tables of objects found in the images that methods have filled, and in the uncorrupted ones."""
@@ -88,7 +91,7 @@ def class_colours(tables: Iterable[pd.DataFrame]) -> dict[str, str]:
 def draw_boxes(axis: Axes, objects: pd.DataFrame, colours: Mapping[str, str]) -> None:
     """Draw every box over a shown image, in the colour of its class."""
     for label, (left, top, right, bottom) in zip(objects["label"], objects[BOX].to_numpy(), strict=True):
-        frame = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, lw=0.8, ec=colours[label])
+        frame = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, lw=FRAME, ec=colours[label])
         axis.add_patch(frame)
 
 

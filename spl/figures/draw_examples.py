@@ -35,7 +35,8 @@ def draw_examples(settings: ExampleSettings, *, results: Path, data: Path, out: 
             show(axis, pixels)
             axis.set_xlabel(label, fontsize=SMALL, labelpad=1)
     caption = (
-        "Input, every method of Table 1 with its PSNR, and ground truth, at equally spaced ranks of the hole ratio. "
+        f"Images of {settings.title_of(settings.dataset)}: input, every method of Table 1 with its PSNR, and ground "
+        "truth, at equally spaced ranks of the hole ratio. "
         f"Shown: {', '.join(table['image'][rows])}."
     )
     with atomic(out) as temporary:

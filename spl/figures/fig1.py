@@ -14,14 +14,14 @@ from spl.figures.detections import (
     draw_detections,
     read_detections,
 )
-from spl.figures.images import Evidence, image_grid, show
+from spl.figures.images import TITLE, Evidence, image_grid, outline, show
 from spl.figures.style import PAGE_WIDTH, Drawing
 from spl.steps.records import take_all
 from spl.steps.settings import GROUND_TRUTH, FigureSettings
 
 
 def draw_fig1(settings: FigureSettings, *, results: Path, data: Path) -> Drawing:
-    """Draw input, results with detections, the prior's clusters and the ground truth side by side.
+    """Draw input, results with detections, the prior's clusters and the ground truth, large: in two rows.
 
     The image is one whose hole occludes at least half of an object, if there is any.
     """
@@ -40,18 +40,25 @@ def draw_fig1(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     labels = cluster_priors(priors, [names.index(image)], clusters, seed=settings.seed)[0]
     panes = [("Input", evidence.masked(image), None)]
     panes += [(method_title(m), evidence.filled(image, m), m) for m in figure.methods]
-    panes += [(f"Prior $S_m$ of {method_title(figure.prior)}", paint(labels, clusters.number), None)]
+    prior = f"Prior $S_m$ of {method_title(figure.prior)}, {clusters.number} clusters"
+    panes += [(prior, paint(labels, clusters.number), None)]
     panes += [("Ground truth", evidence.truth(image), GROUND_TRUTH)]
-    canvas, axes = image_grid(1, len(panes), width=PAGE_WIDTH, top=0.17, below=SCORES, bottom=LEGEND)
-    for axis, (title, pixels, _) in zip(axes[0], panes, strict=True):
+    canvas, axes = image_grid(
+        2, -(-len(panes) // 2), width=PAGE_WIDTH, top=TITLE, below=SCORES + TITLE, bottom=LEGEND - TITLE
+    )
+    for axis, (title, pixels, _) in zip(axes.flat, panes, strict=False):
         axis.set_title(title, pad=3)
         show(axis, pixels)
-    searched = {source: axis for axis, (_, _, source) in zip(axes[0], panes, strict=True) if source}
+        if title == prior:
+            outline(axis, evidence.hole(image))
+    for axis in axes.flat[len(panes) :]:
+        axis.remove()
+    searched = {source: axis for axis, (_, _, source) in zip(axes.flat, panes, strict=False) if source}
     draw_detections(canvas, searched, image, detections)
     caption = (
-        f"One image of {figure.dataset}: the input, results of {', '.join(map(method_title, figure.methods))} with "
-        f"{describe_detections(settings)}, {describe_clusters(settings, figure.prior)}, and the ground truth. "
-        f"{describe_choice(settings, figure.methods[-1], occluded=True)} Colours of clusters have no meaning: they are "
-        f"not those of the objects. Shown: {figure.dataset}/{image}."
+        f"One image of {settings.title_of(figure.dataset)}: the input, results of "
+        f"{', '.join(map(method_title, figure.methods))} with {describe_detections(settings)}, "
+        f"{describe_clusters(settings, figure.prior)}, and the ground truth. "
+        f"{describe_choice(settings, figure.methods[-1], occluded=True)} Shown: {figure.dataset}/{image}."
     )
     return Drawing(canvas, caption, inputs)

@@ -15,7 +15,7 @@ from spl.figures.detections import (
     draw_detections,
     read_detections,
 )
-from spl.figures.images import Evidence, image_grid, show
+from spl.figures.images import TITLE, Evidence, image_grid, show
 from spl.figures.style import PAGE_WIDTH, SMALL, Drawing
 from spl.steps.records import take_all
 from spl.steps.settings import GROUND_TRUTH, FigureSettings
@@ -46,12 +46,14 @@ def draw_fig3(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
         searched, table = [image for d, image in detected if d == dataset], tables[dataset]
         images = choose_images(table[~table["image"].isin(searched)], settings, count)
         columns += [(dataset, image) for image in images]
-    heads = [*(dataset for dataset, _ in columns), *["Detections"] * len(detected)]
+    heads = [settings.title_of(dataset).replace(" (", "\n(") for dataset, _ in columns] + ["Detections"] * len(detected)
     columns += detected
 
     rows = ["Input", *map(method_title, figure.methods), "Ground truth"]
     room = {"below": SCORES, "bottom": LEGEND} if detected else {}
-    canvas, axes = image_grid(len(rows), len(columns), width=PAGE_WIDTH, left=0.18, top=0.17, **room)
+    canvas, axes = image_grid(
+        len(rows), len(columns), width=PAGE_WIDTH, left=0.18, top=TITLE * (1 + ("\n" in "".join(heads))), **room
+    )
     for axis, title in zip(axes[:, 0], rows, strict=True):
         axis.set_ylabel(title, labelpad=2)
     _write_heads(axes[0], heads)
@@ -64,13 +66,15 @@ def draw_fig3(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
                 axis.text(0.5, 0.5, why.partition(":")[0], ha="center", va="center", fontsize=SMALL)
             else:
                 show(axis, shown.filled(image, method))
-    counted, with_objects = ", ".join(f"{count} of {dataset}" for dataset, count in figure.images.items()), ""
+    counted = ", ".join(f"{count} of {settings.title_of(dataset)}" for dataset, count in figure.images.items())
+    with_objects = ""
     for dataset, image in detected:
         searched = dict(zip([*figure.methods, GROUND_TRUTH], axes[1:, -1], strict=True))
         searched = {name: axis for name, axis in searched.items() if name in found}
         draw_detections(canvas, searched, image, found)
         with_objects = (
-            f" The last column is an image of {dataset} with {describe_detections(settings)}; only images count whose "
+            f" The last column is an image of {settings.title_of(dataset)} with "
+            f"{describe_detections(settings)}; only images count whose "
             "hole occludes at least half of an object, if there are any."
         )
     caption = (
@@ -88,4 +92,4 @@ def _write_heads(axes: np.ndarray, heads: list[str]) -> None:
         columns = [axis.get_position() for axis, own in zip(axes, heads, strict=True) if own == head]
         lift = 3 / 72 / figure.get_figheight()
         centre = (columns[0].x0 + columns[-1].x1) / 2
-        figure.text(centre, columns[0].y1 + lift, head, ha="center", va="bottom")
+        figure.text(centre, columns[0].y1 + lift, head, ha="center", va="bottom", linespacing=1)

@@ -45,12 +45,13 @@ def draw_fig4(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     confidence, reference = settings.evaluation.bootstrap.confidence, method_title(settings.ablations.reference)
     dots = "; dots: single runs" if rows["n_seeds"].max() > 1 else ""
     figure.supxlabel(
-        f"{table['dataset'][0]}. Axes are cut and do not start at 0. "
+        f"{settings.title_of(table['dataset'][0])}. Axes are cut and do not start at 0. "
         f"Whiskers, about {kind}: {confidence:.0%} interval of the paired difference to {reference} (dashed){dots}.",
         fontsize=SMALL,
     )
     caption = (
-        f"{', '.join(map(method_title, rows['method'].unique()))} on {settings.ablations.dataset}, all hole ratios. "
+        f"{', '.join(map(method_title, rows['method'].unique()))} on "
+        f"{settings.title_of(settings.ablations.dataset)}, all hole ratios. "
         f"Whiskers are the {confidence:.0%} intervals of the paired differences to {reference}, not adjusted for their "
         f"number; they are about {kind}{'' if kind is Kind.METHOD else ': another training may order them otherwise'}."
     )

@@ -9,13 +9,13 @@ from spl.common.labels import method_title
 from spl.data.images import resize_mask
 from spl.figures.choose import choose_images, describe_choice
 from spl.figures.clusters import cluster_priors, describe_clusters, paint, priors_file, read_priors
-from spl.figures.images import Evidence, image_grid, show
+from spl.figures.images import TITLE, Evidence, image_grid, outline, show
 from spl.figures.style import INK, PAGE_WIDTH, Drawing
 from spl.steps.records import take_all
 from spl.steps.settings import FigureSettings
 
 PREDICTED = "#0055cc"
-"""Colour of edges inside the hole; those outside are Canny's."""
+"""Colour of edges inside the hole; the network predicts those around it too."""
 
 
 def draw_fig5(settings: FigureSettings, *, results: Path, data: Path) -> Drawing:
@@ -34,10 +34,13 @@ def draw_fig5(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     shown = [named_priors.index(image) for image in images]
     labels = cluster_priors(priors, shown, clustering, seed=settings.seed)
     drawing, painting = method_title(figure.edges), method_title(figure.prior)
-    titles = ["Input", f"Edges of {drawing}", drawing, f"Prior $S_m$ of {painting}", painting, "Ground truth"]
-    canvas, axes = image_grid(len(images), len(titles), width=PAGE_WIDTH, top=0.17)
+    titles = [
+        "Input", f"Edges predicted\nby {drawing}", drawing,
+        f"Prior $S_m$ of {painting},\n{clustering.number} clusters", painting, "Ground truth",
+    ]  # fmt: skip
+    canvas, axes = image_grid(len(images), len(titles), width=PAGE_WIDTH, top=2 * TITLE)
     for axis, title in zip(axes[0], titles, strict=True):
-        axis.set_title(title, pad=3)
+        axis.set_title(title, pad=3, linespacing=1)
     for line, image, clusters in zip(axes, images, labels, strict=True):
         sketch = draw_edges(edges[named_edges.index(image), 0], evidence.hole(image))
         by_edges, by_prior = (evidence.filled(image, method) for method in (figure.edges, figure.prior))
@@ -45,11 +48,14 @@ def draw_fig5(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
         panes += [evidence.truth(image)]
         for axis, pixels in zip(line, panes, strict=True):
             show(axis, pixels)
+        for axis in line[[1, 3]]:
+            outline(axis, evidence.hole(image))
     caption = (
-        f"Images of {figure.dataset}: the input, the edges of {drawing} and its result, "
-        f"{describe_clusters(settings, figure.prior)} and its result, and the ground truth. "
-        f"{describe_choice(settings, figure.prior)} Edges of the input are black, those that {drawing} "
-        "predicts are blue, and only noise if it was trained for too few steps. Colours of clusters have no meaning. "
+        f"Images of {settings.title_of(figure.dataset)}: the input; the edges that the first network of {drawing} "
+        "predicts for the whole image, blue in the hole and black around it, the paler the less likely, and the result "
+        "of its second network, which is given them (stripes or dots, if any, are noise: too few steps of training); "
+        f"{describe_clusters(settings, figure.prior)} and its result; the ground truth. "
+        f"{describe_choice(settings, figure.prior)} "
         f"Shown: {', '.join(f'{figure.dataset}/{image}' for image in images)}."
     )
     return Drawing(canvas, caption, inputs)

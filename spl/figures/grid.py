@@ -45,7 +45,7 @@ def draw_grid(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
         for axis, weight in zip(line, weights, strict=True):
             _draw_weight(axis, rows, weight, method, colour)
             axis.set_xlabel(TITLES[weight])
-        line[0].set_ylabel(f"{dataset}\nPSNR (dB)")
+        line[0].set_ylabel(f"{settings.title_of(dataset)}\nPSNR (dB)")
     figure.supxlabel(
         f"{table['split'][0].capitalize()} images. Dots: all points; line: the best of each value; "
         f"star: {method_title(method)}'s own weights.",

@@ -19,6 +19,12 @@ from spl.figures.style import GREY
 GAP = 0.03
 """Distance between images, in inches."""
 
+BORDER = "#ee7733"
+"""Colour of a hole's border, which no legend has."""
+
+TITLE = 0.17
+"""Height of a line of titles above images, in inches."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -118,6 +124,11 @@ def image_grid(
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_color(GREY)
     return figure, axes
+
+
+def outline(axis: Axes, hole: np.ndarray) -> None:
+    """Draw the border of a hole over a map that is shown, of whatever size. Shapes: hole (H, W) bool."""
+    axis.contour(hole, [0.5], extent=axis.images[0].get_extent(), origin="upper", colors=BORDER, linewidths=0.6)
 
 
 def show(axis: Axes, pixels: np.ndarray) -> None:

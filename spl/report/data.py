@@ -42,7 +42,7 @@ def data_section(settings: ReportSettings, data: Path) -> Section:
         prepared, pairs = record_at(data / f"prepared/{name}/record.json"), record_at(data / f"pairs/{name}.json")
         images, per_bin = prepared.get("images", {}), pairs.get("pairs_per_bin", {})
         rows.append([
-            Cell(name, (images_of(settings, name),)), f"{dataset.image_size} px",
+            Cell(settings.title_of(name), (f"in paths: {name}", images_of(settings, name))), f"{dataset.image_size} px",
             f"{dataset.crop} px" if dataset.crop else DASH,
             *(f"{images[split]:,}" if split in images else DASH for split in ("train", "validation", "test")),
             *(f"{per_bin[ratio]:,}" if ratio in per_bin else DASH for ratio in RATIO_BINS),
@@ -64,7 +64,7 @@ def _citations(settings: ReportSettings, data: Path) -> Iterator[Prose]:
     for name, (source, record) in (images | {"masks": (settings.masks.source, "masks")}).items():
         known = record_at(data / f"sources/{record}.json")
         if text := source.citation if isinstance(source, Supplied) else known.get("citation"):
-            yield Prose(f"{name}: {text}")
+            yield Prose(f"{settings.title_of(name)}: {text}")
 
 
 def _masks(record: dict[str, Any]) -> tuple[Part, ...]:

@@ -8,6 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from spl.analysis.evidence import MASK_RATIOS
+from spl.analysis.paper import titled
 from spl.analysis.statistics import Kind
 from spl.analysis.verdicts import LEAST_TRAININGS
 from spl.common.labels import RATIO_TITLES, method_title
@@ -28,7 +29,7 @@ def figures_section(settings: ReportSettings, results: Path) -> Section:
         parts += [Prose(f"{title} is not part of this experiment: {why}.", "note")] * (not sections[name])
     titles = {name: title for name, title in titles.items() if sections[name]}
     if settings.figures:
-        titles |= {f"examples_{dataset}": f"Examples, {dataset}" for dataset in settings.datasets}
+        titles |= {f"examples_{dataset}": f"Examples, {settings.title_of(dataset)}" for dataset in settings.datasets}
     parts += [_embed(title, results / f"figures/{name}.png") for name, title in titles.items()]
     return Section("figures", "Figures", tuple(parts) or (Prose("This experiment has no figures.", "note"),))
 
@@ -36,12 +37,12 @@ def figures_section(settings: ReportSettings, results: Path) -> Section:
 def ablations_section(settings: ReportSettings, results: Path) -> Section:
     """Show the numbers of figure 4."""
     numbers = ("value", "difference", "difference_low", "difference_high", "method_low", "method_high")
-    table = read_table(results / "ablations.csv", numbers=numbers)
+    table = titled(read_table(results / "ablations.csv", numbers=numbers), settings)
     title, ablations = "Figure 4 in numbers", settings.ablations
     if ablations is None or table.empty:
         return Section("ablations", title, (Prose("This experiment has no ablations (ablations: null)."),))
     lead = Prose(
-        f"Ablations of {method_title(ablations.reference)} on {ablations.dataset}. Below each mean "
+        f"Ablations of {method_title(ablations.reference)} on {settings.title_of(ablations.dataset)}. Below each mean "
         f"stands the paired difference to the reference with its interval over images, about {Kind.WEIGHTS}, and what "
         f"the trainings say about {Kind.METHOD}: undecided below three, or if the interval over them contains 0. "
         "Intervals are not adjusted for their number. The last column is where the paper puts the ablation."
@@ -60,7 +61,7 @@ def grid_section(settings: ReportSettings, results: Path) -> Section | None:
     if settings.grid is None:
         return None
     differences = ("psnr_difference", "psnr_difference_low", "psnr_difference_high")
-    table = read_table(results / "grid.csv", numbers=(*PAPER_METRICS, *differences))
+    table = titled(read_table(results / "grid.csv", numbers=(*PAPER_METRICS, *differences)), settings)
     weights = list(dict.fromkeys(weight for block in settings.grid.points for weight in block))
     head = ["dataset", "rank", *weights, *(METRICS[metric].title for metric in PAPER_METRICS), "ΔPSNR to own weights"]
     lines = []

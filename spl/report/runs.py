@@ -85,21 +85,24 @@ def training_section(settings: ReportSettings, results: Path) -> Section:
     """Show a table of the runs of networks, and their losses."""
     runs = [run for run in settings.runs() if run.method in settings.network_methods]
     folders = {run: results / f"weights/{run.dataset}/{run.method}/seed{run.seed}" for run in runs}
-    rows = [_row(run, RunSettings.of(settings, **run._asdict()), folder) for run, folder in folders.items()]
+    rows = [
+        [settings.title_of(run.dataset), *_row(run, RunSettings.of(settings, **run._asdict()), folder)]
+        for run, folder in folders.items()
+    ]
     head = ["dataset", "method", "seed", "origin", "learns from", "steps", "images seen", "time", "device", "code",
             "record"]  # fmt: skip
     lead = Prose(
         "A record is current if its settings are those of the parameter file; the code is the git commit that trained."
     )
-    return Section("training", "Training", (lead, simple_table(head, rows, heads=5), *_curves(folders)))
+    return Section("training", "Training", (lead, simple_table(head, rows, heads=5), *_curves(settings, folders)))
 
 
-def _curves(folders: dict[Run, Path]) -> list[Figure]:
+def _curves(settings: ReportSettings, folders: dict[Run, Path]) -> list[Figure]:
     """Draw log.csv of every run, a figure per dataset."""
     grouped: dict[str, dict[str, list[pd.DataFrame]]] = {}
     for run, folder in folders.items():
         if (path := folder / "log.csv").is_file():
-            grouped.setdefault(run.dataset, {}).setdefault(run.method, []).append(read_table(path))
+            grouped.setdefault(settings.title_of(run.dataset), {}).setdefault(run.method, []).append(read_table(path))
     colours = loss_colours(log for methods in grouped.values() for logs in methods.values() for log in logs)
     return [draw_curves(dataset, of_dataset, colours) for dataset, of_dataset in grouped.items()]
 
@@ -108,7 +111,7 @@ def _row(run: Run, settings: RunSettings, folder: Path) -> list[str | Cell]:
     path, record = folder / "run.json", record_at(folder / "run.json")
     device = f"{record['device']} × {record['processes']}" if "device" in record else DASH
     return [
-        run.dataset, method_title(run.method), str(run.seed),
+        method_title(run.method), str(run.seed),
         "released weights" if settings.released else "trained here", _learns_from(settings), _maybe(record, "steps"),
         _maybe(record, "images_seen"), _time(record), device, *_state(path, record, settings),
     ]  # fmt: skip

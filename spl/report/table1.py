@@ -9,7 +9,7 @@ import pandas as pd
 
 from spl.analysis.further_metrics import Availability
 from spl.analysis.gap import describe_gaps
-from spl.analysis.paper import not_the_papers
+from spl.analysis.paper import not_the_papers, titled
 from spl.analysis.render import n_of, of_some, print_table1, short_paper
 from spl.analysis.signature import signature_lines
 from spl.analysis.statistics import Kind
@@ -25,7 +25,7 @@ from spl.steps.settings import ReportSettings
 def table1_section(settings: ReportSettings, results: Path) -> Section:
     """Show Table 1 with every cell's interval and status, and the paper's row below each of ours."""
     numbers = ("ours", "ours_low", "ours_high", "paper", "gap", "gap_low", "gap_high", "seed_sd")
-    table = read_table(results / "table1.csv", numbers=numbers)
+    table = titled(read_table(results / "table1.csv", numbers=numbers), settings)
     marks = dict(zip(table["status"].unique(), ascii_lowercase, strict=False))
     higher = table["metric"].isin([name for name in PAPER_METRICS if METRICS[name].higher_is_better])
     quality = table["ours"].where(higher, -table["ours"]).mask(of_some(table))
@@ -36,12 +36,14 @@ def table1_section(settings: ReportSettings, results: Path) -> Section:
         f"bootstrap interval over images, none below {settings.evaluation.bootstrap.least_images}. "
         "The best of each column is bold. "
         + " ".join(f"({mark}) {status}." for status, mark in marks.items())
-        + " The paper's own row stands in italics below the method it belongs to, with our gap to it where the two can "
-        "be compared."
-    ), Prose(describe_gaps(table, settings))]  # fmt: skip
+    )]  # fmt: skip
+    if gaps := describe_gaps(table, settings):
+        parts.append(Prose(
+            "The paper's own row stands in italics below the method it belongs to, with our gap to it where the two "
+            f"can be compared. {gaps}"
+        ))  # fmt: skip
     if other := not_the_papers(settings):
-        text = f"Not the paper's: {other}. There its numbers are printed for orientation, a gap to them means nothing."
-        parts.append(Prose(text, "warning"))
+        parts.append(Prose(f"Not the paper's data, so its numbers do not stand beside ours: {other}.", "warning"))
     return Section("table1", "Table 1", (*parts, print_table1(table, _ours, short_paper), *signatures(table)))
 
 
@@ -64,7 +66,7 @@ def _ours(record: dict[str, Any]) -> Cell:
 def comparisons_section(settings: ReportSettings, results: Path) -> Section:
     """Show by how much the SPL methods differ from each other method, over all hole ratios."""
     table = read_table(results / "comparisons.csv", numbers=("difference", "low", "high", "method_low", "method_high"))
-    table, tables = table[table["mask_ratio"] == "all"], []
+    table, tables = titled(table[table["mask_ratio"] == "all"], settings), []
     for method in settings.table_methods:
         if isinstance(settings.methods[method], SPLRecipe) and (table["method"] == method).any():
             rows = table[table["method"] == method]
@@ -116,7 +118,7 @@ def standing(metric: str, low: float, high: float) -> tuple[str, str]:
 def metrics_section(settings: ReportSettings, results: Path) -> Section:
     """Show the metrics beside the paper's, over all hole ratios; what is not available says why."""
     table = read_table(results / "further_metrics.csv", numbers=("value", "low", "high"))
-    shown = table[table["mask_ratio"] == "all"]
+    shown = titled(table[table["mask_ratio"] == "all"], settings)
     parts = [Prose(
         "Metrics that the paper's Table 1 does not have, over all hole ratios, with their bootstrap interval over "
         "images; results/further_metrics.csv has 20–40 % and 40–60 % too. FID and KID are of all images and have no "
@@ -127,7 +129,7 @@ def metrics_section(settings: ReportSettings, results: Path) -> Section:
         titles = ", ".join(metric_of(name).label for name in rows["metric"].unique())
         parts.append(Prose(f"{titles} {Availability.NOT_AVAILABLE}: {reason}", "note"))
     printed = _by_dataset(shown, "method", "method", shown["metric"].unique(), _further)
-    return Section("metrics", "Further metrics", (*parts, printed, *signatures(table)))
+    return Section("metrics", "Further metrics", (*parts, printed, *signatures(shown)))
 
 
 def _further(record: dict[str, Any]) -> Cell:

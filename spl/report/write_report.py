@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 import spl
 from spl.analysis.claims_page import read_claims
+from spl.analysis.paper import titled
 from spl.common.errors import DataError
 from spl.common.files import write_text
 from spl.common.versions import versions
@@ -36,7 +37,7 @@ def write_report(settings: ReportSettings, params_file: Path, *, results: Path, 
     """
     _require_tables(settings, results)
     inputs = take_all([params_file, *_shown(settings, results, data)])
-    claims = read_claims(results / "claims.csv")
+    claims = titled(read_claims(results / "claims.csv"), settings)
     sections = [
         summary_section(claims),
         table1_section(settings, results),

@@ -120,7 +120,7 @@ def test_the_tables_carry_the_signature_and_what_stands_beside_it_is_printed(our
     write_table1(experiment(tmp_path, seeds=(1, 2)), results=tmp_path, out=tmp_path / "table1.csv")
     for name in ("table1", "comparisons"):
         assert set(pd.read_csv(tmp_path / f"{name}.csv")["signature"]) == {ours["signature"]}
-    line = f"paris: {ours['signature']} (seeds 1, 2; cpu; spl "
+    line = f"façades (Paris layout): {ours['signature']} (seeds 1, 2; cpu; spl "
     assert (tmp_path / "table1.md").read_text().split("\n\n")[-1].startswith(line)
     assert f"\n% {line}" in (tmp_path / "table1.tex").read_text()
     (tmp_path / "signatures.json").write_text("{}")

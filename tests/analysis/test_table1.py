@@ -1,6 +1,7 @@
 """Table 1 is a groupby that anyone can redo; every cell says what stands behind it."""
 
 import json
+import re
 from itertools import product
 
 import numpy as np
@@ -13,18 +14,25 @@ from spl.analysis.render import print_table1, short, short_paper
 from spl.analysis.table1 import build_table, compare_methods
 from spl.analysis.write_table1 import write_table1
 from spl.config.experiment import Supplied
+from spl.config.load import load_params
 from spl.config.methods import ReleasedWeights
 from spl.data.masks import RATIO_BINS
 from spl.data.pair_masks import limit_pairs
 from spl.steps.settings import TableSettings
-from tests.analysis.fabricate import per_image, table_settings, write_evidence
+from tests.analysis.fabricate import EVALUATION, per_image, table_settings, write_evidence
+from tests.conftest import REPOSITORY
 from tests.fabricate import write_facts
 
 METHODS, DATASETS = {"telea": (1,), "spl": (1, 2, 3), "spl_released": (1,)}, ("paris", "mine")
 SPL = table_settings(["paris"], ["spl"]).methods["spl"]
 RELEASED = SPL.model_copy(update={"weights": dict.fromkeys(DATASETS, ReleasedWeights(source="released", path="x"))})
 SETTINGS = table_settings(DATASETS, METHODS, seeds=(1, 2, 3))
-SETTINGS = SETTINGS.model_copy(update={"methods": SETTINGS.methods | {"spl_released": RELEASED}})
+PAPER = load_params(REPOSITORY / "presets/paper.yaml")
+PROTOCOL = {"masks": PAPER.masks, "evaluation": EVALUATION.model_copy(update={"pairs": "uniform"})}
+SETTINGS = SETTINGS.model_copy(update=PROTOCOL | {
+    "methods": SETTINGS.methods | {"spl_released": RELEASED},
+    "datasets": SETTINGS.datasets | {"paris": PAPER.datasets["paris"]},
+})  # fmt: skip
 
 
 @pytest.fixture
@@ -157,7 +165,7 @@ def test_printed_tables_have_the_papers_shape(build):
     rows = printed.to_markdown().splitlines()
     assert len(rows) == 2 + 3 * (len(METHODS) + 2)  # heads, and the paper's row below each SPL variant
     assert all(row.count("|") == 2 + 1 + 3 * len(DATASETS) for row in rows)
-    assert "*29.38*" in printed.to_markdown()
+    assert "*29.38 gap −" in printed.to_markdown()
     assert "| – |" in printed.to_markdown()  # the empty cells
     latex = printed.to_latex().splitlines()
     assert latex.count(r"\midrule") == 3
@@ -217,14 +225,14 @@ def test_every_cell_says_how_many_images_its_network_saw(write, tmp_path):
     assert (table.query("dataset == 'paris' and method == 'spl'")["images_seen"] == 4400).all()
 
 
-def test_beside_the_papers_numbers_another_teacher_is_named(write, tmp_path, demo_params):
-    kinds = {"places2": "tresnet_released", "celeba": "timm", "mine": "timm"}
+def test_beside_the_papers_numbers_another_teacher_is_named(write, tmp_path):
+    kinds = {"places2": "tresnet_released", "celeba": "timm", "paris": "timm"}
     for dataset, kind in kinds.items():
         teacher = {"teacher": {"network": {"kind": kind}}}
         write_facts(tmp_path / f"weights/{dataset}/spl/seed1/run.json", settings=teacher)
     write_facts(tmp_path / "weights/celeba/rn/seed1/run.json", settings={"teacher": None})
-    source = {"source": Supplied(kind="supplied", path="x")}
-    write(datasets={name: demo_params.datasets["paris"].model_copy(update=source) for name in kinds})
+    other = PAPER.datasets["paris"].model_copy(update={"source": Supplied(kind="supplied", path="x")})
+    write(datasets=PAPER.datasets | {"paris": other}, **PROTOCOL)
     table = pd.read_csv(tmp_path / "table1.csv")
     assert table.groupby(["dataset", "method"])["status"].first()[[*product(kinds, ["spl", "rn"])]].tolist() == [
         "trained here", "trained here", "trained here, other teacher", "trained here", "trained here", "trained here",
@@ -242,7 +250,10 @@ def test_table_1_is_written_in_all_its_forms(write, demo_params):
     assert {"telea", "rn", "ec"} <= set(comparisons["reference"])
     text = (out / "table1.md").read_text()
     assert "(standard deviation over 2 seeds)" in text
-    assert "a gap to them means nothing" in text
+    for name in ("scenes (Places2 layout)", "faces (CelebA layout)", "façades (Paris layout)"):
+        assert f"| {name} 20–40 % |" in text
+        assert name in (out / "table1.tex").read_text()
+    assert not re.search("places2|celeba|paris|paper:|gap", text)
     assert (out / "table1.tex").read_text().startswith("% Mean")
     psnr = cell(table, "psnr", "rn", "paris", "all")["ours"]
     assert json.loads((out / "metrics.json").read_text())["psnr"]["rn"]["paris"] == pytest.approx(psnr, abs=1e-4)

@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_hex
 
 from spl.common.errors import DataError
 from spl.config.experiment import Clusters
 from spl.figures.clusters import _along_first_component, cluster_priors, paint, read_priors
+from spl.figures.images import BORDER
+from spl.figures.style import distinct_colours
 from tests.fabricate import write_facts
 
 KINDS = np.random.default_rng(5).normal(0, 4, (4, 6))
@@ -92,6 +95,8 @@ def test_each_cluster_is_painted_in_a_colour_of_its_own():
     painted = paint(np.arange(20).reshape(4, 5), 20)
     assert (painted.shape, painted.dtype) == ((4, 5, 3), np.uint8)
     assert len(np.unique(painted.reshape(-1, 3), axis=0)) == 20
+    assert (np.ptp(painted, axis=-1) == 0).all()  # grey, as no class in a legend is
+    assert not {BORDER, *map(to_hex, painted.reshape(-1, 3) / 255)} & {*distinct_colours(27)}
 
 
 def test_priors_that_do_not_fit_their_record_is_refused(tmp_path):

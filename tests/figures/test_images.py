@@ -68,8 +68,9 @@ def test_a_figures_files_are_the_same_when_drawn_again_and_its_record_names_ever
         assert 60 < image.height < 9 * 60
         caption = image.info["Description"]
     assert "Rule: of the test images" in caption
-    assert ("Colours of clusters have no meaning" in caption) == (name != "fig3")
+    assert ("a tone of grey, without a meaning of its own" in caption) == (name != "fig3")
     assert ("the objects that the detector finds (score at least" in caption) == (name != "fig5")
+    assert ("façades (Paris layout)" if name == "fig5" else "scenes (Places2 layout)") in caption
     assert "Shown: p" in caption
     assert (tmp_path / "once.pdf").read_bytes().startswith(b"%PDF")
     for suffix in (".pdf", ".png"):
@@ -102,6 +103,11 @@ def test_figure_1_shows_input_methods_prior_and_ground_truth_of_one_image(figure
     np.testing.assert_array_equal(rn, read_rgb(folder / "rn/seed1/composited" / name))
     np.testing.assert_array_equal(spl, read_rgb(folder / "spl/seed1/composited" / name))
     assert prior.shape == (8, 8, 3)
+    assert [bool(axis.collections) for axis in figures["fig1"].axes] == [False, False, False, True, False]
+    (border,) = figures["fig1"].axes[3].collections
+    corners = np.concatenate([path.vertices for path in border.get_paths()])
+    places = ((corners + 0.5) * 4 - 0.5).round(3)  # the prior's cells are four pixels wide
+    assert all(hole[*np.floor(place).astype(int)[::-1]] != hole[*np.ceil(place).astype(int)[::-1]] for place in places)
 
 
 def test_figure_3_shows_methods_below_each_other_and_no_image_twice(figures, evidence):

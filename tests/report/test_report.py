@@ -16,6 +16,7 @@ from spl.analysis.paper import differences
 from spl.analysis.verdicts import Verdict
 from spl.common.errors import DataError
 from spl.common.files import write_json
+from spl.common.labels import dataset_title
 from spl.common.metrics import METRICS
 from spl.common.printed import Cell, Table, duration, number
 from spl.common.versions import cpu
@@ -35,6 +36,8 @@ from tests.analysis.fabricate import table_settings
 from tests.conftest import REPOSITORY, read_raw, set_value
 from tests.fabricate import write_facts
 from tests.report.fabricate import fabricate, reduce, write_page
+
+DRAWN = {name: dataset_title(name, name) for name in ("places2", "celeba", "paris")}
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +168,8 @@ def test_the_headline_follows_the_data(raw_params, write_params):
     raw_params["datasets"]["paris"]["source"] = {"kind": "supplied", "path": "data/raw/paris"}
     headline, sentences = headline_of(load_params(write_params(raw_params)))
     assert headline == "Mixed data"
-    assert "places2, celeba: miniature world; paris: other data (source, size, masks, rule of the pairs)" in sentences
+    assert "scenes (Places2 layout), faces (CelebA layout): miniature world; paris: other data (source," in sentences
+    assert "(source, size, masks, rule of the pairs)" in sentences
 
 
 @pytest.mark.parametrize(
@@ -204,16 +208,16 @@ def test_the_sources_of_images_are_cited(raw_params, write_params, tmp_path):
     assert "places2: " not in page
 
 
-def test_table_1_shows_every_cell_with_interval_status_and_the_papers_value(finished):
+def test_table_1_shows_every_cell_with_interval_and_status_but_no_number_of_the_papers_beside_drawn_images(finished):
     root, page = finished
     table = pd.read_csv(root / "results/table1.csv")
     cell = table.set_index(["metric", "method", "dataset", "mask_ratio"]).loc["psnr", "spl", "paris", "all"]
     block = page.sections["table1"]
     block = block[block.index(["PSNR ↑"]) : block.index(["MAE ↓"])]
-    (ours,), (theirs,) = ([line for line in block if line[0] == head] for head in ("SPL", "paper: Ours"))
+    (ours,) = [line for line in block if line[0] == "SPL"]
     assert ours[-1] == f"{cell['ours']:.2f} b [{cell['ours_low']:.2f}, {cell['ours_high']:.2f}]"
-    assert theirs[-1] == "29.38"
-    assert "not comparable 108 (miniature world: 108)." in page.text
+    assert "its numbers do not stand beside ours: scenes (Places2 layout), faces" in page.text
+    assert not any(line[0].startswith("paper") for line in block)
     assert "(b) trained here on the miniature world." in page.text
     assert len(ours) == 1 + 3 * 3
 
@@ -229,8 +233,17 @@ def test_every_table_has_the_signature_of_each_dataset(finished):
         found = set(table[["dataset", "signature"]].itertuples(index=False, name=None))
         assert found == {(d, s) for d, s in wanted if d in set(table["dataset"])}
         shown = words(page.html.partition(f'<section id="{section}">')[2].partition("</section>")[0])
-        assert all(f"{dataset}: {signature}" in shown for dataset, signature in found)
-    assert all(f"{dataset}: {signature}\n" in (root / "results/claims.md").read_text() for dataset, signature in wanted)
+        assert all(f"{DRAWN[dataset]}: {signature}" in shown for dataset, signature in found)
+    claims = (root / "results/claims.md").read_text()
+    assert all(f"{DRAWN[dataset]}: {signature}\n" in claims for dataset, signature in wanted)
+
+
+def test_drawn_sets_bear_the_papers_names_in_paths_alone(finished):
+    root, page = finished
+    named = re.compile(r"\b(places2|celeba|paris)\b")
+    assert [name for name, lines in page.sections.items() if named.search(str(lines))] == ["data"]
+    assert page.sections["data"][1][0] == "scenes (Places2 layout) in paths: places2 miniature world"
+    assert not named.search((root / "results/claims.md").read_text())
 
 
 def test_the_best_of_each_column_is_marked(finished):
@@ -353,9 +366,9 @@ def test_other_images_have_a_section_of_their_own(run):
     write_page(**run)
     page = Page(run["out"])
     datasets = {name: {line[0].split(" ")[0] for line in page.sections[name]} for name in ("claims", "others")}
-    assert "celeba" in datasets["others"]
-    assert "paris" not in datasets["others"]
-    assert "celeba" not in datasets["claims"]
+    assert "faces" in datasets["others"]
+    assert "façades" not in datasets["others"]
+    assert "faces" not in datasets["claims"]
     assert page.html.count('alt="Main contrasts"') == 2
     first = claims[(claims["claim"] == "ahead") & (claims["dataset"] != "celeba")]
     assert sum(map(int, page.sections["verdicts"][1][3:])) == len(first)
@@ -377,14 +390,13 @@ def test_a_further_column_of_per_image_csv_needs_no_change_to_be_shown(finished)
 
 def test_runs_teachers_and_data_are_listed(finished):
     _, page = finished
-    runs = [line for line in page.sections["training"] if line[0] == "paris"]
+    runs = [line for line in page.sections["training"] if line[0] == DRAWN["paris"]]
     assert ["SPL w/o S", "1", "trained here", "–", "200", "1,600", "64 s", "cpu × 1", "0123456789ab", "current"] in [
         line[1:] for line in runs
     ]
     assert page.sections["teachers"][1] == [
         "multilabel", "tresnet", "trained here", "0.625", "152", "71 s", "2", "fedcba987654", "current"
     ]  # fmt: skip
-    assert page.sections["data"][1][0] == "places2 miniature world"
     assert "Left out: 7 masks: hole ratio over 0.6." in page.text
 
 
@@ -395,7 +407,7 @@ def test_a_run_with_other_settings_is_shown_as_such(run):
     write_json(record, sealed(content))
     write_page(**run)
     lines = [line for line in Page(run["out"]).sections["training"] if line[-1].startswith("differs")]
-    assert [line[:2] for line in lines] == [["paris", "RN"]]
+    assert [line[:2] for line in lines] == [[DRAWN["paris"], "RN"]]
     assert "recipe.training.lr: was 0.5, is 0.002" in lines[0][-1]
 
 
@@ -407,7 +419,7 @@ def test_the_hardware_names_the_gpu_of_the_costs(demo_params, tmp_path):
 
 def test_figures_are_embedded_with_the_captions_that_they_keep(finished):
     _, page = finished
-    titles = ["Figure 2", "Figure 4", "Figure 5", "Examples, places2"]
+    titles = ["Figure 2", "Figure 4", "Figure 5", "Examples, scenes (Places2 layout)"]
     assert all(f'alt="{title}"' in page.html for title in titles)
     assert all(f"Figure {number} is not part of this experiment: it is null" in page.text for number in (1, 3))
     assert all(f"Caption of {name}." in page.text for name in ("fig2", "fig4", "fig5", "examples_places2"))
