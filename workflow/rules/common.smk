@@ -107,9 +107,7 @@ PER_IMAGE = [f"results/eval/{d}/{m}/seed{s}/per_image.csv" for d, m, s in RUNS]
 PERCEPTUAL = [f"results/perceptual/{d}/{m}/seed{s}.csv" for d, m, s in RUNS if params.evaluation.perceptual.metrics]
 PRIORS = [f"results/priors/{d}/{m}.safetensors" for d, m in (params.figures.priors() if params.figures else [])]
 DETECTIONS = [
-    f"results/detections/{d}/{m}.csv"
-    for d in SEARCHED
-    for m in [GROUND_TRUTH, *params.methods_of(d, params.unlimited)]
+    f"results/detections/{d}/{m}.csv" for d in SEARCHED for m in [GROUND_TRUTH, *params.methods_of(d, params.unlimited)]
 ]
 PREPARED = expand("data/prepared/{dataset}/manifest.csv", dataset=DATASETS)
 STRUCTURE = expand("data/structure/{dataset}/manifest.csv", dataset=SMOOTHED)
