@@ -23,7 +23,7 @@ ALLOWED = {
     "table1": ANALYSIS, "further_metrics": ANALYSIS, "compare_ablations": ANALYSIS, "compare_grid": ANALYSIS,
     "check_claims": ANALYSIS, "signature": TABLES, "compare_reference": TABLES, "plan": NETWORKS, "init_photos": TABLES,
     "draw_figure": DRAWING, "draw_examples": {"pandas", "matplotlib"}, "write_report": {*DRAWING, "jinja2"},
-    "evaluate_method": NETWORKS, "export_priors": NETWORKS, "train_method": NETWORKS, "inpaint": NETWORKS,
+    "evaluate_method": NETWORKS, "export_priors": NETWORKS, "train_method": NETWORKS, "inpaint": set(),
     "measure_cost": NETWORKS, "inspect_weights": {"torch"}, "convert_weights": {"torch"},
     "detect_objects": {*NETWORKS, "torchvision"}, "train_teacher": {*NETWORKS, "torchvision", "timm"},
 }  # fmt: skip
@@ -37,7 +37,7 @@ def imported(nodes: list[ast.stmt]) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
-        elif isinstance(node, (ast.If, ast.Try, ast.With)):
+        elif isinstance(node, (ast.If, ast.Try, ast.With)) and "TYPE_CHECKING" not in ast.unparse(node)[:20]:
             yield from imported(node.body)
 
 
