@@ -3,10 +3,10 @@
     python benchmarks/inpaint.py --results results --photographs FOLDER --facades FOLDER [--out FILE.csv]
 
 Hole PSNR of holes of 5 %, a blob in a place that the seed draws: of 20 photographs at their own size and of 20 drawn
-façades (the test images of `paris`) enlarged to 1024 pixels. Prints a row of Markdown for each fill and set: the mean,
-and the mean paired difference, crop minus whole, with its 95 % interval (Student's t over images). Networks are those
-of the first seed in `--results`. `--time` fills 24 megapixels with three holes, JPEG in
-and out, in a process of its own.
+façades (the test images of `paris`) enlarged to 1024 pixels. Prints a row of Markdown for each fill: the mean by crops,
+and mean paired differences with 95 % intervals (Student's t over images). Networks are those of the first seed in
+`--results`. `--time` fills 24 megapixels with three holes, JPEG in and out, in a process of its own. `--figure` draws
+the images of docs/inpaint.md from two that scikit-image has.
 """
 
 import argparse
@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 from PIL import Image
 from scipy import stats
+from skimage import data
 
 from spl.filling.holes import crop_boxes
 from spl.filling.inpainter import load_inpainter
@@ -69,33 +70,30 @@ def read_set(files, side=None):
 
 
 def compare(fills, sets, out):
-    """Print a row for each fill and set; write one for each image."""
-    print(
-        "| fill | images | crop | whole | crop minus whole | crop minus Telea |\n|---|---|--:|--:|--:|--:|", flush=True
-    )
+    """Print a row for each fill; write one for each image."""
+    titles = [f"{title}: {column}" for title in sets for column in ("dB", "minus Telea", "crop minus whole")]
+    print(f"| fill | {' | '.join(titles)} |\n|---|{'--:|' * len(titles)}", flush=True)
     telea = {}
     for fill, source in fills.items():
-        inpainter = load_inpainter(source)
+        inpainter, cells = load_inpainter(source), []
         for title, (files, side) in sets.items():
             rows = []
             for name, image, hole in read_set(files, side):
-                ways = ("crop",) if fill == "patchmatch" else ("crop", "whole")
+                ways = ("crop",) if fill == "patchmatch" else ("crop", "whole")  # it would take minutes
                 found = {way: inpainter.fill(image, hole, strategy=way).image for way in ways}
                 assert all((filled[~hole] == image[~hole]).all() for filled in found.values())
                 psnr = {way: hole_psnr(filled, image, hole) for way, filled in found.items()}
-                equal = np.mean((found["crop"] == found.get("whole", 0))[hole]) if fill in CLASSICAL else ""
+                equal = np.mean((found["crop"] == found["whole"])[hole]) if fill in CLASSICAL[:2] else ""
                 rows.append({"fill": fill, "images": title, "image": name, **psnr, "equal": equal})
             out.writerows(rows)
             crop = np.array([row["crop"] for row in rows])
-            whole = np.array([row.get("whole", np.nan) for row in rows])
             telea.setdefault(title, crop)
-            print(f"| {fill} | {title} | {crop.mean():.2f} | {whole.mean():.2f} | {difference(crop - whole)} | "
-                  f"{difference(crop - telea[title])} |", flush=True)  # fmt: skip
-            if fill in CLASSICAL[:2]:
-                print(
-                    f"{fill}, {title}: {np.mean([row['equal'] for row in rows]):.4%} of the values equal",
-                    file=sys.stderr,
-                )
+            cells += [f"{crop.mean():.2f}", difference(crop - telea[title]) if fill != "telea" else "–"]
+            if fill in CLASSICAL:
+                cells.append("–" if fill == "patchmatch" else f"{np.mean([row['equal'] for row in rows]):.2%} equal")
+            else:
+                cells.append(difference(crop - [row["whole"] for row in rows]))
+        print(f"| {fill} | {' | '.join(cells)} |", flush=True)
 
 
 def measure_time(source):
@@ -123,6 +121,22 @@ def measure_time(source):
           f"{seconds['start']:.2f} s of 256 x 256 pixels, at most {peak:.2f} GiB")  # fmt: skip
 
 
+def draw_figure(network, out):
+    """Draw a scratch and a hole in texture: what is missing, and four fills of each."""
+    portrait, wall = data.astronaut()[:320, 60:380], np.repeat(data.brick()[:320, :320, None], 3, axis=2)
+    scratch, spot = np.zeros((320, 320), np.uint8), np.zeros((320, 320), np.uint8)
+    cv2.polylines(scratch, [np.array([[40, 300], [120, 180], [180, 150], [280, 20]])], False, 1, 3)
+    cv2.ellipse(spot, (160, 150), (60, 45), 20, 0, 360, 1, -1)
+    rows = []
+    for image, hole in ((portrait, scratch > 0), (wall, spot > 0)):
+        shown = [np.where(hole[..., None], (255, 255, 255), image)]
+        for source in ("telea", "navier_stokes", "patchmatch", network):
+            shown.append(load_inpainter(source).fill(image, hole).image)
+            print(f"{source}: {hole_psnr(shown[-1], image, hole):.1f} dB", file=sys.stderr)
+        rows.append(np.concatenate(shown, axis=1))
+    Image.fromarray(np.concatenate(rows).astype(np.uint8)).reduce(2).save(out, quality=85)
+
+
 def main():
     """Compare, or measure time."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,10 +145,15 @@ def main():
     parser.add_argument("--facades", type=Path)
     parser.add_argument("--out", type=Path, default=Path("inpaint.csv"))
     parser.add_argument("--time", action="store_true")
+    parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
     runs = sorted(path.parent for path in arguments.results.glob("weights/*/*/seed1/run.json"))
+    network = str(arguments.results / "weights/places2/spl/seed1")
+    if arguments.figure:
+        draw_figure(network, arguments.figure)
+        return
     if arguments.time:
-        for source in ("telea", str(arguments.results / "weights/places2/spl/seed1")):
+        for source in ("telea", network):
             measure_time(source)
         return
     fills = {name: name for name in CLASSICAL} | {f"{run.parts[-3]}/{run.parts[-2]}": run for run in runs}

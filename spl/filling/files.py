@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import tifffile
 from PIL import Image, JpegImagePlugin
 
 from spl.common.errors import DataError
@@ -243,6 +242,8 @@ def _encode_deep(values: np.ndarray, options: dict[str, Any], kind: str) -> byte
     """Encode 16 bits a channel, which Pillow does not write in colour."""
     buffer = BytesIO()
     if kind == "TIFF":
+        import tifffile
+
         # "resolution" has its unit; without `metadata` no description of arrays is added
         kept = {"iccprofile": options.get("icc_profile"), "resolution": options.get("dpi"), "resolutionunit": "INCH"}
         photometric = "minisblack" if values.ndim == 2 else "rgb"
