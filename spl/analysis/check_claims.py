@@ -195,7 +195,7 @@ def _better_fill(measured: Measured, metric: str, pair: Comparison) -> str:
     whole = len(measured.evidence[dataset, subject].pairs)
     for fill in settings.unlimited if metric in OBJECT_METRICS else settings.table_methods:
         in_floor = (
-            origin_of(settings, dataset, fill) is Origin.CLASSICAL and settings.methods[fill].recipe != "patchmatch"
+            settings.methods[fill].recipe != "patchmatch" and origin_of(settings, dataset, fill) is Origin.CLASSICAL
         )
         if not in_floor or len(measured.evidence[dataset, fill].pairs) < whole:
             continue

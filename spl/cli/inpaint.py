@@ -12,30 +12,16 @@ from spl.cli import options as opt
 def inpaint(
     image: Annotated[Path, typer.Option(help="The image, a folder, or a pattern such as 'photos/*.jpg'; - is stdin.")],
     mask: Annotated[Path, typer.Option(help="The mask, of the image's aspect ratio, or a folder or pattern of masks.")],
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="The filled image: .png, .tif and .webp are the same outside the hole, .jpg nearly; - is stdout. Of "
-            "several images a folder, or such as 'filled/*.jpg'."
-        ),
-    ],
+    out: Annotated[Path, typer.Option(help="A .png, .tif, .webp or .jpg to write; a folder of PNG; - is stdout.")],
     method: Annotated[
         Literal["telea", "navier_stokes", "biharmonic", "patchmatch"] | None,
-        typer.Option(
-            help="A fill without weights: telea or navier_stokes for scratches and small holes, biharmonic for smooth "
-            "surfaces, patchmatch (pip install pypatchmatch) for texture."
-        ),
+        typer.Option(help="For scratches and small holes telea, for smooth areas biharmonic, for texture patchmatch."),
     ] = None,
     weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of a finished run, such as results/weights/paris/spl/seed1: for structure, in images like "
-            "those that it was trained on."
-        ),
+        Path | None, typer.Option(help="For structure, in images like those of its training: folder of a finished run.")
     ] = None,
     model: Annotated[
-        str | None,
-        typer.Option(help="In place of --weights: miniature (SPL on drawn scenes), or such as miniature:paris/rn."),
+        str | None, typer.Option(help="In place of --weights: miniature, or such as miniature:paris/rn (drawn images).")
     ] = None,
     hole: Annotated[
         Literal["white", "black", "transparent", "opaque"], typer.Option(help="What is missing in the mask.")
@@ -56,12 +42,9 @@ def inpaint(
     from spl.filling.files import fill_images, match_files
     from spl.filling.inpainter import load_inpainter
 
-    if sum(choice is not None for choice in (method, weights, model)) != 1:
-        raise typer.BadParameter(
-            "expected one of --method NAME, --weights FOLDER and --model miniature[:DATASET/METHOD]"
-        )
-    if model and model.partition(":")[0] != "miniature":
-        raise typer.BadParameter(f"{model!r} is not miniature[:DATASET/METHOD]", param_hint="--model")
+    one = sum(choice is not None for choice in (method, weights, model)) == 1
+    if not one or (model and model.partition(":")[0] != "miniature"):
+        raise typer.BadParameter("expected one of --method NAME, --weights FOLDER, --model miniature[:DATASET/METHOD]")
     jobs = match_files(image, mask, out)
     inpainter = load_inpainter(method or weights or model or "", device)
     if model:

@@ -36,8 +36,7 @@ def _patchmatch(image: np.ndarray, mask: np.ndarray, radius: int) -> np.ndarray:
     """Fill with patches from outside the hole (Barnes et al. 2009); equal inputs give equal results."""
     try:
         import patchmatch
-    except ImportError:
-        raise DataError("patchmatch is not installed. Install it: pip install 'pypatchmatch>=2.2'") from None
-    if not patchmatch.patchmatch_available:
-        raise DataError("pypatchmatch was installed without its library. Take another fill, or build it: see its page")
-    return patchmatch.inpaint(np.ascontiguousarray(image), mask, patch_size=radius)
+
+        return patchmatch.inpaint(np.ascontiguousarray(image), mask, patch_size=radius)
+    except (ImportError, RuntimeError) as error:
+        raise DataError(f"patchmatch: {error}. Install it: pip install 'pypatchmatch>=2.2'") from None

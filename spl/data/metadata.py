@@ -6,8 +6,6 @@ from typing import Any
 from PIL import ExifTags, Image, PngImagePlugin
 
 XMP_IN_PNG = "XML:com.adobe.xmp"
-KEPT = ("xmp", XMP_IN_PNG)
-
 MOST_IN_JPEG = 65_000
 """Bytes of EXIF, or of XMP, that a JPEG holds."""
 
@@ -18,7 +16,7 @@ def kept_metadata(image: Image.Image, mode: str, kind: str) -> tuple[dict[str, A
     Colour profile, resolution, XMP and EXIF are kept; without the orientation and the thumbnail, which would be wrong.
     """
     info, stored, options = image.info, image.info["stored"], dict[str, Any]()
-    others = (isinstance(info[key], str) or key in ("photoshop", "comment") for key in info if key not in KEPT)
+    others = (isinstance(info[key], str) or key in ("photoshop", "comment") for key in info if key != XMP_IN_PNG)
     lost = ["IPTC, text or tags"] if any(others) else []
     with suppress(Exception):  # damaged numbers
         x, y = map(float, info["dpi"])

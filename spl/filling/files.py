@@ -27,9 +27,6 @@ from spl.filling.inpainter import Inpainter
 WRITTEN = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
 """Formats of filled images by their endings."""
 
-HOLES = ("white", "black", "transparent", "opaque")
-"""What missing pixels may look like in a mask."""
-
 STREAM = Path("-")
 """Standard input or output in place of a file."""
 
@@ -152,10 +149,9 @@ def fill_image(
     missing, changes = _fit(_read_hole(mask, hole), values.shape[:2], decoded, mask, image)
     check_share(missing, mask, hole)
     filled, missing, advice = inpainter.fill(np.asarray(decoded.convert("RGB")), missing, **options)
-    fresh = filled[..., 0] if values.ndim == 2 else filled
-    if values.ndim == 3 and values.shape[2] == 4:
-        fresh = cv2.merge([fresh, np.full(missing.shape, 255, np.uint8)])
-    values[missing] = fresh[missing] * np.array(values.dtype.type(257 if values.dtype == np.uint16 else 1))
+    shown, fresh = filled[..., 0] if values.ndim == 2 else filled, np.full_like(values, 255)
+    fresh[..., : shown.shape[-1]] = shown
+    values[missing] = fresh[missing] * (257 if values.dtype == np.uint16 else 1)
     encoded, lost = _encode(values, decoded, WRITTEN.get(out.suffix.lower(), "PNG"))
     if out == STREAM:
         sys.stdout.buffer.write(encoded)

@@ -1,9 +1,8 @@
 """What fills holes, for Python: images as arrays, of Pillow, or as tensors."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -17,8 +16,6 @@ CONTEXT = 2.0
 
 CLASSICAL_SIDE = 256
 """Least side of a classical fill's crop: diffusions look `radius` pixels far, PatchMatch takes its patches there."""
-
-AnyImage = TypeVar("AnyImage")
 
 
 class Filled(NamedTuple):
@@ -55,59 +52,50 @@ class Inpainter:
         if grow:
             hole, seen = grow_hole(hole, grow)
         check_share(hole, "the mask", f"grown by {grow} pixels" if grow else "True, or white")
-        whole = [(slice(0, hole.shape[0]), slice(0, hole.shape[1]))]
-        least = self._size or CLASSICAL_SIDE
-        boxes = whole if strategy == "whole" else crop_boxes(hole, least=least, context=context)
+        least = max(hole.shape) if strategy == "whole" else self._size or CLASSICAL_SIDE
+        boxes = crop_boxes(hole, least=least, context=context)
         advice = advise(hole, boxes, self._size) if self._size else []
         return Filled(fill_boxes(image, hole, self._fill, boxes, seen), hole, advice)
 
-    def __call__(self, image: AnyImage, mask: Any, **options: Any) -> AnyImage:
+    def __call__(self, image: Any, mask: Any, **options: Any) -> Any:
         """Fill the holes of an image; return it as it came, equal outside the holes. The options are those of `fill`.
 
         An image is an array (H, W, 3) or (H, W) of uint8, one of Pillow's in mode RGB or L, or a tensor (3, H, W) or
         (B, 3, H, W) in [0, 1]; a mask an array, an image or a tensor of the same size, with holes True, white or 1.
         Raises: DataError for other kinds, for another size of the mask, and as `fill` does.
         """
-        kind: Any = image
-        if getattr(image, "ndim", 0) == 4:
-            result = kind.clone()
-            for i, (one, its) in enumerate(zip(kind, mask, strict=True)):
-                result[i] = self(one, its, **options)
+        if hasattr(image, "new_tensor"):
+            return self._fill_tensor(image, mask, options)
+        values = np.asarray(image)
+        if values.dtype != np.uint8 or values.shape[2:] not in ((), (3,)) or getattr(image, "mode", "L") == "P":
+            raise DataError(
+                f"expected an image as uint8 array (H, W, 3) or (H, W), of Pillow in mode RGB or L, or float tensor; "
+                f"got {getattr(image, 'mode', values.dtype)} {values.shape}"
+            )
+        pixels = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)
+        filled = self.fill(pixels, _hole(mask, pixels), **options).image
+        filled = filled if values.ndim == 3 else filled[..., 0].copy()
+        return Image.fromarray(filled) if isinstance(image, Image.Image) else filled
+
+    def _fill_tensor(self, image: Any, mask: Any, options: dict[str, Any]) -> Any:
+        """Fill a tensor (3, H, W) or (B, 3, H, W) as one; other pixels keep values between two of 8 bits."""
+        if image.ndim == 4:
+            result = image.clone()
+            for i in range(len(image)):
+                result[i] = self._fill_tensor(image[i], mask[i], options)
             return result
-        (pixels, back), hole = _unpack(kind), _hole(mask)
-        if hole.shape != pixels.shape[:2]:
-            raise DataError(f"the mask has the shape {hole.shape}, the image {pixels.shape[:2]}; expected one size")
-        return back(self.fill(pixels, hole, **options))
+        pixels = np.ascontiguousarray((image * 255).round().byte().cpu().numpy().transpose(1, 2, 0))
+        filled = self.fill(pixels, _hole(mask, pixels), **options)
+        fresh = image.new_tensor(filled.image.transpose(2, 0, 1)) / 255
+        return fresh.where(image.new_tensor(filled.hole).bool(), image)
 
 
-def _unpack(image: Any) -> tuple[np.ndarray, Callable[[Filled], Any]]:
-    """Return the pixels (H, W, 3) uint8 of an image of any kind, and what makes that kind of a filled one."""
-    if isinstance(image, Image.Image) and image.mode in ("L", "RGB"):
-        return np.asarray(image.convert("RGB")), lambda filled: Image.fromarray(filled.image).convert(image.mode)
-    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 2:
-        return np.repeat(image[..., None], 3, axis=2), lambda filled: filled.image[..., 0].copy()
-    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.shape[2:] == (3,):
-        return image, lambda filled: filled.image
-    tensor: Any = image
-    if hasattr(tensor, "new_tensor") and tensor.ndim == 3 and len(tensor) == 3 and tensor.is_floating_point():
-
-        def into(filled: Filled) -> Any:
-            fresh = tensor.new_tensor(filled.image.transpose(2, 0, 1)) / 255
-            return fresh.where(tensor.new_tensor(filled.hole).bool(), tensor)
-
-        return np.ascontiguousarray((tensor * 255).round().byte().cpu().numpy().transpose(1, 2, 0)), into
-    raise DataError(
-        f"expected an image as uint8 array (H, W, 3) or (H, W), of Pillow in mode RGB or L, or as float tensor "
-        f"(3, H, W); got {getattr(image, 'mode', getattr(image, 'dtype', type(image).__name__))} "
-        f"{tuple(getattr(image, 'shape', ()))}"
-    )
-
-
-def _hole(mask: Any) -> np.ndarray:
+def _hole(mask: Any, pixels: np.ndarray) -> np.ndarray:
     """Return a mask of any kind as (H, W) bool: half of its range or more is a hole."""
-    tensor_or_array = mask.cpu() if hasattr(mask, "cpu") else mask
-    values = np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else tensor_or_array)
+    values = np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else mask)
     values = values.squeeze(0) if values.ndim == 3 else values
+    if values.shape != pixels.shape[:2]:
+        raise DataError(f"the mask has the shape {values.shape}, the image {pixels.shape[:2]}; expected one size")
     return values if values.dtype == bool else values > (127 if values.dtype == np.uint8 else 0.5)
 
 
@@ -139,10 +127,10 @@ def load_inpainter(source: str | Path, device: str | None = None) -> Inpainter:
     return Inpainter(network_fill(inpainter, size, where), size)
 
 
-def inpaint(image: AnyImage, mask: Any, method: str = "telea", **options: Any) -> AnyImage:
-    """Fill the holes of an image by a classical fill: telea, navier_stokes, biharmonic or patchmatch.
+def inpaint(image: Any, mask: Any, method: str = "telea", **options: Any) -> Any:
+    """Fill the holes of an image by telea, navier_stokes, biharmonic, patchmatch, or what else `load_inpainter` takes.
 
-    Images, masks and options are those of `Inpainter`.
+    Images, masks and options (`context`, `grow`, `strategy`) are those of `Inpainter`.
     Raises: DataError if an image or a mask is not as it should be, or a package is missing.
 
     >>> import numpy as np
@@ -153,6 +141,4 @@ def inpaint(image: AnyImage, mask: Any, method: str = "telea", **options: Any) -
     >>> filled.shape, int(abs(filled.astype(int) - image).max())
     ((100, 200), 0)
     """
-    if method not in FILLS:
-        raise DataError(f"no fill is called {method}; there are {', '.join(FILLS)}. For a network: spl.load_inpainter")
     return load_inpainter(method)(image, mask, **options)

@@ -56,7 +56,7 @@ def test_what_comes_in_comes_out_equal_outside_the_hole(image, mask):
     [
         (PIXELS / 255, HOLE, r"expected an image as uint8 array .*; got float64 \(60, 80, 3\)"),
         (Image.new("RGBA", (80, 60)), HOLE, "got RGBA"),
-        ("wall.jpg", HOLE, "got str"),
+        ("wall.jpg", HOLE, "got <U8"),
         (PIXELS, HOLE.T, r"the mask has the shape \(80, 60\), the image \(60, 80\)"),
     ],
 )
