@@ -66,10 +66,6 @@ def test_other_kinds_and_sizes_are_refused(image, mask, message):
 
 
 def test_a_fill_that_is_none_is_refused():
-    with pytest.raises(
-        DataError, match="no fill is called spl; there are telea, navier_stokes, biharmonic, patchmatch"
-    ):
-        spl.inpaint(PIXELS, HOLE, method="spl")
     with pytest.raises(DataError, match="telia is not the folder of a finished run .*Classical fills need no weights"):
         spl.load_inpainter("telia")
     with pytest.raises(AttributeError, match="has no attribute 'outpaint'"):
