@@ -63,6 +63,10 @@ def main() -> None:
         app()
     except SPLError as error:
         _fail(f"{type(error).__name__}: {error}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("spl"):
+            raise
+        _fail(f"this command needs {error.name}, which the small installation lacks. Install the wheel with [workflow]")
     except OSError as error:
         if not error.errno:
             raise

@@ -67,7 +67,7 @@ def fill_boxes(
     """
     result = image.copy()
     for box in boxes:
-        missing, visible = hole[box], image[box].copy()
+        missing, visible = hole[box].copy(), image[box].copy()
         visible[missing] = 255
         filled = fill(visible, missing)
         if (visible == visible[..., :1]).all():

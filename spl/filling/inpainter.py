@@ -96,7 +96,7 @@ def _hole(mask: Any, pixels: np.ndarray) -> np.ndarray:
     values = values.squeeze(0) if values.ndim == 3 else values
     if values.shape != pixels.shape[:2]:
         raise DataError(f"the mask has the shape {values.shape}, the image {pixels.shape[:2]}; expected one size")
-    return values if values.dtype == bool else values > (127 if values.dtype == np.uint8 else 0.5)
+    return values.astype(float) > (127 if values.dtype == np.uint8 else 0.5)
 
 
 def load_inpainter(source: str | Path, device: str | None = None) -> Inpainter:

@@ -14,8 +14,7 @@ from spl.models.build import Inpainter, load_method
 from spl.steps import paths
 from spl.steps.records import read_settings, take
 from spl.steps.settings import RunSettings, TableSettings
-from spl.tensors.compositing import quantise
-from spl.tensors.loaders import to_image, to_mask
+from spl.tensors.compositing import quantise, to_image, to_mask
 
 
 def find_miniature(run: str) -> Path:

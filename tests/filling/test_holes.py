@@ -47,6 +47,16 @@ def test_every_hole_lies_in_one_box_and_no_two_overlap():
         assert covered[hole].all()
 
 
+@pytest.mark.parametrize("method", FILLS)
+def test_a_fill_neither_needs_to_write_into_what_it_is_given_nor_does(method):
+    if method == "patchmatch":
+        pytest.importorskip("patchmatch")
+    image, hole = IMAGE.copy(), holes((20, 30, 12, 30))
+    for array in (image, hole):
+        array.setflags(write=False)
+    assert not np.array_equal(inpaint(image, hole, method)[hole], image[hole])
+
+
 @pytest.mark.parametrize("method", ["telea", "navier_stokes"])
 def test_a_diffusion_in_crops_is_that_of_the_whole_image(method):
     hole = holes((20, 30, 12, 30), (200, 380, 60, 20), (140, 100, 3, 90))

@@ -7,6 +7,8 @@ from PIL import Image
 
 import spl
 from spl.common.errors import DataError
+from spl.data.masks import decode_mask
+from tests.corpus import encoded
 
 PIXELS = np.random.default_rng(2).integers(0, 256, (60, 80, 3), np.uint8)
 HOLE = np.zeros((60, 80), bool)
@@ -70,3 +72,11 @@ def test_a_fill_that_is_none_is_refused():
         spl.load_inpainter("telia")
     with pytest.raises(AttributeError, match="has no attribute 'outpaint'"):
         _ = spl.outpaint
+
+
+def test_the_bits_of_a_mask_of_pillow_are_no_numbers():
+    """In memory its True is 255, by which the biharmonic fill would look outside of its arrays."""
+    mask = np.asarray(Image.fromarray(HOLE))
+    assert mask.view(np.uint8).max() == 255
+    assert np.array_equal(spl.inpaint(PIXELS, mask, "biharmonic"), spl.inpaint(PIXELS, HOLE, "biharmonic"))
+    assert decode_mask(encoded(mode="1")(Image.fromarray(HOLE)), "mask.png", "white").view(np.uint8).max() == 1
