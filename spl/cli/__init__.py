@@ -66,7 +66,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("spl"):
             raise
-        _fail(f"this command needs {error.name}, which the small installation lacks. Install the wheel with [workflow]")
+        _fail(f"this command needs {error.name}. Install the wheel with its extra torch (to fill) or workflow (all)")
     except OSError as error:
         if not error.errno:
             raise
