@@ -36,8 +36,10 @@ def kept_metadata(image: Image.Image, mode: str, kind: str) -> tuple[dict[str, A
             options["exif"] = exif.tobytes()
         except Exception:  # damaged EXIF leads Pillow to errors of any kind
             lost.append("damaged EXIF")
-    if xmp := info.get("xmp"):
-        options["xmp"] = xmp
+    if info.get("xmp") and kind == "TIFF":
+        lost.append("XMP")
+    elif info.get("xmp"):
+        options["xmp"] = info["xmp"]
     for name in ("exif", "xmp"):
         if kind == "JPEG" and len(options.get(name, b"")) > MOST_IN_JPEG:
             lost.append(f"{name.upper()} of {len(options.pop(name)):,} bytes")

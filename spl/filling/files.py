@@ -214,8 +214,8 @@ def _encode(values: np.ndarray, decoded: Image.Image, kind: str) -> tuple[bytes,
     grey, deep = values.ndim == 2, values.dtype == np.uint16
     options, lost = kept_metadata(decoded, "L" if grey else "RGB", kind)
     if deep and kind in ("PNG", "TIFF"):
-        if kind == "TIFF" and {"exif", "xmp"} & options.keys():
-            lost.append("EXIF or XMP left out")
+        if kind == "TIFF" and "exif" in options:
+            lost.append("EXIF left out")
         return _encode_deep(values, options, kind), lost
     if deep or decoded.info["stored"].deep:
         values = (values >> 8).astype(np.uint8) if deep else values

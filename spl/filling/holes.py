@@ -40,7 +40,7 @@ def crop_boxes(hole: np.ndarray, *, least: int, context: float) -> list[Box]:
 
 
 def _square(top: int, bottom: int, left: int, right: int, shape: Sequence[int], least: int, context: float) -> Box:
-    side = max(least, math.ceil(context * max(bottom - top, right - left)))
+    side = max(least, math.ceil(max(context, 1) * max(bottom - top, right - left)))
     rows, columns = (
         slice(start := min(max((low + high - side) // 2, 0), max(length - side, 0)), start + min(side, length))
         for low, high, length in ((top, bottom, shape[0]), (left, right, shape[1]))

@@ -147,13 +147,12 @@ def layer(*, erased):
 
 
 def half_transparent(image):
-    return Image.merge(
-        "RGBA",
-        (*image.split(), Image.fromarray(np.where(np.arange(64) < 32, 128, 255)[None].repeat(48, 0).astype(np.uint8))),
-    )
+    """Opaque at the right, then half, and at the left edge not to be seen, with colours all the same."""
+    alpha = np.where(np.arange(64) < 32, 128, 255)
+    alpha[:4] = 0
+    return Image.merge("RGBA", (*image.split(), Image.fromarray(np.tile(alpha.astype(np.uint8), (48, 1)))))
 
 
-BY_NAME = {file.name: file for file in USED}
 CMYK_PROFILE = SRGB[:16] + b"CMYK" + SRGB[20:]
 LEFT_OUT = "IPTC, text or tags left out"
 JPEG = "outside the hole JPEG changes pixels a little, .png, .tif and .webp none"
@@ -161,7 +160,7 @@ TO_8 = "16 bits a channel became 8"
 CAMERA, PROFILE, RAW, XRAY = (BY_NAME[name] for name in ("camera.jpg", "profile.png", "raw.png", "xray.png"))
 DEEP_ALPHA = File("deep_alpha.png", lambda image: deep_alpha(image))
 ALPHA = File("logo.png", lambda image: encoded(mode="RGBA")(half_transparent(image)))
-XMP = File("xmp.jpg", encoded("JPEG", xmp=b"<x:xmpmeta/>"))
+XMP = File("xmp.jpg", encoded("JPEG", xmp=b"<xmpmeta/>"))
 
 
 def deep_alpha(image):
@@ -238,6 +237,14 @@ def test_a_file_as_people_have_it_is_filled_or_refused_in_one_line(fill, tmp_pat
         60 if JPEG in said else 1
     )
     assert inside.size < 4 or inside[3] == 255
+
+
+def test_every_file_is_written_in_every_format(fill):
+    for file in [*USED, BILEVEL, ALPHA, DEEP_ALPHA, XMP]:
+        for ending in ("png", "tif", "webp", "jpg"):
+            with Image.open(fill(file, out=f"filled.{ending}")[0]) as image:
+                assert image.size == PHOTOGRAPH.size
+                assert file is not XMP or "xmpmeta" in image.getxmp()
 
 
 def decoded(path):
