@@ -92,7 +92,8 @@ class Inpainter:
 
 def _hole(mask: Any, pixels: np.ndarray) -> np.ndarray:
     """Return a mask of any kind as (H, W) bool: half of its range or more is a hole."""
-    values = np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else mask)
+    on_cpu = mask.cpu() if hasattr(mask, "cpu") else mask
+    values = np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else on_cpu)
     values = values.squeeze(0) if values.ndim == 3 else values
     if values.shape != pixels.shape[:2]:
         raise DataError(f"the mask has the shape {values.shape}, the image {pixels.shape[:2]}; expected one size")
