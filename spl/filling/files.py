@@ -18,7 +18,7 @@ from spl.common.files import atomic
 from spl.common.names import is_hidden, is_image, plain_path
 from spl.common.printed import count
 from spl.common.progress import progress
-from spl.data.images import first_faults, load_image, read_file
+from spl.data.images import first_faults, load_image, read_file, to_rgb
 from spl.data.masks import decode_mask
 from spl.data.metadata import kept_metadata
 from spl.filling.holes import check_share
@@ -148,7 +148,7 @@ def fill_image(
     values = _values(content, decoded)
     missing, changes = _fit(_read_hole(mask, hole), values.shape[:2], decoded, mask, image)
     check_share(missing, mask, hole)
-    filled, missing, advice = inpainter.fill(np.asarray(decoded.convert("RGB")), missing, **options)
+    filled, missing, advice = inpainter.fill(to_rgb(decoded), missing, **options)
     shown, fresh = filled[..., 0] if values.ndim == 2 else filled, np.full_like(values, 255)
     fresh[..., : shown.shape[-1]] = shown
     values[missing] = fresh[missing] * (257 if values.dtype == np.uint16 else 1)
