@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from spl.models.build import as_inpainter
 from spl.models.ec import canny_edges_of
 from spl.steps.records import Inputs, require_current, take, write_record
 from spl.steps.settings import RunSettings, TeacherSettings
-from spl.teachers.build import load_teacher
+from spl.teachers.build import fit_teacher, load_teacher
 from spl.teachers.frozen import FrozenTeacher
 from spl.teachers.perception import load_feature_extractor, require_vgg
 from spl.tensors.compositing import composite, mask_out, quantise
@@ -108,8 +109,12 @@ def train_method(
         extract_features=load_feature_extractor(run, perceptual, world.device),
         parts=training.parts,
     )
-    learnt_from = {"teacher": teacher, "perceptual": perceptual}
-    scales = {use: known.standardise(_first_images(stream, world)) for use, known in learnt_from.items() if known}
+    learnt_from = {"teacher": (run.teacher, teacher), "perceptual": (run.perceptual, perceptual)}
+    scales = {
+        use: fit_teacher(known.network, network, partial(_first_images, stream, world))
+        for use, (known, network) in learnt_from.items()
+        if isinstance(known, TeacherSettings) and network
+    }
     method = build_method(recipe, context)
     plan = Plan(
         settings=canonical_json([counted(run), {name: file["sha256"] for name, file in inputs.items()}]),
