@@ -21,7 +21,19 @@ RESERVED = {
 
 def contradictions(params: Params) -> list[str]:
     """List what contradicts each other, each with its dotted path."""
-    checks = (_seeds, _reserved, _named_datasets, _sizes, _needs, _ablations, _grid, _splits, _detection, _figures)
+    checks = (
+        _seeds,
+        _reserved,
+        _named_datasets,
+        _sizes,
+        _needs,
+        _ablations,
+        _grid,
+        _splits,
+        _detection,
+        _study,
+        _figures,
+    )
     return [fault for check in checks for fault in check(params)]
 
 
@@ -117,6 +129,16 @@ def _detection(params: Params) -> Iterator[str]:
         teacher = params.detection.detector.teacher
         if not isinstance(params.teachers.get(teacher), TrainedYOLO | ReleasedYOLO):
             yield f"detection.detector.teacher: must be a YOLOv5 of teachers, got {teacher!r}"
+
+
+def _study(params: Params) -> Iterator[str]:
+    if params.study is None:
+        return
+    yield from _known("study.contrasts", params.study.contrasts, "datasets", params.datasets)
+    for arm, methods in params.study.arms.items():
+        yield from _known(f"study.arms.{arm}", methods, "methods", params.network_methods)
+    for dataset, pairs in params.study.contrasts.items():
+        yield from _known(f"study.contrasts.{dataset}", dict.fromkeys(sum(pairs, ())), "study.arms", params.study.arms)
 
 
 def _figures(params: Params) -> Iterator[str]:

@@ -62,7 +62,8 @@ def _build_detector(settings: TrainedYOLO | ReleasedYOLO, classes: int) -> Froze
 def load_teacher(settings: Teacher, weights: Path) -> FrozenTeacher:
     """Build the teacher that the settings describe with the weights that `spl train-teacher` has written."""
     teacher = build_teacher(settings, classes=len(detected_classes(weights)) or 1)
-    load_weights(teacher, weights)
+    if teacher.state_dict():  # pixels have none
+        load_weights(teacher, weights)
     return teacher
 
 

@@ -123,6 +123,7 @@ def train_method(
         epochs=training.epochs,
         decay=training.decay,
         ema=training.ema,
+        kept=training.kept_epochs,
     )
     state = CHECKPOINTS / run.dataset / run.method / f"seed{run.seed}"
     image, mask = (tensor.to(world.device) for tensor in sample_batch(stream))
@@ -130,6 +131,7 @@ def train_method(
         outcome = train(
             method, stream, plan, state, world=world, workers=workers, should_stop=should_stop,
             on_save=lambda generator: save_samples(generator, image, mask, state / "samples.png"),
+            on_keep=lambda generator, epoch: save_weights(generator.state_dict(), state / f"epoch{epoch}.safetensors"),
         )  # fmt: skip
         if outcome is not None and world.is_main:
             facts = {"teacher_channels": context.teacher_channels, "processes": world.size}
@@ -181,6 +183,10 @@ def publish(
     """Write a finished run's files, the record last, and drop its resume state."""
     save_weights(outcome.weights, folder / "weights.safetensors")
     outputs = {"weights": folder / "weights.safetensors", "log": folder / "log.csv", "samples": folder / "samples.png"}
+    for kept in sorted(state.glob("epoch*.safetensors")):
+        with atomic(file := folder / kept.stem / "weights.safetensors") as temporary:
+            shutil.copyfile(kept, temporary)
+        write_record(file.with_name("run.json"), run, inputs, {"weights": file}, **facts)
     for file in (outputs["log"], outputs["samples"]):
         with atomic(file) as temporary:
             shutil.copyfile(state / file.name, temporary)

@@ -89,7 +89,7 @@ def sources_file(wildcards, input):
 
 def settings_of(step, **more):
     """Return what a step depends on, as a function of wildcards: a changed value runs its job again."""
-    named = lambda w: {name: int(value) if name == "seed" else value for name, value in w.items()}
+    named = lambda w: {name: int(value) if name == "seed" else value for name, value in w.items() if name != "epoch"}
     return lambda wildcards: canonical(STEPS[step].of(params, **named(wildcards), **more))
 
 
@@ -192,6 +192,7 @@ wildcard_constraints:
     method="|".join([*params.methods, GROUND_TRUTH]),
     teacher="|".join(params.teachers) or "none",
     seed=r"\d+",
+    epoch=r"\d+",
 
 
 # Machines ----------------------------------------------------------------------------------------
@@ -231,8 +232,9 @@ def planned():
 
 
 def row_of(wildcards, rule):
-    """The row of a job in the plan, if there is a plan."""
-    return planned().get((rule, " ".join(f"{name}={value}" for name, value in sorted(wildcards.items()))))
+    """The row of a job in the plan, if there is a plan; after some epochs a training is evaluated as at its end."""
+    named = " ".join(f"{name}={value}" for name, value in sorted(wildcards.items()) if name != "epoch")
+    return planned().get((rule.replace("epoch", "method"), named))
 
 
 def memory(wildcards, attempt, rulename):

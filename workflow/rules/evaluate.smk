@@ -4,11 +4,18 @@ OUTPUTS:
 
     results/eval/{dataset}/{method}/seed{seed}/per_image.csv     every metric of every test image
     results/eval/{dataset}/{method}/seed{seed}/composited/       the filled images
+    results/epochs/{epoch}/eval/{dataset}/{method}/seed{seed}/   the same of a training after some of its epochs
     results/perceptual/{dataset}/{method}/seed{seed}.csv         LPIPS by image; FID and KID in the record beside it
     results/priors/{dataset}/{method}.safetensors              semantic priors or edges of some test images
     results/detections/{dataset}/{method}.csv                    objects found in the filled images
     results/detections/{dataset}/ground_truth.csv                and in the uncorrupted ones
 """
+
+
+def weights_folder(wildcards, input):
+    """The folder of a run's weights: at its end, or after the epoch that a wildcard names."""
+    epoch = f"/epoch{wildcards.epoch}" if "epoch" in wildcards.keys() else ""
+    return f"results/weights/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}{epoch}"
 
 
 rule evaluate_method:
@@ -33,11 +40,22 @@ rule evaluate_method:
     params:
         file=params_file,
         settings=settings_of("evaluate_method"),
+        weights=weights_folder,
+        out=lambda w, output: str(Path(output.per_image).parent),
     shell:
         "python -m spl evaluate-method --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --seed {wildcards.seed} --pairs {input.pairs:q} --images {input.images:q} --masks {input.masks:q}"
-        " --weights results/weights/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
-        " --out results/eval/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed} --workers {threads} 2> {log:q}"
+        " --weights {params.weights:q} --out {params.out:q} --workers {threads} 2> {log:q}"
+
+
+use rule evaluate_method as evaluate_epoch with:
+    output:
+        per_image="results/epochs/{epoch}/eval/{dataset}/{method}/seed{seed}/per_image.csv",
+        record="results/epochs/{epoch}/eval/{dataset}/{method}/seed{seed}/record.json",
+    log:
+        "logs/evaluate_epoch/{epoch}/{dataset}/{method}/seed{seed}.log",
+    benchmark:
+        "benchmarks/results/evaluate_epoch/{epoch}/{dataset}/{method}/seed{seed}.tsv"
 
 
 rule measure_perceptual:
