@@ -52,7 +52,7 @@ def study_of(params: Params) -> Study:
     Raises: ParamsError if it has none.
     """
     if params.study is None:
-        raise ParamsError("study is null in params.yaml: no contrasts are fixed. presets/study_1.yaml has some")
+        raise ParamsError("study is null in params.yaml: there is no study. presets/study_1.yaml has one")
     return params.study
 
 
@@ -83,29 +83,32 @@ def missing_runs(params: Params, runs: pd.DataFrame) -> list[StudyRun]:
 
 
 def add_runs(params: Params, results: Path, table: Path) -> pd.DataFrame:
-    """Add to the table, and return, the means of all evaluated runs that it lacks.
-
-    Raises: DataError if evaluations on a dataset saw different pairs.
-    """
-    runs = read_runs(table)
+    """Add to the table, and return, the means of all evaluated runs that it lacks."""
+    runs, facts = read_runs(table), {"spl": versions()["spl"]}
     rows, settings = list[dict[Any, Any]](runs.to_dict("records")), TableSettings.of(params)
-    for run in missing_runs(params, runs):
-        if not (results / run.evaluation).is_file():
-            continue
-        seeds = {run.dataset: {run.method: (run.seed,)}}
-        evidence = read_evidence(results / run.root, seeds)
-        signature = sign(settings, results / run.root, seeds, evidence)[run.dataset]["signature"]
-        for mask_ratio in MASK_RATIOS:
-            samples = {m: evidence[run.dataset, run.method].select(m, mask_ratio).finite() for m in DECLARED}
-            means = {m: sample.values.mean() if sample.values.size else NAN for m, sample in samples.items()}
-            row = dict(zip(KEY, run, strict=False)) | {"mask_ratio": mask_ratio, "n_images": samples["psnr"].n_images}
-            rows.append(row | means | {"signature": signature, "spl": versions()["spl"]})
-    runs = pd.DataFrame(rows, columns=COLUMNS).sort_values([*KEY, "mask_ratio"])
-    for dataset, signatures in runs.groupby("dataset")["signature"]:
-        if signatures.nunique() > 1:
-            raise DataError(f"{table}: runs on {dataset} saw different pairs: {', '.join(signatures.unique())}")
+    there = [run for run in missing_runs(params, runs) if (results / run.evaluation).is_file()]
+    for root in sorted({run.root for run in there}):
+        seeds: dict[str, dict[str, tuple[int, ...]]] = {}
+        for run in filter(lambda run: run.root == root, there):
+            of_methods = seeds.setdefault(run.dataset, {})
+            of_methods[run.method] = (*of_methods.get(run.method, ()), run.seed)
+        evidence = read_evidence(results / root, seeds)
+        signed = sign(settings, results / root, seeds, evidence)
+        for run, mask_ratio in product((run for run in there if run.root == root), MASK_RATIOS):
+            measured, seed = evidence[run.dataset, run.method], seeds[run.dataset][run.method].index(run.seed)
+            samples = {metric: measured.select(metric, mask_ratio) for metric in DECLARED}
+            means = {metric: _mean(sample.values[seed]) for metric, sample in samples.items()}
+            facts |= {"n_images": samples["psnr"].n_images, "signature": signed[run.dataset]["signature"]}
+            rows.append(dict(zip(KEY, run, strict=False)) | {"mask_ratio": mask_ratio} | means | facts)
+    runs = pd.DataFrame(rows, columns=pd.Index(COLUMNS)).sort_values([*KEY, "mask_ratio"], ignore_index=True)
     write_table(table, runs)
     return runs
+
+
+def _mean(values: np.ndarray) -> float:
+    """Average what is finite: an image without a fault has an infinite PSNR."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else NAN
 
 
 def contrast(ours: np.ndarray, theirs: np.ndarray, confidence: float) -> Estimate:
@@ -124,12 +127,17 @@ def contrast(ours: np.ndarray, theirs: np.ndarray, confidence: float) -> Estimat
 
 
 def contrasts(params: Params, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return every contrast that the runs allow, of the seeds that all methods of both arms have."""
+    """Return every contrast that the runs allow, of the seeds that all methods of both arms have.
+
+    Raises: DataError if evaluations on a dataset saw different pairs.
+    """
     study, protocol, rows = study_of(params), params.evaluation.bootstrap, []
     planned = pd.DataFrame([run[: len(KEY)] for run in planned_runs(params)], columns=pd.Index(KEY))
     there = planned.merge(runs[runs["mask_ratio"] == study.mask_ratio], on=KEY)
     for dataset, pairs in study.contrasts.items():
         own = there[there["dataset"] == dataset]
+        if len(different := own["signature"].unique()) > 1:
+            raise DataError(f"the runs on {dataset} saw different pairs: {', '.join(different)}. Delete the older rows")
         for metric, epoch, pair in product(study.metrics, sorted(own["epoch"].unique()), pairs):
             values = own[own["epoch"] == epoch].pivot_table(index="method", columns="seed", values=metric)
             values = values.reindex([method for arm in pair for method in study.arms[arm]]).dropna(axis=1)
