@@ -79,6 +79,8 @@ def _needs(params: Params) -> Iterator[str]:
     for name, method in params.methods.items():
         if isinstance(method, SPLRecipe) and method.teacher is not None:
             yield from _known(f"methods.{name}.teacher", [method.teacher], "teachers", params.teachers)
+            if method.oracle and isinstance(params.teachers.get(method.teacher), TrainedYOLO | ReleasedYOLO):
+                yield f"methods.{name}.oracle: a YOLOv5 cannot be kept among the weights of an oracle"
         if isinstance(method, NetworkMethod) and params.datasets.keys() - method.weights.keys():
             if method.perceptual_layers and params.perceptual_network is None:
                 yield f"methods.{name} has perceptual losses, so perceptual_network must say which network; it is null"
