@@ -25,7 +25,7 @@ from spl.config.methods import NetworkMethod
 from spl.steps.settings import EvaluationSettings, TableSettings
 
 KEY = ["dataset", "method", "seed", "epoch", "run"]
-COLUMNS = [*KEY, "mask_ratio", "n_images", *DECLARED, "signature", "spl"]
+COLUMNS = [*KEY, "mask_ratio", "n_images", *DECLARED, "signature", "commit"]
 
 
 class StudyRun(NamedTuple):
@@ -84,7 +84,7 @@ def missing_runs(params: Params, runs: pd.DataFrame) -> list[StudyRun]:
 
 def add_runs(params: Params, results: Path, table: Path) -> pd.DataFrame:
     """Add to the table, and return, the means of all evaluated runs that it lacks."""
-    runs, facts = read_runs(table), {"spl": versions()["spl"]}
+    runs, facts = read_runs(table), {"commit": versions()["commit"]}
     rows, settings = list[dict[Any, Any]](runs.to_dict("records")), TableSettings.of(params)
     there = [run for run in missing_runs(params, runs) if (results / run.evaluation).is_file()]
     for root in sorted({run.root for run in there}):
