@@ -79,10 +79,14 @@ def study(
     Example: spl study --params presets/study_1.yaml --results study/results
     """
     from spl.analysis.study import add_runs, contrasts, missing_runs, read_runs
+    from spl.common.progress import say
 
     experiment = load_params(params)
     if todo:
-        print(*(paths.RESULTS / run.evaluation for run in missing_runs(experiment, read_runs(table))))
+        left = missing_runs(experiment, read_runs(table))
+        print(*(paths.RESULTS / run.evaluation for run in left))
+        if not left:
+            say("every run is in the table: nothing is left to do")
     else:
         runs = add_runs(experiment, results, table)
         print(contrasts(experiment, runs).to_string(index=False, float_format="{:+.4f}".format))

@@ -21,19 +21,8 @@ RESERVED = {
 
 def contradictions(params: Params) -> list[str]:
     """List what contradicts each other, each with its dotted path."""
-    checks = (
-        _seeds,
-        _reserved,
-        _named_datasets,
-        _sizes,
-        _needs,
-        _ablations,
-        _grid,
-        _splits,
-        _detection,
-        _study,
-        _figures,
-    )
+    checks = (_seeds, _reserved, _named_datasets, _sizes, _needs, _ablations, _grid, _splits, _detection, _study,
+              _figures)  # fmt: skip
     return [fault for check in checks for fault in check(params)]
 
 

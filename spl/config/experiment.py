@@ -261,6 +261,9 @@ class Grid(Strict):
     points: tuple[Annotated[dict[LossWeight, LossWeights], Field(min_length=1)], ...] = Field(min_length=1)
 
 
+ImageMetric = Literal["ssim", "psnr", "mae", "mae_rgb", "ssim_gaussian", "psnr_hole", "mae_hole"]
+
+
 class Study(Strict):
     """Contrasts of methods that were fixed before their runs, from means of single runs (docs/study.md)."""
 
@@ -270,7 +273,7 @@ class Study(Strict):
     contrasts: dict[Name, Annotated[tuple[tuple[Name, Name], ...], Field(min_length=1)]] = Field(
         description="By dataset: pairs of arms, of which the second is subtracted from the first."
     )
-    metrics: Annotated[tuple[str, ...], Field(min_length=1, description="Columns of per_image.csv, the primary first.")]
+    metrics: Annotated[tuple[ImageMetric, ...], Field(min_length=1, description="The primary one first.")]
     mask_ratio: Literal["20-40", "40-60", "all"]
 
     def methods_of(self, dataset: str) -> tuple[str, ...]:

@@ -183,8 +183,11 @@ def publish(
     """Write a finished run's files, the record last, and drop its resume state."""
     save_weights(outcome.weights, folder / "weights.safetensors")
     outputs = {"weights": folder / "weights.safetensors", "log": folder / "log.csv", "samples": folder / "samples.png"}
-    for kept in sorted(state.glob("epoch*.safetensors")):
-        with atomic(file := folder / kept.stem / "weights.safetensors") as temporary:
+    assert isinstance(run.recipe, NetworkMethod)
+    for epoch in run.recipe.training.kept_epochs:
+        if not (kept := state / f"epoch{epoch}.safetensors").exists():  # named since the training was there
+            continue
+        with atomic(file := folder / f"epoch{epoch}/weights.safetensors") as temporary:
             shutil.copyfile(kept, temporary)
         write_record(file.with_name("run.json"), run, inputs, {"weights": file}, **facts)
     for file in (outputs["log"], outputs["samples"]):
