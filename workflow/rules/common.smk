@@ -172,6 +172,12 @@ def weights_of(dataset, method, seed):
     return f"results/weights/{dataset}/{method}/seed{seed}/weights.safetensors" if method in NETWORKS else []
 
 
+def weights_folder(wildcards, input):
+    """The folder of a run's weights: at its end, or after the epoch that a wildcard names."""
+    folder = f"results/weights/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
+    return f"{folder}/epoch{wildcards.epoch}" if "epoch" in wildcards.keys() else folder
+
+
 def filled(wildcards):
     """The run whose filled images are searched; none for the uncorrupted ones."""
     return [] if wildcards.method == GROUND_TRUTH else [(wildcards.dataset, wildcards.method)]

@@ -12,12 +12,6 @@ OUTPUTS:
 """
 
 
-def weights_folder(wildcards, input):
-    """The folder of a run's weights: at its end, or after the epoch that a wildcard names."""
-    epoch = f"/epoch{wildcards.epoch}" if "epoch" in wildcards.keys() else ""
-    return f"results/weights/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}{epoch}"
-
-
 rule evaluate_method:
     """Fill every test image and measure it; refuses weights whose run record disagrees with params.yaml."""
     input:
