@@ -21,7 +21,7 @@ ALLOWED = {
     "fetch_weights": {"requests"},
     "pair_masks": TABLES, "smooth_images": ANALYSIS,
     "table1": ANALYSIS, "further_metrics": ANALYSIS, "compare_ablations": ANALYSIS, "compare_grid": ANALYSIS,
-    "check_claims": ANALYSIS, "signature": TABLES, "compare_reference": TABLES, "plan": NETWORKS, "init_photos": TABLES,
+    "check_claims": ANALYSIS, "study": ANALYSIS, "signature": TABLES, "compare_reference": TABLES, "plan": NETWORKS, "init_photos": TABLES,
     "draw_figure": DRAWING, "draw_examples": {"pandas", "matplotlib"}, "write_report": {*DRAWING, "jinja2"},
     "evaluate_method": NETWORKS, "export_priors": NETWORKS, "train_method": NETWORKS, "inpaint": NETWORKS,
     "measure_cost": NETWORKS, "inspect_weights": {"torch"}, "convert_weights": {"torch"},

@@ -441,14 +441,15 @@ def test_settings_come_back_from_a_record_as_they_were(demo_params):
 
 
 def test_a_field_that_counts_for_nobody_says_so(demo_params):
-    """The only such fields: where files lie that are known by their hashes, whose images those are, what is missing."""
+    """The only such fields: where files lie that are known by their hashes, whose images those are, what is missing, what is kept on the way."""
     uncounted = {
         f"{kind.__name__}.{name}"
         for kind in all_settings(Strict)
         for name, field in kind.model_fields.items()
         if "no result depends on it" in field.metadata and name in kind.__annotations__
     }
-    assert uncounted == {"Supplied.citation", "PerceptualVGG.folder", "Perceptual.folder", "Design.left_out"}
+    files = {"Supplied.citation", "PerceptualVGG.folder", "Perceptual.folder"}
+    assert uncounted == files | {"Design.left_out", "Training.kept_epochs"}
     assert "data/raw/metrics" not in canonical(FigureSettings.of(demo_params, figure="fig1"))
 
 
