@@ -78,8 +78,8 @@ def study(
 
     Example: spl study --params presets/study_1.yaml --results study/results
     """
-    from spl.analysis.study import add_runs, contrasts, missing_runs, read_runs
     from spl.common.progress import say
+    from spl.planning.study import add_runs, contrasts, missing_runs, read_runs
 
     experiment = load_params(params)
     if todo:

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from spl.analysis.study import add_runs, contrast, contrasts, missing_runs, planned_runs, read_runs
 from spl.common.errors import DataError, ParamsError
 from spl.config.load import load_params
+from spl.planning.study import add_runs, contrast, contrasts, missing_runs, planned_runs, read_runs
 from tests.analysis.fabricate import per_image, write_evidence
 from tests.conftest import REPOSITORY, read_raw
 
