@@ -441,7 +441,7 @@ def test_settings_come_back_from_a_record_as_they_were(demo_params):
 
 
 def test_a_field_that_counts_for_nobody_says_so(demo_params):
-    """The only such fields: files that are known by their hashes, whose images those are, what is missing, what is kept."""
+    """The only such fields: files that are known by their hashes, whose images those are, what is missing or kept."""
     uncounted = {
         f"{kind.__name__}.{name}"
         for kind in all_settings(Strict)
