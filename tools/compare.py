@@ -43,7 +43,7 @@ sys.path.insert(0, str(REPOSITORY))
 from tests.conftest import read_raw  # noqa: E402
 from tests.workflow.conftest import copy_repository, shrink  # noqa: E402
 
-PRESETS = ("demo", "paper", "study", "grid")
+PRESETS = ("demo", "paper", "study_1", "grid")
 
 RENAMED: dict[str, str] = {
     "results/table1.json": "results/metrics.json",

@@ -25,7 +25,7 @@ for command in (
     training.train_teacher, training.train_method,
     evaluation.evaluate_method, evaluation.measure_perceptual, evaluation.export_priors, evaluation.detect_objects,
     evaluation.measure_cost, results.table1, results.further_metrics, results.compare_ablations, results.compare_grid,
-    results.check_claims, results.draw_figure, results.draw_examples, results.write_report,
+    results.check_claims, results.study, results.draw_figure, results.draw_examples, results.write_report,
     inventory.status, inventory.verify, inventory.stale, inventory.why, inventory.signature,
     inventory.compare_reference, planning.plan, inpaint.inpaint,
 ):  # fmt: skip

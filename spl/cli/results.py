@@ -1,5 +1,6 @@
 """Commands that turn evidence into tables, figures and the report; seconds each, no network involved."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -65,6 +66,30 @@ def check_claims(
     from spl.analysis.check_claims import check_claims
 
     check_claims(ClaimSettings.of(load_params(params)), results=results, data=data, out=out)
+
+
+def study(
+    results: opt.Results = paths.RESULTS,
+    table: Annotated[Path, typer.Option(help="Means of single runs, as they are committed.")] = paths.STUDY,
+    todo: Annotated[bool, typer.Option("--todo", help="Only print the evaluations that the table lacks.")] = False,
+    params: opt.ParamsFile = opt.PARAMS,
+) -> None:
+    """Add the runs of a study to its table, and print the contrasts that the parameters fix.
+
+    Example: spl study --params presets/study_1.yaml --results study/results
+    """
+    from spl.common.progress import say
+    from spl.planning.study import add_runs, contrasts, missing_runs, read_runs
+
+    experiment = load_params(params)
+    if todo:
+        left = missing_runs(experiment, read_runs(table))
+        print(*(paths.RESULTS / run.evaluation for run in left))
+        if not left:
+            say("every run is in the table: nothing is left to do")
+    else:
+        runs = add_runs(experiment, results, table)
+        print(contrasts(experiment, runs).to_string(index=False, float_format="{:+.4f}".format))
 
 
 def draw_figure(

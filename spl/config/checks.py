@@ -21,7 +21,8 @@ RESERVED = {
 
 def contradictions(params: Params) -> list[str]:
     """List what contradicts each other, each with its dotted path."""
-    checks = (_seeds, _reserved, _named_datasets, _sizes, _needs, _ablations, _grid, _splits, _detection, _figures)
+    checks = (_seeds, _reserved, _named_datasets, _sizes, _needs, _ablations, _grid, _splits, _detection, _study,
+              _figures)  # fmt: skip
     return [fault for check in checks for fault in check(params)]
 
 
@@ -67,6 +68,8 @@ def _needs(params: Params) -> Iterator[str]:
     for name, method in params.methods.items():
         if isinstance(method, SPLRecipe) and method.teacher is not None:
             yield from _known(f"methods.{name}.teacher", [method.teacher], "teachers", params.teachers)
+            if method.oracle and isinstance(params.teachers.get(method.teacher), TrainedYOLO | ReleasedYOLO):
+                yield f"methods.{name}.oracle: a YOLOv5 cannot be kept among the weights of an oracle"
         if isinstance(method, NetworkMethod) and params.datasets.keys() - method.weights.keys():
             if method.perceptual_layers and params.perceptual_network is None:
                 yield f"methods.{name} has perceptual losses, so perceptual_network must say which network; it is null"
@@ -117,6 +120,16 @@ def _detection(params: Params) -> Iterator[str]:
         teacher = params.detection.detector.teacher
         if not isinstance(params.teachers.get(teacher), TrainedYOLO | ReleasedYOLO):
             yield f"detection.detector.teacher: must be a YOLOv5 of teachers, got {teacher!r}"
+
+
+def _study(params: Params) -> Iterator[str]:
+    if params.study is None:
+        return
+    yield from _known("study.contrasts", params.study.contrasts, "datasets", params.datasets)
+    for arm, methods in params.study.arms.items():
+        yield from _known(f"study.arms.{arm}", methods, "methods", params.network_methods)
+    for dataset, pairs in params.study.contrasts.items():
+        yield from _known(f"study.contrasts.{dataset}", dict.fromkeys(sum(pairs, ())), "study.arms", params.study.arms)
 
 
 def _figures(params: Params) -> Iterator[str]:

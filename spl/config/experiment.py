@@ -261,6 +261,27 @@ class Grid(Strict):
     points: tuple[Annotated[dict[LossWeight, LossWeights], Field(min_length=1)], ...] = Field(min_length=1)
 
 
+ImageMetric = Literal["ssim", "psnr", "mae", "mae_rgb", "ssim_gaussian", "psnr_hole", "mae_hole"]
+
+
+class Study(Strict):
+    """Contrasts of methods that were fixed before their runs, from means of single runs (docs/study.md)."""
+
+    arms: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = Field(
+        description="By name: one method, or several that differ in the draw of their teacher."
+    )
+    contrasts: dict[Name, Annotated[tuple[tuple[Name, Name], ...], Field(min_length=1)]] = Field(
+        description="By dataset: pairs of arms, of which the second is subtracted from the first."
+    )
+    metrics: Annotated[tuple[ImageMetric, ...], Field(min_length=1, description="The primary one first.")]
+    mask_ratio: Literal["20-40", "40-60", "all"]
+
+    def methods_of(self, dataset: str) -> tuple[str, ...]:
+        """Return the methods of all arms that are contrasted on a dataset."""
+        arms = dict.fromkeys(arm for pair in self.contrasts[dataset] for arm in pair)
+        return tuple(method for arm in arms for method in self.arms[arm])
+
+
 # Figures -----------------------------------------------------------------------------------------
 
 
@@ -455,4 +476,5 @@ class Params(Design):
     evaluation: Evaluation
     verdicts: Verdicts
     detection: Detection | None = None
+    study: Study | None = None
     figures: Figures | None = None

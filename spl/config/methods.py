@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 from pydantic import Field, JsonValue, SerializeAsAny, ValidationError, ValidationInfo, field_validator, model_validator
 
-from spl.config.base import FilePath, Name, Positive, Rate, Size, Strict, Weight
+from spl.config.base import UNCOUNTED, FilePath, Name, Positive, Rate, Size, Strict, Weight
 from spl.config.faults import Faults, describe
 
 # Training ----------------------------------------------------------------------------------------
@@ -84,6 +84,9 @@ class Training(Schedule):
         default=1,
         description="Parts in which a process takes its share through the networks, so that it fits the memory.",
     )
+    kept_epochs: Annotated[tuple[Positive, ...], UNCOUNTED] = Field(
+        default=(), description="Epochs after which the weights are kept, to evaluate one training at several steps."
+    )
     per_dataset: dict[Name, dict[str, JsonValue]] = Field(
         description="Values of this section that differ for a dataset; the others stay as they are."
     )
@@ -101,6 +104,8 @@ class Training(Schedule):
     def check(self) -> None:
         """Raise ValueError if values contradict each other."""
         super().check()
+        if max(self.kept_epochs, default=0) >= self.epochs:
+            raise ValueError(f"kept_epochs must be before the last epoch, {self.epochs}, got {[*self.kept_epochs]}")
         if self.parts > 1 and self.pooled:
             raise ValueError(
                 f"parts is {self.parts}, but {self.pooled} pool over the batch, which must not be divided: parts must "
@@ -282,12 +287,20 @@ class NetworkRecipe(Strict):
         return 4
 
 
+Sight = Literal["whole", "half", "pooled"]
+
+
 class SPLRecipe(NetworkRecipe):
     """SPL and its variants."""
 
     recipe: Literal["spl"]
     model: SPLModel
     teacher: Name | None = Field(description="Which of `teachers` supervises the prior; null for none (w/o S).")
+    oracle: Sight | None = Field(
+        default=None,
+        description="No method, but a bound: in place of a prior the decoder is handed the teacher's features of the "
+        "uncorrupted image; whole: all of them, half: half of the channels, pooled: inside the hole their mean.",
+    )
     losses: SPLLossWeights
     training: SPLTraining
 
@@ -302,13 +315,17 @@ class SPLRecipe(NetworkRecipe):
 
     @property
     def prior_teacher(self) -> Name | None:
-        """Name of the teacher, unless the prior loss has no weight."""
-        return self.teacher if self.losses.lambda_prior > 0 else None
+        """Name of the teacher, unless the prior loss has no weight and it is no oracle's."""
+        return self.teacher if self.losses.lambda_prior > 0 or self.oracle else None
 
     @model_validator(mode="after")
     def _prior_has_a_teacher(self) -> Self:
         if self.teacher is None and self.losses.lambda_prior > 0:
             raise ValueError("teacher is null, so nothing supervises the prior and losses.lambda_prior must be 0.0")
+        if self.oracle and (self.teacher is None or self.losses.lambda_prior > 0):
+            raise ValueError(
+                "an oracle has a teacher's features for its prior: it needs a teacher and lambda_prior 0.0"
+            )
         return self
 
 

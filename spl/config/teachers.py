@@ -1,10 +1,10 @@
 """The pretext networks of `params.yaml`: frozen teachers of the semantic prior, and the detector of the figures."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from spl.config.base import FilePath, Name, Positive, Size, Strict, Weight
+from spl.config.base import FilePath, Name, Positive, Seed, Size, Strict, Weight
 from spl.config.methods import Schedule
 
 # The labelled set ----------------------------------------------------------------------------------
@@ -18,6 +18,25 @@ class MiniaturePretext(Strict):
     val: Positive
 
 
+# Every teacher ------------------------------------------------------------------------------------
+
+
+class DrawnTeacher(Strict):
+    """A teacher that is drawn from a seed."""
+
+    seed: Seed | None = Field(default=None, description="Of this draw of the teacher; null for the experiment's seed.")
+
+
+class StandardisedTeacher(Strict):
+    """A teacher whose features may be standardised."""
+
+    standardised: bool = Field(
+        default=False,
+        description="Let every channel have mean 0 and standard deviation 1 over the first training images, so that "
+        "lambda_prior means the same for all teachers.",
+    )
+
+
 # Multi-label classification: TResNet ----------------------------------------------------------------
 
 
@@ -29,30 +48,40 @@ class AsymmetricLossSettings(Strict):
     clip: Annotated[float, Field(ge=0, lt=1)]
 
 
-class TrainedTResNet(Strict):
+class TrainedTResNet(DrawnTeacher, StandardisedTeacher):
     """A TResNet trained here on the pretext set's labels, then cut after its second stage and frozen."""
 
     kind: Literal["tresnet"]
     image_size: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
     layers: tuple[Size, Size, Size, Size] = Field(description="Blocks in each of the four stages.")
     width: Annotated[float, Field(gt=0, le=16, description="Width factor of TResNet; 1.2 is TResNet-L.")]
+    permuted: bool = Field(
+        default=False,
+        description="Train on permuted labels: every image has another one's, so there is nothing to know.",
+    )
     loss: AsymmetricLossSettings
     training: Schedule
 
 
-class ReleasedTResNet(Strict):
+class ReleasedTResNet(StandardisedTeacher):
     """TResNet-L trained on Open Images with the asymmetric loss, released by its authors."""
 
     kind: Literal["tresnet_released"]
     path: FilePath
 
 
-class RandomTResNet(Strict):
-    """A TResNet with fresh weights, frozen: the control without knowledge."""
+class RandomTResNet(DrawnTeacher, StandardisedTeacher):
+    """A TResNet with fresh weights, frozen: the control without knowledge. Its norms fit the first training images."""
 
     kind: Literal["tresnet_random"]
     layers: tuple[Size, Size] = Field(description="Blocks of the two stages that are kept.")
     width: Annotated[float, Field(gt=0, le=16)]
+
+
+class Pixels(StandardisedTeacher):
+    """The image itself, a quarter as large: the target of a prior that is no semantics at all."""
+
+    kind: Literal["pixels"]
 
 
 # Detection: YOLOv5 --------------------------------------------------------------------------------
@@ -66,7 +95,7 @@ class YOLOLossWeights(Strict):
     classification: Weight
 
 
-class TrainedYOLO(Strict):
+class TrainedYOLO(DrawnTeacher, StandardisedTeacher):
     """A YOLOv5 trained here on the pretext set's boxes; its stride-8 map before the head supervises the prior."""
 
     kind: Literal["yolov5"]
@@ -79,7 +108,7 @@ class TrainedYOLO(Strict):
     training: Schedule
 
 
-class ReleasedYOLO(Strict):
+class ReleasedYOLO(StandardisedTeacher):
     """YOLOv5 (release 6 or 7) trained on COCO: its state_dict, which a person has extracted from the released file."""
 
     kind: Literal["yolov5_released"]
@@ -97,19 +126,21 @@ class InstalledWeights(Strict):
     version: str
 
 
-class TimmTeacher(Strict):
+class TimmTeacher(DrawnTeacher):
     """Features of any timm model, such as a ResNet-50 trained on ImageNet, standardised over the training images."""
 
+    standardised: ClassVar[bool] = True
     kind: Literal["timm"]
     model: str = Field(description="timm's name of the model, such as resnet50.")
     reduction: Size = Field(description="Stride of the feature map to take; the image is scaled to fit it.")
     weights: FilePath | InstalledWeights | None = Field(
-        description="A file with the model's state_dict, or the Python package that has it; null for fresh weights."
+        description="A file with the model's state_dict, or the Python package that has it; null for fresh weights, "
+        "whose norms fit the first training images."
     )
 
 
 Teacher = Annotated[
-    TrainedTResNet | ReleasedTResNet | RandomTResNet | TrainedYOLO | ReleasedYOLO | TimmTeacher,
+    TrainedTResNet | ReleasedTResNet | RandomTResNet | Pixels | TrainedYOLO | ReleasedYOLO | TimmTeacher,
     Field(discriminator="kind"),
 ]
 

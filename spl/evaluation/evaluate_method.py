@@ -8,13 +8,14 @@ import torch
 from spl.common.errors import RecordError, again
 from spl.common.shards import resumable_folder
 from spl.config.base import counted
-from spl.config.methods import ClassicalFill, LimitedFill
+from spl.config.methods import ClassicalFill, LimitedFill, SPLRecipe
 from spl.evaluation.per_image import evaluate
 from spl.evaluation.plausible import implausible
-from spl.models.build import load_method
+from spl.models.build import as_inpainter, load_method
 from spl.models.classical import classical_inpainter
 from spl.steps.records import Inputs, read_record, require_current, take, write_record
 from spl.steps.settings import EvaluationSettings, RunSettings
+from spl.teachers.oracle import load_oracle
 from spl.tensors.device import in_one_thread
 from spl.tensors.loaders import TestPairs
 
@@ -48,7 +49,10 @@ def evaluate_method(
         inpainter = classical_inpainter(run.recipe)
     else:
         inputs |= take_run(run, weights, inputs)
-        network = load_method(run.recipe, weights, image_size=run.image_size, device=device)
+        if isinstance(run.recipe, SPLRecipe) and run.recipe.oracle:
+            network = as_inpainter(load_oracle(run, weights).to(device))
+        else:
+            network = load_method(run.recipe, weights, image_size=run.image_size, device=device)
         inpainter = in_one_thread(network, settings.threads)
         look = partial(implausible, settings, test_pairs, weights, device=device, paper=paper_psnr)
     key = [counted(settings), {name: file["sha256"] for name, file in inputs.items()}, str(device)]

@@ -36,6 +36,7 @@ COST = RESULTS / "cost.csv"
 TABLE1 = RESULTS / "table1.csv"
 FURTHER_METRICS = RESULTS / "further_metrics.csv"
 ABLATIONS = RESULTS / "ablations.csv"
+STUDY = Path("docs/study/runs.csv")
 GRID = RESULTS / "grid.csv"
 CLAIMS = RESULTS / "claims.csv"
 FIGURE = RESULTS / "figures/{figure}.pdf"

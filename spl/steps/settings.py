@@ -217,8 +217,10 @@ class TeacherSettings(Settings):
 
     @classmethod
     def of(cls, params: Params, *, teacher: str) -> Self:
-        """Leave out what is not trained here."""
+        """Take the teacher's own seed if it has one, and leave out what is not trained here."""
         settings = super().of(params, teacher=teacher)
+        if (seed := getattr(settings.network, "seed", None)) is not None:
+            settings = settings.model_copy(update={"seed": seed})
         if isinstance(settings.network, teachers.TrainedTeacher):
             return settings
         return settings.model_copy(update={"pretext": None, "threads": None})

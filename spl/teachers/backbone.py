@@ -1,6 +1,5 @@
 """Any timm model as a teacher: the feature map of one stride, whatever that stride is."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,9 +15,6 @@ from spl.weights.fit import Rules, fill, released_names
 
 ENLARGED = 8
 """Stride at which an image enlarged twice (I') gives a map of H/4."""
-
-LEAST_STD = 0.01
-"""Least standard deviation of a channel, in those of the average channel: one that is nearly constant stays small."""
 
 _BLOCKS = [(stage, block) for stage, depth in enumerate((1, 2, 2, 3, 3, 4, 1)) for block in range(depth)]
 
@@ -58,8 +54,6 @@ class BackboneTeacher(FrozenTeacher):
         config: dict[str, Any] = getattr(model, "pretrained_cfg")  # noqa: B009
         self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("feature_mean", torch.zeros(1, self.channels, 1, 1), persistent=False)
-        self.register_buffer("feature_std", torch.ones(1, self.channels, 1, 1), persistent=False)
         self.freeze()
 
     @classmethod
@@ -81,34 +75,13 @@ class BackboneTeacher(FrozenTeacher):
         """Scale the image so that its map has an eighth of the given size, and return that map.
 
         Shapes: image (B, 3, H, W), RGB in [0, 1], H and W multiples of 8; returns (B, d, H/8, W/8). The image is
-        normalised by the mean and standard deviation of the model's own training, the map by those of `standardise`.
+        normalised by the mean and standard deviation of the model's own training.
         """
         if self._scale != 1:
             image = F.interpolate(image, scale_factor=self._scale, mode="bilinear", align_corners=False)
         normalised = (image - self.get_buffer("mean")) / self.get_buffer("std")
         intermediates = self.model.forward_intermediates  # pyright: ignore[reportCallIssue]
-        features = intermediates(normalised, indices=[self._index], stop_early=True, intermediates_only=True)[0]  # pyright: ignore
-        return (features - self.get_buffer("feature_mean")) / self.get_buffer("feature_std")
-
-    @torch.no_grad()
-    def standardise(self, images: Iterable[Tensor]) -> dict[str, list[float]]:
-        """Let the features of training images have mean 0 and standard deviation 1 in every channel; return both.
-
-        Networks differ in scale, and the paper's weight of the prior loss (Eq. 12) is made for its own teacher's.
-        Shapes: images (B, 3, H, W) each, which are enlarged twice, as in section 3.2.
-        """
-        count, total, squares = 0, 0.0, 0.0
-        for image in images:
-            large_image = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
-            features = self.features(large_image).double()
-            count += features[:, 0].numel()
-            total, squares = total + features.sum((0, 2, 3)), squares + features.square().sum((0, 2, 3))
-        mean = torch.as_tensor(total / count)
-        std = (squares / count - mean.square()).clamp(min=0).sqrt()
-        std = std.clamp(min=LEAST_STD * std.mean().item() or 1.0)
-        self.get_buffer("feature_mean").copy_(mean.view(1, -1, 1, 1))
-        self.get_buffer("feature_std").copy_(std.view(1, -1, 1, 1))
-        return {"mean": mean.tolist(), "std": std.tolist()}
+        return intermediates(normalised, indices=[self._index], stop_early=True, intermediates_only=True)[0]  # pyright: ignore
 
 
 def _create(model: str) -> nn.Module:

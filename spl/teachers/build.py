@@ -4,9 +4,13 @@ timm and torchvision take seconds to import, so each network is imported where i
 teacher needs neither.
 """
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from torch import Tensor
+
 from spl.config.teachers import (
+    Pixels,
     RandomTResNet,
     ReleasedTResNet,
     ReleasedYOLO,
@@ -16,7 +20,7 @@ from spl.config.teachers import (
     TrainedYOLO,
 )
 from spl.steps.records import read_record
-from spl.teachers.frozen import FrozenTeacher
+from spl.teachers.frozen import FrozenTeacher, PixelTeacher
 from spl.weights.fit import load_weights
 
 
@@ -29,6 +33,8 @@ def build_teacher(settings: Teacher, *, classes: int = 1) -> FrozenTeacher:
             return _build_tresnet((4, 5), 1.2)
         case RandomTResNet(layers=layers, width=width):
             return _build_tresnet(layers, width)
+        case Pixels():
+            return PixelTeacher()
         case TrainedYOLO() | ReleasedYOLO():
             return _build_detector(settings, classes)
         case TimmTeacher(model=model, reduction=reduction):
@@ -56,8 +62,21 @@ def _build_detector(settings: TrainedYOLO | ReleasedYOLO, classes: int) -> Froze
 def load_teacher(settings: Teacher, weights: Path) -> FrozenTeacher:
     """Build the teacher that the settings describe with the weights that `spl train-teacher` has written."""
     teacher = build_teacher(settings, classes=len(detected_classes(weights)) or 1)
-    load_weights(teacher, weights)
+    if teacher.state_dict():  # pixels have none
+        load_weights(teacher, weights)
     return teacher
+
+
+def fit_teacher(
+    settings: Teacher, teacher: FrozenTeacher, images: Callable[[], Iterable[Tensor]]
+) -> dict[str, list[float]]:
+    """Calibrate fresh weights, and standardise the features if the settings say so; return their scale.
+
+    `images` gives training images (B, 3, H, W).
+    """
+    if isinstance(settings, RandomTResNet) or (isinstance(settings, TimmTeacher) and settings.weights is None):
+        teacher.calibrate(images())
+    return teacher.standardise(images()) if settings.standardised else {}
 
 
 def detected_classes(weights: Path) -> list[str]:

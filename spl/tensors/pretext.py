@@ -30,6 +30,11 @@ class PretextImages:
         self._paths = [folder / "images" / f"{name}.jpg" for name in self.names]
         self._image_size = image_size
 
+    def permute(self, seed: int) -> None:
+        """Give every image the labels of another one: how often a label occurs is all that can be learnt."""
+        order = np.random.default_rng(seed).permutation(len(self))
+        self.targets = self.targets[order].roll(1, 0)[np.argsort(order)]
+
     def __len__(self) -> int:
         return len(self._paths)
 

@@ -51,6 +51,8 @@ class Plan(NamedTuple):
     ema: float | None
     checkpoint_seconds: float = 600.0
     log_every: int = 10
+    kept: tuple[int, ...] = ()
+    """Epochs after which the product is passed to `on_keep`."""
 
 
 class Outcome(NamedTuple):
@@ -75,11 +77,13 @@ def train(
     workers: int = 0,
     should_stop: Callable[[int], bool] = lambda step: False,
     on_save: Callable[[nn.Module], None] = lambda product: None,
+    on_keep: Callable[[nn.Module, int], None] = lambda product, epoch: None,
 ) -> Outcome | None:
     """Train to the end, or until `should_stop(steps_done)`; return None if stopped early.
 
     Keeps its state and `log.csv` under `folder` and resumes from them; passes the product, or its moving average, to
-    `on_save` whenever the main process saves. Several processes stop where the next row of the log is due.
+    `on_save` whenever the main process saves, and to `on_keep` after the epochs to keep. Several processes stop where
+    the next row of the log is due.
     Raises: TrainingError if a loss is not finite.
     """
     # Set-up: everything that has a state, as it was when the run was stopped.
@@ -112,6 +116,9 @@ def train(
         if ema:
             ema.update(trained, step)
         done = step + 1
+        epoch, within = divmod(done, stream.steps_per_epoch)
+        if not within and epoch in plan.kept and world.is_main:
+            on_keep(product, epoch)
 
         # Every few steps: fetch the losses, which waits for the device, and share the flags of all processes.
         log_due, stop_asked = done % plan.log_every == 0 or done == total_steps, should_stop(done)

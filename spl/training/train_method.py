@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from spl.models.build import as_inpainter
 from spl.models.ec import canny_edges_of
 from spl.steps.records import Inputs, require_current, take, write_record
 from spl.steps.settings import RunSettings, TeacherSettings
-from spl.teachers.build import load_teacher
+from spl.teachers.build import fit_teacher, load_teacher
 from spl.teachers.frozen import FrozenTeacher
 from spl.teachers.perception import load_feature_extractor, require_vgg
 from spl.tensors.compositing import composite, mask_out, quantise
@@ -108,8 +109,12 @@ def train_method(
         extract_features=load_feature_extractor(run, perceptual, world.device),
         parts=training.parts,
     )
-    learnt_from = {"teacher": teacher, "perceptual": perceptual}
-    scales = {use: known.standardise(_first_images(stream, world)) for use, known in learnt_from.items() if known}
+    learnt_from = {"teacher": (run.teacher, teacher), "perceptual": (run.perceptual, perceptual)}
+    scales = {
+        use: fit_teacher(known.network, network, partial(_first_images, stream, world))
+        for use, (known, network) in learnt_from.items()
+        if isinstance(known, TeacherSettings) and network
+    }
     method = build_method(recipe, context)
     plan = Plan(
         settings=canonical_json([counted(run), {name: file["sha256"] for name, file in inputs.items()}]),
@@ -118,6 +123,7 @@ def train_method(
         epochs=training.epochs,
         decay=training.decay,
         ema=training.ema,
+        kept=training.kept_epochs,
     )
     state = CHECKPOINTS / run.dataset / run.method / f"seed{run.seed}"
     image, mask = (tensor.to(world.device) for tensor in sample_batch(stream))
@@ -125,6 +131,7 @@ def train_method(
         outcome = train(
             method, stream, plan, state, world=world, workers=workers, should_stop=should_stop,
             on_save=lambda generator: save_samples(generator, image, mask, state / "samples.png"),
+            on_keep=lambda generator, epoch: save_weights(generator.state_dict(), state / f"epoch{epoch}.safetensors"),
         )  # fmt: skip
         if outcome is not None and world.is_main:
             facts = {"teacher_channels": context.teacher_channels, "processes": world.size}
@@ -176,6 +183,13 @@ def publish(
     """Write a finished run's files, the record last, and drop its resume state."""
     save_weights(outcome.weights, folder / "weights.safetensors")
     outputs = {"weights": folder / "weights.safetensors", "log": folder / "log.csv", "samples": folder / "samples.png"}
+    assert isinstance(run.recipe, NetworkMethod)
+    for epoch in run.recipe.training.kept_epochs:
+        if not (kept := state / f"epoch{epoch}.safetensors").exists():  # named since the training was there
+            continue
+        with atomic(file := folder / f"epoch{epoch}/weights.safetensors") as temporary:
+            shutil.copyfile(kept, temporary)
+        write_record(file.with_name("run.json"), run, inputs, {"weights": file}, **facts)
     for file in (outputs["log"], outputs["samples"]):
         with atomic(file) as temporary:
             shutil.copyfile(state / file.name, temporary)

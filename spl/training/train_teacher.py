@@ -12,7 +12,7 @@ from torch import nn
 from spl.common.files import canonical_json
 from spl.common.tables import read_table
 from spl.config.base import counted
-from spl.config.teachers import RandomTResNet, TrainedTeacher, TrainedTResNet, TrainedYOLO
+from spl.config.teachers import Pixels, RandomTResNet, TrainedTeacher, TrainedTResNet, TrainedYOLO
 from spl.data.stored import read_listed
 from spl.detection.average_precision import mean_average_precision
 from spl.released.teachers import find_weights, read_supplied_teacher
@@ -64,8 +64,8 @@ def make_teacher(
     Returns: whether training came to its end.
     """
     teacher = settings.network
-    if isinstance(teacher, RandomTResNet):
-        torch.manual_seed(settings.seed)
+    torch.manual_seed(settings.seed)  # of fresh weights
+    if isinstance(teacher, RandomTResNet | Pixels):
         _publish(settings, build_teacher(teacher), {}, folder)
         return True
     if not isinstance(teacher, TrainedTeacher):
@@ -98,10 +98,11 @@ def _train(
 ) -> tuple[nn.Module, dict[str, Any]] | None:
     assert settings.threads is not None
     torch.set_num_threads(settings.threads)
-    torch.manual_seed(settings.seed)
     training = teacher.training
     task = TASKS[teacher.kind]
     images = task.images(folder, "train", image_size=teacher.image_size)
+    if isinstance(teacher, TrainedTResNet) and teacher.permuted:
+        images.permute(settings.seed)
     network = task.network(teacher, images).to(world.device).train()
     method = task.method(network, torch.optim.Adam(network.parameters(), lr=training.lr), teacher.loss)
     stream = task.stream(images, batch_size=training.batch_size, seed=settings.seed)

@@ -19,7 +19,9 @@ def message(caught) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("preset", ["demo", "paper", "paper_timm", "photos", "study", "grid"])
+@pytest.mark.parametrize(
+    "preset", ["demo", "paper", "paper_timm", "photos", "grid", "study_1", "study_2", "study_3", "study_photos"]
+)
 def test_presets_are_valid(repository, preset):
     load_params(repository / f"presets/{preset}.yaml")
 

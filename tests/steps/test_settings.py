@@ -370,6 +370,15 @@ def test_only_teachers_that_somebody_needs_are_made(raw_params, write_params):
     assert needed_teachers(load_params(write_params(raw))) == []
 
 
+def test_another_draw_of_a_teacher_is_another_teacher_of_the_same_labels(raw_params, write_params):
+    multilabel = raw_params["teachers"]["multilabel"]
+    raw_params["teachers"] |= {"second": multilabel | {"seed": 2}, "zero": multilabel | {"seed": 0}}
+    params = load_params(write_params(raw_params))
+    settings = {name: TeacherSettings.of(params, teacher=name) for name in ("multilabel", "second", "zero")}
+    assert [own.seed for own in settings.values()] == [params.seed, 2, 0]
+    assert {own.pretext for own in settings.values()} == {params.pretext}
+
+
 def test_teachers_that_a_person_supplies_name_their_file(raw_params, write_params, repository):
     paper = load_params(repository / "presets/paper.yaml")
     files = {name: supplied_teacher_file(teacher) for name, teacher in paper.teachers.items()}
@@ -432,14 +441,15 @@ def test_settings_come_back_from_a_record_as_they_were(demo_params):
 
 
 def test_a_field_that_counts_for_nobody_says_so(demo_params):
-    """The only such fields: where files lie that are known by their hashes, whose images those are, what is missing."""
+    """The only such fields: files that are known by their hashes, whose images those are, what is missing or kept."""
     uncounted = {
         f"{kind.__name__}.{name}"
         for kind in all_settings(Strict)
         for name, field in kind.model_fields.items()
         if "no result depends on it" in field.metadata and name in kind.__annotations__
     }
-    assert uncounted == {"Supplied.citation", "PerceptualVGG.folder", "Perceptual.folder", "Design.left_out"}
+    files = {"Supplied.citation", "PerceptualVGG.folder", "Perceptual.folder"}
+    assert uncounted == files | {"Design.left_out", "Training.kept_epochs"}
     assert "data/raw/metrics" not in canonical(FigureSettings.of(demo_params, figure="fig1"))
 
 

@@ -31,6 +31,7 @@ from spl.steps.settings import (
     SmoothingSettings,
     TeacherSettings,
 )
+from spl.teachers.oracle import load_oracle
 from spl.tensors.loaders import SampleStream
 from spl.training.checkpoint import load_state, lock_run
 from spl.training.loop import Plan, train
@@ -41,6 +42,7 @@ from tests.released.fabricate import Trap
 from tests.training.conftest import CPU, tiny_params
 
 METHODS = ["spl", "rn", "rfr", "mfe", "ec"]
+RANDOM = {"kind": "tresnet_random", "layers": [1, 1], "width": 0.125, "standardised": True}
 BACKBONE = {"kind": "timm", "model": "test_resnet", "reduction": 8, "weights": None}
 
 
@@ -49,7 +51,7 @@ def sources(tmp_path_factory):
     """All that a run reads, made as the workflow makes it."""
     folder = tmp_path_factory.mktemp("world")
     raw = tiny_params()
-    raw["teachers"] |= {"backbone": BACKBONE}
+    raw["teachers"] |= {"backbone": BACKBONE, "random": RANDOM}
     params = Params.model_validate(raw, strict=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -78,8 +80,8 @@ def run_method(sources, tmp_path, monkeypatch):
 
     def run(method, out, *, stop_at=None, workers=0, seed=1, change=lambda raw: None, **training):
         raw = tiny_params() | {"seeds": [1, 2]}
-        raw["methods"][method]["training"] |= training
         change(raw)
+        raw["methods"][method]["training"] |= training
         return train_method(
             RunSettings.of(Params.model_validate(raw, strict=False), dataset="paris", method=method, seed=seed),
             sources,
@@ -149,6 +151,38 @@ def test_a_backbones_scale_is_learnt_from_the_training_images_and_kept(run_metho
     assert max(scale["std"]) > 0
     assert records["resumed"]["teacher_scale"] == records["perceptual"]["perceptual_scale"] == scale
     assert "perceptual_scale" not in records["straight"]
+
+
+@pytest.mark.parametrize("ema", [None, 0.9])
+def test_weights_kept_after_an_epoch_are_those_of_a_training_that_ended_there(run_method, tmp_path, ema):
+    options = {"ema": ema, "decay": {"kind": "constant"}}
+    assert run_method("spl", "short", epochs=2, **options)
+    assert run_method("spl", "long", epochs=3, kept_epochs=[1, 2], **options)
+    assert_equal(weights(tmp_path / "short"), weights(tmp_path / "long/epoch2"))
+    assert read_json(tmp_path / "long/epoch2/run.json")["settings"] == read_json(tmp_path / "long/run.json")["settings"]
+    with pytest.raises(AssertionError):
+        assert_equal(weights(tmp_path / "long/epoch1"), weights(tmp_path / "long/epoch2"))
+
+
+def test_equal_arms_of_different_names_differ_by_nothing(run_method, tmp_path):
+    assert run_method("spl", "one", epochs=1)
+    assert run_method("other", "two", change=lambda raw: raw["methods"].update(other=raw["methods"]["spl"]), epochs=1)
+    assert_equal(weights(tmp_path / "one"), weights(tmp_path / "two"))
+
+
+def test_an_oracle_keeps_its_teacher_with_its_scale(run_method, sources, tmp_path):
+    """Fresh norms are calibrated, features standardised in training; what is evaluated later sees the same."""
+    raw = tiny_params() | {"seeds": [1]}
+    raw["teachers"] |= {"random": RANDOM}
+    raw["methods"]["oracle"] = raw["methods"]["spl"] | {"teacher": "random", "oracle": "whole"}
+    raw["methods"]["oracle"]["losses"] = raw["methods"]["spl"]["losses"] | {"lambda_prior": 0.0}
+    assert run_method("oracle", "out", change=lambda own: own.update(raw), epochs=1)
+    run = RunSettings.of(Params.model_validate(raw, strict=False), dataset="paris", method="oracle")
+    oracle = load_oracle(run, tmp_path / "out")
+    scale = read_json(tmp_path / "out/run.json")["teacher_scale"]
+    assert oracle.feature_mean.flatten().tolist() == pytest.approx(scale["mean"])
+    assert oracle.feature_std.flatten().tolist() == pytest.approx(scale["std"])
+    assert not torch.equal(oracle.teacher.trunk[1].bn.running_var, torch.ones(8))
 
 
 @pytest.mark.parametrize("method", ["rn", "mfe", "ec"])  # without, with an image and with edges beside image and mask

@@ -25,6 +25,7 @@ from spl.steps.settings import PretextSettings, TeacherSettings
 from spl.teachers.build import build_teacher, detected_classes, load_teacher
 from spl.teachers.tresnet import TResNetTeacher
 from spl.teachers.yolov5 import YOLOv5Teacher, build_yolov5
+from spl.tensors.pretext import PretextImages
 from spl.tensors.pretext_boxes import BoxedImages
 from spl.training.train_teacher import make_teacher
 from spl.weights.files import read_state, save_weights
@@ -121,6 +122,20 @@ def test_seeds_give_other_weights(pretext, tmp_path, monkeypatch):
         make(settings.model_copy(update={"seed": seed}), tmp_path / str(seed), source=pretext)
     one, two = (read_json(tmp_path / seed / "run.json")["outputs"]["weights"]["sha256"] for seed in "12")
     assert one != two
+
+
+def test_permuted_labels_are_those_of_other_images_and_teach_nothing_of_these(pretext, tmp_path, monkeypatch):
+    folder = pretext.parent / "data/raw/miniature/pretext"
+    true, permuted = (PretextImages(folder, "train", image_size=32) for _ in range(2))
+    true.targets = permuted.targets = torch.arange(48.0)[:, None]  # every image's own
+    permuted.permute(1)
+    assert (permuted.targets != true.targets).all()
+    assert torch.equal(permuted.targets.sort(0).values, true.targets)
+    monkeypatch.chdir(tmp_path)
+    settings = trained("multilabel", batch_size=16, epochs=12, lr=0.003)
+    network = settings.network.model_copy(update={"permuted": True})
+    make(settings.model_copy(update={"network": network}), tmp_path / "out", source=pretext)
+    assert read_json(tmp_path / "out/run.json")["validation_map"] < 0.5
 
 
 # --- Random -----------------------------------------------------------------------------------------------------------

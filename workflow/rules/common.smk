@@ -89,7 +89,7 @@ def sources_file(wildcards, input):
 
 def settings_of(step, **more):
     """Return what a step depends on, as a function of wildcards: a changed value runs its job again."""
-    named = lambda w: {name: int(value) if name == "seed" else value for name, value in w.items()}
+    named = lambda w: {name: int(value) if name == "seed" else value for name, value in w.items() if name != "epoch"}
     return lambda wildcards: canonical(STEPS[step].of(params, **named(wildcards), **more))
 
 
@@ -172,6 +172,12 @@ def weights_of(dataset, method, seed):
     return f"results/weights/{dataset}/{method}/seed{seed}/weights.safetensors" if method in NETWORKS else []
 
 
+def weights_folder(wildcards, input):
+    """The folder of a run's weights: at its end, or after the epoch that a wildcard names."""
+    folder = f"results/weights/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
+    return f"{folder}/epoch{wildcards.epoch}" if "epoch" in wildcards.keys() else folder
+
+
 def filled(wildcards):
     """The run whose filled images are searched; none for the uncorrupted ones."""
     return [] if wildcards.method == GROUND_TRUTH else [(wildcards.dataset, wildcards.method)]
@@ -192,6 +198,7 @@ wildcard_constraints:
     method="|".join([*params.methods, GROUND_TRUTH]),
     teacher="|".join(params.teachers) or "none",
     seed=r"\d+",
+    epoch=r"\d+",
 
 
 # Machines ----------------------------------------------------------------------------------------
@@ -231,8 +238,9 @@ def planned():
 
 
 def row_of(wildcards, rule):
-    """The row of a job in the plan, if there is a plan."""
-    return planned().get((rule, " ".join(f"{name}={value}" for name, value in sorted(wildcards.items()))))
+    """The row of a job in the plan, if there is a plan; after some epochs a training is evaluated as at its end."""
+    named = " ".join(f"{name}={value}" for name, value in sorted(wildcards.items()) if name != "epoch")
+    return planned().get((rule.replace("epoch", "method"), named))
 
 
 def memory(wildcards, attempt, rulename):

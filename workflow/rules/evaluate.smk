@@ -4,6 +4,7 @@ OUTPUTS:
 
     results/eval/{dataset}/{method}/seed{seed}/per_image.csv     every metric of every test image
     results/eval/{dataset}/{method}/seed{seed}/composited/       the filled images
+    results/epochs/{epoch}/eval/{dataset}/{method}/seed{seed}/   the same of a training after some of its epochs
     results/perceptual/{dataset}/{method}/seed{seed}.csv         LPIPS by image; FID and KID in the record beside it
     results/priors/{dataset}/{method}.safetensors              semantic priors or edges of some test images
     results/detections/{dataset}/{method}.csv                    objects found in the filled images
@@ -33,11 +34,22 @@ rule evaluate_method:
     params:
         file=params_file,
         settings=settings_of("evaluate_method"),
+        weights=weights_folder,
+        out=lambda w, output: str(Path(output.per_image).parent),
     shell:
         "python -m spl evaluate-method --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
         " --seed {wildcards.seed} --pairs {input.pairs:q} --images {input.images:q} --masks {input.masks:q}"
-        " --weights results/weights/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed}"
-        " --out results/eval/{wildcards.dataset}/{wildcards.method}/seed{wildcards.seed} --workers {threads} 2> {log:q}"
+        " --weights {params.weights:q} --out {params.out:q} --workers {threads} 2> {log:q}"
+
+
+use rule evaluate_method as evaluate_epoch with:
+    output:
+        per_image="results/epochs/{epoch}/eval/{dataset}/{method}/seed{seed}/per_image.csv",
+        record="results/epochs/{epoch}/eval/{dataset}/{method}/seed{seed}/record.json",
+    log:
+        "logs/evaluate_epoch/{epoch}/{dataset}/{method}/seed{seed}.log",
+    benchmark:
+        "benchmarks/results/evaluate_epoch/{epoch}/{dataset}/{method}/seed{seed}.tsv"
 
 
 rule measure_perceptual:

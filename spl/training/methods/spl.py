@@ -10,6 +10,8 @@ from torch import Tensor
 from spl.config.methods import SPLLossWeights, SPLRecipe
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.initialise import own_generator
+from spl.models.spl import SPL
+from spl.teachers.oracle import Oracle
 from spl.training.context import TrainingContext
 from spl.training.losses import image_loss, prior_loss
 from spl.training.methods.adversarial import AdversarialMethod, with_discriminator
@@ -73,8 +75,12 @@ def build(recipe: SPLRecipe, context: TrainingContext) -> SPLMethod:
     """Build the method of a recipe."""
     with own_generator("discriminator"):
         discriminator = PatchDiscriminator(width=recipe.model.width)
+    generator, teacher = context.generator(recipe), context.teacher
+    if recipe.oracle and teacher:
+        assert isinstance(generator, SPL)
+        generator, teacher = context.place(Oracle(generator, teacher, recipe.oracle)), None
     return SPLMethod(
-        teacher=context.teacher and context.in_parts(context.teacher),
+        teacher=teacher and context.in_parts(teacher),
         prior_steps=context.steps(recipe.training.prior_epochs),
-        **with_discriminator(recipe, context, context.generator(recipe), discriminator),
+        **with_discriminator(recipe, context, generator, discriminator),
     )
