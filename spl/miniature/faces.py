@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spl.miniature.canvas import AnnotatedImage, Canvas, View, arc, repeat
-from spl.miniature.palette import ACCENTS, EYES, GOLD, HAIRS, INK, SKINS, WHITE, Colour, choose, mix, shade, vary
+from spl.miniature.palette import ACCENTS, EYES, GOLD, HAIRS, INK, SKINS, WALLS, WHITE, Colour, choose, mix, shade, vary
 
 CLASSES = ("face", "hair", "hat", "glasses", "beard", "earrings")
 SIZE = (178, 218)
@@ -17,7 +17,10 @@ AIM = {"zoom": (0.94, 1.08), "shift_x": (-1.5, 1.5), "shift_y": (-1.5, 1.5)}
 # What a person wears tells what else belongs to the head, so that clothes are context for a hidden face.
 GLASSES = {"winter": ("",), "formal": ("round",), "summer": ("sun",), "office": ("", "round"), "sailor": ("", "sun")}
 BEARDED = ("winter", "sailor")
-WALLPAPERS = ("stripes", "tiles", "bricks")
+WALLPAPERS = {
+    "winter": ("bricks", WALLS[0]), "formal": ("tiles", WALLS[1]), "summer": ("stripes", WALLS[2]),
+    "office": ("bricks", WALLS[3]), "sailor": ("stripes", WALLS[4]),
+}  # fmt: skip
 
 
 class Person(NamedTuple):
@@ -48,9 +51,9 @@ def draw_face(rng: np.random.Generator) -> AnnotatedImage:
         glasses=choose(rng, GLASSES[outfit]),
         smiling=bool(rng.integers(2)),
     )
-    wall = mix(vary(rng, choose(rng, ACCENTS)), choose(rng, ((236, 230, 216), (120, 126, 140))), 0.45)
+    pattern, wall = WALLPAPERS[outfit]
     canvas = Canvas(SIZE, EXTENT, View.draw(rng, **TILT, **AIM))
-    _wallpaper(canvas, choose(rng, WALLPAPERS), wall, rng)
+    _wallpaper(canvas, pattern, vary(rng, wall, 8), rng)
     _hair_behind(canvas, person)
     _clothes(canvas, person)
     _head(canvas, person)
