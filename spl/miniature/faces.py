@@ -42,8 +42,8 @@ def draw_face(rng: np.random.Generator) -> AnnotatedImage:
     outfit, long_hair = choose(rng, tuple(GLASSES)), bool(rng.integers(2))
     person = Person(
         outfit=outfit,
-        skin=vary(rng, choose(rng, SKINS), 7),
-        hair=vary(rng, choose(rng, HAIRS), 8),
+        skin=vary(rng, choose(rng, SKINS)),
+        hair=vary(rng, choose(rng, HAIRS)),
         eye=choose(rng, EYES),
         accent=vary(rng, choose(rng, ACCENTS)),
         long_hair=long_hair,
@@ -53,7 +53,7 @@ def draw_face(rng: np.random.Generator) -> AnnotatedImage:
     )
     pattern, wall = WALLPAPERS[outfit]
     canvas = Canvas(SIZE, EXTENT, View.draw(rng, **TILT, **AIM))
-    _wallpaper(canvas, pattern, vary(rng, wall, 8), rng)
+    _wallpaper(canvas, pattern, vary(rng, wall), rng)
     _hair_behind(canvas, person)
     _clothes(canvas, person)
     _head(canvas, person)
