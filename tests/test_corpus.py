@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
 
 from spl.common.errors import DataError
@@ -12,7 +11,8 @@ from spl.data.images import decode_rgb, read_rgb
 from spl.data.masks import read_mask
 from spl.data.prepare_images import prepare_images
 from spl.data.stored import GroupedMasks, PreparedImages
-from spl.inpaint import fill_images, match_files
+from spl.filling.files import fill_images, match_files
+from spl.filling.inpainter import Inpainter
 from spl.sources.fetch import fetch_raw
 from spl.steps.settings import ImageSettings, ImageSourceSettings, MaskSettings, MaskSourceSettings
 from tests.corpus import (
@@ -106,13 +106,13 @@ def test_a_mask_source_refuses_what_is_no_image(tmp_path, file):
 def fill(folder):
     """Fill the images of a folder with grey by `spl inpaint`'s functions."""
     jobs = match_files(folder / "images", folder / "masks", folder / "filled")
-    fill_images(lambda image, _: image * 0 + 0.5, SIZE, jobs, hole="white", device=torch.device("cpu"))
+    fill_images(Inpainter(lambda image, _: np.full_like(image, 127)), jobs, hole="white")
 
 
 @pytest.mark.parametrize("kind", ["images", "masks"])
 def test_filling_uses_every_file_or_says_why_not(tmp_path, capsys, kind):
     other, content = ("masks", PHOTOGRAPH) if kind == "images" else ("images", MASK)
-    left_out = {ERASED: ERASED.refusal} if kind == "images" else {file: f"is no mask ({why})" for file, why in NO_MASKS}
+    left_out = {} if kind == "images" else {file: f"is no mask ({why})" for file, why in NO_MASKS}
     refused = {file: file.refusal for file in REFUSED} | left_out
     for file in [*USED, *refused]:
         path = write_file(file, content, tmp_path / kind)

@@ -1,11 +1,15 @@
-"""What is installed from a wheel needs no checkout."""
+"""What is installed from a wheel needs no checkout, and to fill an image little else."""
 
 import os
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import distributions
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import REPOSITORY
 from tests.workflow.conftest import copy_repository
@@ -67,3 +71,52 @@ def test_it_knows_the_registry_of_sources(installed):
 
 def test_a_shell_completes_its_commands(installed):
     assert "_SPL_COMPLETE=complete_bash" in installed("--show-completion", "bash")
+
+
+# --- The small installation -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small(wheel, tmp_path_factory):
+    """A function that runs `spl` in an environment with the wheel and what it needs, all from uv's cache."""
+    folder = tmp_path_factory.mktemp("small")
+    known = {f"{found.name}=={found.version}\n" for found in distributions() if not found.name.startswith("spl")}
+    (folder / "versions.txt").write_text("".join(sorted(known)))
+    uv, python = str(Path(sys.executable).with_name("uv")), folder / "venv/bin/python"
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder / "venv"], check=True, timeout=60)
+    install = [uv, "pip", "install", "--offline", "--python", python, "--constraint", folder / "versions.txt", wheel]
+    done = subprocess.run(install, capture_output=True, text=True, timeout=300)
+    if done.returncode:
+        pytest.skip(f"uv's cache lacks a package of the small installation: {' '.join(done.stderr.split())[-300:]}")
+
+    def run(*arguments):
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        command = [str(folder / "venv/bin/spl"), *map(str, arguments)]
+        return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+
+    installed = {path.name for path in (folder / "venv").glob("lib/*/site-packages/*")}
+    assert not installed & {"torch", "pandas", "snakemake", "dvc", "matplotlib", "timm", "requests"}
+    return run
+
+
+def test_it_fills_an_image_without_torch(small, tmp_path):
+    pixels, hole = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8), np.zeros((48, 64), bool)
+    hole[10:20, 10:30] = True
+    Image.fromarray(pixels).save(tmp_path / "image.png")
+    Image.fromarray(hole).save(tmp_path / "mask.png")
+    words = (
+        "inpaint",
+        "--image",
+        tmp_path / "image.png",
+        "--mask",
+        tmp_path / "mask.png",
+        "--out",
+        tmp_path / "out.png",
+    )
+    for method in ("telea", "navier_stokes", "biharmonic"):
+        done = small(*words, "--method", method)
+        assert (done.returncode, done.stderr) == (0, f"filled 1 image: {tmp_path / 'out.png'}\n")
+        assert np.array_equal(np.asarray(Image.open(tmp_path / "out.png"))[~hole], pixels[~hole])
+    done = small(*words, "--weights", tmp_path)
+    assert (done.returncode, "this command needs torch" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+    assert "Usage: spl" in small("--help").stdout

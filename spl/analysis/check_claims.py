@@ -187,12 +187,17 @@ MEASURES = {Basis.LEAD: _leads, Basis.ABLATION: _leads, Basis.OBJECTS: _object_l
 
 
 def _better_fill(measured: Measured, metric: str, pair: Comparison) -> str:
-    """Name a classical fill of all images that the subject is not ahead of on the whole dataset, if there is one."""
+    """Name a classical fill of all images that the subject is not ahead of on the whole dataset, if there is one.
+
+    PatchMatch is not asked for: an extra package, and no part of the floor.
+    """
     settings, (dataset, subject, _) = measured.settings, pair
     whole = len(measured.evidence[dataset, subject].pairs)
     for fill in settings.unlimited if metric in OBJECT_METRICS else settings.table_methods:
-        is_classical = origin_of(settings, dataset, fill) is Origin.CLASSICAL
-        if not is_classical or len(measured.evidence[dataset, fill].pairs) < whole:
+        in_floor = (
+            settings.methods[fill].recipe != "patchmatch" and origin_of(settings, dataset, fill) is Origin.CLASSICAL
+        )
+        if not in_floor or len(measured.evidence[dataset, fill].pairs) < whole:
             continue
         if metric in OBJECT_METRICS:
             lead = _object_sums(measured, metric, pair._replace(rival=fill)).sum()

@@ -63,6 +63,10 @@ def main() -> None:
         app()
     except SPLError as error:
         _fail(f"{type(error).__name__}: {error}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("spl"):
+            raise
+        _fail(f"this command needs {error.name}. Install the wheel with its extra torch (to fill) or workflow (all)")
     except OSError as error:
         if not error.errno:
             raise

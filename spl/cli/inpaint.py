@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,36 +10,43 @@ from spl.cli import options as opt
 
 
 def inpaint(
-    image: Annotated[Path, typer.Option(help="The image, or a folder of images.")],
-    mask: Annotated[Path, typer.Option(help="The mask, as large as the image, or a folder of masks.")],
-    out: Annotated[Path, typer.Option(help="The filled image to write, or a folder for filled images.")],
+    image: Annotated[Path, typer.Option(help="The image, a folder, or a pattern such as 'photos/*.jpg'; - is stdin.")],
+    mask: Annotated[Path, typer.Option(help="The mask, of the image's aspect ratio, or a folder or pattern of masks.")],
+    out: Annotated[Path, typer.Option(help="A .png, .tif, .webp or .jpg to write; a folder of PNG; - is stdout.")],
+    method: Annotated[
+        Literal["telea", "navier_stokes", "biharmonic", "patchmatch"] | None,
+        typer.Option(help="For scratches and small holes telea, for smooth areas biharmonic, for texture patchmatch."),
+    ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Folder of a finished run, such as results/weights/paris/spl/seed1.")
+        Path | None, typer.Option(help="For structure, in images like those of its training: folder of a finished run.")
     ] = None,
     model: Annotated[
-        str | None,
-        typer.Option(help="In place of --weights: miniature (SPL on drawn scenes), or such as miniature:paris/rn."),
+        str | None, typer.Option(help="In place of --weights: miniature, or such as miniature:paris/rn (drawn images).")
     ] = None,
-    hole: Annotated[str, typer.Option(help="Colour of missing pixels in the mask: white or black.")] = "white",
+    hole: Annotated[
+        Literal["white", "black", "transparent", "opaque"], typer.Option(help="What is missing in the mask.")
+    ] = "white",
+    strategy: Annotated[
+        Literal["crop", "whole"], typer.Option(help="Fill each hole in a crop around it, or all in the whole image.")
+    ] = "crop",
+    context: Annotated[float, typer.Option(min=1.25, help="Side of a crop by that of its hole.")] = 2.0,
+    grow: Annotated[int, typer.Option(min=0, help="Widen holes by so many pixels, and blend there.")] = 0,
     device: opt.Device = None,
 ) -> None:
-    """Fill the holes of an image of your own, or of a folder of images, with a trained model.
+    """Fill the holes of an image of your own, or of many images, by a classical fill or a trained network.
 
-    In folders an image and its mask have the same name but for the ending.
+    Images and masks of folders or patterns have the same names but for the ending.
 
-    Example: spl inpaint --image wall.jpg --mask hole.png --model miniature --out filled.png
+    Example: spl inpaint --image wall.jpg --mask hole.png --method telea --out filled.png
     """
-    from spl.inpaint import fill_images, find_miniature, load_inpainter, match_files
-    from spl.tensors.device import pick_device
+    from spl.filling.files import fill_images, match_files
+    from spl.filling.inpainter import load_inpainter
 
-    if hole not in ("white", "black"):
-        raise typer.BadParameter(f"{hole!r} is neither white nor black", param_hint="--hole")
-    name, _, run = (model or "").partition(":")
-    if (weights is None) == (model is None) or (model and name != "miniature"):
-        raise typer.BadParameter("expected either a folder as --weights, or --model miniature[:DATASET/METHOD]")
-    if weights is None:
-        weights = find_miniature(run or "places2/spl")
-        print(f"miniature: {weights}", file=sys.stderr)
-    jobs, where = match_files(image, mask, out), pick_device(device)
-    inpainter, image_size = load_inpainter(weights, where)
-    fill_images(inpainter, image_size, jobs, hole=hole, device=where)
+    one = sum(choice is not None for choice in (method, weights, model)) == 1
+    if not one or (model and model.partition(":")[0] != "miniature"):
+        raise typer.BadParameter("expected one of --method NAME, --weights FOLDER, --model miniature[:DATASET/METHOD]")
+    jobs = match_files(image, mask, out)
+    inpainter = load_inpainter(method or weights or model or "", device)
+    if model:
+        print(f"{model} has seen drawn images only: on photographs --method telea is better", file=sys.stderr)
+    fill_images(inpainter, jobs, hole=hole, strategy=strategy, context=context, grow=grow)

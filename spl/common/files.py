@@ -31,6 +31,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
                 continue
             try:
                 yield temporary
+                if os.name == "nt":
+                    file.close()  # or it cannot be renamed
                 os.replace(temporary, path)
             except BaseException:
                 temporary.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ _METHODS = {
     "telea": "Telea",
     "navier_stokes": "Navier–Stokes",
     "biharmonic": "biharmonic",
+    "patchmatch": "PatchMatch",
     "mfe": "MFE",
     "rfr": "RFR",
     "rn": "RN",

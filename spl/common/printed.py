@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 DASH = "–"
 
@@ -84,7 +85,7 @@ def simple_table(
     return Table(((*left, *titles[heads:]),), body, caption)
 
 
-def lines_of(table: pd.DataFrame, line: str, across: pd.DataFrame) -> Iterator[tuple[str, list[dict[Any, Any]]]]:
+def lines_of(table: "pd.DataFrame", line: str, across: "pd.DataFrame") -> Iterator[tuple[str, list[dict[Any, Any]]]]:
     """Yield every value of the column `line` with its records, one for each row of `across`; NaN where absent."""
     for name, rows in table.groupby(line, sort=False):
         yield str(name), across.merge(rows, how="left").to_dict("records")
@@ -92,7 +93,7 @@ def lines_of(table: pd.DataFrame, line: str, across: pd.DataFrame) -> Iterator[t
 
 def number(value: float, decimals: int, *, signed: bool = False) -> str:
     """Print a number with a true minus; a dash where there is none."""
-    if pd.isna(value):
+    if _absent(value):
         return DASH
     if math.isinf(value):
         return "∞"
@@ -101,9 +102,13 @@ def number(value: float, decimals: int, *, signed: bool = False) -> str:
 
 def interval(low: float, high: float, decimals: int, *, signed: bool = False) -> tuple[str, ...]:
     """Print an interval as the note of a cell; none where it is not known."""
-    if pd.isna(low):
+    if _absent(low):
         return ()
     return (f"[{number(low, decimals, signed=signed)}, {number(high, decimals, signed=signed)}]",)
+
+
+def _absent(value: float | None) -> bool:
+    return value is None or math.isnan(value)
 
 
 def duration(seconds: float) -> str:

@@ -182,14 +182,26 @@ class DiffusionFill(Strict):
     radius: Size = Field(description="Neighbourhood of a filled pixel, in pixels.")
 
 
-class BiharmonicFill(Strict):
-    """scikit-image's biharmonic fill (Damelin and Hoang 2018)."""
+class LimitedFill(Strict):
+    """A fill so slow that it may be limited to some of the test images."""
 
-    recipe: Literal["biharmonic"]
     images: Positive | None = Field(
         default=None,
         description="At most so many test images are filled, at equally spaced ranks of the hole ratio; null for all.",
     )
+
+
+class BiharmonicFill(LimitedFill):
+    """scikit-image's biharmonic fill (Damelin and Hoang 2018)."""
+
+    recipe: Literal["biharmonic"]
+
+
+class PatchMatchFill(LimitedFill):
+    """PatchMatch (Barnes et al. 2009), by the extra `patchmatch`; no part of the floor that others have to beat."""
+
+    recipe: Literal["patchmatch"]
+    radius: Size = Field(description="Of a patch, in pixels; a patch has 2 radius + 1 pixels a side.")
 
 
 class SPLModel(Strict):
@@ -424,7 +436,7 @@ class ECRecipe(NetworkRecipe):
 
 
 NetworkMethod = SPLRecipe | RNRecipe | RFRRecipe | MFERecipe | ECRecipe
-ClassicalFill = DiffusionFill | BiharmonicFill
+ClassicalFill = DiffusionFill | BiharmonicFill | PatchMatchFill
 Recipe = ClassicalFill | NetworkMethod
 Method = Annotated[Recipe, Field(discriminator="recipe")]
 

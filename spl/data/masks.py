@@ -74,7 +74,7 @@ def measure_mask(content: bytes, name: str | Path, hole: str) -> tuple[np.ndarra
     grey = np.asarray(image if image.mode in ("1", "L") else image.convert("L"))
     if reason := _no_mask(image, grey):
         return np.zeros(grey.shape, bool), reason
-    white = grey if grey.dtype == bool else grey > 127
+    white = grey.view(np.uint8) > 127  # True of a 1-bit image is 255 in memory, which some libraries take for a number
     return white if hole == "white" else ~white, ""
 
 

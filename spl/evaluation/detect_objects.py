@@ -21,7 +21,7 @@ from spl.steps.records import require_current, take, write_record
 from spl.steps.settings import GROUND_TRUTH, DetectionSettings
 from spl.teachers.build import detected_classes, load_teacher
 from spl.teachers.yolov5 import STRIDES, YOLOv5Teacher
-from spl.tensors.loaders import to_image
+from spl.tensors.compositing import to_image
 from spl.weights.files import read_state
 from spl.weights.fit import fill
 

@@ -8,7 +8,7 @@ import torch
 from spl.common.errors import RecordError, again
 from spl.common.shards import resumable_folder
 from spl.config.base import counted
-from spl.config.methods import BiharmonicFill, ClassicalFill
+from spl.config.methods import ClassicalFill, LimitedFill
 from spl.evaluation.per_image import evaluate
 from spl.evaluation.plausible import implausible
 from spl.models.build import load_method
@@ -42,7 +42,7 @@ def evaluate_method(
     run, look = settings.run, None
     torch.set_num_threads(settings.threads)
     inputs = take_pairs(pairs, images, masks)
-    limit = run.recipe.images if isinstance(run.recipe, BiharmonicFill) else None
+    limit = run.recipe.images if isinstance(run.recipe, LimitedFill) else None
     test_pairs = TestPairs(pairs, images, masks, image_size=run.image_size, limit=limit)
     if isinstance(run.recipe, ClassicalFill):
         inpainter = classical_inpainter(run.recipe)

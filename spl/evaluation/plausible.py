@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from spl.common.printed import count
-from spl.config.methods import DiffusionFill, MFEModel, Network, NetworkMethod
+from spl.config.methods import MFEModel, Network, NetworkMethod
+from spl.data.classical import FILLS
 from spl.evaluation.metrics import psnr
 from spl.evaluation.per_image import fill, load_pairs
 from spl.models.build import Inpainter, load_method
@@ -17,7 +18,7 @@ from spl.tensors.loaders import TestPairs
 MARGIN = 3.0
 """dB of PSNR. A mean over 50 images is known within 1 or so; the demo's short trainings stay within 2 of the fills."""
 
-FLOOR = (DiffusionFill(recipe="telea", radius=3), DiffusionFill(recipe="navier_stokes", radius=3))
+FLOOR = (FILLS["telea"], FILLS["navier_stokes"])
 CAUSES = {
     True: "masks of the other polarity (masks.hole), or weights for another data set or another colour in the hole",
     False: "too short a training, or one that went wrong (log.csv beside its weights)",

@@ -9,7 +9,7 @@ from typing import Any
 
 from spl.common.tables import read_table
 from spl.config.experiment import MiniatureImages, MiniatureMasks, Params
-from spl.config.methods import BiharmonicFill, NetworkMethod
+from spl.config.methods import NetworkMethod
 from spl.config.registry import Source
 from spl.evaluation.meter import MIB
 from spl.planning.devices import Device
@@ -26,8 +26,8 @@ BYTES_PER_PIXEL = 1.7
 """Of a photograph as PNG."""
 LOADER_MIB = 300
 """Of a process that loads data for a training on a GPU."""
-BIHARMONIC_SECONDS, BIHARMONIC_MIB = 4.5e-6, 0.001
-"""Of a biharmonic fill, by pixel of the image; every thread fills one."""
+SLOW_FILLS = {"biharmonic": (4.5e-6, 0.001), "patchmatch": (1.4e-5, 0.0003)}
+"""Seconds and MiB of a fill, by pixel of the image; every thread fills one."""
 HOST_MIB, CONTEXT_MIB = 3000, 1500
 """Memory of a process that uses a GPU, and what the libraries take there."""
 
@@ -84,9 +84,9 @@ class Planner:
         images = (
             clusters.images if clusters and job.rule == "export_priors" else self._units("test image", job.wildcards)
         )
-        if isinstance(run.recipe, BiharmonicFill):
-            pixels = run.image_size**2
-            return Work(images * BIHARMONIC_SECONDS * pixels / job.threads, job.threads * BIHARMONIC_MIB * pixels, 0)
+        if run.recipe.recipe in SLOW_FILLS:
+            (each, mib), pixels = SLOW_FILLS[run.recipe.recipe], run.image_size**2
+            return Work(images * each * pixels / job.threads, job.threads * mib * pixels, 0)
         return Work(math.ceil(images / evaluation.batch_size) * work.seconds, work.peak_mib, 0) if work else NOTHING
 
     def _download(self, wildcards: dict[str, str]) -> float:

@@ -1,7 +1,18 @@
 """The operations on (image, mask) that everything shares. Mask 1 = hole (paper section 3.1)."""
 
+import numpy as np
 import torch
 from torch import Tensor
+
+
+def to_image(pixels: np.ndarray) -> Tensor:
+    """Turn (H, W, 3) uint8 into a (3, H, W) float tensor in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255
+
+
+def to_mask(mask: np.ndarray) -> Tensor:
+    """Turn (H, W) bool into a (1, H, W) float tensor in {0, 1}, 1 = hole."""
+    return torch.from_numpy(np.ascontiguousarray(mask[None])).float()
 
 
 def mask_out(image: Tensor, mask: Tensor, fill: float | Tensor) -> Tensor:

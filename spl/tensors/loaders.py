@@ -18,16 +18,7 @@ from spl.common.errors import DataError, again
 from spl.common.tables import read_table
 from spl.data.pair_masks import limit_pairs
 from spl.data.stored import GroupedMasks, PreparedImages
-
-
-def to_image(pixels: np.ndarray) -> Tensor:
-    """Turn (H, W, 3) uint8 into a (3, H, W) float tensor in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255
-
-
-def to_mask(mask: np.ndarray) -> Tensor:
-    """Turn (H, W) bool into a (1, H, W) float tensor in {0, 1}, 1 = hole."""
-    return torch.from_numpy(np.ascontiguousarray(mask[None])).float()
+from spl.tensors.compositing import to_image, to_mask
 
 
 class SampleStream(Dataset):

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spl.data.images import read_rgb, resize_image
-from spl.tensors.loaders import SampleStream, to_image
+from spl.tensors.compositing import to_image
+from spl.tensors.loaders import SampleStream
 
 
 class PretextImages:

@@ -13,6 +13,7 @@ from spl.analysis.verdicts import Verdict
 from spl.config.experiment import FolderLayout, Supplied
 from spl.config.load import load_params
 from spl.config.methods import BiharmonicFill
+from spl.data.classical import FILLS
 from spl.data.masks import RATIO_BINS
 from spl.data.pair_masks import limit_pairs
 from spl.steps.records import write_record
@@ -249,6 +250,12 @@ def test_a_fill_leaves_the_floor_where_it_is_limited(params, tmp_path, images, v
     table = check(one, tmp_path, shifts=SHIFTS | {"biharmonic": 0.5})
     assert verdicts(table, claim="ahead", rival="rn", dataset="paris") == {verdict}
     assert "does not count there: biharmonic." in (tmp_path / "claims.md").read_text()
+
+
+def test_patchmatch_is_no_part_of_the_floor(params, tmp_path):
+    one = params_of_paris(params, methods=params.methods | {"patches": FILLS["patchmatch"]})
+    table = check(one, tmp_path, shifts=SHIFTS | {"patches": 0.5})
+    assert verdicts(table, claim="ahead", rival="rn", dataset="paris") == {"supported"}
 
 
 def test_no_objects_are_searched_in_the_images_of_a_limited_fill(params, tmp_path):

@@ -10,6 +10,8 @@ import pytest
 from tests.conftest import REPOSITORY
 
 HEAVY = {"pandas", "scipy", "torch", "torchvision", "timm", "torch_fidelity", "matplotlib", "jinja2", "requests"}
+NOT_IN_BASE = {*HEAVY - {"scipy"}, "safetensors", "snakemake", "dvc", "markdown_it", "urllib3", "patchmatch"}
+NOT_ON_WINDOWS = {"fcntl", "resource", "pwd", "grp", "termios"}
 """`from skimage import feature` imports next to nothing until it is used, `from skimage.feature import canny` does."""
 
 TABLES, NETWORKS = {"pandas"}, {"pandas", "torch"}
@@ -21,9 +23,9 @@ ALLOWED = {
     "fetch_weights": {"requests"},
     "pair_masks": TABLES, "smooth_images": ANALYSIS,
     "table1": ANALYSIS, "further_metrics": ANALYSIS, "compare_ablations": ANALYSIS, "compare_grid": ANALYSIS,
-    "check_claims": ANALYSIS, "signature": TABLES, "compare_reference": TABLES, "plan": NETWORKS, "init_photos": TABLES,
+    "check_claims": ANALYSIS, "signature": TABLES, "compare_reference": TABLES, "plan": NETWORKS, "init_photos": set(),
     "draw_figure": DRAWING, "draw_examples": {"pandas", "matplotlib"}, "write_report": {*DRAWING, "jinja2"},
-    "evaluate_method": NETWORKS, "export_priors": NETWORKS, "train_method": NETWORKS, "inpaint": NETWORKS,
+    "evaluate_method": NETWORKS, "export_priors": NETWORKS, "train_method": NETWORKS, "inpaint": set(),
     "measure_cost": NETWORKS, "inspect_weights": {"torch"}, "convert_weights": {"torch"},
     "detect_objects": {*NETWORKS, "torchvision"}, "train_teacher": {*NETWORKS, "torchvision", "timm"},
 }  # fmt: skip
@@ -37,8 +39,14 @@ def imported(nodes: list[ast.stmt]) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
-        elif isinstance(node, (ast.If, ast.Try, ast.With)):
+        elif isinstance(node, (ast.If, ast.Try, ast.With)) and not is_optional(node):
             yield from imported(node.body)
+
+
+def is_optional(node: ast.stmt) -> bool:
+    """Whether a block imports for type checkers only, or goes on without what it imports."""
+    heads = [node.test] if isinstance(node, ast.If) else [handler.type for handler in getattr(node, "handlers", [])]
+    return any(head and ast.unparse(head) in ("TYPE_CHECKING", "ImportError") for head in heads)
 
 
 @cache
@@ -84,3 +92,14 @@ def test_every_command_is_listed():
     assert {name for name, node in commands() if not name.startswith("_")} - {"about", "main", "stop_on_signal"} == set(
         ALLOWED
     )
+
+
+@pytest.mark.parametrize("start", [("spl.cli",), ("spl.filling.files", "spl.filling.inpainter"), ("spl",)])
+def test_the_small_installation_imports_nothing_that_it_lacks_nor_windows(start):
+    modules = {module.partition(".")[0] for module in reached(iter(start))}
+    assert not modules & (NOT_IN_BASE | NOT_ON_WINDOWS)
+
+
+def test_what_fills_by_networks_needs_torch_and_safetensors_only():
+    modules = {module.partition(".")[0] for module in reached(iter(["spl.filling.networks"]))}
+    assert modules & NOT_IN_BASE == {"torch", "safetensors"}

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from spl.common import locks
+from spl.common.files import write_text
 from spl.common.locks import Busy, locked
 
 TAKE_GPU = """import os, time
@@ -56,3 +58,9 @@ def test_the_lock_says_who_holds_it_and_goes_with_its_holder(tmp_path, monkeypat
         with pytest.raises(Busy, match=holder), locked(lock):
             raise AssertionError
     assert not lock.exists()
+
+
+def test_where_the_system_has_no_locks_files_are_written_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "fcntl", None)  # Windows
+    write_text(tmp_path / "a.txt", "whole")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "whole")]

@@ -15,7 +15,7 @@ import torch
 
 from spl.common.files import read_json
 from spl.config.experiment import Params
-from spl.config.methods import BiharmonicFill, ReleasedWeights
+from spl.config.methods import BiharmonicFill, PatchMatchFill, ReleasedWeights
 from spl.evaluation import evaluate_method as module
 from spl.evaluation import plausible
 from spl.evaluation.metrics import psnr
@@ -131,10 +131,13 @@ def test_what_is_doubted_is_said_and_recorded(world, capsys):
     assert "rn on places2 has" in doubt
 
 
-def test_a_limited_fill_leaves_rows_and_images_of_its_number_of_images_only(params, data, tmp_path):
+@pytest.mark.parametrize("fill", [BiharmonicFill(recipe="biharmonic"), PatchMatchFill(recipe="patchmatch", radius=2)])
+def test_a_limited_fill_leaves_rows_and_images_of_its_number_of_images_only(params, data, tmp_path, fill):
+    if fill.recipe == "patchmatch":
+        pytest.importorskip("patchmatch")
     settings = EvaluationSettings.of(params, dataset="places2", method="rn")
     for name, images in {"all": None, "some": 3}.items():
-        run = settings.run.model_copy(update={"recipe": BiharmonicFill(recipe="biharmonic", images=images)})
+        run = settings.run.model_copy(update={"recipe": fill.model_copy(update={"images": images})})
         own = settings.model_copy(update={"run": run})
         module.evaluate_method(own, **data._asdict(), weights=tmp_path / "none", folder=tmp_path / name, device=CPU)
     whole, some = (pd.read_csv(tmp_path / name / "per_image.csv") for name in ("all", "some"))

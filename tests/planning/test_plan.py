@@ -101,9 +101,10 @@ def test_a_training_takes_its_steps_and_on_a_gpu_the_memory_of_that(params):
     assert (asked["runtime"] >= 10 + asked["seconds"] / 40).all()
 
 
-def test_a_biharmonic_fill_takes_the_time_and_the_disk_of_the_images_that_it_fills():
+@pytest.mark.parametrize("recipe", [{"recipe": "biharmonic"}, {"recipe": "patchmatch", "radius": 3}], ids=str)
+def test_a_slow_fill_takes_the_time_and_the_disk_of_the_images_that_it_fills(recipe):
     raw, plans = tiny_params(), {}
-    raw["methods"] |= {"all": {"recipe": "biharmonic"}, "limited": {"recipe": "biharmonic", "images": 2}}
+    raw["methods"] |= {"all": recipe, "limited": recipe | {"images": 2}}
     planner = Planner(Params.model_validate(raw, strict=False), load_registry(), known_devices()["cpu"])
     for method in ("telea", "all", "limited"):
         named = {"dataset": "paris", "method": method, "seed": str(planner.params.seeds[0])}

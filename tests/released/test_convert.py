@@ -8,7 +8,7 @@ import torch
 from spl.common.errors import CheckpointError, ParamsError, SPLError
 from spl.common.files import read_json, sha256
 from spl.config.releases import RELEASES
-from spl.inpaint import load_inpainter
+from spl.filling.networks import load_run
 from spl.models.build import as_inpainter, load_generator
 from spl.models.winograd import speed_up
 from spl.released.convert import convert_released
@@ -40,7 +40,7 @@ def test_the_converted_run_is_the_released_network(tmp_path, converted, recipe):
     assert equal(other.state_dict(), generator.state_dict())
     image, mask = torch.rand(1, 3, IMAGE_SIZE, IMAGE_SIZE), torch.zeros(1, 1, IMAGE_SIZE, IMAGE_SIZE)
     mask[:, :, 10:40, 20:50] = 1
-    inpainter, image_size = load_inpainter(tmp_path / "run", CPU)
+    inpainter, image_size = load_run(tmp_path / "run", CPU)
     speed_up(generator)
     with torch.no_grad():
         assert torch.equal(inpainter(image, mask), as_inpainter(generator)(image, mask))

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from spl.common.errors import DataError
-from spl.tensors.loaders import BatchNumbers, InpaintingStream, SampleStream, stream_batches, to_image, to_mask
+from spl.tensors.compositing import to_image, to_mask
+from spl.tensors.loaders import BatchNumbers, InpaintingStream, SampleStream, stream_batches
 from tests.fabricate import write_manifest, write_masks_table
 
 

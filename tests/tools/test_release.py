@@ -78,7 +78,8 @@ def test_a_release_is_whole_says_its_hashes_and_is_the_same_again(checkout):
     listed = {line.split()[1] for line in sums.splitlines()}
     assert listed == {str(path.relative_to("dist")) for path in Path("dist").rglob("*.*")} - {"SHA256SUMS"}
     assert listed >= {
-        "spl-0.1.0-py3-none-any.whl", "weights/paris/spl/seed1/weights.safetensors", "weights/paris/spl/seed1/run.json",
+        "spl_inpainting-0.1.0-py3-none-any.whl",
+        "weights/paris/spl/seed1/weights.safetensors", "weights/paris/spl/seed1/run.json",
         "table1.csv", "table1.json", "pairs/paris.csv", "figures/examples_paris.png", "CITATION.cff",
     }  # fmt: skip
     notes = Path("dist/RELEASE.md").read_text()

@@ -1,0 +1,1 @@
+"""Filling holes in images of any size and kind."""
