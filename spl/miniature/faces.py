@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spl.miniature.canvas import AnnotatedImage, Canvas, View, arc, repeat
-from spl.miniature.palette import ACCENTS, EYES, GOLD, HAIRS, INK, SKINS, WHITE, Colour, choose, mix, shade, vary
+from spl.miniature.palette import ACCENTS, EYES, GOLD, HAIRS, INK, SKINS, WALLS, WHITE, Colour, choose, mix, shade, vary
 
 CLASSES = ("face", "hair", "hat", "glasses", "beard", "earrings")
 SIZE = (178, 218)
@@ -17,7 +17,10 @@ AIM = {"zoom": (0.94, 1.08), "shift_x": (-1.5, 1.5), "shift_y": (-1.5, 1.5)}
 # What a person wears tells what else belongs to the head, so that clothes are context for a hidden face.
 GLASSES = {"winter": ("",), "formal": ("round",), "summer": ("sun",), "office": ("", "round"), "sailor": ("", "sun")}
 BEARDED = ("winter", "sailor")
-WALLPAPERS = ("stripes", "tiles", "bricks")
+WALLPAPERS = {
+    "winter": ("bricks", WALLS[0]), "formal": ("tiles", WALLS[1]), "summer": ("stripes", WALLS[2]),
+    "office": ("bricks", WALLS[3]), "sailor": ("stripes", WALLS[4]),
+}  # fmt: skip
 
 
 class Person(NamedTuple):
@@ -39,8 +42,8 @@ def draw_face(rng: np.random.Generator) -> AnnotatedImage:
     outfit, long_hair = choose(rng, tuple(GLASSES)), bool(rng.integers(2))
     person = Person(
         outfit=outfit,
-        skin=vary(rng, choose(rng, SKINS), 7),
-        hair=vary(rng, choose(rng, HAIRS), 8),
+        skin=vary(rng, choose(rng, SKINS)),
+        hair=vary(rng, choose(rng, HAIRS)),
         eye=choose(rng, EYES),
         accent=vary(rng, choose(rng, ACCENTS)),
         long_hair=long_hair,
@@ -48,9 +51,9 @@ def draw_face(rng: np.random.Generator) -> AnnotatedImage:
         glasses=choose(rng, GLASSES[outfit]),
         smiling=bool(rng.integers(2)),
     )
-    wall = mix(vary(rng, choose(rng, ACCENTS)), choose(rng, ((236, 230, 216), (120, 126, 140))), 0.45)
+    pattern, wall = WALLPAPERS[outfit]
     canvas = Canvas(SIZE, EXTENT, View.draw(rng, **TILT, **AIM))
-    _wallpaper(canvas, choose(rng, WALLPAPERS), wall, rng)
+    _wallpaper(canvas, pattern, vary(rng, wall), rng)
     _hair_behind(canvas, person)
     _clothes(canvas, person)
     _head(canvas, person)

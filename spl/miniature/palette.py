@@ -31,9 +31,11 @@ WALL_PAIRS = tuple(zip(DARK_WALLS, LIGHT_WALLS, strict=True))
 FACADE_WALLS = _colours("#e2ceaa #d69474 #eccc70 #bac8ce #c06c58 #aac4a0 #ece4d6 #deacac")
 ROOFS = _colours("#963a2e #4c5268 #704c3c")
 ACCENTS = _colours("#cc3834 #2e60b0 #288460 #e49c2c #7e4694 #24889c")
+WALLS = _colours("#d8a0a0 #7c8ca0 #a8cce0 #98a890 #d8c898")
 SKINS = _colours("#fadcc4 #ecbe9a #ce966e #9e6848 #704834")
 HAIRS = _colours("#2c2222 #683e26 #aa5428 #e2b860 #b0acac")
 EYES = _colours("#4070a8 #468050 #684428")
+SCHEMES = tuple(zip(WALL_PAIRS, 2 * ROOFS, ACCENTS, strict=True))  # walls, roof and accent of a scene
 
 
 def shade(colour: Colour, factor: float) -> Colour:
@@ -58,7 +60,7 @@ def flip_coins(rng: np.random.Generator, *names: str) -> dict[str, bool]:
     return {name: bool(rng.integers(2)) for name in names}
 
 
-def vary(rng: np.random.Generator, colour: Colour, amount: float = 22.0) -> Colour:
+def vary(rng: np.random.Generator, colour: Colour, amount: float = 8.0) -> Colour:
     """Move a colour a little, so that no two images have quite the same palette."""
     return _rounded(min(max(channel + rng.uniform(-amount, amount), 0), 255) for channel in colour)
 

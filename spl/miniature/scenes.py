@@ -8,13 +8,11 @@ from spl.miniature import outdoor
 from spl.miniature.canvas import AnnotatedImage, Canvas, View, repeat
 from spl.miniature.outdoor import MOODS, Mood
 from spl.miniature.palette import (
-    ACCENTS,
     ASPHALT,
     GRASS,
-    ROOFS,
+    SCHEMES,
     STONE,
     TRUNK,
-    WALL_PAIRS,
     WHITE,
     Colour,
     choose,
@@ -53,12 +51,12 @@ def scene_class(index: int) -> str:
 def draw_scene(rng: np.random.Generator, index: int) -> AnnotatedImage:
     """Draw one outdoor scene of the class that `scene_class` names."""
     pitch = rng.uniform(15.0, 23.0)
-    walls = choose(rng, WALL_PAIRS)
+    walls, roof, accent = choose(rng, SCHEMES)
     plan = Plan(
         mood=choose(rng, MOODS),
         walls=(vary(rng, walls[0]), vary(rng, walls[1])),
-        roof=vary(rng, choose(rng, ROOFS)),
-        accent=vary(rng, choose(rng, ACCENTS)),
+        roof=vary(rng, roof),
+        accent=vary(rng, accent),
         pitch=pitch,
         start=rng.uniform(0, pitch),
         sky_start=rng.uniform(0, pitch),

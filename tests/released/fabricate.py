@@ -32,7 +32,7 @@ _METHODS = {recipe: _PAPER["spl_released" if recipe == "spl" else recipe] for re
 PUBLISHED_MODELS = {recipe: entry["model"] for recipe, entry in _METHODS.items()}
 _SMALL = {
     "spl": {"semantic_blocks": 1, "fusion_blocks": 1, "width": 4},
-    "rn": {"blocks": 1, "width": 4},
+    "rn": {"blocks": 1, "width": 4, "bias_std": 1.0},
     "rfr": {"width": 8, "rounds": 2},
     "mfe": {"width": 8, "blocks": 1},
     "ec": {"width": 4, "blocks": 1},

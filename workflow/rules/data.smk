@@ -17,6 +17,7 @@ rule fetch_images:
         "logs/fetch_images/{dataset}.log",
     benchmark:
         "benchmarks/results/fetch_images/{dataset}.tsv"
+    priority: 3  # short, on several cores: not behind a long job on one
     threads: 4
     resources:
         mem_mb=memory,

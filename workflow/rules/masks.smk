@@ -17,6 +17,7 @@ rule fetch_masks:
         "logs/fetch_masks.log",
     benchmark:
         "benchmarks/results/fetch_masks.tsv"
+    priority: 3  # short, on several cores: not behind a long job on one
     threads: 4
     resources:
         mem_mb=memory,
