@@ -2,9 +2,9 @@
 
     python benchmarks/controls.py --directory .    # where the workflow has been run
 
-`mean image`: the mean of all training images. `nearest image`: the training image that is nearest on the visible pixels.
-`nearest pixel`: every missing pixel is the visible one nearest to it. `nearest patch`: from the hole's rim inwards, every
-missing pixel is the middle of the visible 7 x 7 patch that fits what is known around it best.
+`mean image`: the mean of all training images. `nearest image`: the training image that is nearest on the visible
+pixels. `nearest pixel`: every missing pixel is the visible one nearest to it. `nearest patch`: from the hole's rim
+inwards, every missing pixel is the middle of the visible 7 x 7 patch that fits what is known around it best.
 """
 
 import argparse
@@ -25,7 +25,7 @@ RADIUS = 3
 
 def nearest_pixel(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Shapes: image (H, W, 3), mask (H, W) bool, True = hole; so for all fills."""
-    rows, columns = ndimage.distance_transform_edt(mask, return_distances=False, return_indices=True)
+    rows, columns = np.asarray(ndimage.distance_transform_edt(mask, return_distances=False, return_indices=True))
     return image[rows, columns]
 
 
@@ -37,10 +37,13 @@ def nearest_patch(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     if not whole.any():
         return nearest_pixel(image, mask)
     sources = patches[whole].reshape(-1, side * side, 3)  # (S, side^2, 3)
-    filled, missing = np.pad(image.astype(np.float32), ((RADIUS,) * 2,) * 2 + ((0, 0),)), np.pad(mask, RADIUS, constant_values=True)
+    filled, missing = (
+        np.pad(image.astype(np.float32), ((RADIUS,) * 2,) * 2 + ((0, 0),)),
+        np.pad(mask, RADIUS, constant_values=True),
+    )
     inside = np.pad(np.ones_like(mask), RADIUS)
     while (missing & inside).any():
-        rim = missing & inside & ndimage.binary_dilation(~missing)
+        rim = missing & inside & np.asarray(ndimage.binary_dilation(~missing), bool)
         found = {}
         for y, x in np.argwhere(rim):
             window = slice(y - RADIUS, y + RADIUS + 1), slice(x - RADIUS, x + RADIUS + 1)

@@ -1,14 +1,15 @@
-"""Does EdgeConnect predict edges? F1 against the true image's edges (Canny) inside the holes, beside two maps that know less.
+"""Does EdgeConnect predict edges? F1 against the image's true edges inside the holes, beside maps that know less.
 
-    python benchmarks/edges.py --directory VALIDATION                        # a run on validation images: chooses
-    python benchmarks/edges.py --directory . --threshold 0.4 --dilation 3    # test images, as chosen
+    python benchmarks/edges.py --directory tries                             # a run on validation images: chooses
+    python benchmarks/edges.py --directory . --threshold 0.1 --dilation 8    # test images, as chosen
 
-`constant`: every pixel of the hole is an edge, the best map without content. `dilated`: the edges around the hole, grown
-into it by some pixels. The pixels of all images count together. Without --threshold and --dilation the best of each is
-searched for, which is for validation images only.
+True edges are Canny's, of the whole image. `constant`: every pixel of the hole is an edge, the best map without
+content. `dilated`: the edges around the hole, grown into it by some pixels. The pixels of all images count together.
+Without --threshold and --dilation the best of each is searched for, which is for validation images only.
 """
 
 import argparse
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ import torch
 from scipy import ndimage
 from torch.utils.data import DataLoader
 
-from spl.common.tables import read_table
+from spl.config.methods import ClassicalFill
 from spl.models.build import load_generator
 from spl.models.ec import EdgeConnect, canny_edges, gray
 from spl.steps.records import read_settings
@@ -40,11 +41,15 @@ class Holes(NamedTuple):
 def find_edges(weights: Path, dataset: str, dilations: list[int]) -> Holes:
     """Predict the edges of a run's pairs, and find the true ones."""
     run = read_settings(weights / "run.json", RunSettings)
+    assert not isinstance(run.recipe, ClassicalFill)
     network = load_generator(run.recipe, weights, image_size=run.image_size, device=torch.device("cpu")).eval()
     assert isinstance(network, EdgeConnect)
     data = Path("data")
     pairs = TestPairs(
-        data / f"pairs/{dataset}.csv", data / f"prepared/{dataset}/manifest.csv", data / "masks/masks.csv", image_size=run.image_size
+        data / f"pairs/{dataset}.csv",
+        data / f"prepared/{dataset}/manifest.csv",
+        data / "masks/masks.csv",
+        image_size=run.image_size,
     )
     predicted, true, dilated = [], [], {n: [] for n in dilations}
     for image, mask in DataLoader(pairs, batch_size=32):
@@ -55,7 +60,9 @@ def find_edges(weights: Path, dataset: str, dilations: list[int]) -> Holes:
         for n in dilations:
             grown = [ndimage.binary_dilation(edges[0], iterations=n)[None] for edges in around]
             dilated[n].append(np.stack(grown)[hole])
-    return Holes(np.concatenate(predicted), np.concatenate(true), {n: np.concatenate(maps) for n, maps in dilated.items()})
+    return Holes(
+        np.concatenate(predicted), np.concatenate(true), {n: np.concatenate(maps) for n, maps in dilated.items()}
+    )
 
 
 def f1(found: np.ndarray, true: np.ndarray) -> float:
@@ -73,8 +80,6 @@ def main() -> None:
     arguments = parser.parse_args()
     thresholds = [arguments.threshold] if arguments.threshold else THRESHOLDS
     dilations = [arguments.dilation] if arguments.dilation else DILATIONS
-    import os
-
     os.chdir(arguments.directory)
     print("| | predicted | threshold | constant | dilated | pixels |\n|---|--:|--:|--:|--:|--:|")
     for run in sorted(Path("results/weights").glob(f"*/{arguments.method}/seed*")):

@@ -2,10 +2,11 @@
 
     python benchmarks/recipes.py tries/faces --datasets celeba "rn" "rn_slow=rn: {training: {lr: 0.001}}"
 
-Every arm is `name=method: changes`, the changes as in presets/demo.yaml, or the name of a method as it stands there. The
-folder holds a workspace as any other; a second call with further arms goes on in it, and what is there stays. Prints, and
-writes to `recipes.csv` in it, for every arm its mean PSNR on all hole ratios beside the best classical fill's, and the
-paired difference over images with its 95 % interval. Test images are not touched. docs/recipes.md has what was tried.
+Every arm is `name=method: changes`, the changes as in presets/demo.yaml, or the name of a method as it stands there.
+The folder holds a workspace as any other; a second call with further arms goes on in it, and what is there stays.
+Prints, and writes to `recipes.csv` in it, for every arm its mean PSNR on all hole ratios beside the best classical
+fill's, and the paired difference over images with its 95 % interval. Test images are not touched. docs/recipes.md has
+what was tried.
 """
 
 import argparse
@@ -41,14 +42,20 @@ def experiment(arms: list[str], datasets: list[str]) -> dict[str, Any]:
     methods = {name: base["methods"][name] for name in CLASSICAL}
     for arm in arms:
         name, _, change = arm.rpartition("=")
-        ((method, changes),) = (yaml.safe_load(change).items() if ":" in change else [(change, {})])
-        methods[name or method] = changed(base["methods"][method], changes)
-    return base | {
-        "datasets": {name: base["datasets"][name] | {"validation": HELD_OUT} for name in datasets},
-        "methods": methods,
-        "teachers": {name: base["teachers"][name] for name in base["teachers"] if used(name, base, methods)},
-        "evaluation": changed(base["evaluation"], {"split": "validation", "perceptual": {"metrics": []}}),
-    } | dict.fromkeys(WITHOUT)
+        ((method, changes),) = yaml.safe_load(change).items() if ":" in change else [(change, {})]
+        recipe = changed(base["methods"][method], changes)
+        own = {key: values for key, values in recipe["training"]["per_dataset"].items() if key in datasets}
+        methods[name or method] = recipe | {"training": recipe["training"] | {"per_dataset": own}}
+    return (
+        base
+        | {
+            "datasets": {name: base["datasets"][name] | {"validation": HELD_OUT} for name in datasets},
+            "methods": methods,
+            "teachers": {name: base["teachers"][name] for name in base["teachers"] if used(name, base, methods)},
+            "evaluation": changed(base["evaluation"], {"split": "validation", "perceptual": {"metrics": []}}),
+        }
+        | dict.fromkeys(WITHOUT)
+    )
 
 
 def used(teacher: str, base: dict[str, Any], methods: dict[str, Any]) -> bool:

@@ -334,7 +334,9 @@ class RNModel(Strict):
 
     blocks: Size
     width: Size = Field(description="Channels of the first layer; 64 in the paper.")
-    bias_std: float = Field(ge=0, description="Standard deviation of initial biases; 1 in the released code, by a slip.")
+    bias_std: float = Field(
+        ge=0, description="Standard deviation of initial biases; 1 in the released code, by a slip."
+    )
 
 
 class RNLossWeights(Strict):
