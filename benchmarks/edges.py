@@ -26,7 +26,7 @@ from spl.steps.settings import RunSettings
 from spl.tensors.loaders import TestPairs
 
 THRESHOLDS = np.round(np.arange(0.05, 1.0, 0.05), 2).tolist()
-DILATIONS = list(range(1, 9))  # pixels
+DILATIONS = list(range(1, 17))  # pixels
 
 
 class Holes(NamedTuple):
