@@ -17,7 +17,7 @@ rule fetch_images:
         "logs/fetch_images/{dataset}.log",
     benchmark:
         "benchmarks/results/fetch_images/{dataset}.tsv"
-    priority: 3  # short, on several cores: not behind a long job on one
+    priority: 10  # short, on several cores: before long ones on one core each, which would come first together
     threads: 4
     resources:
         mem_mb=memory,

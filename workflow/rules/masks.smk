@@ -17,7 +17,7 @@ rule fetch_masks:
         "logs/fetch_masks.log",
     benchmark:
         "benchmarks/results/fetch_masks.tsv"
-    priority: 3  # short, on several cores: not behind a long job on one
+    priority: 10  # short, on several cores: before long ones on one core each, which would come first together
     threads: 4
     resources:
         mem_mb=memory,
