@@ -102,7 +102,7 @@ def test_a_trained_model_fills_images_of_ones_own(built, spl, tmp_path):
     assert (filled[mask == 255] != image[mask == 255]).mean() > 0.5
     assert np.array_equal(np.asarray(Image.open(tmp_path / "all/1.png")), filled)
     for ended, message in (
-        (fill("photos/1.png", "small.png", "no.png"), "Both must have the same size"),
+        (fill("photos/1.png", "small.png", "no.png"), "Both must have the same aspect ratio"),
         (fill("photos/1.png", "none.png", "no.png"), "does not exist"),
         (fill("photos/1.png", "small.png", "no.png", "released.pth"), "is not the folder of a finished run"),
     ):
