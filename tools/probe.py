@@ -15,6 +15,7 @@ import inspect
 import itertools
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Collection, Iterator
@@ -79,7 +80,7 @@ def load(raw: Any) -> Any:
     """Read parameters through the side's own door."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "params.yaml"
-        path.write_text(json.dumps(raw))
+        path.write_text(re.sub(r"(\d)e-", r"\1.0e-", json.dumps(raw)))  # YAML reads 1e-05 as text
         return the("load_params")(path)
 
 

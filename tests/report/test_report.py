@@ -408,7 +408,7 @@ def test_a_run_with_other_settings_is_shown_as_such(run):
     write_page(**run)
     lines = [line for line in Page(run["out"]).sections["training"] if line[-1].startswith("differs")]
     assert [line[:2] for line in lines] == [[DRAWN["paris"], "RN"]]
-    assert "recipe.training.lr: was 0.5, is 0.002" in lines[0][-1]
+    assert "recipe.training.lr: was 0.5, is 0.0005" in lines[0][-1]
 
 
 def test_the_hardware_names_the_gpu_of_the_costs(demo_params, tmp_path):
