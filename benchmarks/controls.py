@@ -9,14 +9,15 @@ inwards, every missing pixel is the middle of the visible 7 x 7 patch that fits 
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
 from spl.common.tables import read_table
+from spl.data.classical import FILLS, classical_fill
 from spl.data.stored import GroupedMasks, PreparedImages
 from spl.evaluation.metrics import psnr
 
@@ -79,9 +80,7 @@ def main() -> None:
             "nearest image": nearest_image,
             "nearest pixel": nearest_pixel,
             "nearest patch": nearest_patch,
-            "telea": lambda image, mask: cv2.inpaint(image, mask.astype(np.uint8), 3, cv2.INPAINT_TELEA),
-            "navier_stokes": lambda image, mask: cv2.inpaint(image, mask.astype(np.uint8), 3, cv2.INPAINT_NS),
-        }
+        } | {name: partial(classical_fill, settings=FILLS[name]) for name in ("telea", "navier_stokes")}
         scores = {name: [] for name in fills}
         for i in range(len(pairs)):
             image, mask = images.pixels(i), masks.hole(i, size)

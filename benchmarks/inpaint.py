@@ -25,6 +25,7 @@ from PIL import Image
 from scipy import stats
 from skimage import data
 
+from spl.evaluation.metrics import psnr_hole
 from spl.filling.holes import crop_boxes
 from spl.filling.inpainter import load_inpainter
 
@@ -47,11 +48,6 @@ def blob(shape, rng):
             cv2.ellipse(drawn, tuple(map(int, place)), tuple((axes * side * scale).astype(int)), turn, 0, 360, 1, -1)
         low, high = (scale, high) if drawn.mean() < SHARE else (low, scale)
     return drawn > 0
-
-
-def hole_psnr(filled, image, hole):
-    """Return the PSNR in dB over the hole's pixels."""
-    return 10 * math.log10(255**2 / np.square(filled[hole].astype(float) - image[hole]).mean())
 
 
 def difference(values):
@@ -82,7 +78,7 @@ def compare(fills, sets, out):
                 ways = ("crop",) if fill == "patchmatch" else ("crop", "whole")  # it would take minutes
                 found = {way: inpainter.fill(image, hole, strategy=way).image for way in ways}
                 assert all((filled[~hole] == image[~hole]).all() for filled in found.values())
-                psnr = {way: hole_psnr(filled, image, hole) for way, filled in found.items()}
+                psnr = {way: psnr_hole(filled, image, hole) for way, filled in found.items()}
                 equal = np.mean((found["crop"] == found["whole"])[hole]) if fill in CLASSICAL[:2] else ""
                 rows.append({"fill": fill, "images": title, "image": name, **psnr, "equal": equal})
             out.writerows(rows)
@@ -132,7 +128,7 @@ def draw_figure(network, out):
         shown = [np.where(hole[..., None], (255, 255, 255), image)]
         for source in ("telea", "navier_stokes", "patchmatch", network):
             shown.append(load_inpainter(source).fill(image, hole).image)
-            print(f"{source}: {hole_psnr(shown[-1], image, hole):.1f} dB", file=sys.stderr)
+            print(f"{source}: {psnr_hole(shown[-1], image, hole):.1f} dB", file=sys.stderr)
         rows.append(np.concatenate(shown, axis=1))
     Image.fromarray(np.concatenate(rows).astype(np.uint8)).reduce(2).save(out, quality=85)
 
