@@ -7,7 +7,7 @@ import typer
 
 from spl.cli import options as opt
 from spl.config.load import load_params
-from spl.config.methods import NetworkMethod
+from spl.config.methods import TrainedMethod
 from spl.steps import paths
 from spl.steps.settings import RunSettings, TeacherSettings, first_runs
 
@@ -58,7 +58,7 @@ def train_method(
         return
     from spl.training.launch import launch
 
-    assert isinstance(run.recipe, NetworkMethod)
+    assert isinstance(run.recipe, TrainedMethod)
     launch(run.recipe.training.processes, nodes=nodes)
     from spl.training.distributed import join_world
     from spl.training.train_method import Sources, train_method

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from spl.config.experiment import Params
 from spl.config.grid import grid_points
-from spl.config.methods import ECRecipe, NetworkMethod, SPLRecipe
+from spl.config.methods import ECRecipe, NetworkMethod, SPLRecipe, TrainedMethod
 from spl.config.releases import RELEASES
 from spl.config.teachers import (
     ReleasedYOLO,
@@ -39,9 +39,11 @@ def _reserved(params: Params) -> Iterator[str]:
 
 def _named_datasets(params: Params) -> Iterator[str]:
     for name, method in params.methods.items():
+        if isinstance(method, TrainedMethod):
+            named = method.training.per_dataset
+            yield from _known(f"methods.{name}.training.per_dataset", named, "datasets", params.datasets)
         if isinstance(method, NetworkMethod):
-            for where, named in (("training.per_dataset", method.training.per_dataset), ("weights", method.weights)):
-                yield from _known(f"methods.{name}.{where}", named, "datasets", params.datasets)
+            yield from _known(f"methods.{name}.weights", method.weights, "datasets", params.datasets)
             if method.weights and method.recipe not in RELEASES:
                 yield f"methods.{name}.weights: no released layout of the recipe {method.recipe} is known"
 

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from spl.common.labels import dataset_title
 from spl.config.base import UNCOUNTED, FilePath, Name, Positive, Seed, Size, Strict, Weight
-from spl.config.methods import Method, NetworkMethod, NotReleased
+from spl.config.methods import Method, NetworkMethod, NotReleased, ReferenceRecipe, TrainedMethod
 from spl.config.teachers import (
     Detection,
     MiniaturePretext,
@@ -437,14 +437,17 @@ class Design(Strict):
 
     def absent(self, dataset: str, method: str) -> str:
         """Say why a method of Table 1 is not run on a dataset; nothing if it is."""
-        if isinstance(getattr(self.methods.get(method), "weights", {}).get(dataset), NotReleased):
-            return "not released"
+        recipe = self.methods.get(method)
+        if isinstance(recipe, NetworkMethod):
+            never_trained = isinstance(recipe, ReferenceRecipe) and dataset not in recipe.weights
+            if never_trained or isinstance(recipe.weights.get(dataset), NotReleased):
+                return "not released"
         return self.left_out.get(dataset) or self.left_out.get(f"{dataset}/{method}", "")
 
     def seeds_of(self, dataset: str, method: str) -> tuple[int, ...]:
         """Return the seeds of a method on a dataset: all if it is trained, one where nothing is drawn."""
         recipe = self.methods[method]
-        is_trained = isinstance(recipe, NetworkMethod) and dataset not in recipe.weights
+        is_trained = isinstance(recipe, TrainedMethod) and dataset not in recipe.weights
         return self.seeds if is_trained else self.seeds[:1]
 
     def runs(self) -> Iterator[Run]:

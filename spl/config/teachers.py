@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from spl.config.base import FilePath, Name, Positive, Seed, Size, Strict, Weight
-from spl.config.methods import Schedule
+from spl.config.training import Schedule
 
 # The labelled set ----------------------------------------------------------------------------------
 

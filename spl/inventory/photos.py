@@ -10,7 +10,7 @@ from spl.common.errors import DataError
 from spl.common.printed import count, duration
 from spl.config.experiment import FolderLayout
 from spl.config.load import load_params
-from spl.config.methods import NetworkMethod
+from spl.config.methods import TrainedMethod
 from spl.sources.raw_files import RawFiles
 
 PRESET = Path("presets/photos.yaml")
@@ -33,7 +33,7 @@ def fit_to_photos(images: Path, out: Path) -> str:
     preset = load_params(PRESET)
     dataset, recipe, least = preset.datasets["photos"], preset.methods["spl"], preset.evaluation.bootstrap.least_images
     assert isinstance(dataset.layout, FolderLayout)
-    assert isinstance(recipe, NetworkMethod)
+    assert isinstance(recipe, TrainedMethod)
     total, batch_size = len(RawFiles(images).images(dataset.layout.glob)), recipe.training.batch_size
     if (tests := round(total * dataset.layout.test_fraction)) < least:
         raise DataError(

@@ -9,7 +9,7 @@ from typing import Any
 
 from spl.common.tables import read_table
 from spl.config.experiment import MiniatureImages, MiniatureMasks, Params
-from spl.config.methods import NetworkMethod
+from spl.config.methods import TrainedMethod
 from spl.config.registry import Source
 from spl.evaluation.meter import MIB
 from spl.planning.devices import Device
@@ -72,7 +72,7 @@ class Planner:
         named: dict[str, Any] = {name: int(value) if name == "seed" else value for name, value in job.wildcards.items()}
         run, evaluation = RunSettings.of(self.params, **named), self.params.evaluation
         if job.rule == "train_method":
-            if not isinstance(recipe := run.recipe, NetworkMethod):
+            if not isinstance(recipe := run.recipe, TrainedMethod):
                 return NOTHING  # released weights are converted
             stages = self.costs.training(run)
             epochs = sum(epochs * work.seconds for epochs, work in stages)

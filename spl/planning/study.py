@@ -21,7 +21,7 @@ from spl.common.tables import read_table, write_table
 from spl.common.versions import versions
 from spl.config.base import counted
 from spl.config.experiment import Params, Study
-from spl.config.methods import NetworkMethod
+from spl.config.methods import TrainedMethod
 from spl.steps.settings import EvaluationSettings, TableSettings
 
 KEY = ["dataset", "method", "seed", "epoch", "run"]
@@ -64,7 +64,7 @@ def planned_runs(params: Params) -> Iterator[StudyRun]:
             settings = EvaluationSettings.of(params, dataset=dataset, method=method, seed=seed)
             decides = [counted(known) for known in (settings, params.datasets[dataset], params.masks)]
             run = hashlib.sha256(canonical_json([*decides, params.seed]).encode()).hexdigest()[:8]
-            assert isinstance(settings.run.recipe, NetworkMethod)
+            assert isinstance(settings.run.recipe, TrainedMethod)
             training = settings.run.recipe.training
             for epoch in training.kept_epochs:
                 yield StudyRun(dataset, method, seed, epoch, run, Path(f"epochs/{epoch}"))

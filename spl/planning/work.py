@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from spl.config.methods import RECIPES, ECRecipe, NetworkMethod
+from spl.config.methods import RECIPES, ECRecipe, TrainedMethod
 from spl.evaluation.measure_cost import build_network
 from spl.evaluation.meter import MIB, Meter
 from spl.models.build import as_inpainter
@@ -57,7 +57,7 @@ class Costs:
     def training(self, run: RunSettings) -> list[tuple[int, Work]]:
         """Return epochs and work of a step for every stage of a run; EdgeConnect has three."""
         recipe = run.recipe
-        assert isinstance(recipe, NetworkMethod)
+        assert isinstance(recipe, TrainedMethod)
         stages = [recipe.training.epochs]
         if isinstance(recipe, ECRecipe):
             edge, canny = recipe.training.edge_epochs, recipe.training.canny_epochs
@@ -131,7 +131,7 @@ def _time(piece: Piece) -> float:
 def _steps(device: torch.device, run: RunSettings, starts: list[int]) -> list[Piece]:
     """Return what one process does in a step of every stage; stages start at some epochs, of one step each."""
     recipe, extra = run.recipe, RECIPES[run.recipe.recipe]
-    assert isinstance(recipe, NetworkMethod)
+    assert isinstance(recipe, TrainedMethod)
     teacher, perceptual = (
         build_teacher(known.network).to(device) if isinstance(known, TeacherSettings) else None
         for known in (run.teacher, run.perceptual)

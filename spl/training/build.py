@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from spl.config.methods import NetworkMethod
+from spl.config.methods import TrainedMethod
 from spl.training.context import TrainingContext
 from spl.training.loop import Method
 from spl.training.methods import ec, mfe, rfr, rn, spl
@@ -13,6 +13,6 @@ METHODS: dict[str, Callable[..., Method]] = {
 """By recipe: (recipe, context) -> the method that the training loop runs."""
 
 
-def build_method(recipe: NetworkMethod, context: TrainingContext) -> Method:
+def build_method(recipe: TrainedMethod, context: TrainingContext) -> Method:
     """Build networks, optimizers and the step of a recipe, on this process's device."""
     return METHODS[recipe.recipe](recipe, context)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from spl.config.methods import NetworkMethod
+from spl.config.methods import TrainedMethod
 from spl.models.build import build_generator
 from spl.models.initialise import own_generator
 from spl.teachers.frozen import FrozenTeacher
@@ -40,7 +40,7 @@ class TrainingContext:
         """Return how many steps some epochs have; None stays None."""
         return None if epochs is None else epochs * self.steps_per_epoch
 
-    def generator(self, recipe: NetworkMethod) -> nn.Module:
+    def generator(self, recipe: TrainedMethod) -> nn.Module:
         """Build the recipe's generator with fresh weights, placed."""
         with own_generator("generator"):
             network = build_generator(recipe, image_size=self.image_size, teacher_channels=self.teacher_channels)
@@ -58,12 +58,12 @@ class TrainingContext:
         """Wrap a placed network as it is trained: its batch shared by all processes, and by them in parts."""
         return self.world.distribute(self.in_parts(network))
 
-    def autocast(self, recipe: NetworkMethod) -> Autocast:
+    def autocast(self, recipe: TrainedMethod) -> Autocast:
         """Return the context of the recipe's forward passes."""
         return autocast(recipe.training.precision, self.world.device)
 
 
-def adam(recipe: NetworkMethod, network: nn.Module, lr: float) -> torch.optim.Optimizer:
+def adam(recipe: TrainedMethod, network: nn.Module, lr: float) -> torch.optim.Optimizer:
     """Return the optimizer of a network's trainable parameters."""
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     return torch.optim.Adam(trained, lr=lr, betas=recipe.training.betas, fused=True)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from spl.common.errors import TrainingError
 from spl.common.progress import say
-from spl.config.methods import Decay
+from spl.config.training import Decay
 from spl.tensors.loaders import BatchNumbers, SampleStream, stream_batches
 from spl.tensors.processes import mean_over_processes
 from spl.training.checkpoint import NAME, load_state, save_state

@@ -1,6 +1,6 @@
 """Learning-rate schedules as a pure function of the step, so that resuming needs no scheduler state."""
 
-from spl.config.methods import ConstantDecay, ExponentialDecay, LinearDecay, StepDecay
+from spl.config.training import ConstantDecay, ExponentialDecay, LinearDecay, StepDecay
 
 
 def lr_factor(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from spl.common.files import atomic, canonical_json
 from spl.common.tables import read_table
 from spl.config.base import counted
-from spl.config.methods import RECIPES, NetworkMethod
+from spl.config.methods import RECIPES, TrainedMethod
 from spl.data.images import decode_rgb
 from spl.data.stored import read_listed
 from spl.models.build import as_inpainter
@@ -83,7 +83,7 @@ def train_method(
     Returns: whether training came to its end.
     """
     recipe = run.recipe
-    assert isinstance(recipe, NetworkMethod)
+    assert isinstance(recipe, TrainedMethod)
     assert run.threads is not None
     torch.set_num_threads(run.threads)
     inputs = sources.take(run)
@@ -183,7 +183,7 @@ def publish(
     """Write a finished run's files, the record last, and drop its resume state."""
     save_weights(outcome.weights, folder / "weights.safetensors")
     outputs = {"weights": folder / "weights.safetensors", "log": folder / "log.csv", "samples": folder / "samples.png"}
-    assert isinstance(run.recipe, NetworkMethod)
+    assert isinstance(run.recipe, TrainedMethod)
     for epoch in run.recipe.training.kept_epochs:
         if not (kept := state / f"epoch{epoch}.safetensors").exists():  # named since the training was there
             continue

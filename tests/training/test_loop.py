@@ -14,7 +14,7 @@ from torch import nn
 from spl.common.errors import CheckpointError, RecordError, TrainingError
 from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
-from spl.config.methods import ConstantDecay, LinearDecay
+from spl.config.training import ConstantDecay, LinearDecay
 from spl.data.group_masks import group_masks
 from spl.data.prepare_images import prepare_images
 from spl.data.smooth_images import smooth_images

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from spl.config.load import load_params
-from spl.config.methods import ConstantDecay, ExponentialDecay, LinearDecay, StepDecay
 from spl.config.registry import load_registry
+from spl.config.training import ConstantDecay, ExponentialDecay, LinearDecay, StepDecay
 from spl.tensors.loaders import SampleStream
 from spl.training.schedule import lr_factor
 from tests.conftest import REPOSITORY
