@@ -25,6 +25,7 @@ from spl.config.methods import TrainedMethod
 from spl.steps.settings import EvaluationSettings, TableSettings
 
 KEY = ["dataset", "method", "seed", "epoch", "run"]
+CONTRASTED = ["dataset", "metric", "epoch", "contrast", "difference", "low", "high", "seeds", "sd", "needed"]
 COLUMNS = [*KEY, "mask_ratio", "n_images", *DECLARED, "signature", "commit"]
 
 
@@ -145,10 +146,7 @@ def contrasts(params: Params, runs: pd.DataFrame) -> pd.DataFrame:
                 continue
             ours, theirs = (values.loc[[*study.arms[arm]]].to_numpy(float) for arm in pair)
             found = contrast(ours, theirs, protocol.confidence)
-            rows.append({
-                "dataset": dataset, "metric": metric, "epoch": epoch, "contrast": " − ".join(pair),
-                "difference": found.mean, "low": found.method_low, "high": found.method_high, "seeds": found.n_seeds,
-                "sd": found.seed_sd,
-                "needed": needed(found, Kind.METHOD, protocol, margin=0, power=params.verdicts.power, tests=1),
-            })  # fmt: skip
-    return pd.DataFrame(rows)
+            needs = needed(found, Kind.METHOD, protocol, margin=0, power=params.verdicts.power, tests=1)
+            named = (dataset, metric, epoch, " − ".join(pair))
+            rows.append((*named, found.mean, found.method_low, found.method_high, found.n_seeds, found.seed_sd, needs))
+    return pd.DataFrame(rows, columns=pd.Index(CONTRASTED))
