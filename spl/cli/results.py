@@ -79,7 +79,7 @@ def study(
     Example: spl study --params presets/study_1.yaml --results study/results
     """
     from spl.common.progress import say
-    from spl.planning.study import add_runs, contrasts, missing_runs, read_runs
+    from spl.planning.study import add_runs, contrasts, missing_runs, read_runs, study_of
 
     experiment = load_params(params)
     if todo:
@@ -89,7 +89,8 @@ def study(
             say("every run is in the table: nothing is left to do")
     else:
         runs = add_runs(experiment, results, table)
-        print(contrasts(experiment, runs).to_string(index=False, float_format="{:+.4f}".format))
+        found = contrasts(experiment, runs, study_of(experiment).metrics)
+        print(found.to_string(index=False, float_format="{:+.4f}".format))
 
 
 def draw_figure(
