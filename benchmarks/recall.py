@@ -7,7 +7,7 @@ with a seed of its own, at the size of the study's images, on the study's labell
 detector finds it in the uncorrupted test image, and the hole hides a quarter to three quarters of its box. Recall is
 the share of these objects that it finds again: of the same class, with an IoU of at least 0.5.
 
-Prints recall in the uncorrupted images, which must be 1, and in images filled by Telea; adds a row to `--table` for
+Says recall in the uncorrupted images, which must be 1, and in images filled by Telea; adds a row to `--table` for
 every run of the study that has been evaluated at the end of its training; prints the contrasts of the study in recall.
 """
 
@@ -82,7 +82,7 @@ def load_judge(params: Params, default: Params) -> tuple[Detect, Path]:
         dataset="", method=GROUND_TRUTH, seed=None, detector=detector, min_score=least, threads=threads
     )
     detect, _, weights = load_detector(settings, paths.RESULTS, CPU)
-    print(f"mean average precision of the detector: {read_record(record)['validation_map']:.3f}")
+    say(f"mean average precision of the detector: {read_record(record)['validation_map']:.3f}")
     return detect, weights
 
 
@@ -136,6 +136,7 @@ def main() -> None:
     arguments = parser.parse_args()
     params, default, table = load_params(arguments.params), load_params(arguments.detector), arguments.table.absolute()
     study, commit = study_of(params), versions()["commit"]
+    torch.set_num_threads(params.threads)
     os.chdir(arguments.directory)
     detect, weights = load_judge(params, default)
     rows: list[dict[Any, Any]] = read_table(table).to_dict("records") if table.exists() else []
@@ -148,14 +149,14 @@ def main() -> None:
         holes = [masks.hole(i, size) for i in range(len(pairs))]
         chosen = np.flatnonzero(pairs["ratio_bin"].isin(MASK_RATIOS[study.mask_ratio])).tolist()
         hidden = HiddenObjects(detect, images.pixels, holes.__getitem__, chosen)
-        print(f"{dataset}: {len(hidden)} half-hidden objects in {len(hidden.by_row)} of {len(chosen)} images")
+        say(f"{dataset}: {len(hidden)} half-hidden objects in {len(hidden.by_row)} of {len(chosen)} images")
         if not len(hidden):
             continue
         for name, image in {
             "uncorrupted": images.pixels,
             "telea": lambda i, own=images, holes=holes: classical_fill(own.pixels(i), holes[i], FILLS["telea"]),
         }.items():
-            print(f"  {name} {hidden.recall(lambda i, image=image: through_png(image(i))):.3f}")
+            say(f"{dataset} {name}: recall {hidden.recall(lambda i, image=image: through_png(image(i))):.3f}")
         signatures.append(f"detector {sha256(weights)[:8]} · pairs {sha256(listed)[:8]}")
         facts = {
             "mask_ratio": study.mask_ratio,
@@ -171,9 +172,9 @@ def main() -> None:
             rows.append(dict(zip(KEY, run, strict=False)) | facts | {"recall": recall})
             write_table(table, pd.DataFrame(rows, columns=pd.Index(COLUMNS)).sort_values([*KEY, "signature"]))
             say(f"{dataset} {run.method} seed {run.seed}: recall {recall:.3f}")
-    found = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
-    found = contrasts(params, found[found["signature"].isin(signatures)], ["recall"])
-    print(found.to_string(index=False, float_format="{:+.4f}".format))
+    here = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
+    found = contrasts(params, here[here["signature"].isin(signatures)], ["recall"])
+    print("no run has been evaluated" if found.empty else found.to_string(index=False, float_format="{:+.4f}".format))
 
 
 if __name__ == "__main__":
