@@ -91,10 +91,11 @@ def study(
         if not left:
             say("every run is in the table: nothing is left to do")
     else:
-        found = contrasts(experiment, add_runs(experiment, results, table))
+        metrics, runs = study_of(experiment).metrics, add_runs(experiment, results, table)
+        found = contrasts(experiment, runs, metrics)
         if figure:
-            metric, confidence = study_of(experiment).metrics[0], experiment.evaluation.bootstrap.confidence
-            draw_study(titled(found, experiment), metric=metric, confidence=confidence, out=figure)
+            confidence = experiment.evaluation.bootstrap.confidence
+            draw_study(titled(found, experiment), metric=metrics[0], confidence=confidence, out=figure)
         print(found.to_string(index=False, float_format="{:+.4f}".format))
 
 

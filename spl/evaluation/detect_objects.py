@@ -42,7 +42,7 @@ def detect_objects(
     Boxes are in pixels of the prepared image. Raises: DataError if the detector's weights are missing.
     """
     torch.set_num_threads(settings.threads)
-    detect, classes, weights = _load_detector(settings, results, device)
+    detect, classes, weights = load_detector(settings, results, device)
     evaluation = settings.at(results / "eval/{dataset}/{method}/seed{seed}")
     inputs, filled = take(detector=weights, pairs=pairs, images=images), None
     if settings.method != GROUND_TRUTH:
@@ -61,8 +61,11 @@ def detect_objects(
     write_record(out.with_suffix(".json"), settings, inputs, {"objects": out}, objects=len(rows), device=str(device))
 
 
-def _load_detector(settings: DetectionSettings, results: Path, device: torch.device) -> Detector:
-    """Return the detector of the settings."""
+def load_detector(settings: DetectionSettings, results: Path, device: torch.device) -> Detector:
+    """Return the detector of the settings.
+
+    Raises: DataError if its weights are missing; RecordError if they were made with other settings.
+    """
     if isinstance(settings.detector, TorchvisionDetector):
         return _load_torchvision(settings.detector, settings.min_score, device)
     weights = results / f"teachers/{settings.detector.teacher}/weights.safetensors"
