@@ -211,9 +211,8 @@ READ_BY = {
     ("evaluate-method", *METHOD, "telea"): "data/pairs/paris.json",
     ("evaluate-method", *METHOD, "rn"): "results/weights/paris/rn/seed1/weights.safetensors",
     ("detect-objects", "--dataset", "paris"): """data/prepared/paris/test/0000008.png
-        results/teachers/detector/weights.safetensors""",
-    ("detect-objects", *METHOD, "rn"): "data/pairs/paris.csv results/eval/paris/rn/seed1/composited/0000009.png",
-    ("detect-objects", *METHOD, "spl"): "results/eval/paris/spl/seed1/composited/0000008.png",
+        results/teachers/detector/weights.safetensors data/pairs/paris.csv
+        results/eval/paris/rn/seed1/composited/0000009.png results/eval/paris/spl/seed1/composited/0000008.png""",
     ("table1",): "results/eval/paris/rn/seed1/per_image.csv",
     ("further-metrics",): "results/perceptual/paris/rn/seed1.csv results/perceptual/paris/rn/seed1.json",
     ("draw-figure", "--figure", "fig4"): "results/ablations.csv",
