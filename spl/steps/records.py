@@ -152,7 +152,7 @@ def _sha256_as_recorded(path: Path) -> str:
     if record and (outputs := recorded_outputs(record))[path] != digest:
         raise RecordError(
             f"{path} is not the file that {record} describes: it was edited or replaced. Make it again: "
-            f"{again(next(iter(outputs)))}"  # Snakemake knows the first; others, such as tables of detections, it may not
+            f"{again(next(iter(outputs)))}"  # Snakemake may know no other, as with the tables of detections
         )
     return digest
 

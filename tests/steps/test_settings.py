@@ -219,8 +219,14 @@ def test_what_the_demo_cannot_vary_counts_in_the_papers_run(write_params, path, 
 
     def found():
         params = load_params(write_params(raw))
-        named = {"evaluate_method": run, "measure_perceptual": run, "export_priors": run,
-                 "detect_objects": {"dataset": dataset}, "fetch_images": {"dataset": dataset}, "group_masks": {}}  # fmt: skip
+        named = {
+            "evaluate_method": run,
+            "measure_perceptual": run,
+            "export_priors": run,
+            "detect_objects": {"dataset": dataset},
+            "fetch_images": {"dataset": dataset},
+            "group_masks": {},
+        }
         return {step: canonical(STEPS[step].of(params, **wildcards)) for step, wildcards in named.items()}
 
     before = found()
