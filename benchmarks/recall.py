@@ -41,7 +41,7 @@ from spl.evaluation.detect_objects import Detect, load_detector
 from spl.planning.study import KEY, StudyRun, contrasts, planned_runs, study_of
 from spl.steps import paths
 from spl.steps.records import read_record, require_current
-from spl.steps.settings import GROUND_TRUTH, DetectionSettings, EvaluationSettings, TeacherSettings
+from spl.steps.settings import DetectionSettings, EvaluationSettings, TeacherSettings
 from spl.tensors.compositing import to_image
 from spl.training.distributed import World
 from spl.training.train_teacher import make_teacher
@@ -78,9 +78,7 @@ def load_judge(params: Params, default: Params) -> tuple[Detect, Path]:
     if not record.exists():
         make_teacher(detector, paths.PRETEXT, JUDGE, world=World(0, 1, CPU), should_stop=lambda step: False)
     least, threads = default.detection.min_score, params.threads
-    settings = DetectionSettings(
-        dataset="", method=GROUND_TRUTH, seed=None, detector=detector, min_score=least, threads=threads
-    )
+    settings = DetectionSettings(dataset="", seeds={}, detector=detector, min_score=least, threads=threads)
     detect, _, weights = load_detector(settings, paths.RESULTS, CPU)
     say(f"mean average precision of the detector: {read_record(record)['validation_map']:.3f}")
     return detect, weights
