@@ -11,6 +11,7 @@ from spl.released.layouts.lama import LAMA_RULES
 from spl.released.load import load_released
 from spl.weights.files import read_state
 from spl.weights.layouts import Layout, recognise
+from spl.weights.lightning import NAMES
 from tests.released.fabricate import Trap, equal, in_their_keys, save_lightning
 
 METRICS = {
@@ -75,6 +76,12 @@ def refusal(path):
     assert "\n" not in message
     assert "weights_only" not in message
     return message
+
+
+def test_the_classes_that_a_checkpoint_names_are_those_of_the_list(tmp_path):
+    path = save_lightning(STATE, tmp_path / "best.ckpt")
+    assert set(torch.serialization.get_unsafe_globals_in_checkpoint(path)) == set(NAMES)
+    assert equal(read_state(path), STATE)
 
 
 @pytest.mark.parametrize("kept", [300, 2000, -1])
