@@ -46,9 +46,13 @@ def test_released_files_round_trip(tmp_path, generator):
         "synthesis.b8.upsample.filter_const",
     ],
 )
-def test_another_filter_than_the_built_in_one_does_not_fit(tmp_path, generator, key):
+@pytest.mark.parametrize("fault", ["value", "shape"])
+def test_another_filter_than_the_built_in_one_does_not_fit(tmp_path, generator, key, fault):
     state, other = migan_file(generator), build_migan(size=8)
-    state[key][0, 0, 1, 1] += 0.01
+    if fault == "value":
+        state[key][0, 0, 1, 1] += 0.01
+    else:
+        state[key] = torch.ones(3)
     torch.save(state, tmp_path / "migan.pt")
     with pytest.raises(CheckpointError, match=f"does not fit: expected the released MI-GAN .* unexpected: .*{key}"):
         load_released("migan", tmp_path / "migan.pt", other)
