@@ -31,6 +31,8 @@ FILES = {
     "rfr": {"generator": "checkpoint_paris.pth"},
     "mfe": {"EN": "EN.pkl", "DE": "DE.pkl", "MEDFE": "MEDEF.pkl"},
     "ec": {"edge_generator": "EdgeModel_gen.pth", "inpaint_generator": "InpaintingModel_gen.pth"},
+    "lama": {"generator": "best.ckpt"},
+    "migan": {"generator": "migan_256_places2.pt"},
 }
 """The authors' file of each network."""
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 import yaml
 
+from spl.models.build import build_generator
+from spl.released.convert import TEACHER_CHANNELS
 from spl.released.published import PARTS, PUBLISHED
 from spl.steps.settings import first_runs
 from tests.released.fabricate import FILES, contents, without_values
@@ -43,7 +45,7 @@ def place_weights(folder: Path, params, cells) -> dict[tuple[str, str], list[Pat
             files = [folder / file for file in run.released_files()]
             if not files[0].suffix:  # a folder, in which the file may have any name
                 files = [files[0] / f"Ours_{run.dataset}.pt"]
-            content = contents(recipe, published_states(recipe, 1e-5 * number))
+            content = contents(recipe, published_states(run, 1e-5 * number))
             for file, state in zip(files, content.values(), strict=True):
                 file.parent.mkdir(parents=True, exist_ok=True)
                 torch.save(state, file, _use_new_zipfile_serialization=False)
@@ -51,11 +53,12 @@ def place_weights(folder: Path, params, cells) -> dict[tuple[str, str], list[Pat
     return placed
 
 
-def published_states(recipe: str, value: float) -> dict[str, dict[str, torch.Tensor]]:
-    """A generator of the published size as the authors' files hold it, at no cost: every tensor is one value."""
-    states = {}
-    for network, layout in zip(FILES[recipe], PARTS[recipe].values(), strict=True):
-        with torch.device("meta"):
-            built = PUBLISHED[layout].builds[""]()
-        states[network] = without_values(built, PUBLISHED[layout].rules, value)
-    return states
+def published_states(run, value: float) -> dict[str, dict[str, torch.Tensor]]:
+    """A run's generator as the authors' files hold it, at no cost: every tensor is one value."""
+    recipe = run.recipe.recipe
+    with torch.device("meta"):
+        built = build_generator(run.recipe, image_size=run.image_size, teacher_channels=TEACHER_CHANNELS)
+    return {
+        network: without_values(built.get_submodule(part), PUBLISHED[layout].rules, value)
+        for network, (part, layout) in zip(FILES[recipe], PARTS[recipe].items(), strict=True)
+    }
