@@ -44,6 +44,7 @@ def inpaint(
     Images and masks of folders or patterns have the same names but for the ending.
 
     Example: spl inpaint --image wall.jpg --mask hole.png --method telea --out filled.png
+
     Example: spl inpaint --image street.jpg --mask car.png --model big-lama --out filled.png
     """
     from spl.filling.files import fill_images, match_files

@@ -13,15 +13,18 @@ from PIL import Image
 
 from spl.common.errors import DataError
 from spl.common.files import sha256
-from spl.config.methods import Network
+from spl.config.methods import LaMaModel, Network
 from spl.config.registry import load_registry
 from spl.filling import pretrained
 from spl.filling.inpainter import inpaint, load_inpainter
 from spl.filling.networks import load_run
 from spl.filling.pretrained import PRETRAINED, Pretrained, find_pretrained
 from spl.models.build import as_inpainter
+from spl.models.lama import build_lama
+from spl.models.migan import build_migan
 from spl.released import convert
-from tests.released.fabricate import IMAGE_SIZE, MODELS, release, small
+from spl.released.layouts.lama import LAMA_RULES
+from tests.released.fabricate import IMAGE_SIZE, MODELS, in_their_keys, migan_file, release, save_lightning, small
 from tests.server import Server, drop, status
 
 FILE = "rn.zip"
@@ -76,15 +79,19 @@ def register(server, home, monkeypatch):
     return register
 
 
+def write_images(folder, size):
+    """Write an image and its mask; return the options that name them, and what to write."""
+    rng, mask = np.random.default_rng(1), np.zeros((size, size), np.uint8)
+    mask[20:40, 30:50] = 255
+    Image.fromarray(rng.integers(0, 256, (size, size, 3), np.uint8)).save(folder / "image.png")
+    Image.fromarray(mask).save(folder / "mask.png")
+    return [f"--{name}={folder / name}.png" for name in ("image", "mask", "out")]
+
+
 @pytest.fixture
 def files(tmp_path):
-    """Options that name an image of the network's size, its mask, and what to write."""
-    rng = np.random.default_rng(1)
-    mask = np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.uint8)
-    mask[20:40, 30:50] = 255
-    Image.fromarray(rng.integers(0, 256, (IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)).save(tmp_path / "image.png")
-    Image.fromarray(mask).save(tmp_path / "mask.png")
-    return [f"--{name}={tmp_path / name}.png" for name in ("image", "mask", "out")]
+    """Such options for an image of the small network's size."""
+    return write_images(tmp_path, IMAGE_SIZE)
 
 
 def read(tmp_path, name):
@@ -134,6 +141,49 @@ def test_a_file_that_somebody_has_placed_needs_no_server(register, server, home)
     (server.folder / FILE).rename(home / FILE)
     assert load_run(find_pretrained("small"), torch.device("cpu"))[1] == IMAGE_SIZE
     assert not server.requests
+
+
+def shrunken(name, folder):
+    """A network of the table, of small or smaller size, with what its authors' page would have: its file."""
+    if name == "migan":
+        generator, known = build_migan(size=256), PRETRAINED[name]._replace(file="migan_256_places2.pt", size=256)
+        torch.save(migan_file(generator), folder / known.file)
+        return generator, known
+    network = Network(recipe="lama", model=LaMaModel(blocks=9))
+    generator, known = build_lama(blocks=9), PRETRAINED[name]._replace(network=network, size=IMAGE_SIZE)
+    generator.layers[-2].weight.data *= 100  # a fresh network is grey
+    state = {f"generator.{key}": tensor for key, tensor in in_their_keys(generator, LAMA_RULES).items()}
+    path = save_lightning(state | {"val_evaluator.scores.fid.a": torch.zeros(1)}, folder / "best.ckpt")
+    with zipfile.ZipFile(folder / known.file, "w") as archive:
+        archive.writestr("big-lama/config.yaml", "a: 1")
+        archive.write(path, "big-lama/models/best.ckpt")
+    path.unlink()
+    return generator, known
+
+
+@pytest.mark.parametrize("name", ["big-lama", "migan"])
+def test_a_released_file_fills_as_its_network_does(spl, home, tmp_path, monkeypatch, name):
+    (served := tmp_path / "served").mkdir()
+    torch.manual_seed(1)
+    generator, known = shrunken(name, served)
+    registry = load_registry()
+    with Server(served) as server:
+        (file,) = (file for file in registry[known.source].files if file.name == known.file)
+        here = {"sha256": sha256(served / known.file), "mirrors": (server.url(known.file),) if file.mirrors else ()}
+        entry = registry[known.source].model_copy(update={"files": (file.model_copy(update=here),)})
+        monkeypatch.setattr(pretrained, "load_registry", lambda: {known.source: entry})
+        monkeypatch.setitem(PRETRAINED, name, known)
+        if not file.mirrors:
+            folder = home.with_name(name)
+            folder.mkdir(parents=True)
+            (served / known.file).rename(folder / known.file)
+        ended = spl("inpaint", *write_images(tmp_path, known.size), "--model", name, "--fetch")
+    assert ended.status == 0, ended.err
+    image, out, hole = read(tmp_path, "image"), read(tmp_path, "out"), read(tmp_path, "mask") > 0
+    assert np.array_equal(out[~hole], image[~hole])
+    own = own_fill(generator, image, hole)[hole]
+    assert np.abs(out[hole].astype(int) - own).max() <= 1
+    assert own.std() > 1
 
 
 # --- Consent ----------------------------------------------------------------------------------------------------------
