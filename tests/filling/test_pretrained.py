@@ -130,6 +130,7 @@ def test_a_name_is_all_it_takes(spl, register, server, home, generator, files, t
     again = spl("inpaint", *files, "--model", "small")
     assert again.status == 0
     assert "Licence" not in again.err
+    assert "converting" not in again.err
     assert np.array_equal(read(tmp_path, "out"), out)
     assert len(server.asked(FILE)) == 1
     assert np.array_equal(inpaint(image, hole, method="small"), out)
@@ -179,6 +180,8 @@ def test_a_released_file_fills_as_its_network_does(spl, home, tmp_path, monkeypa
             (served / known.file).rename(folder / known.file)
         ended = spl("inpaint", *write_images(tmp_path, known.size), "--model", name, "--fetch")
     assert ended.status == 0, ended.err
+    (home.with_name(name) / known.file).unlink()
+    assert find_pretrained(name)  # needs that file no more
     image, out, hole = read(tmp_path, "image"), read(tmp_path, "out"), read(tmp_path, "mask") > 0
     assert np.array_equal(out[~hole], image[~hole])
     own = own_fill(generator, image, hole)[hole]
