@@ -21,8 +21,14 @@ def inpaint(
         Path | None, typer.Option(help="For structure, in images like those of its training: folder of a finished run.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="In place of --weights: miniature, or such as miniature:paris/rn (drawn images).")
+        str | None,
+        typer.Option(
+            help="For structure in photographs big-lama or migan; miniature[:paris/rn] has seen drawn images."
+        ),
     ] = None,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Fetch the --model, once, without asking.", show_default=False)
+    ] = False,
     hole: Annotated[
         Literal["white", "black", "transparent", "opaque"], typer.Option(help="What is missing in the mask.")
     ] = "white",
@@ -38,15 +44,30 @@ def inpaint(
     Images and masks of folders or patterns have the same names but for the ending.
 
     Example: spl inpaint --image wall.jpg --mask hole.png --method telea --out filled.png
+
+    Example: spl inpaint --image street.jpg --mask car.png --model big-lama --out filled.png
     """
     from spl.filling.files import fill_images, match_files
     from spl.filling.inpainter import load_inpainter
+    from spl.filling.pretrained import PRETRAINED
 
     one = sum(choice is not None for choice in (method, weights, model)) == 1
-    if not one or (model and model.partition(":")[0] != "miniature"):
-        raise typer.BadParameter("expected one of --method NAME, --weights FOLDER, --model miniature[:DATASET/METHOD]")
+    is_miniature = model and model.partition(":")[0] == "miniature"
+    if not one or (model and not is_miniature and model not in PRETRAINED):
+        models = ", ".join([*PRETRAINED, "miniature[:DATASET/METHOD]"])
+        raise typer.BadParameter(f"expected one of --method NAME, --weights FOLDER, --model {models}")
     jobs = match_files(image, mask, out)
-    inpainter = load_inpainter(method or weights or model or "", device)
-    if model:
+    inpainter = load_inpainter(method or weights or model or "", device, fetch=fetch or _ask)
+    if is_miniature:
         print(f"{model} has seen drawn images only: on photographs --method telea is better", file=sys.stderr)
+    elif model:
+        print(f"{model} was trained by its authors on photographs of places (Places2)", file=sys.stderr)
     fill_images(inpainter, jobs, hole=hole, strategy=strategy, context=context, grow=grow)
+
+
+def _ask() -> bool:
+    """Ask the person at the terminal, if there is one; standard output may be the filled image."""
+    if not sys.stdin.isatty():
+        return False
+    print("Fetch it? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -49,7 +49,10 @@ def locked(path: Path, *, waiting: str = "") -> Iterator[None]:
                 try:
                     yield
                 finally:
-                    path.unlink(missing_ok=True)
+                    if fcntl is None:
+                        file.close()  # or it cannot be removed
+                    with suppress(PermissionError):  # another process has it open
+                        path.unlink(missing_ok=True)
                 return
 
 

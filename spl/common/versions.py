@@ -2,7 +2,7 @@
 
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import spl
@@ -10,8 +10,15 @@ import spl
 
 def versions() -> dict[str, str]:
     """Return the versions that can move a number, and the git commit of this code if it is a checkout."""
-    found = {name: version(name) for name in ("torch", "torchvision", "timm", "numpy", "scikit-image")}
+    found = {name: _version(name) for name in ("torch", "torchvision", "timm", "numpy", "scikit-image")}
     return {"commit": _commit(), "spl": spl.__version__, "python": platform.python_version(), **found}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def cpu() -> str:

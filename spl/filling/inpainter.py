@@ -10,6 +10,7 @@ from PIL import Image
 from spl.common.errors import DataError
 from spl.data.classical import FILLS, classical_fill
 from spl.filling.holes import Fill, advise, check_share, crop_boxes, fill_boxes, grow_hole
+from spl.filling.pretrained import PRETRAINED, Consent, find_pretrained
 
 CONTEXT = 2.0
 """Side of a crop by that of its hole: the hole is a quarter of it, as in the masks that networks are trained with."""
@@ -100,12 +101,13 @@ def _hole(mask: Any, pixels: np.ndarray) -> np.ndarray:
     return values.astype(float) > (127 if values.dtype == np.uint8 else 0.5)
 
 
-def load_inpainter(source: str | Path, device: str | None = None) -> Inpainter:
+def load_inpainter(source: str | Path, device: str | None = None, *, fetch: Consent = False) -> Inpainter:
     """Load what fills holes: a classical fill by its name, or a network by the folder of its finished run.
 
-    Names are telea, navier_stokes, biharmonic and patchmatch (the extra package pypatchmatch), which need no weights,
-    and miniature:DATASET/METHOD for what `make table1` has trained on drawn images.
-    Raises: DataError if there is no such run; RecordError if it is none of this version.
+    Names are telea, navier_stokes, biharmonic and patchmatch (the extra package pypatchmatch), which need no weights;
+    big-lama and migan for what their authors have trained on photographs, which `fetch` allows to download once; and
+    miniature:DATASET/METHOD for what `make table1` has trained on drawn images.
+    Raises: DataError if there is no such run, or a released file is missing; RecordError if it is none of this version.
 
     >>> import numpy as np
     >>> from PIL import Image
@@ -122,13 +124,17 @@ def load_inpainter(source: str | Path, device: str | None = None) -> Inpainter:
     from spl.filling.networks import find_miniature, load_run, network_fill
     from spl.tensors.device import pick_device
 
+    folder, where = Path(source), pick_device(device)
     kind, _, run = str(source).partition(":")
-    folder, where = find_miniature(run or "places2/spl") if kind == "miniature" else Path(source), pick_device(device)
+    if kind == "miniature":
+        folder = find_miniature(run or "places2/spl")
+    elif source in PRETRAINED:
+        folder = find_pretrained(str(source), fetch)
     inpainter, size = load_run(folder, where)
     return Inpainter(network_fill(inpainter, size, where), size)
 
 
-def inpaint(image: Any, mask: Any, method: str = "telea", **options: Any) -> Any:
+def inpaint(image: Any, mask: Any, method: str = "telea", *, fetch: bool = False, **options: Any) -> Any:
     """Fill the holes of an image by telea, navier_stokes, biharmonic, patchmatch, or what else `load_inpainter` takes.
 
     Images, masks and options (`context`, `grow`, `strategy`) are those of `Inpainter`.
@@ -142,4 +148,4 @@ def inpaint(image: Any, mask: Any, method: str = "telea", **options: Any) -> Any
     >>> filled.shape, int(abs(filled.astype(int) - image).max())
     ((100, 200), 0)
     """
-    return load_inpainter(method)(image, mask, **options)
+    return load_inpainter(method, fetch=fetch)(image, mask, **options)

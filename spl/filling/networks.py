@@ -1,6 +1,5 @@
 """Trained networks as fills of images of any size."""
 
-import os
 from pathlib import Path
 
 import cv2
@@ -23,8 +22,7 @@ def find_miniature(run: str) -> Path:
     It is looked for in results/, then in a release in dist/, then in the user's cache.
     Raises: DataError if none has it.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "spl"
-    places, there = (paths.RESULTS, paths.RELEASE, cache), dict[str, Path]()
+    places, there = (paths.RESULTS, paths.RELEASE, paths.user_cache()), dict[str, Path]()
     for place in places:
         there = _miniature_runs(place) | there
         if run in there:

@@ -72,8 +72,24 @@ def fetch_weights(
     """
     entry = registry[settings.source]
     needed = tuple(file for file in entry.files if file.name in settings.files)
-    folder = _fetch(entry.model_copy(update={"files": needed}), policy)
+    folder = fetch_source(entry.model_copy(update={"files": needed}), policy)
     write_record(record, settings, _inputs(folder, [file.name for file in needed]), {}, folder=str(folder))
+
+
+def fetch_source(source: Source, policy: RetryPolicy = POLICY) -> Path:
+    """Fetch all files of a source and return their folder.
+
+    Raises: DataError with the reason, and what a person can do.
+    """
+    folder = Path(source.folder)
+    try:
+        for file in source.files:
+            download(file, folder, policy=policy)
+        if not folder.is_dir():
+            raise DataError(f"{folder} does not exist.")
+    except DataError as error:
+        raise DataError(f"{error}\n{source.title}: {source.by_hand}") from None
+    return folder
 
 
 def fetch_pretext(settings: PretextSettings, record: Path, *, workers: int) -> None:
@@ -112,24 +128,8 @@ def _locate(settings: RawSettings, registry: Registry, policy: RetryPolicy, work
             if entry is None or entry.kind != kind:
                 known = ", ".join(name for name, known in registry.items() if known.kind == kind)
                 raise ParamsError(f"{key}.name: the registry has no {kind} {name!r}; it has {known}")
-            return _fetch(entry, policy), entry
+            return fetch_source(entry, policy), entry
     return folder, None
-
-
-def _fetch(source: Source, policy: RetryPolicy) -> Path:
-    """Fetch all files of a source and return their folder.
-
-    Raises: DataError with the reason, and what a person can do.
-    """
-    folder = Path(source.folder)
-    try:
-        for file in source.files:
-            download(file, folder, policy=policy)
-        if not folder.is_dir():
-            raise DataError(f"{folder} does not exist.")
-    except DataError as error:
-        raise DataError(f"{error}\n{source.title}: {source.by_hand}") from None
-    return folder
 
 
 def _list_files(raw: RawFiles, settings: RawSettings) -> list[RawFile]:

@@ -105,7 +105,7 @@ class Part:
 
     def move_to(self, path: Path) -> None:
         """Put the bytes, safely on disk, in their final place."""
-        with self.path.open("rb") as file:
+        with self.path.open("r+b") as file:  # Windows flushes no file that is read only
             os.fsync(file.fileno())
         os.replace(self.path, path)
         self._note.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 A name in braces is a wildcard of the step.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -54,3 +55,8 @@ def composited_files(images: Iterable[str]) -> Iterator[str]:
     for image in images:
         seen[image] += 1
         yield f"composited/{f'{seen[image]}/' if seen[image] > 1 else ''}{Path(image).name}"
+
+
+def user_cache() -> Path:
+    """Return the folder of what all projects of a user may share: networks that fill images."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "spl"

@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from spl.common.errors import ParamsError
 from spl.common.files import canonical_json
@@ -239,7 +239,8 @@ class RunSettings(Settings):
     method: str
     seed: int
     image_size: int
-    recipe: methods.Recipe | methods.Network
+    recipe: Annotated[methods.Network | methods.Recipe, Field(union_mode="left_to_right")]
+    """A network alone where nothing is trained: that comes first, since the recipe of LaMa asks for no more."""
     released: methods.ReleasedWeights | None = None
     teacher: TeacherSettings | None = None
     """Of the semantic prior."""

@@ -1,10 +1,15 @@
 """Reading and writing weight files. Nothing is ever unpickled but tensors, so a file cannot run code."""
 
+import errno
 import pickle
 import re
+import shutil
 import warnings
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeGuard
 
 import torch
@@ -13,12 +18,19 @@ from torch import Tensor
 
 from spl.common.errors import CheckpointError
 from spl.common.files import atomic, foreign_content
+from spl.common.names import is_hidden
 from spl.weights.lightning import STAND_INS
 
 State = Mapping[str, Tensor]
 
 WRAPPERS = ("model", "generator", "discriminator", "net")
 """Entries under which released files keep a state dict: TResNet; RFR and EdgeConnect; MFE's training script."""
+
+ENDINGS = (".bin", ".ckpt", ".pkl", ".pt", ".pth", ".safetensors")
+"""Of weight files that an archive may hold."""
+
+LARGEST = 16 << 30
+"""Bytes of such a file, unpacked."""
 
 SHOWN = 5
 """Entries that an error message lists before it only counts."""
@@ -63,9 +75,13 @@ def read_tensors(path: Path, device: str | torch.device = "cpu", *, advice: str 
         with (
             warnings.catch_warnings(action="ignore"),  # advice on other ways to load the file
             torch.serialization.safe_globals(STAND_INS),
+            _unpacked(path) as plain,
         ):
-            return load_file(path) if own else torch.load(path, map_location=device, weights_only=True)
+            own = plain.suffix == ".safetensors"
+            return load_file(plain) if own else torch.load(plain, map_location=device, weights_only=True)
     except Exception as error:  # torch raises many types for a damaged or foreign file
+        if isinstance(error, CheckpointError) or getattr(error, "errno", None) == errno.ENOSPC:
+            raise
         with path.open("rb") as file:
             foreign = foreign_content(file.read(1024))
         if "TorchScript" in str(error):
@@ -80,6 +96,34 @@ def read_tensors(path: Path, device: str | torch.device = "cpu", *, advice: str 
         else:
             fault = f"is damaged, or not a {'safetensors' if own else 'PyTorch'} file ({_cause(error)})"
         raise CheckpointError(f"{path} {fault}. {advice}") from None
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """Yield a weight file, or the only one in a .zip around it, which is unpacked for as long as the block lasts.
+
+    A file of PyTorch is a zip itself, of a data.pkl and tensors.
+    Raises: CheckpointError if an archive does not hold one weight file.
+    """
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield _unpack(path, Path(folder)) if path.suffix.lower() == ".zip" else path
+
+
+def _unpack(path: Path, folder: Path) -> Path:
+    with zipfile.ZipFile(path) as archive:
+        files = [file for file in archive.infolist() if file.filename.endswith(ENDINGS)]
+        if any(file.filename.endswith("/data.pkl") for file in files):
+            return path
+        files = [file for file in files if not is_hidden(file.filename) and file.file_size <= LARGEST]
+        if len(files) != 1:
+            names = f" ({', '.join(file.filename for file in files[:SHOWN])})" if files else ""
+            raise CheckpointError(
+                f"{path} holds {len(files) or 'no'} weight files{names}; expected one. Unpack it, and name one file."
+            )
+        unpacked = (folder / "weights").with_suffix(Path(files[0].filename).suffix)
+        with archive.open(files[0]) as packed, unpacked.open("wb") as file:
+            shutil.copyfileobj(packed, file)
+    return unpacked
 
 
 def _is_state(content: object) -> TypeGuard[State]:

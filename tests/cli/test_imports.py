@@ -104,3 +104,8 @@ def test_the_small_installation_imports_nothing_that_it_lacks_nor_windows(start)
 def test_what_fills_by_networks_needs_torch_and_safetensors_only():
     modules = {module.partition(".")[0] for module in reached(iter(["spl.filling.networks"]))}
     assert modules & NOT_IN_BASE == {"torch", "safetensors"}
+
+
+def test_what_fetches_released_networks_needs_requests_besides():
+    modules = {module.partition(".")[0] for module in reached(iter(["spl.released.convert", "spl.sources.fetch"]))}
+    assert modules & NOT_IN_BASE == {"torch", "safetensors", "requests", "urllib3"}

@@ -60,6 +60,13 @@ def test_the_lock_says_who_holds_it_and_goes_with_its_holder(tmp_path, monkeypat
     assert not lock.exists()
 
 
+def test_where_the_system_has_no_locks_a_lock_is_of_no_effect_and_goes_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "fcntl", None)  # Windows
+    with locked(tmp_path / "a.lock"), locked(tmp_path / "a.lock"):
+        assert (tmp_path / "a.lock").exists()
+    assert not (tmp_path / "a.lock").exists()
+
+
 def test_where_the_system_has_no_locks_files_are_written_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "fcntl", None)  # Windows
     write_text(tmp_path / "a.txt", "whole")

@@ -22,6 +22,7 @@ from spl.steps.settings import (
     TeacherSettings,
     canonical,
     drawn_figures,
+    first_runs,
     needed_teachers,
     supplied_teacher_file,
 )
@@ -455,3 +456,13 @@ def test_a_field_that_counts_for_nobody_says_so(demo_params):
 
 def all_settings(kind):
     return {kind}.union(*map(all_settings, kind.__subclasses__()))
+
+
+def test_every_run_is_read_as_it_was_written(raw_params, write_params):
+    """Also one of a released network whose recipe has nothing but the network."""
+    weights = {"paris": {"source": "released", "path": "a"}}
+    raw_params["methods"]["lama"] = {"recipe": "lama", "model": {"blocks": 9}, "weights": weights}
+    runs = first_runs(load_params(write_params(raw_params)))
+    assert {"lama", "spl", "telea"} <= {run.method for run in runs}
+    for run in runs:
+        assert RunSettings.model_validate_json(run.model_dump_json(), strict=False) == run

@@ -193,3 +193,72 @@ def test_missing_files_and_folders(tmp_path):
 def test_a_file_without_weights_says_what_it_holds(tmp_path, content, got):
     torch.save(content, tmp_path / "note.pt")
     assert f"holds no weights: expected a dictionary of tensors, got {got}." in refusal(tmp_path / "note.pt")
+
+
+# --- Archives around a file -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pack(tmp_path):
+    """A function: names and contents -> an archive of them; a state is a file of PyTorch."""
+
+    def pack(members):
+        with zipfile.ZipFile(tmp_path / "released.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in members.items():
+                if not isinstance(content, bytes):
+                    (save_weights if name.endswith("safetensors") else torch.save)(content, tmp_path / "member")
+                    content = (tmp_path / "member").read_bytes()
+                archive.writestr(name, content)
+        (tmp_path / "member").unlink(missing_ok=True)
+        return tmp_path / "released.zip"
+
+    return pack
+
+
+NOISE = {"big/config.yaml": b"a: 1", "__MACOSX/big/._best.ckpt": b"x", "big/.best.ckpt": b"x"}
+
+
+@pytest.mark.parametrize("name", ["big/models/best.ckpt", "best.pth", "weights.safetensors", "../../outside.pt"])
+def test_an_archive_of_one_weight_file_is_read_like_it(tmp_path, pack, monkeypatch, name):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    (tmp_path / "scratch").mkdir()
+    path = pack(NOISE | {name: STATE})
+    assert same(read_state(path))
+    assert sorted(file.name for file in tmp_path.rglob("*")) == ["released.zip", "scratch"]
+
+
+def test_a_file_of_pytorch_is_no_such_archive_whatever_it_is_called(tmp_path):
+    torch.save(STATE, tmp_path / "weights.zip")
+    assert same(read_state(tmp_path / "weights.zip"))
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        (NOISE, "holds no weight files; expected one"),
+        ({"a/EN.pkl": STATE, "a/DE.pkl": STATE}, r"holds 2 weight files (a/EN.pkl, a/DE.pkl); expected one"),
+        ({"a.pth": b"no weights"}, "was refused"),
+    ],
+    ids=["none", "two", "damaged"],
+)
+def test_another_archive_is_refused(pack, members, told):
+    assert told in refusal(pack(members))
+
+
+def test_an_archive_that_would_fill_the_disk_is_refused(pack, monkeypatch):
+    monkeypatch.setattr("spl.weights.files.LARGEST", 100)
+    assert "holds no weight files" in refusal(pack({"a.pth": STATE}))
+
+
+def test_what_is_packed_runs_no_code_either(tmp_path, pack):
+    marker = tmp_path / "the code ran"
+    assert "was refused" in refusal(pack({"evil.pth": {"generator": Trap(marker)}}))
+    assert not marker.exists()
+
+
+def test_a_truncated_archive_and_a_page_in_its_place_are_called_what_they_are(pack):
+    path = pack({"a.pth": STATE})
+    path.write_bytes(path.read_bytes()[:-30])
+    assert "is damaged, or not a PyTorch file (File is not a zip file)" in refusal(path)
+    path.write_text("<html>Quota exceeded</html>")
+    assert "is a web page instead of the file" in refusal(path)
