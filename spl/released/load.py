@@ -61,7 +61,7 @@ def fill_released(network: nn.Module, layout: Layout, state: State, *, source: s
     published = PUBLISHED[layout]
     release, names = published.release, released_names(network, published.rules)
     hint = (
-        f". Released weights fit networks of the published sizes, such as those of presets/paper.yaml (SPL's: "
+        f". Released weights fit networks of the published sizes, such as those of presets/released.yaml (SPL's: "
         f"spl_released); `spl weights inspect` tells which. They are documented at {release.documented}."
     )
     fill(network, published.network_state(state), source=source, layout=release.layout, names=names, hint=hint)
