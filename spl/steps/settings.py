@@ -263,6 +263,9 @@ class RunSettings(Settings):
             )
         named = {"dataset": dataset, "method": method, "seed": seeds[0] if seed is None else seed}
         run = cls(**named, image_size=entry.image_size, recipe=methods.without_training(recipe))
+        if isinstance(recipe, methods.ExternalFill):
+            own = {"composited": {dataset: recipe.composited[dataset]}}
+            return run.model_copy(update={"recipe": recipe.model_copy(update=own)})
         if isinstance(recipe, methods.ClassicalFill):
             return run
         if isinstance(released := recipe.weights.get(dataset), methods.ReleasedWeights):
@@ -287,7 +290,7 @@ class RunSettings(Settings):
         Raises: ParamsError if the dataset or the method is not in params.yaml, or the method has no weights.
         """
         recipe = pick(params, f"methods.{method}")
-        if isinstance(recipe, methods.ClassicalFill):
+        if isinstance(recipe, methods.NoNetwork):
             raise ParamsError(f"methods.{method} has no weights; those that have: {', '.join(params.network_methods)}")
         weights = {dataset: methods.ReleasedWeights(source="released", path=str(path))}
         named = params.methods | {method: recipe.model_copy(update={"weights": weights})}
@@ -321,7 +324,7 @@ class Architecture(Strict):
 
     method: str
     image_size: int
-    recipe: methods.ClassicalFill | methods.Network
+    recipe: methods.NoNetwork | methods.Network
     teacher: teachers.Teacher | None
     """The one that a prior is adapted to."""
     released: bool
