@@ -12,21 +12,27 @@ from spl.analysis.table1 import Origin
 from spl.common.labels import RATIO_TITLES, method_title
 from spl.common.metrics import metric_of
 from spl.common.printed import Cell, Row, Table, interval, lines_of, number
+from spl.config.experiment import Design
 
 RELEASED_MARK = "†"
-"""Behind cells of released weights."""
+"""Behind cells of released weights, of a reference too."""
 
 Show = Callable[[dict[str, Any]], Cell]
 """Print a record of the table."""
 
 
-def print_table1(table: pd.DataFrame, ours: Show, papers: Show) -> Table:
+def group_of(design: Design, method: str, title: str = "") -> str:
+    """Return the title of the lines that a method's is among: what the paper does not have stands apart."""
+    return ", ".join(filter(None, (title, Origin.REFERENCE))) if design.is_reference(method) else title
+
+
+def print_table1(table: pd.DataFrame, design: Design, ours: Show, papers: Show) -> Table:
     """Lay out metric x method against dataset x mask ratio; the paper's row stands below each of ours."""
     datasets, rows, table = list(dict.fromkeys(table["dataset"])), [], table.assign(of_some=of_some(table))
     columns = table[["dataset", "mask_ratio"]].drop_duplicates()
     for metric, block in table.groupby("metric", sort=False):
-        title = metric_of(str(metric)).title
         for method, records in lines_of(block, "method", columns):
+            title = group_of(design, method, metric_of(str(metric)).title)
             rows.append(Row((Cell(method_title(method)),), tuple(map(ours, records)), group=title))
             if any(pd.notna(record["paper"]) for record in records):
                 label = Cell(f"paper: {ROWS[ROW_OF[method]]}")
@@ -48,8 +54,8 @@ def short(record: dict[str, Any]) -> Cell:
         notes = [f"± {number((record['ours_high'] - record['ours_low']) / 2, decimals)}"]
         notes += [f"({number(record['seed_sd'], decimals)})"] * pd.notna(record["seed_sd"])
     notes += n_of(record)
-    mark = RELEASED_MARK if record["origin"] == Origin.RELEASED and record["n_images"] else ""
-    return Cell(text, tuple(notes), mark)
+    is_released = record["origin"] in (Origin.RELEASED, Origin.REFERENCE) and record["n_images"]
+    return Cell(text, tuple(notes), RELEASED_MARK if is_released else "")
 
 
 def of_some(table: pd.DataFrame) -> pd.Series:

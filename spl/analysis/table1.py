@@ -43,6 +43,8 @@ class Origin(StrEnum):
     CLASSICAL = "classical fill"
     RELEASED = "released weights"
     TRAINED = "trained here"
+    REFERENCE = "reference (not in the paper)"
+    """Released weights of a method that stands for itself: no claim is about it."""
     EXTERNAL = "external"
     """Filled by another program; no claim is about it."""
 
@@ -79,11 +81,14 @@ def compare_methods(
 ) -> pd.DataFrame:
     """Compare every method with each reference on the same pairs: mean per-image difference with its intervals.
 
+    Pairs with a method that the paper does not have come last.
+
     `low`, `high`: of these weights, over images. `method_low`, `method_high`: of the method, over trainings.
     """
-    rows = []
-    for metric, dataset, mask_ratio, method, reference in product(
-        metrics, settings.datasets, MASK_RATIOS, settings.table_methods, references
+    rows, pairs = [], product(settings.table_methods, references)
+    pairs = sorted(pairs, key=lambda pair: any(map(settings.is_reference, pair)))
+    for metric, dataset, mask_ratio, (method, reference) in product(
+        metrics, settings.datasets, MASK_RATIOS, pairs
     ):
         if method == reference or any(settings.absent(dataset, name) for name in (method, reference)):
             continue
@@ -145,4 +150,6 @@ def origin_of(design: Design, dataset: str, method: str) -> Origin:
         return Origin.EXTERNAL
     if not isinstance(recipe, NetworkMethod):
         return Origin.CLASSICAL
+    if design.is_reference(method):
+        return Origin.REFERENCE
     return Origin.RELEASED if dataset in recipe.weights else Origin.TRAINED

@@ -42,7 +42,7 @@ def write_table1(settings: TableSettings, *, results: Path, out: Path) -> None:
     write_signed(out, table, signed)
     write_signed(outputs["comparisons"], compare_methods(evidence, settings, references), signed)
     note = f"{_note(settings)} {describe_gaps(table, settings)}".rstrip()
-    printed = print_table1(titled(table, settings), short, short_paper)
+    printed = print_table1(titled(table, settings), settings, short, short_paper)
     lines = [describe(settings.title_of(dataset), own) for dataset, own in signed.items()]
     write_text(outputs["markdown"], "\n\n".join([note, printed.to_markdown().rstrip(), *lines]) + "\n")
     write_text(outputs["latex"], f"% {note}\n{printed.to_latex()}" + "".join(f"% {line}\n" for line in lines))

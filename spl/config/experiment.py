@@ -411,9 +411,17 @@ class Design(Strict):
 
     @property
     def table_methods(self) -> list[str]:
-        """Names of the methods of Table 1, which are run on every dataset: all but the ablations."""
+        """Names of the methods of Table 1, which are run on every dataset: all but the ablations, in order."""
         ablations = self.ablations.methods if self.ablations else ()
-        return [name for name in self.methods if name not in ablations]
+        return self.in_order(name for name in self.methods if name not in ablations)
+
+    def is_reference(self, method: str) -> bool:
+        """Tell a method that the paper does not have, a network with its authors' weights, from all others."""
+        return isinstance(self.methods.get(method), ReferenceRecipe)
+
+    def in_order(self, methods: Iterable[str]) -> list[str]:
+        """Put the methods that the paper does not have last."""
+        return sorted(methods, key=self.is_reference)
 
     def limit_of(self, method: str) -> int | None:
         """Return how many images of a dataset a method fills at most; None for all, or without such a method."""
@@ -433,7 +441,7 @@ class Design(Strict):
         """Return the methods that are run on a dataset, of all or of some."""
         is_ablated = self.ablations and self.ablations.dataset == dataset
         named = methods or (self.methods if is_ablated else self.table_methods)
-        return [name for name in named if not self.absent(dataset, name)]
+        return [name for name in self.in_order(named) if not self.absent(dataset, name)]
 
     def absent(self, dataset: str, method: str) -> str:
         """Say why a method of Table 1 is not run on a dataset; nothing if it is."""

@@ -33,6 +33,12 @@ RELEASES = {
         "https://github.com/knazeri/edge-connect (README, one folder per dataset)",
         ("EdgeModel_gen.pth", "InpaintingModel_gen.pth"),
     ),
+    "lama": Release(
+        "LaMa",
+        "https://github.com/advimman/lama (README, Google Drive folder; Big LaMa also as smartywu/big-lama at "
+        "huggingface.co)",
+    ),
+    "migan": Release("MI-GAN", "https://github.com/Picsart-AI-Research/MI-GAN (README, Google Drive folder)"),
 }
 """By recipe."""
 

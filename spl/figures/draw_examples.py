@@ -6,6 +6,7 @@ from spl.common.files import atomic
 from spl.common.labels import method_title
 from spl.common.tables import read_table
 from spl.data.pair_masks import spread_over_hole_ratios
+from spl.figures.choose import name_methods
 from spl.figures.images import Evidence, image_grid, show
 from spl.figures.style import SMALL
 from spl.steps.records import take_all, write_record
@@ -36,7 +37,7 @@ def draw_examples(settings: ExampleSettings, *, results: Path, data: Path, out: 
             axis.set_xlabel(label, fontsize=SMALL, labelpad=1)
     caption = (
         f"Images of {settings.title_of(settings.dataset)}: input, every method of Table 1 with its PSNR, and ground "
-        "truth, at equally spaced ranks of the hole ratio. "
+        f"truth, at equally spaced ranks of the hole ratio: {name_methods(settings, methods)}. "
         f"Shown: {', '.join(table['image'][rows])}."
     )
     with atomic(out) as temporary:

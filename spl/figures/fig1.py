@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from spl.common.labels import method_title
-from spl.figures.choose import describe_choice
+from spl.figures.choose import deciding, describe_choice, name_methods
 from spl.figures.clusters import cluster_priors, describe_clusters, paint, priors_file, read_priors
 from spl.figures.detections import (
     LEGEND,
@@ -28,18 +28,19 @@ def draw_fig1(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     figure, clusters = settings.figures.fig1, settings.figures.clusters
     assert figure is not None
     assert clusters is not None
-    evidence = Evidence.of(settings, figure.dataset, figure.methods, results=results, data=data)
+    methods = settings.in_order(figure.methods)
+    evidence = Evidence.of(settings, figure.dataset, methods, results=results, data=data)
     kept = priors_file(results, figure.dataset, figure.prior)
-    found_files = detection_files(results, figure.dataset, figure.methods)
+    found_files = detection_files(results, figure.dataset, methods)
     inputs = take_all([*evidence.files(), kept, *found_files.values()])
     names, priors = read_priors(kept, kind="prior")
     detections = read_detections(found_files)
-    table = evidence.table(figure.methods[-1])
+    table = evidence.table(deciding(settings, methods))
     image = choose_occluding(evidence, table[table["image"].isin(names)], detections[GROUND_TRUTH], settings)
 
     labels = cluster_priors(priors, [names.index(image)], clusters, seed=settings.seed)[0]
     panes = [("Input", evidence.masked(image), None)]
-    panes += [(method_title(m), evidence.filled(image, m), m) for m in figure.methods]
+    panes += [(method_title(m), evidence.filled(image, m), m) for m in methods]
     prior = f"Prior $S_m$ of {method_title(figure.prior)}, {clusters.number} clusters"
     panes += [(prior, paint(labels, clusters.number), None)]
     panes += [("Ground truth", evidence.truth(image), GROUND_TRUTH)]
@@ -57,8 +58,8 @@ def draw_fig1(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     draw_detections(canvas, searched, image, detections)
     caption = (
         f"One image of {settings.title_of(figure.dataset)}: the input, results of "
-        f"{', '.join(map(method_title, figure.methods))} with {describe_detections(settings)}, "
+        f"{name_methods(settings, methods)} with {describe_detections(settings)}, "
         f"{describe_clusters(settings, figure.prior)}, and the ground truth. "
-        f"{describe_choice(settings, figure.methods[-1], occluded=True)} Shown: {figure.dataset}/{image}."
+        f"{describe_choice(settings, deciding(settings, methods), occluded=True)} Shown: {figure.dataset}/{image}."
     )
     return Drawing(canvas, caption, inputs)

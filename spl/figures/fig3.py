@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from spl.common.labels import method_title
-from spl.figures.choose import choose_images, describe_choice
+from spl.figures.choose import choose_images, deciding, describe_choice, name_methods
 from spl.figures.detections import (
     LEGEND,
     SCORES,
@@ -28,18 +28,17 @@ def draw_fig3(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     """
     figure = settings.figures.fig3
     assert figure is not None
+    methods = settings.in_order(figure.methods)
     evidence = {
-        dataset: Evidence.of(
-            settings, dataset, settings.methods_of(dataset, figure.methods), results=results, data=data
-        )
+        dataset: Evidence.of(settings, dataset, settings.methods_of(dataset, methods), results=results, data=data)
         for dataset in dict.fromkeys([*figure.images, *figure.detected])
     }
     found_files = {}
     for dataset in figure.detected:
-        found_files = detection_files(results, dataset, settings.methods_of(dataset, figure.methods))
+        found_files = detection_files(results, dataset, settings.methods_of(dataset, methods))
     inputs = take_all([*(file for shown in evidence.values() for file in shown.files()), *found_files.values()])
     found = read_detections(found_files)
-    tables = {dataset: shown.table([*shown.seeds][-1]) for dataset, shown in evidence.items()}
+    tables = {dataset: shown.table(deciding(settings, [*shown.seeds])) for dataset, shown in evidence.items()}
     detected = [(d, choose_occluding(evidence[d], tables[d], found[GROUND_TRUTH], settings)) for d in figure.detected]
     columns: list[tuple[str, str]] = []
     for dataset, count in figure.images.items():
@@ -49,7 +48,7 @@ def draw_fig3(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     heads = [settings.title_of(dataset).replace(" (", "\n(") for dataset, _ in columns] + ["Detections"] * len(detected)
     columns += detected
 
-    rows = ["Input", *map(method_title, figure.methods), "Ground truth"]
+    rows = ["Input", *map(method_title, methods), "Ground truth"]
     room = {"below": SCORES, "bottom": LEGEND} if detected else {}
     canvas, axes = image_grid(
         len(rows), len(columns), width=PAGE_WIDTH, left=0.18, top=TITLE * (1 + ("\n" in "".join(heads))), **room
@@ -61,7 +60,7 @@ def draw_fig3(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
         shown = evidence[dataset]
         show(column[0], shown.masked(image))
         show(column[-1], shown.truth(image))
-        for axis, method in zip(column[1:-1], figure.methods, strict=True):
+        for axis, method in zip(column[1:-1], methods, strict=True):
             if why := settings.absent(dataset, method):
                 axis.text(0.5, 0.5, why.partition(":")[0], ha="center", va="center", fontsize=SMALL)
             else:
@@ -69,7 +68,7 @@ def draw_fig3(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
     counted = ", ".join(f"{count} of {settings.title_of(dataset)}" for dataset, count in figure.images.items())
     with_objects = ""
     for dataset, image in detected:
-        searched = dict(zip([*figure.methods, GROUND_TRUTH], axes[1:, -1], strict=True))
+        searched = dict(zip([*methods, GROUND_TRUTH], axes[1:, -1], strict=True))
         searched = {name: axis for name, axis in searched.items() if name in found}
         draw_detections(canvas, searched, image, found)
         with_objects = (
@@ -78,8 +77,8 @@ def draw_fig3(settings: FigureSettings, *, results: Path, data: Path) -> Drawing
             "hole occludes at least half of an object, if there are any."
         )
     caption = (
-        f"Input, results of {', '.join(map(method_title, figure.methods))} and ground truth below each other "
-        f"({counted}). {describe_choice(settings, figure.methods[-1])}{with_objects} "
+        f"Input, results of {name_methods(settings, methods)} and ground truth below each other "
+        f"({counted}). {describe_choice(settings, deciding(settings, methods))}{with_objects} "
         f"Shown: {', '.join(f'{d}/{i}' for d, i in columns)}."
     )
     return Drawing(canvas, caption, inputs)

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from spl.common.errors import DataError
 from spl.config.methods import RECIPES, Network, NetworkMethod
 from spl.models.ec import build_ec
+from spl.models.lama import build_lama
 from spl.models.mfe import build_mfe
+from spl.models.migan import build_migan
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_spl
@@ -28,6 +30,8 @@ GENERATORS: dict[str, Callable[..., nn.Module]] = {
     "rfr": lambda size, channels, **model: build_rfr(**model),
     "mfe": lambda size, channels, **model: build_mfe(image_size=size, **model),
     "ec": lambda size, channels, **model: build_ec(**model),
+    "lama": lambda size, channels, **model: build_lama(**model),
+    "migan": lambda size, channels, **model: build_migan(size=size),
 }
 """By recipe: (image size, channels of the teacher, values of the recipe's `model`) -> generator."""
 

@@ -12,13 +12,17 @@ from spl.config.releases import RELEASES, Release
 from spl.config.teachers import ReleasedTResNet, ReleasedYOLO
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.ec import EdgeGenerator, InpaintGenerator
+from spl.models.lama import build_lama
 from spl.models.mfe import build_mfe
+from spl.models.migan import build_migan
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_released_spl
 from spl.released.layouts.discriminator import DISCRIMINATOR_RULES
 from spl.released.layouts.ec import EC_RULES
+from spl.released.layouts.lama import LAMA_RULES
 from spl.released.layouts.mfe import DECODER_RULES, ENCODER_RULES, EQUALISATION_RULES
+from spl.released.layouts.migan import MIGAN_RULES, is_fixed
 from spl.released.layouts.rfr import RFR_RULES
 from spl.released.layouts.rn import RN_RULES
 from spl.released.layouts.spl import SPL_RULES
@@ -46,6 +50,8 @@ class Published:
     """Regular expression of what may stand before a key, and what takes its place."""
     others: str = "$^"
     """Regular expression of the keys that do not belong to the network."""
+    is_fixed: Callable[[str, Tensor], bool] = lambda key, tensor: False
+    """Whether an entry is a constant of the network; with another value it does not fit."""
 
     def network_state(self, state: State) -> dict[str, Tensor]:
         """Return the part of a file's content that is the network's, under the keys that `rules` lead to."""
@@ -53,7 +59,7 @@ class Published:
         return {
             re.sub("^" + self.prefix[0], self.prefix[1], key): tensor
             for key, tensor in plain.items()
-            if not re.match(self.others, key)
+            if not re.match(self.others, key) and not self.is_fixed(key, tensor)
         }
 
 
@@ -92,6 +98,20 @@ PUBLISHED = {
     Layout.MFE_EQUALISATION: _generator("mfe", {"": lambda: build_mfe().equalisation}, EQUALISATION_RULES),
     Layout.EC_EDGES: _generator("ec", {"": EdgeGenerator}, EC_RULES),
     Layout.EC_INPAINTING: _generator("ec", {"": InpaintGenerator}, EC_RULES),
+    Layout.LAMA: _generator(
+        "lama",
+        {"": build_lama, "with blocks: 18": partial(build_lama, blocks=18)},
+        LAMA_RULES,
+        prefix=(r"generator\.", ""),
+        others=r"(val_evaluator|test_evaluator|discriminator|loss_\w+)\.",
+    ),
+    Layout.MIGAN: _generator(
+        "migan",
+        {"": build_migan, "for 512 pixels": partial(build_migan, size=512)},
+        MIGAN_RULES,
+        prefix=(r"encoder\.b\d+\.fromrgb\.", "from_rgb."),
+        is_fixed=is_fixed,
+    ),
     Layout.TRESNET: Published(
         release=Release("TResNet-L", "https://github.com/Alibaba-MIIL/ASL (model zoo, Open Images)"),
         builds={"": lambda: build_teacher(ReleasedTResNet(kind="tresnet_released", path=""))},
@@ -119,5 +139,7 @@ PARTS = {
     "rfr": {"": Layout.RFR},
     "mfe": {"encoder": Layout.MFE_ENCODER, "decoder": Layout.MFE_DECODER, "equalisation": Layout.MFE_EQUALISATION},
     "ec": {"edge_generator": Layout.EC_EDGES, "inpaint_generator": Layout.EC_INPAINTING},
+    "lama": {"": Layout.LAMA},
+    "migan": {"": Layout.MIGAN},
 }
 """By recipe: the layout of each file in the order of `RELEASES`, by the part of the generator that it fills."""

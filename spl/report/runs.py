@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from spl.analysis.render import group_of
+from spl.analysis.table1 import origin_of
 from spl.common.labels import method_title
 from spl.common.printed import DASH, Cell, Table, count, duration, number, simple_table
 from spl.common.tables import read_table
@@ -29,8 +31,9 @@ def machine_of(settings: ReportSettings, results: Path) -> dict[str, str]:
     }
 
 
-def costs_section(results: Path, plan: Path) -> Section:
+def costs_section(settings: ReportSettings, results: Path, plan: Path) -> Section:
     """Show the cost of filling one image by every method and, where `spl plan` has left it, a plan beside times."""
+    costs = read_table(results / "cost.csv").to_dict("records")
     rows = [
         [
             method_title(row["method"]), f"{row['image_size']} px", number(row["parameters"] / 1e6, 3),
@@ -38,13 +41,16 @@ def costs_section(results: Path, plan: Path) -> Section:
             number(1000 * row["seconds_per_image"], 1), number(row["peak_memory_mib"], 1),
             f"{row['device']}, {count(row['threads'], 'thread')}",
         ]
-        for row in read_table(results / "cost.csv").to_dict("records")
+        for row in costs
     ]  # fmt: skip
     head = ["method", "image", "parameters, 10⁶", "GMAC", "ms per image", "peak memory, MiB", "device"]
     lead = Prose("Filling one image: the median of several runs; memory is what building and filling add.")
-    return Section(
-        "costs", "Costs", (lead, simple_table(head, rows), *_planned(plan, results.parent / "benchmarks/results"))
+    printed = simple_table(head, rows)
+    lines = zip(printed.rows, costs, strict=True)
+    printed = printed._replace(
+        rows=tuple(line._replace(group=group_of(settings, row["method"])) for line, row in lines)
     )
+    return Section("costs", "Costs", (lead, printed, *_planned(plan, results.parent / "benchmarks/results")))
 
 
 def _planned(plan: Path, benchmarks: Path) -> tuple[Prose | Table, ...]:
@@ -85,10 +91,7 @@ def training_section(settings: ReportSettings, results: Path) -> Section:
     """Show a table of the runs of networks, and their losses."""
     runs = [run for run in settings.runs() if run.method in settings.network_methods]
     folders = {run: results / f"weights/{run.dataset}/{run.method}/seed{run.seed}" for run in runs}
-    rows = [
-        [settings.title_of(run.dataset), *_row(run, RunSettings.of(settings, **run._asdict()), folder)]
-        for run, folder in folders.items()
-    ]
+    rows = [[settings.title_of(run.dataset), *_row(settings, run, folder)] for run, folder in folders.items()]
     head = ["dataset", "method", "seed", "origin", "learns from", "steps", "images seen", "time", "device", "code",
             "record"]  # fmt: skip
     lead = Prose(
@@ -107,13 +110,14 @@ def _curves(settings: ReportSettings, folders: dict[Run, Path]) -> list[Figure]:
     return [draw_curves(dataset, of_dataset, colours) for dataset, of_dataset in grouped.items()]
 
 
-def _row(run: Run, settings: RunSettings, folder: Path) -> list[str | Cell]:
+def _row(design: ReportSettings, run: Run, folder: Path) -> list[str | Cell]:
+    settings = RunSettings.of(design, **run._asdict())
     path, record = folder / "run.json", record_at(folder / "run.json")
     device = f"{record['device']} × {record['processes']}" if "device" in record else DASH
     return [
-        method_title(run.method), str(run.seed),
-        "released weights" if settings.released else "trained here", _learns_from(settings), _maybe(record, "steps"),
-        _maybe(record, "images_seen"), _time(record), device, *_state(path, record, settings),
+        method_title(run.method), str(run.seed), origin_of(design, run.dataset, run.method), _learns_from(settings),
+        _maybe(record, "steps"), _maybe(record, "images_seen"), _time(record), device,
+        *_state(path, record, settings),
     ]  # fmt: skip
 
 

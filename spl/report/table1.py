@@ -1,6 +1,6 @@
 """Table 1, the paired comparisons behind it, and the metrics that the paper does not print."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
@@ -10,13 +10,15 @@ import pandas as pd
 from spl.analysis.further_metrics import Availability
 from spl.analysis.gap import describe_gaps
 from spl.analysis.paper import not_the_papers, titled
-from spl.analysis.render import n_of, of_some, print_table1, short_paper
+from spl.analysis.render import Show, group_of, n_of, of_some, print_table1, short_paper
 from spl.analysis.signature import signature_lines
 from spl.analysis.statistics import Kind
+from spl.analysis.table1 import Origin
 from spl.common.labels import method_title
 from spl.common.metrics import METRICS, PAPER_METRICS, metric_of
 from spl.common.printed import DASH, Cell, Row, Table, interval, lines_of, number
 from spl.common.tables import read_table
+from spl.config.experiment import Design
 from spl.config.methods import SPLRecipe
 from spl.report.view import Prose, Section
 from spl.steps.settings import ReportSettings
@@ -28,13 +30,14 @@ def table1_section(settings: ReportSettings, results: Path) -> Section:
     table = titled(read_table(results / "table1.csv", numbers=numbers), settings)
     marks = dict(zip(table["status"].unique(), ascii_lowercase, strict=False))
     higher = table["metric"].isin([name for name in PAPER_METRICS if METRICS[name].higher_is_better])
-    quality = table["ours"].where(higher, -table["ours"]).mask(of_some(table))
+    apart = table["method"].map(settings.is_reference)
+    quality = table["ours"].where(higher, -table["ours"]).mask(of_some(table) | apart)
     best = quality.groupby([table[name] for name in ("metric", "dataset", "mask_ratio")]).transform("max")
     table = table.assign(mark=table["status"].map(marks), best=quality == best)
     parts = [Prose(
         f"Mean over the {settings.evaluation.split} images, and its {settings.evaluation.bootstrap.confidence:.0%} "
         f"bootstrap interval over images, none below {settings.evaluation.bootstrap.least_images}. "
-        "The best of each column is bold. "
+        f"The best of each column is bold{f', {Origin.REFERENCE} aside' * bool(apart.any())}. "
         + " ".join(f"({mark}) {status}." for status, mark in marks.items())
     )]  # fmt: skip
     if gaps := describe_gaps(table, settings):
@@ -44,7 +47,7 @@ def table1_section(settings: ReportSettings, results: Path) -> Section:
         ))  # fmt: skip
     if other := not_the_papers(settings):
         parts.append(Prose(f"Not the paper's data, so its numbers do not stand beside ours: {other}.", "warning"))
-    return Section("table1", "Table 1", (*parts, print_table1(table, _ours, short_paper), *signatures(table)))
+    return Section("table1", "Table 1", (*parts, print_table1(table, settings, _ours, short_paper), *signatures(table)))
 
 
 def signatures(table: pd.DataFrame) -> list[Prose]:
@@ -70,7 +73,8 @@ def comparisons_section(settings: ReportSettings, results: Path) -> Section:
     for method in settings.table_methods:
         if isinstance(settings.methods[method], SPLRecipe) and (table["method"] == method).any():
             rows = table[table["method"] == method]
-            tables.append(_by_dataset(rows, "reference", f"{method_title(method)} minus", PAPER_METRICS, _difference))
+            title = f"{method_title(method)} minus"
+            tables.append(_by_dataset(rows, settings, "reference", title, PAPER_METRICS, _difference))
     confidence, least = settings.evaluation.bootstrap.confidence, settings.evaluation.bootstrap.least_images
     lead = Prose(
         f"Mean per-image difference on the same image–mask pairs, all hole ratios, with its {confidence:.0%} interval "
@@ -83,12 +87,10 @@ def comparisons_section(settings: ReportSettings, results: Path) -> Section:
     return Section("comparisons", "Paired comparisons", (lead, *shown, *signatures(table)))
 
 
-def _by_dataset(
-    rows: pd.DataFrame, line: str, title: str, metrics: Sequence[str], show: Callable[[dict[str, Any]], Cell]
-) -> Table:
+def _by_dataset(rows: pd.DataFrame, design: Design, line: str, title: str, metrics: Sequence[str], show: Show) -> Table:
     """Lay out a line for every method in the column `line`, dataset by dataset, and a column for every metric."""
     lines = [
-        Row((Cell(method_title(method)),), tuple(map(show, records)), group=str(dataset))
+        Row((Cell(method_title(method)),), tuple(map(show, records)), group=group_of(design, method, str(dataset)))
         for dataset, block in rows.groupby("dataset", sort=False)
         for method, records in lines_of(block.assign(of_some=of_some(block)), line, pd.DataFrame({"metric": metrics}))
     ]
@@ -128,7 +130,7 @@ def metrics_section(settings: ReportSettings, results: Path) -> Section:
     for reason, rows in absent.groupby("reason", sort=False):
         titles = ", ".join(metric_of(name).label for name in rows["metric"].unique())
         parts.append(Prose(f"{titles} {Availability.NOT_AVAILABLE}: {reason}", "note"))
-    printed = _by_dataset(shown, "method", "method", shown["metric"].unique(), _further)
+    printed = _by_dataset(shown, settings, "method", "method", shown["metric"].unique(), _further)
     return Section("metrics", "Further metrics", (*parts, printed, *signatures(shown)))
 
 

@@ -8,6 +8,7 @@ torch here: the Snakefile imports this module.
 # Every step has wildcards of its own.
 # pyright: reportIncompatibleMethodOverride=false
 
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
@@ -431,11 +432,10 @@ class CostSettings(Settings):
 
     @classmethod
     def of(cls, params: Params) -> Self:
-        """Take the methods of Table 1."""
+        """Take the methods of Table 1, those that the paper does not have last."""
         datasets = {dataset.image_size: name for name, dataset in reversed(params.datasets.items())}
-        return cls(
-            methods=tuple(Architecture.of(params, d, m) for d in datasets.values() for m in params.table_methods)
-        )
+        cells = sorted(product(datasets.values(), params.table_methods), key=lambda cell: params.is_reference(cell[1]))
+        return cls(methods=tuple(Architecture.of(params, *cell) for cell in cells))
 
 
 class TableSettings(Settings, Design):

@@ -143,7 +143,7 @@ def test_a_run_on_the_papers_data_has_a_verdict_in_every_comparable_cell():
     assert " undecided 27, not comparable 0. δ:" in said
     assert "δ: PSNR 0.3, SSIM 0.008, MAE 0.0008." in said
     assert "not adjusted for the number of cells" in said
-    text = print_table1(table, short, short_paper)
+    text = print_table1(table, own, short, short_paper)
     assert "*30.14 gap +0.00 [−0." in text.to_markdown()
     assert text.to_markdown().count("reproduced within δ*") == 27
     assert r"reproduced within $\delta$" in text.to_latex()
@@ -180,7 +180,7 @@ def test_what_is_not_the_papers_is_not_comparable_and_says_why(change, reason):
     assert set(table["gap_reason"]) == {reason}
     assert table[["paper", "gap", "gap_low", "gap_high", "gap_interval"]].isna().all(axis=None)
     assert describe_gaps(table, own) == ""
-    assert "paper" not in print_table1(table, short, short_paper).to_markdown()
+    assert "paper" not in print_table1(table, own, short, short_paper).to_markdown()
 
 
 def test_cells_without_images_say_so():

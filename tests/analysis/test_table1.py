@@ -68,7 +68,7 @@ def cell(table, *where):
 
 
 def markdown(table):
-    return print_table1(table, short, short_paper).to_markdown()
+    return print_table1(table, SETTINGS, short, short_paper).to_markdown()
 
 
 def test_the_papers_table_has_108_cells_and_its_headline_numbers():
@@ -161,7 +161,7 @@ def test_a_comparison_and_its_mirror_agree_to_the_last_digit(evidence, tables):
 
 
 def test_printed_tables_have_the_papers_shape(build):
-    printed = print_table1(build(), short, short_paper)
+    printed = print_table1(build(), SETTINGS, short, short_paper)
     rows = printed.to_markdown().splitlines()
     assert len(rows) == 2 + 3 * (len(METHODS) + 2)  # heads, and the paper's row below each SPL variant
     assert all(row.count("|") == 2 + 1 + 3 * len(DATASETS) for row in rows)

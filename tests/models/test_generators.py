@@ -10,7 +10,9 @@ from spl.config.methods import RECIPES
 from spl.models.build import as_inpainter, within_memory
 from spl.models.discriminator import PatchDiscriminator
 from spl.models.ec import EdgeGenerator, InpaintGenerator, build_ec
+from spl.models.lama import build_lama
 from spl.models.mfe import MFEDiscriminator, build_mfe
+from spl.models.migan import build_migan
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
 from spl.models.spl import build_paper_spl, build_released_spl, build_spl
@@ -25,6 +27,8 @@ GENERATORS = {
     "mfe": partial(build_mfe, image_size=32, width=8),
     "mfe_nearest": partial(build_mfe, image_size=32, width=8, feature_mask="nearest"),
     "ec": partial(build_ec, width=8, blocks=2),
+    "lama": partial(build_lama, blocks=1),
+    "migan": partial(build_migan, size=32),
 }
 UNBOUNDED = "rfr"
 
@@ -55,6 +59,10 @@ def network(name):
         (build_mfe, 130_316_070),
         (EdgeGenerator, 10_761_089),
         (InpaintGenerator, 10_774_595),
+        (build_lama, 27_048_835),
+        (partial(build_lama, blocks=18), 50_975_875),
+        (build_migan, 5_865_505),
+        (partial(build_migan, size=512), 5_893_158),
         (PatchDiscriminator, 2_763_776),
         (partial(PatchDiscriminator, channels=2), 2_763_776 - 64 * 16),
         (MFEDiscriminator, 2_764_737),
@@ -150,6 +158,10 @@ def test_without_a_hole_and_all_hole(network, image, hole):
         ("rfr", (1, 3, 40, 32), (1, 1, 40, 32), "multiples of 16, got 40 x 32"),
         ("mfe", (1, 3, 16, 16), (1, 1, 16, 16), r"Expected image \(B, 3, 32, 32\).*got image \(1, 3, 16, 16\)"),
         ("mfe", (2, 3, 32, 32), (1, 1, 32, 32), r"got image \(2, 3, 32, 32\) and mask \(1, 1, 32, 32\)"),
+        ("lama", (1, 3, 8, 32), (1, 1, 8, 32), "of at least 9, got 8 x 32. Enlarge"),
+        ("lama", (1, 3, 32, 32), (1, 1, 32, 31), r"and mask \(1, 1, 32, 31\)"),
+        ("migan", (1, 3, 64, 64), (1, 1, 64, 64), r"Expected image \(B, 3, 32, 32\).*got image \(1, 3, 64, 64\)"),
+        ("migan", (1, 3, 32, 32), (1, 3, 32, 32), r"and mask \(1, 3, 32, 32\)"),
         ("spl", (1, 3, 32, 32), (1, 3, 32, 32), r"and mask \(1, 3, 32, 32\)"),
         ("spl", (2, 3, 32, 32), (1, 1, 32, 32), r"got image \(2, 3, 32, 32\)"),
         ("spl", (1, 1, 32, 32), (1, 1, 32, 32), r"got image \(1, 1, 32, 32\)"),

@@ -532,7 +532,7 @@ def test_numbers_are_printed_for_readers():
     assert [duration(seconds) for seconds in (71, 600, 9000)] == ["71 s", "10 min", "2.5 h"]
 
 
-def test_a_plan_that_is_there_stands_beside_what_snakemake_has_measured(tmp_path, fabricated):
+def test_a_plan_that_is_there_stands_beside_what_snakemake_has_measured(tmp_path, fabricated, demo_params):
     (tmp_path / "plan.csv").write_text(
         "rule,seconds,memory_mib\ntrain_method,60,900\ntrain_method,90,700\ntable1,5,300\nfetch_masks,5,300\n"
     )
@@ -545,7 +545,7 @@ def test_a_plan_that_is_there_stands_beside_what_snakemake_has_measured(tmp_path
         ("table1", 4, 99),
     ):
         (folder / f"{file}.tsv").write_text(f"s\tmax_rss\n{seconds}\t{memory}\n")
-    *_, table = costs_section(results, tmp_path / "plan.csv").parts
+    *_, table = costs_section(demo_params, results, tmp_path / "plan.csv").parts
     rows = [[cell.text for cell in (*row.heads, *row.cells)] for row in table.rows]
     assert rows == [["train_method", "2", "2 min", "4 min", "900", "910"], ["table1", "1", "5 s", "4 s", "300", "99"]]
-    assert len(costs_section(results, tmp_path / "none.csv").parts) == 2
+    assert len(costs_section(demo_params, results, tmp_path / "none.csv").parts) == 2
