@@ -1,70 +1,58 @@
-"""Numbers of folders of filled images by the means of Table 1: rows, paired differences, signature."""
+"""Folders of filled images by the means of Table 1, without a workflow."""
 
+import json
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
-import pandas as pd
-
-from spl.analysis.evidence import NO_METRICS, Measured
-from spl.analysis.signature import Signed, sign_pairs
-from spl.analysis.table1 import build_table, compare_methods
-from spl.common.progress import say
+from spl.analysis.evidence import MASK_RATIOS, NO_METRICS, Measured
+from spl.analysis.render import print_table1, short
+from spl.analysis.signature import sign_pairs
+from spl.analysis.table1 import NO_IMAGES, Cell, build_table, compare
 from spl.common.tables import as_numbers
 from spl.config.experiment import Supplied
 from spl.config.methods import ExternalFill
-from spl.evaluation.evaluate_method import take_pairs
 from spl.evaluation.external import FolderPairs, measure_folder
-from spl.steps.records import require_current
-from spl.steps.settings import PairSettings, TableSettings
+from spl.steps.settings import TableSettings
 from spl.tensors.loaders import TestPairs
 
 SHOWN = ["metric", "method", "mask_ratio", "ours", "ours_low", "ours_high", "n_images"]
 """Columns for scripts."""
 
 
-def published_pairs(pairs: Path, settings: PairSettings) -> TestPairs:
-    """Return pairs of an experiment, with the images and masks that lie beside them in its folder of data.
-
-    Raises: RecordError if they were drawn with other settings, for other images or masks, or edited.
-    """
-    require_current(pairs.with_suffix(".json"), settings, {})
-    data = pairs.absolute().parents[1]
-    places = pairs, data / f"prepared/{settings.dataset}/manifest.csv", data / "masks/masks.csv"
-    take_pairs(*places)
-    return TestPairs(*places, image_size=settings.image_size)
-
-
-def as_dataset(pairs: FolderPairs, settings: TableSettings, name: str) -> TableSettings:
-    """Return the settings of an experiment on two folders alone: its bootstrap, and no batches."""
-    changes = {"source": Supplied(kind="supplied", path=name), "image_size": pairs.size, "crop": None}
-    dataset = next(iter(settings.datasets.values())).model_copy(update=changes)
-    evaluation = settings.evaluation.model_copy(update={"split": "folders", "batch_size": 1})
-    return settings.model_copy(update={"datasets": {name: dataset}, "evaluation": evaluation})
-
-
 def score(
-    folders: Sequence[Path], settings: TableSettings, dataset: str, pairs: TestPairs | FolderPairs, *, composite: bool
-) -> tuple[TableSettings, pd.DataFrame, Signed]:
-    """Measure folders of filled images as methods, called as the folders, of a dataset of an experiment.
+    folders: Sequence[Path], pairs: TestPairs | FolderPairs, settings: TableSettings, dataset: str, *, composite: bool
+) -> tuple[str, str]:
+    """Measure folders of filled images as if they were methods, called as the folders, of an experiment's dataset.
 
-    Returns the settings of these methods, their rows of Table 1, with all metrics of per_image.csv and, of two folders,
-    their differences, and the signature.
-    Raises: DataError as `measure_folder` does.
+    Of two the differences are told as well. Own pairs stand in the place of a dataset, each image being a batch.
+    Returns a text for people and one in JSON. Raises: DataError as `measure_folder` does.
     """
     names = [folder.resolve().name for folder in folders]
     names = names if len({*names}) == len(names) else [str(folder) for folder in folders]
-    fill, evidence = ExternalFill(recipe="external", composited={dataset: "."}, citation="-"), {}
-    one = {"datasets": {dataset: settings.datasets[dataset]}, "ablations": None, "left_out": {}}
-    settings = settings.model_copy(update={"methods": dict.fromkeys(names, fill), **one})
-    for name, folder in zip(names, folders, strict=True):
-        table, told = measure_folder(folder, pairs, composite=composite)
-        metrics = {str(metric): as_numbers(table[metric])[None] for metric in table if metric not in NO_METRICS}
-        evidence[dataset, name] = Measured(table, metrics)
-        if told:
-            say(f"{folder}: {told}")
-    metrics = [*evidence[dataset, names[0]].metrics]
-    compared = compare_methods(evidence, settings, names[1:], metrics)
-    compared = compared.rename(columns={"difference": "ours", "low": "ours_low", "high": "ours_high"})
-    compared = compared.assign(method=compared["method"] + " − " + compared["reference"], origin="difference")
-    table = pd.concat([build_table(evidence, settings, metrics), compared], ignore_index=True)
-    return settings, table, sign_pairs(settings, dataset, pairs.table, seeds=[], devices=[])
+    fill, evaluation = ExternalFill(recipe="external", composited={dataset: "."}, citation="-"), settings.evaluation
+    entry = settings.datasets.get(dataset) or next(iter(settings.datasets.values()))
+    if isinstance(pairs, FolderPairs):
+        own = {"source": Supplied(kind="supplied", path=dataset), "image_size": pairs.size, "crop": None}
+        entry, evaluation = (
+            entry.model_copy(update=own),
+            evaluation.model_copy(update={"split": "own", "batch_size": 1}),
+        )
+    sections = {"methods": dict.fromkeys(names, fill), "datasets": {dataset: entry}, "evaluation": evaluation}
+    settings = settings.model_copy(update=sections | {"ablations": None, "left_out": {}})
+    tables = [measure_folder(folder, pairs, composite=composite)[0] for folder in folders]
+    metrics = [str(column) for column in tables[0] if column not in NO_METRICS]
+    evidence = {
+        (dataset, name): Measured(table, {metric: as_numbers(table[metric])[None] for metric in metrics})
+        for name, table in zip(names, tables, strict=True)
+    }
+    table = build_table(evidence, settings, metrics)
+    for metric, ratio in product(metrics, MASK_RATIOS) if len(names) > 1 else ():
+        found = compare(evidence, settings, cell := Cell(metric, names[0], dataset, ratio), names[1])
+        values = {"ours": found.mean, "ours_low": found.low, "ours_high": found.high, "n_images": found.n_images}
+        row = cell._replace(method=" − ".join(names))._asdict() | values
+        table.loc[len(table)] = row | ({"origin": "difference"} if found.n_images else {"status": NO_IMAGES})
+    signed = sign_pairs(settings, dataset, pairs.table, seeds=[], devices=[])
+    rows = json.loads(table[SHOWN].to_json(orient="records", double_precision=15))
+    note = f"Mean ± half of its {evaluation.bootstrap.confidence:.0%} interval over images. {signed['signature']}"
+    return f"{print_table1(table, settings, short, short).to_markdown()}\n{note}", json.dumps({"rows": rows, **signed})

@@ -46,7 +46,7 @@ class Origin(StrEnum):
     REFERENCE = "reference (not in the paper)"
     """Released weights of a method that stands for itself: no claim is about it."""
     EXTERNAL = "external"
-    """Filled by another program; no claim is about it."""
+    """Filled by another program; the same holds."""
 
 
 def build_table(evidence: Evidence, settings: TableSettings, metrics: Iterable[str] = PAPER_METRICS) -> pd.DataFrame:
@@ -76,9 +76,7 @@ def build_table(evidence: Evidence, settings: TableSettings, metrics: Iterable[s
     return pd.DataFrame(rows)
 
 
-def compare_methods(
-    evidence: Evidence, settings: TableSettings, references: Iterable[str], metrics: Iterable[str] = PAPER_METRICS
-) -> pd.DataFrame:
+def compare_methods(evidence: Evidence, settings: TableSettings, references: Iterable[str]) -> pd.DataFrame:
     """Compare every method with each reference on the same pairs: mean per-image difference with its intervals.
 
     Pairs with a method that the paper does not have come last.
@@ -88,7 +86,7 @@ def compare_methods(
     rows, pairs = [], product(settings.table_methods, references)
     pairs = sorted(pairs, key=lambda pair: any(map(settings.is_reference, pair)))
     for metric, dataset, mask_ratio, (method, reference) in product(
-        metrics, settings.datasets, MASK_RATIOS, pairs
+        PAPER_METRICS, settings.datasets, MASK_RATIOS, pairs
     ):
         if method == reference or any(settings.absent(dataset, name) for name in (method, reference)):
             continue

@@ -1,4 +1,4 @@
-"""Published pairs for another program: inputs and masks in the layout that it takes."""
+"""Published pairs for another program: images and masks in the layout that it takes."""
 
 from pathlib import Path
 
@@ -9,10 +9,8 @@ from spl.common.errors import DataError
 from spl.common.files import replace_folder, sha256, write_text
 from spl.common.progress import progress
 from spl.common.tables import write_table
-from spl.evaluation.evaluate_method import take_pairs
-from spl.evaluation.external import OF_MASK
+from spl.evaluation.external import OF_MASK, published_pairs
 from spl.steps.settings import PairSettings
-from spl.tensors.loaders import TestPairs
 
 LAYOUTS = {
     "plain": ("masks/{}.png", "hole", 1, "images/NAME.png and masks/NAME.png -> FILLED/NAME.png"),
@@ -40,10 +38,10 @@ the pairs came from:
 """
 
 
-def export_pairs(settings: PairSettings, out: Path, layout: str, *, pairs: Path, images: Path, masks: Path) -> None:
-    """Write all published pairs in one of `LAYOUTS` to the folder `out`, with pairs.csv and README.md.
+def export_pairs(settings: PairSettings, data: Path, out: Path, layout: str) -> None:
+    """Write the pairs of a folder of data in one of `LAYOUTS` to the folder `out`, with pairs.csv and README.md.
 
-    Raises: DataError if the layout's program takes no images of this size; RecordError as `take_pairs` does.
+    Raises: DataError if the layout's program takes no images of this size; RecordError as `published_pairs` does.
     """
     (place, white, step, command), size, dataset = LAYOUTS[layout], settings.image_size, settings.dataset
     if size % step:
@@ -51,18 +49,17 @@ def export_pairs(settings: PairSettings, out: Path, layout: str, *, pairs: Path,
             f"{layout} takes sides that are multiples of {step}, and images of {dataset} have {size}. Padded or "
             f"enlarged they would be another test: take another layout, or datasets.{dataset}.image_size: {step}"
         )
-    take_pairs(pairs, images, masks)
-    stored, rows = TestPairs(pairs, images, masks, image_size=size), []
-    with replace_folder(out, inputs=(pairs, images, masks)) as temporary:
-        for i, name in enumerate(progress(stored.names, what="export", unit="pair")):
-            image, hole = stored.pixels(i)
+    pairs, rows = published_pairs(settings, data), []
+    with replace_folder(out, inputs=(data,)) as temporary:
+        for i, name in enumerate(progress(pairs.names, what="export", unit="pair")):
+            image, hole = pairs.pixels(i)
             files = temporary / f"images/{name}.png", temporary / place.format(name)
             for file, pixels in zip(files, (image, np.uint8(255) * (hole == (white == "hole"))), strict=True):
                 file.parent.mkdir(exist_ok=True)
                 Image.fromarray(pixels).save(file, compress_level=1)
             rows.append((name, *map(sha256, files)))
-        stored.table[["name", "input_sha256", "input_mask_sha256"]] = rows
-        write_table(temporary / "pairs.csv", stored.table)
-        facts = {"count": len(stored), "dataset": dataset, "size": size, "white": white, "layout": layout}
-        facts |= {"mask": place.format("NAME"), "command": command, "pairs": pairs}
+        pairs.table[["name", "input_sha256", "input_mask_sha256"]] = rows
+        write_table(temporary / "pairs.csv", pairs.table)
+        facts = {"count": len(pairs), "dataset": dataset, "size": size, "white": white, "layout": layout}
+        facts |= {"mask": place.format("NAME"), "command": command, "pairs": data / f"pairs/{dataset}.csv"}
         write_text(temporary / "README.md", README.format(**facts))

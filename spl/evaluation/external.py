@@ -11,13 +11,15 @@ from PIL import Image
 
 from spl.common.errors import DataError
 from spl.common.files import sha256
-from spl.common.progress import progress
+from spl.common.progress import progress, say
 from spl.data.images import first_faults, load_image, read_file, read_rgb, to_rgb
 from spl.data.masks import ratio_bin, read_mask
 from spl.evaluation.metrics import measure, psnr_hole
 from spl.evaluation.per_image import PAIR, per_image_table
 from spl.sources.raw_files import RawFiles
 from spl.steps.paths import composited_files
+from spl.steps.records import require_current, take
+from spl.steps.settings import PairSettings
 from spl.tensors.loaders import TestPairs
 
 OF_MASK = "_mask001"
@@ -39,6 +41,18 @@ def named_images(folder: Path, names: Sequence[str] = ()) -> dict[str, Path]:
         told = [f"{len(some)} {what}, such as {min(some)}" for what, some in lists.items() if some]
         raise DataError(f"{folder} has {len(found)} images for {len(names)} pairs; {'; '.join(told)}")
     return {name: found[name] for name in names or found}
+
+
+def published_pairs(settings: PairSettings, data: Path) -> TestPairs:
+    """Return the pairs of a dataset in a folder of data.
+
+    Raises: RecordError if they were drawn with other settings, for other images or masks, or edited.
+    """
+    pairs, images = data / f"pairs/{settings.dataset}.csv", data / f"prepared/{settings.dataset}/manifest.csv"
+    masks = data / "masks/masks.csv"
+    require_current(pairs.with_suffix(".json"), settings, take(images=images, masks=masks))
+    take(pairs=pairs)
+    return TestPairs(pairs, images, masks, image_size=settings.image_size)
 
 
 class FolderPairs:
@@ -73,11 +87,11 @@ def measure_folder(
     in `keep`, if given, named by `composited_files`.
     Raises: DataError naming the images that are missing, of no pair, or not filled versions of their inputs.
     """
-    files, rows, faults, off = named_images(folder, pairs.names), [], list[str](), list[float]()
+    files, rows, faults, off = [*named_images(folder, pairs.names).values()], [], list[str](), list[float]()
     for i, file in enumerate(progress([*composited_files(pairs.table["image"])], what="measure", unit="image")):
         image, hole = pairs.pixels(i)
         try:
-            filled = read_filled(files[pairs.names[i]], image, hole, off if composite else None)
+            filled = read_filled(files[i], image, hole, off if composite else None)
         except DataError as fault:
             faults.append(str(fault))
             continue
@@ -88,8 +102,10 @@ def measure_folder(
             rows[-1] |= {"composited_sha256": sha256(keep / file)}
     if faults:
         raise DataError(f"{folder}: {len(faults)} of {len(files)} images cannot be used\n{first_faults(faults)}")
-    told = f"{len(off)} of {len(files)} known parts were off (mean PSNR {np.mean(off or 0):.1f} dB) and are replaced"
-    return per_image_table(pairs.table, rows), told * bool(off)
+    told = f"{len(off)} of {len(files)} known parts were off (mean PSNR {np.mean(off):.1f} dB), replaced" if off else ""
+    if told:
+        say(f"{folder}: {told}")
+    return per_image_table(pairs.table, rows), told
 
 
 def read_filled(path: Path, image: np.ndarray, hole: np.ndarray, off: list[float] | None) -> np.ndarray:

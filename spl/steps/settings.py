@@ -435,7 +435,9 @@ class CostSettings(Settings):
         """Take the methods of Table 1, those that the paper does not have last."""
         datasets = {dataset.image_size: name for name, dataset in reversed(params.datasets.items())}
         cells = sorted(product(datasets.values(), params.table_methods), key=lambda cell: params.is_reference(cell[1]))
-        return cls(methods=tuple(Architecture.of(params, *cell) for cell in cells))
+        external = methods.ExternalFill
+        filled_here = [cell for cell in cells if not isinstance(params.methods[cell[1]], external)]
+        return cls(methods=tuple(Architecture.of(params, *cell) for cell in filled_here))
 
 
 class TableSettings(Settings, Design):
