@@ -22,8 +22,8 @@ LAYOUTS = {
 
 README = """# {count} pairs of {dataset} for another program
 
-- images/NAME.png: the prepared image, pixel by pixel, {size} x {size} in RGB of 8 bits; nothing was padded or resized.
-  What is in the hole is there too, and must not be looked at.
+- images/NAME.png: the prepared image, pixel by pixel, {size} x {size} in RGB of 8 bits, but black in the hole, where
+  some fills look. Nothing was padded or resized.
 - {mask}: the mask, white = {white}.
 - pairs.csv: what every NAME was made from, hole ratio and bin, and the sha256 of both files.
 
@@ -53,6 +53,7 @@ def export_pairs(settings: PairSettings, data: Path, out: Path, layout: str) -> 
     with replace_folder(out, inputs=(data,)) as temporary:
         for i, name in enumerate(progress(pairs.names, what="export", unit="pair")):
             image, hole = pairs.pixels(i)
+            image = np.where(hole[..., None], np.uint8(0), image)
             files = temporary / f"images/{name}.png", temporary / place.format(name)
             for file, pixels in zip(files, (image, np.uint8(255) * (hole == (white == "hole"))), strict=True):
                 file.parent.mkdir(exist_ok=True)

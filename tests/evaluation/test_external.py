@@ -1,7 +1,10 @@
 """What another program has filled has the rows that our own fill has; what is not as it should be is one clear line."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -82,6 +85,14 @@ def fill_by_opencv(exported, filled, *, mask="masks/{}.png", hole=255):
             cv2.imwrite(str(filled / name), cv2.inpaint(cv2.imread(str(path)), masked, 3, cv2.INPAINT_TELEA))
 
 
+def write_truth(data, folder):
+    """The true images by the names of an export."""
+    folder.mkdir(parents=True)
+    pairs = loaders.TestPairs(*data, image_size=SIZE)
+    for i, name in enumerate(pairs.names):
+        Image.fromarray(pairs.pixels(i)[0]).save(folder / f"{name}.png")
+
+
 @pytest.fixture(scope="module")
 def exported(root, data):
     export_pairs(PairSettings.of(parse(experiment()), dataset="paris"), root / "data", root / "exported", "plain")
@@ -110,7 +121,7 @@ def evaluate(raw, method, data, folder):
 
 
 @pytest.mark.parametrize("layout", ["plain", "iopaint", "lama"])
-def test_an_export_has_every_pair_exactly_and_says_what_it_is(root, data, tmp_path, spl, layout):
+def test_an_export_has_every_known_part_exactly_and_says_what_it_is(root, data, tmp_path, spl, layout):
     ended = spl("pairs", "export", "--dataset", "paris", "--layout", layout, "--out", tmp_path / "out", cwd=root)
     assert ended.status == 0
     place, white, *_ = LAYOUTS[layout]
@@ -118,7 +129,9 @@ def test_an_export_has_every_pair_exactly_and_says_what_it_is(root, data, tmp_pa
     assert table["name"].tolist() == [*map(str, range(7)), *(f"{i}_2" for i in range(7))]
     for i, name in enumerate(table["name"]):
         image, hole = pairs.pixels(i)
-        assert np.array_equal(np.asarray(Image.open(tmp_path / f"out/images/{name}.png")), image)
+        shown = np.asarray(Image.open(tmp_path / f"out/images/{name}.png"))
+        assert np.array_equal(shown[~hole], image[~hole])
+        assert not shown[hole].any()
         mask = np.asarray(Image.open(tmp_path / "out" / place.format(name)))
         assert np.array_equal(mask, np.where(hole, 255, 0))
     told = (tmp_path / "out/README.md").read_text()
@@ -169,9 +182,10 @@ def test_a_score_has_the_rows_of_table_1_with_its_intervals(root, data, by_openc
     evaluate(experiment(), "telea", data, results / "eval/paris/telea/seed1")
     assert spl("table1", "--results", results, "--out", results / "table1.csv", cwd=root).status == 0
     table = pd.read_csv(results / "table1.csv").dropna(subset="ours")
+    write_truth(data, tmp_path / "truth")
     own = {
         "pairs": ("--pairs", data.pairs),
-        "folders": ("--images", exported / "images", "--masks", exported / "masks"),
+        "folders": ("--images", tmp_path / "truth", "--masks", exported / "masks"),
     }
     ended = spl("score", "--composited", by_opencv, *own[of], "--json", cwd=root)
     assert ended.status == 0, ended.err
@@ -305,3 +319,47 @@ def test_an_empty_folder_or_a_mask_of_another_size_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty has 0 images"):
         named_images(tmp_path / "empty")
+
+
+# The page ------------------------------------------------------------------------------------------------
+
+
+def test_the_page_followed_literally_puts_the_other_program_beside_telea(
+    root, data, exported, by_opencv, tmp_path, spl
+):
+    """Snakemake's rules call `evaluate-method` and `table1`."""
+    shutil.copytree(root / "data", tmp_path / "data")
+    shutil.copy(root / "params.yaml", tmp_path)
+    page = (REPOSITORY / "docs/compare.md").read_text()
+    told = {}
+    write_truth(data, tmp_path / "theirs/truth")
+    shutil.copytree(exported / "masks", tmp_path / "theirs/masks")
+    shutil.copytree(by_opencv, tmp_path / "theirs/filled")
+    for kind, block in re.findall(r"^```(\w+)\n(.*?)^```", page, re.M | re.S):
+        if kind == "python":
+            (tmp_path / "fill.py").write_text(block)
+        elif kind == "yaml":
+            raw = experiment()
+            raw["methods"] |= yaml.safe_load(block)
+            (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
+        for line in block.splitlines() if kind in ("bash", "sh") else ():
+            program, *words = line.split()
+            if program == "python":
+                subprocess.run([sys.executable, *words], cwd=tmp_path, check=True)
+                continue
+            calls = [words]
+            if program == "snakemake":
+                calls = [("evaluate-method", "--dataset", "paris", "--method", name) for name in ("telea", "opencv")]
+                calls.append(("table1",))
+            for call in calls:
+                ended = spl(*call, cwd=tmp_path)
+                assert ended.status == 0, (line, ended.err)
+            told[line] = ended.out
+    table = pd.read_csv(tmp_path / "results/table1.csv")
+    telea, opencv = (table[table["method"] == name].reset_index(drop=True) for name in ("telea", "opencv"))
+    assert telea["ours"].equals(opencv["ours"])
+    assert telea["ours"].notna().sum() >= 3
+    assert set(opencv["origin"]) == {"external"}
+    assert "SSIM ↑, external" in (tmp_path / "results/table1.md").read_text()
+    assert "opencv (A. Telea 2004, by OpenCV)" in (tmp_path / "results/table1.md").read_text()
+    assert table["signature"].iloc[0] in told["spl score --composited filled --pairs data/pairs/paris.csv"]
