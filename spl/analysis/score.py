@@ -34,10 +34,8 @@ def score(
     entry = settings.datasets.get(dataset) or next(iter(settings.datasets.values()))
     if isinstance(pairs, FolderPairs):
         own = {"source": Supplied(kind="supplied", path=dataset), "image_size": pairs.size, "crop": None}
-        entry, evaluation = (
-            entry.model_copy(update=own),
-            evaluation.model_copy(update={"split": "own", "batch_size": 1}),
-        )
+        entry = entry.model_copy(update=own)
+        evaluation = evaluation.model_copy(update={"split": "own", "batch_size": 1})
     sections = {"methods": dict.fromkeys(names, fill), "datasets": {dataset: entry}, "evaluation": evaluation}
     settings = settings.model_copy(update=sections | {"ablations": None, "left_out": {}})
     tables = [measure_folder(folder, pairs, composite=composite)[0] for folder in folders]

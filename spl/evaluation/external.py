@@ -15,7 +15,7 @@ from spl.common.progress import progress, say
 from spl.data.images import first_faults, load_image, read_file, read_rgb, to_rgb
 from spl.data.masks import ratio_bin, read_mask
 from spl.evaluation.metrics import measure, psnr_hole
-from spl.evaluation.per_image import PAIR, per_image_table
+from spl.evaluation.per_image import PAIR
 from spl.sources.raw_files import RawFiles
 from spl.steps.paths import composited_files
 from spl.steps.records import require_current, take
@@ -24,6 +24,9 @@ from spl.tensors.loaders import TestPairs
 
 OF_MASK = "_mask001"
 """LaMa's program wants the names of masks to end so, and names what it has filled after them."""
+
+KNOWN_PSNR = 20.0
+"""dB of a known part below which an image is that of another input; networks that do not composite are far above."""
 
 
 def named_images(folder: Path, names: Sequence[str] = ()) -> dict[str, Path]:
@@ -39,7 +42,7 @@ def named_images(folder: Path, names: Sequence[str] = ()) -> dict[str, Path]:
     lists = {"missing": [*{*names} - {*found}], "of no pair": [*{*found} - {*names}] if names else []}
     if any(lists.values()) or not found:
         told = [f"{len(some)} {what}, such as {min(some)}" for what, some in lists.items() if some]
-        raise DataError(f"{folder} has {len(found)} images for {len(names)} pairs; {'; '.join(told)}")
+        raise DataError("; ".join([f"{folder} has {len(found)} images, expected {len(names) or 'some'}", *told]))
     return {name: found[name] for name in names or found}
 
 
@@ -105,7 +108,7 @@ def measure_folder(
     told = f"{len(off)} of {len(files)} known parts were off (mean PSNR {np.mean(off):.1f} dB), replaced" if off else ""
     if told:
         say(f"{folder}: {told}")
-    return per_image_table(pairs.table, rows), told
+    return pairs.table[PAIR].join(pd.DataFrame(rows).round(6)), told
 
 
 def read_filled(path: Path, image: np.ndarray, hole: np.ndarray, off: list[float] | None) -> np.ndarray:
@@ -129,6 +132,8 @@ def read_filled(path: Path, image: np.ndarray, hole: np.ndarray, off: list[float
         right, down = map(round, cv2.phaseCorrelate(*grey)[0])
         if psnr_hole(np.roll(filled, (-down, -right), (0, 1)), image, ~hole) > psnr + 3:
             raise DataError(f"{told}: the image has moved, {right} pixels to the right and {down} down")
+        if psnr < KNOWN_PSNR:
+            raise DataError(f"{told}: an image of another input")
         if off is None:
             raise DataError(f"{told}; composite it, or ask for it (`composite: true`, spl score --composite)")
         off.append(psnr)

@@ -25,7 +25,7 @@ from spl.tensors.compositing import quantise
 from spl.tensors.loaders import TestPairs
 
 PAIR = ["image", "image_sha256", "mask", "mask_sha256", "hole_ratio", "ratio_bin"]
-"""Columns of a table of pairs that per_image.csv begins with."""
+"""Columns of a table of pairs with which per_image.csv begins."""
 
 FIRST = 50
 """Images that show whether a method's numbers are plausible."""
@@ -77,13 +77,8 @@ def evaluate(
             doubts, look = look([row["psnr"] for row in rows[:FIRST]]), None
             for doubt in doubts:
                 say(f"warning: {doubt}")
-    per_image_table(pairs.table, rows).to_csv(folder / "per_image.csv", index=False)
+    pairs.table[PAIR].join(pd.DataFrame(rows).round(6)).to_csv(folder / "per_image.csv", index=False)
     return doubts
-
-
-def per_image_table(pairs: pd.DataFrame, rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return per_image.csv: which pairs, and what was measured, to six decimals."""
-    return pairs[PAIR].join(pd.DataFrame(rows).round(6))
 
 
 @torch.no_grad()

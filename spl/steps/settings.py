@@ -432,12 +432,11 @@ class CostSettings(Settings):
 
     @classmethod
     def of(cls, params: Params) -> Self:
-        """Take the methods of Table 1, those that the paper does not have last."""
+        """Take the methods of Table 1 but external ones, those that the paper does not have last."""
         datasets = {dataset.image_size: name for name, dataset in reversed(params.datasets.items())}
         cells = sorted(product(datasets.values(), params.table_methods), key=lambda cell: params.is_reference(cell[1]))
-        external = methods.ExternalFill
-        filled_here = [cell for cell in cells if not isinstance(params.methods[cell[1]], external)]
-        return cls(methods=tuple(Architecture.of(params, *cell) for cell in filled_here))
+        built = [Architecture.of(params, *cell) for cell in cells]
+        return cls(methods=tuple(method for method in built if not isinstance(method.recipe, methods.ExternalFill)))
 
 
 class TableSettings(Settings, Design):
