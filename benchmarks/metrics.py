@@ -45,7 +45,7 @@ DATASET, SIZE, BATCH = "places2", 256, 16
 JOBS = {
     "fetch_images": 3, "fetch_masks": 1, "fetch_pretext": 1, "prepare_images": 3, "smooth_images": 3, "group_masks": 1,
     "pair_masks": 3, "train_teacher": 2, "train_method": 18, "evaluate_method": 27, "measure_perceptual": 27,
-    "export_priors": 2, "detect_objects": 9, "measure_cost": 1, "table1": 1, "further_metrics": 1,
+    "export_priors": 2, "detect_objects": 1, "measure_cost": 1, "table1": 1, "further_metrics": 1,
     "compare_ablations": 1, "check_claims": 1, "draw_figure": 5, "draw_examples": 3, "write_report": 1,
 }  # fmt: skip
 """How often the default experiment calls each command."""

@@ -125,16 +125,18 @@ def other_values(path: tuple, value: Any, raw: Any) -> list[Any]:
     elif value is None:
         candidates = [8, 0.5, "other"]
     else:
+        key = next(part for part in reversed(path) if isinstance(part, str))
         alike = [entry for where, entry in leaves(raw) if where[-1] == path[-1] and isinstance(entry, str)]
-        candidates = list(dict.fromkeys([*alike, f"{value}x", *choices()]))
+        candidates = list(dict.fromkeys([*alike, f"{value}x", *choices(key)]))
     return [candidate for candidate in candidates if candidate != value]
 
 
 @cache
-def choices() -> list[str]:
-    """Return every value that the schema of the parameter file lets one choose from."""
+def choices(key: str) -> list[str]:
+    """Return every value that the schema of the parameter file lets one choose from under a key."""
     schema = json.loads(Path("workflow/schemas/params.schema.json").read_text())
-    chosen = (value for path, value in leaves(schema) if path[-1] == "const" or path[-2:-1] == ("enum",))
+    named = ((path, value) for path, value in leaves(schema) if key in path)
+    chosen = (value for path, value in named if path[-1] == "const" or path[-2:-1] == ("enum",))
     return sorted({value for value in chosen if isinstance(value, str)})
 
 

@@ -1,14 +1,9 @@
 """Commands that measure: filled images, priors and edges, objects found, costs."""
 
-from typing import Annotated
-
-import typer
-
 from spl.cli import options as opt
 from spl.config.load import load_params
 from spl.steps import paths
 from spl.steps.settings import (
-    GROUND_TRUTH,
     CostSettings,
     DetectionSettings,
     EvaluationSettings,
@@ -105,27 +100,24 @@ def export_priors(
 
 def detect_objects(
     dataset: opt.DatasetName,
-    method: Annotated[
-        str, typer.Option(help="Whose filled images; ground_truth for the uncorrupted ones.")
-    ] = GROUND_TRUTH,
     pairs: opt.Pairs = paths.PAIRS,
     images: opt.Images = paths.IMAGES,
     results: opt.Results = paths.RESULTS,
-    out: opt.Out = paths.DETECTIONS,
+    out: opt.OutFolder = paths.DETECTIONS,
     params: opt.ParamsFile = opt.PARAMS,
     device: opt.Device = None,
 ) -> None:
-    """Find the objects in the images that a method's first run has filled, or in the uncorrupted ones."""
+    """Find the objects in the uncorrupted images, and in those that the first run of every method has filled."""
     from spl.evaluation.detect_objects import detect_objects
     from spl.tensors.device import pick_device
 
-    settings = DetectionSettings.of(load_params(params), dataset=dataset, method=method)
+    settings = DetectionSettings.of(load_params(params), dataset=dataset)
     detect_objects(
         settings,
         pairs=settings.at(pairs),
         images=settings.at(images),
         results=results,
-        out=settings.at(out),
+        folder=settings.at(out),
         device=pick_device(device),
     )
 

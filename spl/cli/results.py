@@ -71,6 +71,7 @@ def check_claims(
 def study(
     results: opt.Results = paths.RESULTS,
     table: Annotated[Path, typer.Option(help="Means of single runs, as they are committed.")] = paths.STUDY,
+    figure: Annotated[Path | None, typer.Option(help="An SVG to draw the contrasts into.")] = None,
     todo: Annotated[bool, typer.Option("--todo", help="Only print the evaluations that the table lacks.")] = False,
     params: opt.ParamsFile = opt.PARAMS,
 ) -> None:
@@ -78,8 +79,10 @@ def study(
 
     Example: spl study --params presets/study_1.yaml --results study/results
     """
+    from spl.analysis.paper import titled
     from spl.common.progress import say
-    from spl.planning.study import add_runs, contrasts, missing_runs, read_runs
+    from spl.figures.study import draw_study
+    from spl.planning.study import add_runs, contrasts, missing_runs, read_runs, study_of
 
     experiment = load_params(params)
     if todo:
@@ -88,8 +91,12 @@ def study(
         if not left:
             say("every run is in the table: nothing is left to do")
     else:
-        runs = add_runs(experiment, results, table)
-        print(contrasts(experiment, runs).to_string(index=False, float_format="{:+.4f}".format))
+        metrics, runs = study_of(experiment).metrics, add_runs(experiment, results, table)
+        found = contrasts(experiment, runs, metrics)
+        if figure:
+            confidence = experiment.evaluation.bootstrap.confidence
+            draw_study(titled(found, experiment), metric=metrics[0], confidence=confidence, out=figure)
+        print(found.to_string(index=False, float_format="{:+.4f}".format))
 
 
 def draw_figure(

@@ -11,6 +11,9 @@ from spl.config.experiment import Params
 from spl.config.grid import with_grid_points
 from spl.config.left_out import without_left_out
 
+_PARAMS = TypeAdapter(Params)
+"""Built when it is first used, which takes as long as all the rest of reading."""
+
 
 def load_params(path: str | Path, *, shown: str | Path | None = None) -> Params:
     """Read and validate a parameter file, or a copy of the file that is `shown` in messages.
@@ -19,7 +22,7 @@ def load_params(path: str | Path, *, shown: str | Path | None = None) -> Params:
     """
     path, shown = Path(path), Path(shown or path)
     absent = "Copy a preset: cp presets/demo.yaml params.yaml"
-    params = read_document(path, TypeAdapter(Params), shown=shown, absent=absent)
+    params = read_document(path, _PARAMS, shown=shown, absent=absent)
     if faults := contradictions(params.model_copy(update={"left_out": {}})):
         raise refusal(shown, faults)
     return without_left_out(with_grid_points(params))

@@ -1,6 +1,6 @@
 """Detection of objects in filled or uncorrupted images (paper sections 1 and 4.2)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +12,9 @@ from torch import Tensor
 from spl.common.errors import DataError
 from spl.common.files import atomic
 from spl.common.progress import progress
+from spl.common.shards import resumable_folder
 from spl.common.tables import read_table
+from spl.config.base import counted
 from spl.config.teachers import TorchvisionDetector
 from spl.data.stored import FilledImages, PreparedImages
 from spl.detection.boxes import Detections
@@ -35,34 +37,47 @@ Detector = tuple[Detect, list[str], Path]
 
 
 def detect_objects(
-    settings: DetectionSettings, *, pairs: Path, images: Path, results: Path, out: Path, device: torch.device
+    settings: DetectionSettings, *, pairs: Path, images: Path, results: Path, folder: Path, device: torch.device
 ) -> None:
-    """Write a row for every object found in the images that a method's run has filled, or in the uncorrupted ones.
+    """Write a row for every object found in the uncorrupted images, and in those that runs of methods have filled.
 
-    Boxes are in pixels of the prepared image. Raises: DataError if the detector's weights are missing.
+    `folder` gets ground_truth.csv, a table for each method, and record.json, at once or not at all; a killed call keeps
+    the tables that it has finished. Boxes are in pixels of the prepared image.
+    Raises: DataError if the detector's weights are missing.
     """
     torch.set_num_threads(settings.threads)
-    detect, classes, weights = _load_detector(settings, results, device)
-    evaluation = settings.at(results / "eval/{dataset}/{method}/seed{seed}")
-    inputs, filled = take(detector=weights, pairs=pairs, images=images), None
-    if settings.method != GROUND_TRUTH:
-        inputs |= take(per_image=evaluation / "per_image.csv")
-        filled = FilledImages(evaluation / "per_image.csv")
-    rows = []
-    names = read_table(pairs)["image"].unique()
-    truth = PreparedImages(images, names=names)
-    for i, name in enumerate(progress(names, what="detect", unit="image")):
-        pixels = filled.pixels(name) if filled else truth.pixels(i)
-        found = detect(to_image(pixels).to(device))
+    detect, classes, weights = load_detector(settings, results, device)
+    per_image = {m: results / f"eval/{settings.dataset}/{m}/seed{s}/per_image.csv" for m, s in settings.seeds.items()}
+    inputs = take(detector=weights, pairs=pairs, images=images, **per_image)
+    truth = PreparedImages(images, names=read_table(pairs)["image"].unique())
+    key = [counted(settings), {name: file["sha256"] for name, file in inputs.items()}, str(device)]
+    with resumable_folder(folder, key, inputs=(pairs, images, weights)) as temporary:
+        outputs = {name: temporary / f"{name}.csv" for name in (GROUND_TRUTH, *per_image)}
+        for name, table in outputs.items():
+            if not table.exists():
+                filled = FilledImages(per_image[name]) if name in per_image else None
+                rows = _find(detect, classes, truth, filled, device)
+                with atomic(table) as partial:
+                    pd.DataFrame(rows, columns=COLUMNS).to_csv(partial, index=False)
+        write_record(temporary / "record.json", settings, inputs, outputs, device=str(device))
+
+
+def _find(
+    detect: Detect, classes: list[str], truth: PreparedImages, filled: FilledImages | None, device: torch.device
+) -> Iterator[tuple[str | float, ...]]:
+    """Yield a row for every object in the filled images, or in the uncorrupted ones."""
+    for i in progress(range(len(truth)), what="detect", unit="image"):
+        name = truth.name(i)
+        found = detect(to_image(filled.pixels(name) if filled else truth.pixels(i)).to(device))
         for box, score, label in zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True):
-            rows.append((name, classes[label], round(score, 4), *(round(side, 2) for side in box)))
-    with atomic(out) as temporary:
-        pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
-    write_record(out.with_suffix(".json"), settings, inputs, {"objects": out}, objects=len(rows), device=str(device))
+            yield (name, classes[label], round(score, 4), *(round(side, 2) for side in box))
 
 
-def _load_detector(settings: DetectionSettings, results: Path, device: torch.device) -> Detector:
-    """Return the detector of the settings."""
+def load_detector(settings: DetectionSettings, results: Path, device: torch.device) -> Detector:
+    """Return the detector of the settings.
+
+    Raises: DataError if its weights are missing; RecordError if they were made with other settings.
+    """
     if isinstance(settings.detector, TorchvisionDetector):
         return _load_torchvision(settings.detector, settings.min_score, device)
     weights = results / f"teachers/{settings.detector.teacher}/weights.safetensors"

@@ -1,7 +1,7 @@
 """LaMa: Resolution-robust Large Mask Inpainting with Fourier Convolutions (Suvorov et al., WACV 2022), inference only.
 
-From its second half on, the features are a pair: local ones, which convolutions see, and global ones, which the Fourier
-transform shows each layer over the whole image.
+At an eighth of the size features are a pair: local ones, made by convolutions, and global ones, made by Fourier
+transforms, which see the whole map at once. So a result depends on the size of the image around the hole.
 """
 
 import torch
@@ -17,7 +17,7 @@ from spl.tensors.compositing import mask_out
 LOCAL, GLOBAL = 128, 384
 """Channels of the pair, which are 512 with a global ratio of 0.75."""
 LEAST_SIZE = 9
-"""Padded to a multiple of 8 it gives a map of 2 x 2 at an eighth, the least whose border can be reflected."""
+"""Padded to 16 it gives a map of 2 x 2 at an eighth, the least whose border can be reflected."""
 
 Pair = tuple[Tensor, Tensor]
 """Local features (B, 128, h, w) and global features (B, 384, h, w)."""
@@ -51,10 +51,10 @@ class FourierUnit(nn.Module):
         self.mix = ConvNormReLU(reflect_conv(2 * channels, 2 * channels, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Transform in float32 at least, back in two steps, a complex and a real one.
+        """Transform in float32 at least, and back in two steps, a complex and a real one.
 
-        The mixed spectrum is no longer that of real numbers, so what its inverse is depends on the library; in two
-        steps it is the same everywhere: what is imaginary after the first does not count in columns 0 and w / 2.
+        The mixed spectrum is no longer one of real numbers, and libraries differ in what its inverse in one step is. In
+        two, the imaginary parts of columns 0 and w / 2 are left away after the first.
         Shapes: x (B, C, h, w); returns the same.
         """
         with torch.autocast(x.device.type, enabled=False):

@@ -31,6 +31,19 @@ def check_inputs(image: Tensor, mask: Tensor, *, multiple_of: int) -> None:
         )
 
 
+def check_size(image: Tensor, mask: Tensor, size: int) -> None:
+    """Check the same for a network that takes images of one size.
+
+    Raises: DataError unless image is (B, 3, size, size) and mask (B, 1, size, size).
+    """
+    batch = image.shape[:1]
+    if image.shape != (*batch, 3, size, size) or mask.shape != (*batch, 1, size, size):
+        raise DataError(
+            f"Expected image (B, 3, {size}, {size}) and mask (B, 1, {size}, {size}), the size this network was built "
+            f"for, got image {tuple(image.shape)} and mask {tuple(mask.shape)}."
+        )
+
+
 def reflect_conv(
     in_channels: int, out_channels: int, kernel: int, *, dilation: int = 1, bias: bool = True
 ) -> nn.Conv2d:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from spl.common.errors import DataError
 from spl.models.initialise import initialise_normal
+from spl.models.layers import check_size
 from spl.models.mfe_layers import (
     SLOPE,
     ConvNorm,
@@ -142,22 +143,12 @@ class MFE(nn.Module):
             images (B, 3, g, g) in [-1, 1] for the auxiliary losses.
         Raises: DataError if a shape is wrong.
         """
-        self.check_inputs(image, mask)
+        check_size(image, mask, self.image_size)
         masked_image = 2 * mask_out(image, mask, fill=self.fill) - 1  # the authors' range is [-1, 1]
         valid = (1 - mask).expand(-1, 3, -1, -1)
         features = self.encoder(torch.cat([masked_image, valid], dim=1))  # (B, ., S/2, S/2) and so on
         features, structure_head, texture_head = self.equalisation(features, mask)
         return (self.decoder(features) + 1) / 2, structure_head, texture_head
-
-    def check_inputs(self, image: Tensor, mask: Tensor) -> None:
-        """Stop before a convolution fails with a puzzling message."""
-        size = self.image_size
-        batch = image.shape[:1]
-        if image.shape != (*batch, 3, size, size) or mask.shape != (*batch, 1, size, size):
-            raise DataError(
-                f"Expected image (B, 3, {size}, {size}) and mask (B, 1, {size}, {size}), the size this MFE was built "
-                f"for, got image {tuple(image.shape)} and mask {tuple(mask.shape)}."
-            )
 
 
 def build_mfe(

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spl.common.errors import DataError
 from spl.models.initialise import initialise_default
+from spl.models.layers import check_size
 from spl.tensors.compositing import mask_out
 
 Resize = Literal["halve", "double"]
@@ -106,7 +106,7 @@ class MIGAN(nn.Module):
         Returns: output (B, 3, size, size) in [0, 1], not composited, and without meaning outside the hole.
         Raises: DataError if a shape is wrong.
         """
-        self.check_inputs(image, mask)
+        check_size(image, mask, self.size)
         hole = (mask > 0).to(image.dtype)
         x = torch.cat([0.5 - hole, mask_out(2 * image - 1, hole, fill=0.0)], dim=1)  # (B, 4, size, size)
         x = _activate(self.from_rgb(x))
@@ -119,15 +119,6 @@ class MIGAN(nn.Module):
             x = self.decode[r](self.enlarge[r](x) + features[r])  # (B, c, r, r)
             output = double(output) + self.to_rgb[r](x)  # (B, 3, r, r)
         return (output / 2 + 0.5).clamp(0, 1)
-
-    def check_inputs(self, image: Tensor, mask: Tensor) -> None:
-        """Stop before a convolution fails with a puzzling message."""
-        size, batch = self.size, image.shape[:1]
-        if image.shape != (*batch, 3, size, size) or mask.shape != (*batch, 1, size, size):
-            raise DataError(
-                f"Expected image (B, 3, {size}, {size}) and mask (B, 1, {size}, {size}), the size this MI-GAN was "
-                f"built for, got image {tuple(image.shape)} and mask {tuple(mask.shape)}."
-            )
 
 
 def build_migan(*, size: int = 256) -> MIGAN:

@@ -136,5 +136,6 @@ class Planner:
             "image": train + test,
             "training image": train,
             "test image": evaluated,
+            "searched image": test * (1 + len(params.methods_of(wildcards["dataset"], params.unlimited))),
             "feature image": evaluated * measured,
         }[per]

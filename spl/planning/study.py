@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from spl.config.methods import TrainedMethod
 from spl.steps.settings import EvaluationSettings, TableSettings
 
 KEY = ["dataset", "method", "seed", "epoch", "run"]
+CONTRASTED = ["dataset", "metric", "epoch", "contrast", "difference", "low", "high", "seeds", "sd", "needed"]
 COLUMNS = [*KEY, "mask_ratio", "n_images", *DECLARED, "signature", "commit"]
 
 
@@ -126,29 +127,44 @@ def contrast(ours: np.ndarray, theirs: np.ndarray, confidence: float) -> Estimat
     return found._replace(method_low=found.mean - half, method_high=found.mean + half)
 
 
-def contrasts(params: Params, runs: pd.DataFrame) -> pd.DataFrame:
+def sides(study: Study, runs: pd.DataFrame, metric: str, pair: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return a metric of both arms of a contrast, of the seeds that all of their methods have.
+
+    `runs` are those of one dataset, epoch and mask ratio. Shapes: (teachers, seeds) each.
+    """
+    values = runs.pivot_table(index="method", columns="seed", values=metric)
+    values = values.reindex([method for arm in pair for method in study.arms[arm]]).dropna(axis=1)
+    ours, theirs = (values.loc[[*study.arms[arm]]].to_numpy(float) for arm in pair)
+    return ours, theirs
+
+
+def contrasts(params: Params, runs: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
     """Return every contrast that the runs allow, of the seeds that all methods of both arms have.
 
     Raises: DataError if evaluations on a dataset saw different pairs.
     """
     study, protocol, rows = study_of(params), params.evaluation.bootstrap, []
-    planned = pd.DataFrame([run[: len(KEY)] for run in planned_runs(params)], columns=pd.Index(KEY))
-    there = planned.merge(runs[runs["mask_ratio"] == study.mask_ratio], on=KEY)
-    for dataset, pairs in study.contrasts.items():
-        own = there[there["dataset"] == dataset]
-        if len(different := own["signature"].unique()) > 1:
-            raise DataError(f"the runs on {dataset} saw different pairs: {', '.join(different)}. Delete the older rows")
-        for metric, epoch, pair in product(study.metrics, sorted(own["epoch"].unique()), pairs):
-            values = own[own["epoch"] == epoch].pivot_table(index="method", columns="seed", values=metric)
-            values = values.reindex([method for arm in pair for method in study.arms[arm]]).dropna(axis=1)
-            if values.empty:
+    for dataset, own in compared_runs(params, runs).groupby("dataset", sort=False):
+        pairs = study.contrasts[str(dataset)]
+        for metric, epoch, pair in product(metrics, sorted(own["epoch"].unique()), pairs):
+            ours, theirs = sides(study, own[own["epoch"] == epoch], metric, pair)
+            if not ours.size:
                 continue
-            ours, theirs = (values.loc[[*study.arms[arm]]].to_numpy(float) for arm in pair)
             found = contrast(ours, theirs, protocol.confidence)
-            rows.append({
-                "dataset": dataset, "metric": metric, "epoch": epoch, "contrast": " − ".join(pair),
-                "difference": found.mean, "low": found.method_low, "high": found.method_high, "seeds": found.n_seeds,
-                "sd": found.seed_sd,
-                "needed": needed(found, Kind.METHOD, protocol, margin=0, power=params.verdicts.power, tests=1),
-            })  # fmt: skip
-    return pd.DataFrame(rows)
+            needs = needed(found, Kind.METHOD, protocol, margin=0, power=params.verdicts.power, tests=1)
+            named = (dataset, metric, epoch, " − ".join(pair))
+            rows.append((*named, found.mean, found.method_low, found.method_high, found.n_seeds, found.seed_sd, needs))
+    return pd.DataFrame(rows, columns=pd.Index(CONTRASTED))
+
+
+def compared_runs(params: Params, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the runs that a contrast needs, on the masks that it is about.
+
+    Raises: DataError if evaluations on a dataset saw different pairs.
+    """
+    planned = pd.DataFrame([run[: len(KEY)] for run in planned_runs(params)], columns=pd.Index(KEY))
+    there = planned.merge(runs[runs["mask_ratio"] == study_of(params).mask_ratio], on=KEY)
+    for dataset, different in there.groupby("dataset")["signature"].unique().items():
+        if len(different) > 1:
+            raise DataError(f"the runs on {dataset} saw different pairs: {', '.join(different)}. Delete the older rows")
+    return there

@@ -25,7 +25,7 @@ from spl.report.view import Folded, Prose, Section
 from spl.steps.records import take_all, write_record
 from spl.steps.settings import ReportSettings, drawn_figures, needed_teachers
 
-DEVIATIONS = Path(spl.__file__).parent.parent / "docs" / "deviations.md"
+DOCS = Path(spl.__file__).parent.parent / "docs"
 
 
 def write_report(settings: ReportSettings, params_file: Path, *, results: Path, data: Path, out: Path) -> None:
@@ -53,7 +53,8 @@ def write_report(settings: ReportSettings, params_file: Path, *, results: Path, 
         training_section(settings, results),
         data_section(settings, data),
         _parameters(params_file),
-        _deviations(DEVIATIONS),
+        _page("study", "Does a learned prior help?", "Controlled trainings in the miniature world and on photographs"),
+        _page("deviations", "Deviations", "Paper, released code and this project compared"),
     ]
     headline, explanation = headline_of(settings)
     page = _template().render(
@@ -117,15 +118,16 @@ def _parameters(file: Path) -> Section:
     return Section("settings", "Settings", (Folded(f"The parameter file, {file.name}, as it is", text),))
 
 
-def _deviations(path: Path) -> Section:
-    """Render the page that says where paper, released code and this project differ."""
+def _page(name: str, title: str, summary: str) -> Section:
+    """Render a page of the documentation; its images stay there."""
+    path = DOCS / f"{name}.md"
     if not path.is_file():
-        absent = Prose("docs/deviations.md is not beside this code; it comes with the repository.", "note")
-        return Section("deviations", "Deviations", (absent,))
+        absent = Prose(f"docs/{name}.md is not beside this code; it comes with the repository.", "note")
+        return Section(name, title, (absent,))
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     tokens = markdown.parse(path.read_text(encoding="utf-8"))
     for token in tokens:
         if token.type.startswith("heading"):
             token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"  # below the page's own headings
     rendered = Markup(markdown.renderer.render(tokens, markdown.options, {}))
-    return Section("deviations", "Deviations", (Folded("Paper, released code and this project compared", rendered),))
+    return Section(name, title, (Folded(summary, rendered),))

@@ -149,9 +149,10 @@ def recorded_outputs(record: Path) -> dict[Path, str]:
 
 def _sha256_as_recorded(path: Path) -> str:
     digest, record = sha256(path), record_of(path)
-    if record and recorded_outputs(record)[path] != digest:
+    if record and (outputs := recorded_outputs(record))[path] != digest:
         raise RecordError(
-            f"{path} is not the file that {record} describes: it was edited or replaced. Make it again: {again(path)}"
+            f"{path} is not the file that {record} describes: it was edited or replaced. Make it again: "
+            f"{again(next(iter(outputs)))}"  # Snakemake may know no other, as with the tables of detections
         )
     return digest
 

@@ -393,31 +393,29 @@ class PriorSettings(Settings):
 
 
 class DetectionSettings(Settings):
-    """Objects found in the images that the first run of a method has filled, or in the uncorrupted ones."""
+    """Objects found in the uncorrupted images of a dataset, and in those that methods have filled."""
 
     step = "detect_objects"
-    wildcards = ("dataset", "method")
+    wildcards = ("dataset",)
     dataset: str
-    method: str
-    seed: int | None
-    """Of the run."""
+    seeds: dict[Name, int]
+    """Of the run of every method whose images are searched."""
     detector: TeacherSettings | teachers.TorchvisionDetector
     min_score: Annotated[float, From("detection.min_score")]
     threads: int
 
     @classmethod
-    def of(cls, params: Params, *, dataset: str, method: str = GROUND_TRUTH) -> Self:
-        """Take the detector and the images that are searched.
+    def of(cls, params: Params, *, dataset: str) -> Self:
+        """Take the detector, and the first run of every method of Table 1 that fills all images.
 
-        Raises: ParamsError if the experiment has no detector, or the method leaves images out.
+        Raises: ParamsError if the experiment has no detector.
         """
-        if limit := params.limit_of(method):
-            raise ParamsError(f"objects are found in all images, but {method} fills {limit}: methods.{method}.images")
         detector = pick(params, "detection.detector")
         if isinstance(detector, teachers.TeacherDetector):
             detector = TeacherSettings.of(params, teacher=detector.teacher)
-        seed = None if method == GROUND_TRUTH else RunSettings.of(params, dataset=dataset, method=method).seed
-        return super().of(params, dataset=dataset, method=method, seed=seed, detector=detector)
+        methods = params.methods_of(dataset, params.unlimited)
+        seeds = {method: params.seeds_of(dataset, method)[0] for method in methods}
+        return super().of(params, dataset=dataset, seeds=seeds, detector=detector)
 
 
 # Tables and figures ---------------------------------------------------------------------------------

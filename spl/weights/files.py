@@ -13,6 +13,7 @@ from torch import Tensor
 
 from spl.common.errors import CheckpointError
 from spl.common.files import atomic, foreign_content
+from spl.weights.lightning import STAND_INS
 
 State = Mapping[str, Tensor]
 
@@ -35,10 +36,13 @@ def save_weights(weights: State, path: str | Path) -> None:
 def read_state(path: str | Path) -> dict[str, Tensor]:
     """Read a flat state dict from safetensors or from a PyTorch file, which may wrap it in an entry of `WRAPPERS`.
 
+    A Lightning checkpoint wraps it in `state_dict`.
+
     Raises: CheckpointError if the file is missing, damaged, wants to run code, or holds no state dict.
     """
     content = read_tensors(Path(path))
-    for entry in WRAPPERS:
+    lightning = isinstance(content, Mapping) and "pytorch-lightning_version" in content
+    for entry in ("state_dict",) if lightning else WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(entry), Mapping):
             content = content[entry]
     if not _is_state(content):
@@ -56,7 +60,10 @@ def read_tensors(path: Path, device: str | torch.device = "cpu", *, advice: str 
         raise CheckpointError(f"{path} {what}.")
     own = path.suffix == ".safetensors"
     try:
-        with warnings.catch_warnings(action="ignore"):  # advice on other ways to load the file
+        with (
+            warnings.catch_warnings(action="ignore"),  # advice on other ways to load the file
+            torch.serialization.safe_globals(STAND_INS),
+        ):
             return load_file(path) if own else torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # torch raises many types for a damaged or foreign file
         with path.open("rb") as file:

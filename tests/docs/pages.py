@@ -35,7 +35,7 @@ def _commands(text: str) -> Iterator[str]:
     for line in [*lines, *inline]:
         line = re.sub(r"(^|\s)#.*", "", line).strip()
         yield from re.findall(r"\$\((.*?)\)", line)
-        yield from filter(None, re.split(r"\s&&\s", re.sub(r"\$\(.*?\)", "all", line)))
+        yield from filter(None, re.split(r"\s&&\s|\s\| xargs -r\s", re.sub(r"\$\(.*?\)", "all", line)))
 
 
 def headings(page: Path) -> set[str]:

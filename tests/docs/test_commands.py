@@ -95,7 +95,7 @@ def test_every_target_is_in_the_graph(tmp_path, targets):
     copy_repository(tmp_path)
     clone = Clone(tmp_path, tmp_path / ".cache")
     for file, names in targets.items():
-        if names != {"all"}:  # that of every preset is planned by tests/workflow
+        if names - {"all"}:  # that of every preset is planned by tests/workflow
             clone.run("snakemake", "-n", "--quiet", "--configfile", file, "--", *sorted(names))
         elif file not in ("my.yaml", "photos.yaml"):  # a person's own
             assert (tmp_path / file).is_file()

@@ -1,5 +1,7 @@
 """Objects are found in a method's images and in the uncorrupted ones, in pixels of the prepared image."""
 
+from unittest.mock import Mock
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from spl.common.errors import DataError, RecordError
 from spl.common.files import read_json, sha256
 from spl.config.experiment import Params
 from spl.config.teachers import TorchvisionDetector
+from spl.data.stored import FilledImages, PreparedImages
 from spl.evaluation.detect_objects import COLUMNS, detect_objects
 from spl.steps.paths import composited_files
 from spl.steps.records import write_record
@@ -70,14 +73,12 @@ def evidence(data, results):
     return folder
 
 
-def detect(data, detector, results, out, *, evidence=None, min_score=LEAST):
-    method, seed = ("spl", 1) if evidence else (GROUND_TRUTH, None)
-    settings = DetectionSettings(
-        dataset="places2", method=method, seed=seed, detector=detector, min_score=min_score, threads=1
-    )
-    files = {"pairs": data.pairs, "images": data.images, "results": results, "out": out}
-    detect_objects(settings, **files, device=CPU)
-    return pd.read_csv(out)
+def detect(data, detector, results, folder, *, evidence=None, min_score=LEAST):
+    """Find objects, in a method's images too if there are any, and return the tables by their names."""
+    seeds = {"spl": 1} if evidence else {}
+    settings = DetectionSettings(dataset="places2", seeds=seeds, detector=detector, min_score=min_score, threads=1)
+    detect_objects(settings, pairs=data.pairs, images=data.images, results=results, folder=folder, device=CPU)
+    return {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
 
 
 def read(path):
@@ -94,30 +95,46 @@ def check_rows(table, found, names):
     np.testing.assert_allclose(table[["x_min", "y_min", "x_max", "y_max"]], found["boxes"], atol=0.02)
 
 
-@pytest.mark.parametrize("filled", [False, True], ids=["uncorrupted", "filled"])
-def test_rows_are_what_the_detector_finds(data, detector, network, results, evidence, tmp_path, filled):
-    table = detect(data, detector, results, tmp_path / "found.csv", evidence=evidence if filled else None)
-    assert list(table.columns) == COLUMNS
-    for name in pd.read_csv(data.pairs)["image"].unique():
-        image = read(evidence / "composited" / name.split("/")[-1] if filled else data.images.parent / name)
-        large = F.interpolate(image[None], scale_factor=2, mode="bilinear", align_corners=False)
-        found = network.detect(large, min_score=LEAST)[0]._asdict()
-        check_rows(table[table["image"] == name], found | {"boxes": found["boxes"] / 2}, CLASSES)
-    record = read_json(tmp_path / "found.json")
-    assert record["inputs"].keys() == {"detector", "pairs", "images"} | ({"per_image"} if filled else set())
-    assert record["objects"] == len(table)
+def test_rows_are_what_the_detector_finds(data, detector, network, results, evidence, tmp_path):
+    tables = detect(data, detector, results, tmp_path / "found", evidence=evidence)
+    assert tables.keys() == {GROUND_TRUTH, "spl"}
+    for source, table in tables.items():
+        assert list(table.columns) == COLUMNS
+        for name in pd.read_csv(data.pairs)["image"].unique():
+            filled = evidence / "composited" / name.split("/")[-1]
+            image = read(filled if source == "spl" else data.images.parent / name)
+            large = F.interpolate(image[None], scale_factor=2, mode="bilinear", align_corners=False)
+            found = network.detect(large, min_score=LEAST)[0]._asdict()
+            check_rows(table[table["image"] == name], found | {"boxes": found["boxes"] / 2}, CLASSES)
+    record = read_json(tmp_path / "found/record.json")
+    assert record["inputs"].keys() == {"detector", "pairs", "images", "spl"}
+    assert list(record["outputs"]) == [GROUND_TRUTH, "spl"]
+
+
+def test_a_killed_call_keeps_the_tables_that_it_has_finished(data, detector, results, evidence, tmp_path, monkeypatch):
+    whole = detect(data, detector, results, tmp_path / "whole", evidence=evidence)
+    read_filled, searched = FilledImages.pixels, []
+    monkeypatch.setattr(FilledImages, "pixels", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        detect(data, detector, results, tmp_path / "found", evidence=evidence)
+    assert not (tmp_path / "found").exists()
+    monkeypatch.setattr(FilledImages, "pixels", read_filled)
+    monkeypatch.setattr(PreparedImages, "pixels", lambda images, i: searched.append(i))
+    resumed = detect(data, detector, results, tmp_path / "found", evidence=evidence)
+    assert searched == []
+    for name in whole:
+        pd.testing.assert_frame_equal(resumed[name], whole[name])
 
 
 def test_a_detector_that_finds_nothing_writes_an_empty_table(data, detector, results, tmp_path):
-    table = detect(data, detector, results, tmp_path / "found.csv", min_score=0.999)
+    table = detect(data, detector, results, tmp_path / "found", min_score=0.999)[GROUND_TRUTH]
     assert table.empty
     assert list(table.columns) == COLUMNS
-    assert read_json(tmp_path / "found.json")["objects"] == 0
 
 
 def test_sizes_that_the_detectors_strides_do_not_divide_are_no_obstacle(detector, results, tmp_path):
     data = draw_pairs(tmp_path / "data", size=40, holes=(10,))
-    table = detect(data, detector, results, tmp_path / "found.csv")
+    table = detect(data, detector, results, tmp_path / "found")[GROUND_TRUTH]
     sides = table[["x_min", "y_min", "x_max", "y_max"]]
     assert 32 < sides.to_numpy().max() <= 40
     assert sides.to_numpy().min() >= 0
@@ -126,7 +143,7 @@ def test_sizes_that_the_detectors_strides_do_not_divide_are_no_obstacle(detector
 def test_a_detector_of_other_settings_is_refused(data, detector, results, tmp_path):
     other = detector.model_copy(update={"seed": 77})
     with pytest.raises(RecordError, match=r"seed: was \d+, is 77"):
-        detect(data, other, results, tmp_path / "found.csv")
+        detect(data, other, results, tmp_path / "found")
 
 
 def test_torchvisions_detector_names_what_it_finds_as_its_authors_do(tmp_path):
@@ -138,19 +155,19 @@ def test_torchvisions_detector_names_what_it_finds_as_its_authors_do(tmp_path):
     path = tmp_path / "detector.pth"
     torch.save(network.state_dict(), path)
     detector = TorchvisionDetector(kind="torchvision", model=model, path=str(path))
-    table = detect(data, detector, tmp_path, tmp_path / "found.csv")
+    table = detect(data, detector, tmp_path, tmp_path / "found")[GROUND_TRUTH]
     names = torchvision.models.get_model_weights(model).DEFAULT.meta["categories"]
     with torch.no_grad():
         found = network([read(data.images.parent / "test/0.png")])[0]
     sure = found["scores"] >= LEAST
     check_rows(table, {key: value[sure] for key, value in found.items()}, names)
-    assert read_json(tmp_path / "found.json")["inputs"]["detector"]["sha256"] == sha256(path)
+    assert read_json(tmp_path / "found/record.json")["inputs"]["detector"]["sha256"] == sha256(path)
 
 
 def test_missing_weights_of_torchvision_say_where_to_fetch_them(data, tmp_path):
     path = tmp_path / "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth"
     detector = TorchvisionDetector(kind="torchvision", model="fasterrcnn_resnet50_fpn_v2", path=str(path))
     with pytest.raises(DataError, match="does not exist: objects are found by torchvision's fasterrcnn") as caught:
-        detect(data, detector, tmp_path, tmp_path / "found.csv")
+        detect(data, detector, tmp_path, tmp_path / "found")
     assert f"https://download.pytorch.org/models/{path.name}" in str(caught.value)
     assert "change `detection` in params.yaml" in str(caught.value)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from spl.models.ec import InpaintGenerator
+from spl.models.lama import build_lama
 from spl.models.mfe import build_mfe
 from spl.models.rfr import build_rfr
 from spl.models.rn import build_rn
@@ -27,6 +28,7 @@ MFE_PARTS = {
         ("rfr", build_rfr, {"": (Layout.RFR, "generator")}, "hole"),
         ("mfe", build_mfe, MFE_PARTS, "mask"),
         ("ec", InpaintGenerator, {"": (Layout.EC_INPAINTING, "inpaint_generator")}, "mask"),
+        ("lama", build_lama, {"": (Layout.LAMA, "generator")}, "mask"),
     ],
 )
 def test_images(read_fixture, name, build, parts, mask):

@@ -3,10 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
+from benchmarks import resample_seeds
+from benchmarks.recall import HiddenObjects
 from spl.common.errors import DataError, ParamsError
 from spl.config.load import load_params
+from spl.detection.boxes import Detections
 from spl.planning.study import add_runs, contrast, contrasts, missing_runs, planned_runs, read_runs
 from tests.analysis.fabricate import per_image, write_evidence
 from tests.conftest import REPOSITORY, read_raw
@@ -46,7 +50,7 @@ def test_a_table_of_means_stands_for_the_runs_that_made_it(study, tmp_path):
     expected = per_image(0.3 + 2).query("ratio_bin in ['40-50', '50-60']")["psnr_hole"].mean()
     assert own[2, 6] == pytest.approx(expected)
 
-    found = contrasts(params, read_runs(table)).set_index(["metric", "epoch", "contrast"])
+    found = contrasts(params, read_runs(table), ["psnr_hole", "ssim"]).set_index(["metric", "epoch", "contrast"])
     assert found.index[0] == ("psnr_hole", 4, "trained − permuted")
     row = found.loc[("psnr_hole", 6, "trained − none")]
     assert (row["difference"], row["seeds"]) == (pytest.approx(0.3, abs=1e-6), 3)
@@ -64,13 +68,13 @@ def test_runs_of_other_settings_or_pairs_do_not_count(study, tmp_path):
     raw["places2"]["source"]["train"] = 400
     other = study(datasets=raw)
     assert len(missing_runs(other, runs)) == 24
-    assert contrasts(other, runs).empty
+    assert contrasts(other, runs, ["psnr_hole"]).empty
     for seed in (1, 2):
         table_of = per_image(0) if seed == 1 else per_image(0).assign(image_sha256="f" * 64)
         write_evidence(tmp_path / str(seed), {("places2", "spl", seed): table_of})
         runs = add_runs(other, tmp_path / str(seed), table)
     with pytest.raises(DataError, match="the runs on places2 saw different pairs: .* 48 pairs"):
-        contrasts(other, runs)
+        contrasts(other, runs, ["psnr_hole"])
     with pytest.raises(ParamsError, match="^study is null in params.yaml: there is no study"):
         missing_runs(load_params(REPOSITORY / "presets/demo.yaml"), runs)
 
@@ -96,6 +100,46 @@ def test_an_interval_over_teachers_and_trainings_covers_the_truth():
     assert np.mean(naive) < 0.6  # one teacher each says nothing about others
     one = contrast(ours[:1], ours[:1].copy(), 0.95)
     assert (one.mean, one.method_low, one.method_high) == (0, 0, 0)
+
+
+def test_intervals_of_resampled_seeds_cover_equal_arms_and_no_planted_difference(monkeypatch):
+    monkeypatch.setattr(resample_seeds, "SETS", 50)
+    rng, equal, planted = np.random.default_rng(0), [], []
+    for _ in range(80):
+        shared = rng.normal(0, 1, 6)  # of a seed, for all
+        arms = [rng.normal(0, 0.1, (1, 6)) + shared for _ in range(2)]
+        equal.append(resample_seeds.shares_covering(*arms, confidence=0.95))
+        planted.append(
+            resample_seeds.shares_covering(arms[0] + 5 * 0.1 * 2**0.5, arms[1], confidence=0.95)
+        )  # 5 sd of the difference
+    equal, planted = (pd.DataFrame(found).mean() for found in (equal, planted))
+    assert list(equal.index) == ["3 of 6", "4 of 6", "5 of 6", "6 of 6", "6 with replacement"]
+    assert equal.drop("6 with replacement").between(0.9, 1).all()
+    assert planted["6 of 6"] == 0
+    assert planted.iloc[1:].max() < 0.05
+
+
+def test_recall_is_of_the_half_hidden_objects_alone():
+    """Two images of three squares: the hole hides two thirds of the first, all of the second, nothing of the third."""
+    squares, hole = [(0, 0), (8, 0), (8, 8)], np.zeros((16, 16), bool)
+    hole[:4, :8] = hole[:8, 8:] = True
+    image = np.zeros((16, 16, 3), np.uint8)
+    for left, top in squares:
+        image[top : top + 6, left : left + 6] = 255
+    holes = [hole, ~hole]  # of the second image: a third, nothing, all
+
+    def detect(image):
+        seen = [(left, top) for left, top in squares if image[0, top : top + 6, left : left + 6].mean() > 0.6]
+        boxes = torch.tensor([(left, top, left + 6.0, top + 6.0) for left, top in seen]).reshape(-1, 4)
+        return Detections(boxes, torch.ones(len(seen)), torch.zeros(len(seen), dtype=torch.int64))
+
+    hidden = HiddenObjects(detect, [image, image].__getitem__, holes.__getitem__, [0, 1])
+    assert [objects.boxes.tolist() for objects in hidden.by_row.values()] == [[[0, 0, 6, 6]], [[0, 0, 6, 6]]]
+    assert len(hidden) == 2
+    assert hidden.recall([image, image].__getitem__) == 1
+    emptied = np.where(hole[..., None], 0, image).astype(np.uint8)
+    assert hidden.recall([emptied, image].__getitem__) == 0.5
+    assert hidden.recall([emptied, emptied].__getitem__) == 0
 
 
 def test_a_study_names_only_what_there_is(write_params):

@@ -1,6 +1,12 @@
 """Released files as their authors save them, filled by this project's small networks or by any state in their keys."""
 
+import sys
+from collections import defaultdict
+from itertools import accumulate
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
 
 import torch
 import yaml
@@ -10,6 +16,7 @@ from spl.models.build import build_generator
 from spl.models.discriminator import PatchDiscriminator
 from spl.released.convert import TEACHER_CHANNELS
 from spl.released.layouts.discriminator import DISCRIMINATOR_RULES
+from spl.released.layouts.migan import MIGAN_RULES
 from spl.released.published import PARTS, PUBLISHED
 from spl.steps.settings import RunSettings
 from spl.weights.fit import released_names
@@ -112,6 +119,22 @@ def with_copies(state):
     return state | {key.replace("conv1.0", "features.0"): state[key] for key in state if "conv1." in key}
 
 
+def migan_file(generator):
+    """The state of a MI-GAN as it is released: with its fixed filters and the places of pixels among zeros."""
+    line = torch.tensor([1.0, 3.0, 3.0, 1.0])
+    smoothing = torch.outer(line, line) / 64
+    state, constants = in_their_keys(generator, MIGAN_RULES), {}
+    for key in ("weight", "bias"):
+        state[f"encoder.b{generator.size}.fromrgb.{key}"] = state.pop(f"from_rgb.{key}")
+    for r in generator.sizes[1:]:
+        channels, places = generator.to_rgb[str(r)].in_channels, torch.zeros(1, 1, r, r)
+        places[..., ::2, ::2] = 1
+        constants[f"encoder.b{r}.conv2.downsample.filter.weight"] = smoothing.repeat(channels, 1, 1, 1)
+        for name, count in ((f"synthesis.b{r}.conv1.upsample", channels), (f"synthesis.b{r}.upsample", 3)):
+            constants |= {f"{name}.filter.weight": 4 * smoothing.repeat(count, 1, 1, 1), f"{name}.filter_const": places}
+    return state | constants
+
+
 def adam_state():
     """The state dict of a real optimiser that has made a step."""
     parameters = [torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(2, 2))]
@@ -166,6 +189,50 @@ def without_values(network, rules, value=0):
         names[name]: torch.full((), value, dtype=tensor.dtype).expand(tensor.shape)
         for name, tensor in network.state_dict().items()
     }
+
+
+LIGHTNING = (
+    "omegaconf.base.ContainerMetadata",
+    "omegaconf.base.Metadata",
+    "omegaconf.dictconfig.DictConfig",
+    "omegaconf.listconfig.ListConfig",
+    "omegaconf.nodes.AnyNode",
+    "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
+)
+"""Classes that a Lightning checkpoint of LaMa names, of packages that are not installed here."""
+
+
+def save_lightning(state, path, **more):
+    """Save a state as a Lightning checkpoint of LaMa holds it, with settings and callbacks beside it."""
+    modules, made = {}, {}
+    for name in LIGHTNING:
+        parent, _, short = name.rpartition(".")
+        made[short] = type(short, (), {"__module__": parent})
+        for part in accumulate(parent.split("."), "{}.{}".format):
+            modules.setdefault(part, ModuleType(part))
+        setattr(modules[parent], short, made[short])
+
+    def node(kind, content):
+        whole = {"ref_type": Any, "object_type": dict, "key_type": int, "resolver_cache": defaultdict(dict)}
+        found = made[kind]()
+        found._metadata, found._content = made["ContainerMetadata" if kind != "AnyNode" else "Metadata"](), content
+        found._metadata.__dict__ |= whole if kind != "AnyNode" else {"object_type": list}
+        return found
+
+    content = {
+        "epoch": 22,
+        "global_step": 574999,
+        "pytorch-lightning_version": "1.2.9",
+        "callbacks": {made["ModelCheckpoint"]: {"monitor": "val_ssim", "best_model_score": torch.tensor(0.9)}},
+        "lr_schedulers": [],
+        "state_dict": state,
+        "hparams_name": "config",
+        "hyper_parameters": node("DictConfig", {"losses": node("ListConfig", [node("AnyNode", 10)])}),
+        "hparams_type": made["DictConfig"],
+    }
+    with patch.dict(sys.modules, modules):
+        torch.save(content | more, path)
+    return path
 
 
 class Trap:

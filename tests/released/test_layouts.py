@@ -30,6 +30,8 @@ NETWORKS = [  # method and network of the lists of published keys, layout, varia
     ("ec", "inpaint_generator", Layout.EC_INPAINTING, ""),
     ("ec", "edge_discriminator", Layout.DISCRIMINATOR, "of edges"),
     ("ec", "inpaint_discriminator", Layout.DISCRIMINATOR, ""),
+    ("lama", "generator, lama-fourier", Layout.LAMA, ""),
+    ("lama", "generator, big-lama", Layout.LAMA, "with blocks: 18"),
 ]
 
 
@@ -38,7 +40,7 @@ def published_keys(repository, method, network):
     path = repository.parent / "shared" / "spec" / f"keys_{method}.txt"
     if not path.is_file():
         pytest.skip(f"no {path}")
-    sections = {section.split(" ")[0]: section.splitlines()[1:] for section in path.read_text().split("## ")[1:]}
+    sections = {section.partition(" (")[0]: section.splitlines()[1:] for section in path.read_text().split("## ")[1:]}
     lines = [line.split("\t") for line in sections[network] if line]
     return {key: tuple(map(int, re.findall(r"\d+", shape))) for key, shape in lines}
 
@@ -76,7 +78,7 @@ def test_layouts_are_recognised_by_a_key(key, layout):
 
 
 def test_every_release_can_be_filled_and_recognised():
-    assert RELEASES.keys() == PARTS.keys() == set(RECIPES)
+    assert RELEASES.keys() == PARTS.keys() == {*RECIPES, "lama", "migan"}
     for recipe, known in RELEASES.items():
         assert known.documented.startswith("https://github.com/")
         assert len(PARTS[recipe]) == len(known.files or "1")

@@ -80,7 +80,7 @@ def test_every_entry_of_the_contents_leads_to_a_section(finished):
     _, page = finished
     inside = re.findall('<a href="#(.*?)">', page.html)
     assert inside == list(page.sections)
-    assert len(inside) == 13  # all but the grid, which the demo does not have
+    assert len(inside) == 14  # all but the grid, which the demo does not have
 
 
 def test_the_top_says_that_it_is_a_demo_by_which_code_and_machine_and_how_to_make_it_again(finished):
@@ -429,7 +429,7 @@ def test_missing_parts_are_left_out_with_the_reason(run, monkeypatch, tmp_path):
     for path in ("figures/fig4.png", "weights/paris/rn/seed1/run.json", "weights/paris/rn/seed1/log.csv"):
         (run["results"] / path).unlink()
     (run["data"] / "masks/record.json").unlink()
-    monkeypatch.setattr(write, "DEVIATIONS", tmp_path / "absent.md")
+    monkeypatch.setattr(write, "DOCS", tmp_path)
     write_page(**run)
     page = Page(run["out"])
     assert f"Figure 4 has not been drawn: snakemake --cores all -- {run['results']}/figures/fig4.png" in page.text
@@ -482,10 +482,14 @@ def test_missing_tables_are_one_error_that_names_them_all(run):
     assert not run["out"].exists()
 
 
-def test_deviations_are_rendered_below_the_pages_headings_and_without_foreign_markup(tmp_path):
-    path = tmp_path / "deviations.md"
-    path.write_text("# Title\n## Part\n|a|b|\n|-|-|\n|**5**|`2`|\n\n<script>x</script> ![p](http://far/away.png)\n")
-    (folded,) = write._deviations(path).parts
+def test_pages_of_the_documentation_are_rendered_below_the_reports_headings_and_without_foreign_markup(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setattr(write, "DOCS", tmp_path)
+    (tmp_path / "page.md").write_text(
+        "# Title\n## Part\n|a|b|\n|-|-|\n|**5**|`2`|\n\n<script>x</script> ![p](http://far/away.png)\n"
+    )
+    (folded,) = write._page("page", "Page", "A page").parts
     assert "<h3>Title</h3>\n<h4>Part</h4>" in folded.text
     assert "<td><strong>5</strong></td>" in folded.text
     assert "<script" not in folded.text

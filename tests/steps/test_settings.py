@@ -12,7 +12,6 @@ from spl.config.base import Strict
 from spl.config.experiment import Evaluation, Params
 from spl.config.load import load_params
 from spl.steps.settings import (
-    GROUND_TRUTH,
     STEPS,
     CostSettings,
     DetectionSettings,
@@ -43,7 +42,6 @@ EXAMPLES = {f"draw_examples {dataset}" for dataset in DATASETS}
 
 def steps(params: Params) -> dict[str, str]:
     """What counts for every step of an experiment, by rule and wildcards."""
-    searched = params.detection.datasets if params.detection else ()
     networks = [run._asdict() for run in params.runs() if run.method in params.network_methods]
     wildcards = {
         ("dataset",): [{"dataset": dataset} for dataset in params.datasets],
@@ -51,16 +49,12 @@ def steps(params: Params) -> dict[str, str]:
         ("teacher",): [{"teacher": teacher} for teacher in params.teachers],
         ("figure",): [{"figure": figure} for figure in drawn_figures(params)],
         ("dataset", "method", "seed"): networks,
+        ("dataset", "method"): [{"dataset": dataset, "method": method} for dataset, method in params.figures.priors()],
         (): [{}],
-    }
-    pairs = {
-        "export_priors": params.figures.priors(),
-        "detect_objects": [(dataset, method) for dataset in searched for method in (GROUND_TRUTH, "rn", "spl")],
     }
     found = {}
     for name, kind in STEPS.items():
-        named = [{"dataset": d, "method": m} for d, m in pairs[name]] if name in pairs else wildcards[kind.wildcards]
-        for values in named:
+        for values in wildcards[kind.wildcards]:
             key = " ".join(filter(None, [name, "/".join(map(str, values.values()))]))
             found[key] = canonical(kind.of(params, **values))
     return found
@@ -78,7 +72,7 @@ def of(step, names=DATASETS) -> set[str]:
     return {f"{step} {name}" for name in names}
 
 
-DETECTIONS = of("detect_objects", [f"places2/{method}" for method in (GROUND_TRUTH, "rn", "spl")])
+DETECTIONS = of("detect_objects")
 MEASURED = of("measure_perceptual", [f"{d}/{m}/1" for d in DATASETS for m in TRAINED + ABLATIONS * (d == "paris")])
 
 
@@ -225,8 +219,14 @@ def test_what_the_demo_cannot_vary_counts_in_the_papers_run(write_params, path, 
 
     def found():
         params = load_params(write_params(raw))
-        named = {"evaluate_method": run, "measure_perceptual": run, "export_priors": run, "detect_objects": run,
-                 "fetch_images": {"dataset": dataset}, "group_masks": {}}  # fmt: skip
+        named = {
+            "evaluate_method": run,
+            "measure_perceptual": run,
+            "export_priors": run,
+            "detect_objects": {"dataset": dataset},
+            "fetch_images": {"dataset": dataset},
+            "group_masks": {},
+        }
         return {step: canonical(STEPS[step].of(params, **wildcards)) for step, wildcards in named.items()}
 
     before = found()
@@ -396,7 +396,7 @@ def test_parts_that_an_experiment_has_not_are_named(raw_params, write_params):
     raw = bare(raw_params) | {"detection": None}
     params = load_params(write_params(raw))
     with pytest.raises(ParamsError, match="detection is null in params.yaml"):
-        DetectionSettings.of(params, dataset="places2", method="spl")
+        DetectionSettings.of(params, dataset="places2")
     with pytest.raises(ParamsError, match="pretext is null in params.yaml: there is no fetch_pretext"):
         PretextSettings.of(params.model_copy(update={"pretext": None}))
     assert drawn_figures(params) == []

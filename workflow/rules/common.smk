@@ -23,7 +23,6 @@ from spl.config.teachers import TeacherDetector, TorchvisionDetector
 from spl.inventory.status import without_missing
 from spl.steps.paths import PLANS
 from spl.steps.settings import (
-    GROUND_TRUTH,
     STEPS,
     RunSettings,
     TeacherSettings,
@@ -106,9 +105,7 @@ WEIGHTS = [f"results/weights/{d}/{m}/seed{s}/weights.safetensors" for d, m, s in
 PER_IMAGE = [f"results/eval/{d}/{m}/seed{s}/per_image.csv" for d, m, s in RUNS]
 PERCEPTUAL = [f"results/perceptual/{d}/{m}/seed{s}.csv" for d, m, s in RUNS if params.evaluation.perceptual.metrics]
 PRIORS = [f"results/priors/{d}/{m}.safetensors" for d, m in (params.figures.priors() if params.figures else [])]
-DETECTIONS = [
-    f"results/detections/{d}/{m}.csv" for d in SEARCHED for m in [GROUND_TRUTH, *params.methods_of(d, params.unlimited)]
-]
+DETECTIONS = expand("results/detections/{dataset}/ground_truth.csv", dataset=SEARCHED)
 PREPARED = expand("data/prepared/{dataset}/manifest.csv", dataset=DATASETS)
 STRUCTURE = expand("data/structure/{dataset}/manifest.csv", dataset=SMOOTHED)
 PAIRS = expand("data/pairs/{dataset}.csv", dataset=DATASETS)
@@ -128,7 +125,7 @@ def evaluated(datasets, methods):
 def first(pattern, cells):
     """A file of the first run of every (dataset, method) that is not left out."""
     cells = [(d, m) for d, m in cells if not params.absent(d, m)]
-    seeds = [params.seeds_of(d, m)[0] if m in params.methods else None for d, m in cells]
+    seeds = [params.seeds_of(d, m)[0] for d, m in cells]
     return list(dict.fromkeys(pattern.format(dataset=d, method=m, seed=s) for (d, m), s in zip(cells, seeds)))
 
 
@@ -178,16 +175,6 @@ def weights_folder(wildcards, input):
     return f"{folder}/epoch{wildcards.epoch}" if "epoch" in wildcards.keys() else folder
 
 
-def filled(wildcards):
-    """The run whose filled images are searched; none for the uncorrupted ones."""
-    return [] if wildcards.method == GROUND_TRUTH else [(wildcards.dataset, wildcards.method)]
-
-
-def with_truth(cells):
-    """Cells, and the uncorrupted images of their datasets."""
-    return [*cells, *((dataset, GROUND_TRUTH) for dataset, _ in cells)]
-
-
 def shown_in(wildcards):
     """Contents of a figure."""
     return params.figures.shown().get(wildcards.figure, Shown())
@@ -195,7 +182,7 @@ def shown_in(wildcards):
 
 wildcard_constraints:
     dataset="|".join(DATASETS),
-    method="|".join([*params.methods, GROUND_TRUTH]),
+    method="|".join(params.methods),
     teacher="|".join(params.teachers) or "none",
     seed=r"\d+",
     epoch=r"\d+",

@@ -7,8 +7,8 @@ OUTPUTS:
     results/epochs/{epoch}/eval/{dataset}/{method}/seed{seed}/   the same of a training after some of its epochs
     results/perceptual/{dataset}/{method}/seed{seed}.csv         LPIPS by image; FID and KID in the record beside it
     results/priors/{dataset}/{method}.safetensors              semantic priors or edges of some test images
-    results/detections/{dataset}/{method}.csv                    objects found in the filled images
-    results/detections/{dataset}/ground_truth.csv                and in the uncorrupted ones
+    results/detections/{dataset}/ground_truth.csv                objects found in the uncorrupted images
+    results/detections/{dataset}/{method}.csv                    and in the filled ones of every method
 """
 
 
@@ -110,20 +110,22 @@ rule export_priors:
 
 
 rule detect_objects:
-    """Find the objects in the filled images of a method, or in the uncorrupted ones."""
+    """Find the objects in the uncorrupted images and in the filled ones of every method, with one start of a detector."""
     input:
         detector=teacher_file(DETECTOR.teacher) if isinstance(DETECTOR, TeacherDetector) else [],
         fetched=fetched(DETECTOR.path) if isinstance(DETECTOR, TorchvisionDetector) else [],
-        per_image=lambda w: first("results/eval/{dataset}/{method}/seed{seed}/per_image.csv", filled(w)),
+        per_image=lambda w: first(
+            "results/eval/{dataset}/{method}/seed{seed}/per_image.csv", [(w.dataset, m) for m in params.unlimited]
+        ),
         pairs="data/pairs/{dataset}.csv",
         images="data/prepared/{dataset}/manifest.csv",
     output:
-        table="results/detections/{dataset}/{method}.csv",
-        record="results/detections/{dataset}/{method}.json",
+        truth="results/detections/{dataset}/ground_truth.csv",
+        record="results/detections/{dataset}/record.json",
     log:
-        "logs/detect_objects/{dataset}/{method}.log",
+        "logs/detect_objects/{dataset}.log",
     benchmark:
-        "benchmarks/results/detect_objects/{dataset}/{method}.tsv"
+        "benchmarks/results/detect_objects/{dataset}.tsv"
     threads: THREADS
     resources:
         mem_mb=memory,
@@ -132,9 +134,10 @@ rule detect_objects:
     params:
         file=params_file,
         settings=settings_of("detect_objects"),
+        out=lambda w, output: str(Path(output.truth).parent),
     shell:
-        "python -m spl detect-objects --params {params.file:q} --dataset {wildcards.dataset} --method {wildcards.method}"
-        " --pairs {input.pairs:q} --images {input.images:q} --results results --out {output.table:q} 2> {log:q}"
+        "python -m spl detect-objects --params {params.file:q} --dataset {wildcards.dataset} --pairs {input.pairs:q}"
+        " --images {input.images:q} --results results --out {params.out:q} 2> {log:q}"
 
 
 rule evaluation:

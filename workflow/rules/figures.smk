@@ -21,7 +21,7 @@ rule draw_figure:
         images=lambda w: first("data/prepared/{dataset}/manifest.csv", shown_in(w).filled),
         masks=lambda w: first("data/masks/masks.csv", shown_in(w).filled),
         priors=lambda w: first("results/priors/{dataset}/{method}.safetensors", shown_in(w).priors),
-        detections=lambda w: first("results/detections/{dataset}/{method}.csv", with_truth(shown_in(w).searched)),
+        detections=lambda w: first("results/detections/{dataset}/ground_truth.csv", shown_in(w).searched),
         table=lambda w: {"fig4": "results/ablations.csv", "grid": "results/grid.csv"}.get(w.figure, []),
     output:
         pdf="results/figures/{figure}.pdf",
