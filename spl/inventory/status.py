@@ -195,7 +195,9 @@ def to_json(sources: list[SourceStatus], params: Params) -> str:
     """Write the status for scripts: a list with an object for every source."""
     rows = [{
         "source": source.name, "state": source.state, "files": {str(file): is_ for file, is_ in source.files.items()},
-        "size": source.needs[0].registered and source.needs[0].registered.size, "blocks": _blocked(source, params),
+        "size": source.needs[0].registered and source.needs[0].registered.size,
+        "licence": source.needs[0].registered and source.needs[0].registered.licence,
+        "blocks": _blocked(source, params),
         "get_it": "" if source.state in (State.PRESENT, State.DRAWN) else _instruction(source),
     } for source in sources]  # fmt: skip
     return json.dumps(rows, indent=2)
@@ -206,6 +208,7 @@ def _block(source: SourceStatus, params: Params) -> str:
         return f"{source.name}: drawn, nothing to fetch"
     registered = source.needs[0].registered
     lines = [f"{registered.title}{f' ({registered.size})' if registered.size else ''}"] if registered else []
+    lines += [f"licence: {registered.licence}"] if registered else []
     lines += [f"{path}: {state}" for path, state in source.files.items()]
     lines.append(f"{'needed for' if source.state == State.PRESENT else 'blocks'}: {_blocked(source, params)}")
     if source.state != State.PRESENT:

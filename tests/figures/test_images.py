@@ -12,9 +12,11 @@ from spl.common.errors import DataError, ParamsError
 from spl.common.files import read_json
 from spl.common.tables import read_table
 from spl.config.experiment import Clusters, Design, Figure1, Figure3, Figure5, Figures
+from spl.config.methods import LaMaModel, LaMaRecipe, ReleasedWeights
 from spl.data.images import read_rgb
 from spl.figures.choose import choose_images
 from spl.figures.draw_examples import draw_examples
+from spl.figures.draw_figure import FIGURES as FIGURES_BY_NAME
 from spl.figures.draw_figure import draw_figure
 from spl.figures.fig5 import PREDICTED, draw_edges
 from spl.figures.images import Evidence
@@ -141,6 +143,27 @@ def test_figure_3_needs_no_column_of_detections(draw, folders):
     assert not any(axis.patches for axis in figure.axes)
     assert not figure.legends
     assert "Detections" not in [text.get_text() for text in figure.texts]
+
+
+@pytest.mark.parametrize("name", ["fig1", "fig3"])
+def test_a_method_that_the_paper_does_not_have_comes_last_and_chooses_no_image(draw, figures, folders, name):
+    weights = dict.fromkeys(DATASETS, ReleasedWeights(source="released", path="best.ckpt"))
+    lama = LaMaRecipe(recipe="lama", model=LaMaModel(blocks=9), weights=weights)
+    section = getattr(SECTION, name).model_copy(update={"methods": ("rn", "ec", "spl")})
+    own = SETTINGS.model_copy(update={"figures": SECTION.model_copy(update={name: section})})
+    _, caption, _ = drawn = FIGURES_BY_NAME[name](
+        own.model_copy(update={"methods": own.methods | {"ec": lama}}), **folders
+    )
+    drawn.figure.draw_without_rendering()
+    width = 4 if name == "fig3" else 1  # panes between two methods
+    shown, before = panes(drawn.figure), panes(figures[name])
+    at = 3 * width
+    apart = shown[at : at + width]
+    assert len(apart) == width
+    for pane, other in zip(shown[:at] + shown[at + width :], before, strict=True):
+        np.testing.assert_array_equal(pane, other)
+    assert "RN, SPL, EdgeConnect (EdgeConnect: reference (not in the paper))" in caption
+    assert "under SPL" in caption
 
 
 def test_figure_5_shows_edges_and_priors_of_the_chosen_images(figures, evidence):

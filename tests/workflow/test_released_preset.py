@@ -91,12 +91,16 @@ def test_the_page_makes_every_cell_whose_files_are_here_and_the_others_say_why_n
     assert {cell for cell, why in status.items() if why in ("classical fill", "released weights")} == HERE
     assert set(whole.loc[whole["ours"].notna(), "n_images"]) == {1}
     assert status["paris", "rn"] == status["celeba", "rn"] == status["places2", "rfr"] == "not released"
+    assert status["paris", "lama"] == status["paris", "migan"] == "not released"
     assert status["celeba", "telea"] == "images missing: data/raw/celeba/img_align_celeba.zip"
     left_out = {
         "celeba": "images missing: data/raw/celeba/img_align_celeba.zip",
         "places2/mfe": "weights missing: data/raw/weights/mfe/places2/EN.pkl",
         "places2/spl_released": "weights missing: data/raw/weights/spl/places2",
         "places2/ec": "weights missing: data/raw/weights/ec/places2/EdgeModel_gen.pth",
+        "places2/lama": "weights missing: data/raw/weights/lama/places2/best.ckpt",
+        "places2/big_lama": "weights missing: data/raw/weights/big_lama/places2/big-lama.zip",
+        "places2/migan": "weights missing: data/raw/weights/migan/places2/migan_256_places2.pt",
         "figures/fig5": "ec on places2: weights missing: data/raw/weights/ec/places2/EdgeModel_gen.pth",
     }
     assert dict(re.findall(r"^left out: (\S+): (.*) \(spl status", world.plans[-1], re.MULTILINE)) == left_out
@@ -117,12 +121,17 @@ def test_one_line_less_turns_a_cell_that_was_never_released_into_a_training(tmp_
     assert trained == [(method, dataset)]
 
 
-def test_the_methods_are_those_of_the_paper_preset():
+def test_the_methods_are_those_of_the_paper_preset_and_references():
     ours, papers = (read_raw(REPOSITORY / f"presets/{name}.yaml") for name in ("released", "paper"))
     for section in ("datasets", "masks", "evaluation", "verdicts", "seed", "seeds", "threads"):
         assert ours[section] == papers[section]
+    params = load_params(PRESET)
     for name, method in ours["methods"].items():
-        assert method | {"weights": 0} == papers["methods"][name] | {"weights": 0}
+        if not params.is_reference(name):
+            assert method | {"weights": 0} == papers["methods"][name] | {"weights": 0}
+    references = [name for name in params.methods if params.is_reference(name)]
+    assert references == params.table_methods[-3:] == ["lama", "big_lama", "migan"]
+    assert [run.dataset for run in first_runs(params) if run.method in references] == 3 * ["places2"]
 
 
 # One file at a time is not right ------------------------------------------------------------------------------------
