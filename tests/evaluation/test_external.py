@@ -18,12 +18,14 @@ from spl.analysis.evidence import read_evidence, seeds_of
 from spl.analysis.table1 import build_table
 from spl.common.errors import DataError
 from spl.common.files import read_json
+from spl.config.checks import contradictions
 from spl.config.experiment import Params
 from spl.evaluation.evaluate_method import evaluate_method
 from spl.evaluation.export_pairs import LAYOUTS, export_pairs
 from spl.evaluation.external import FolderPairs, measure_folder, named_images
+from spl.inventory.status import status, without_missing
 from spl.steps.records import take, write_record
-from spl.steps.settings import EvaluationSettings, PairSettings, TableSettings
+from spl.steps.settings import CostSettings, EvaluationSettings, PairSettings, TableSettings
 from spl.tensors import loaders
 from tests.conftest import REPOSITORY, bare, read_raw
 from tests.fabricate import Data, draw_pairs
@@ -364,3 +366,41 @@ def test_the_page_followed_literally_puts_the_other_program_beside_telea(
     assert "SSIM ↑, external" in (tmp_path / "results/table1.md").read_text()
     assert "opencv (A. Telea 2004, by OpenCV)" in (tmp_path / "results/table1.md").read_text()
     assert table["signature"].iloc[0] in told["spl score --composited filled --pairs data/pairs/paris.csv"]
+
+
+# The experiment -----------------------------------------------------------------------------------------
+
+
+def test_an_external_method_is_on_the_datasets_that_it_names_alone_and_costs_nothing(tmp_path):
+    raw = experiment(program=tmp_path / "filled")
+    raw["datasets"]["places2"] = read_raw(REPOSITORY / "presets/demo.yaml")["datasets"]["places2"]
+    params = parse(raw)
+    assert params.absent("places2", "program") == "no filled images"
+    assert params.methods_of("paris") == ["telea", "program"]
+    assert [built.method for built in CostSettings.of(params).methods] == ["telea"]
+    raw["methods"]["program"]["composited"] = {"pariss": "filled"}
+    assert contradictions(parse(raw)) == ["methods.program.composited: datasets has no 'pariss'; it has paris, places2"]
+
+
+def test_a_folder_that_is_missing_is_told_and_leaves_the_method_out_where_that_is_wanted(tmp_path):
+    raw = experiment(program=tmp_path / "filled") | {"missing_files": "leave_out"}
+    assert without_missing(parse(raw), {}).left_out == {
+        "paris/program": f"filled images missing: {tmp_path / 'filled'}"
+    }
+    sources = [(source.name, source.state) for source in status(parse(raw), {})]
+    assert (str(tmp_path / "filled"), "missing") in sources
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--composited", "a"),
+        ("--composited", "a", "--pairs", "p.csv", "--images", "i", "--masks", "m"),
+        ("--composited", "a", "--images", "i"),
+        ("--composited", "a", "--composited", "b", "--composited", "c", "--pairs", "p.csv"),
+    ],
+)
+def test_a_score_is_of_one_or_two_folders_and_of_one_kind_of_pairs(spl, options):
+    ended = spl("score", *options)
+    assert ended.status == 2
+    assert "expected one or two --composited" in ended.err
