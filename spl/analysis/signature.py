@@ -28,22 +28,25 @@ def sign(settings: TableSettings, results: Path, seeds: Seeds, evidence: Evidenc
     found = {}
     for dataset, methods in seeds.items():
         records = {f: read_record(f.with_name("record.json")) for f in evidence_files(results, {dataset: methods})}
-        entry, protocol = settings.datasets[dataset], settings.evaluation
         pairs = max((measured.pairs for (name, _), measured in evidence.items() if name == dataset), key=len)
-        if old := [f for f, record in records.items() if record["settings"]["metrics"] != protocol.metrics]:
+        if old := [f for f, record in records.items() if record["settings"]["metrics"] != settings.evaluation.metrics]:
             named = ", ".join(map(str, old))
             raise DataError(f"{named}: measured by another version of the metrics. Evaluate again: {again(*old)}")
-        counted = {
-            "split": protocol.split, "size": entry.image_size, "crop": entry.crop, "batch": protocol.batch_size,
-            "masks per image": int(pairs["image"].value_counts().max()), "metrics": f"v{protocol.metrics}",
-            "pairs": (pairs["image_sha256"] + " " + pairs["mask_sha256"]).tolist(),
-        }  # fmt: skip
-        beside = {
-            "seeds": sorted({seed for own in methods.values() for seed in own}), "spl": versions()["spl"],
-            "devices": sorted({record["device"] for record in records.values()}), "images": pairs["image"].tolist(),
-        }  # fmt: skip
-        found[dataset] = {"signature": _print(counted), "counted": counted, "beside": beside}
+        drawn, devices = {seed for own in methods.values() for seed in own}, {r["device"] for r in records.values()}
+        found[dataset] = sign_pairs(settings, dataset, pairs, seeds=sorted(drawn), devices=sorted(devices))
     return found
+
+
+def sign_pairs(settings: TableSettings, dataset: str, pairs: pd.DataFrame, **beside: list[Any]) -> Signed:
+    """Sign what was measured on some pairs by this version of the metrics."""
+    entry, protocol = settings.datasets[dataset], settings.evaluation
+    counted = {
+        "split": protocol.split, "size": entry.image_size, "crop": entry.crop, "batch": protocol.batch_size,
+        "masks per image": int(pairs["image"].value_counts().max()), "metrics": f"v{protocol.metrics}",
+        "pairs": (pairs["image_sha256"] + " " + pairs["mask_sha256"]).tolist(),
+    }  # fmt: skip
+    beside |= {"images": pairs["image"].tolist()}
+    return {"signature": _print(counted), "counted": counted, "beside": {"spl": versions()["spl"], **beside}}
 
 
 def _print(counted: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from spl.analysis.paper import Images, images_of, printed
 from spl.analysis.statistics import Draws, Estimate, Sample, estimate_mean, paired
 from spl.common.metrics import PAPER_METRICS
 from spl.config.experiment import Design
-from spl.config.methods import NetworkMethod
+from spl.config.methods import ExternalFill, NetworkMethod
 from spl.steps.settings import TableSettings
 
 COMPARED = ["metric", "method", "reference", "dataset", "mask_ratio", "difference", "low", "high", "n_images",
@@ -45,9 +45,11 @@ class Origin(StrEnum):
     TRAINED = "trained here"
     REFERENCE = "reference (not in the paper)"
     """Released weights of a method that stands for itself: no claim is about it."""
+    EXTERNAL = "external"
+    """Filled by another program; the same holds."""
 
 
-def build_table(evidence: Evidence, settings: TableSettings) -> pd.DataFrame:
+def build_table(evidence: Evidence, settings: TableSettings, metrics: Iterable[str] = PAPER_METRICS) -> pd.DataFrame:
     """Aggregate to one row a cell, in the paper's words.
 
     Images with an infinite PSNR are counted and left out of the mean. The cells of a run that is left out are empty,
@@ -55,7 +57,7 @@ def build_table(evidence: Evidence, settings: TableSettings) -> pd.DataFrame:
     """
     rows = []
     datasets = dict.fromkeys([*settings.datasets, *(name for name in settings.left_out if "/" not in name)])
-    for cell in starmap(Cell, product(PAPER_METRICS, settings.table_methods, datasets, MASK_RATIOS)):
+    for cell in starmap(Cell, product(metrics, settings.table_methods, datasets, MASK_RATIOS)):
         if why := settings.absent(cell.dataset, cell.method):
             gap = Gap(printed(settings, *cell), gap_reason=why.partition(":")[0])
             rows.append({**cell._asdict(), **gap._asdict(), "n_images": 0, "n_infinite": 0, "status": why})
@@ -142,6 +144,8 @@ def draws_of(settings: TableSettings, name: str) -> Draws:
 def origin_of(design: Design, dataset: str, method: str) -> Origin:
     """Return the origin of a method's results on a dataset."""
     recipe = design.methods[method]
+    if isinstance(recipe, ExternalFill):
+        return Origin.EXTERNAL
     if not isinstance(recipe, NetworkMethod):
         return Origin.CLASSICAL
     if design.is_reference(method):

@@ -13,7 +13,7 @@ from spl.analysis.render import RELEASED_MARK, print_table1, short, short_paper,
 from spl.analysis.signature import describe, sign, write_signed
 from spl.analysis.table1 import Origin, build_table, compare_methods
 from spl.common.files import write_json, write_text
-from spl.config.methods import NetworkMethod, SPLRecipe
+from spl.config.methods import ExternalFill, NetworkMethod, SPLRecipe
 from spl.steps.records import read_record, take_all, write_record
 from spl.steps.settings import TableSettings
 
@@ -69,6 +69,8 @@ def _note(settings: TableSettings) -> str:
     recipes = [settings.methods[name] for name in settings.table_methods]
     if any(isinstance(recipe, NetworkMethod) and recipe.weights for recipe in recipes):
         note += f" {RELEASED_MARK} the authors' released weights; the other networks were trained here."
+    if external := [f"{name} ({r.citation})" for name, r in settings.methods.items() if isinstance(r, ExternalFill)]:
+        note += f" {Origin.EXTERNAL.capitalize()}, filled by another program: {', '.join(external)}."
     if settings.left_out:
         note += f" Left out: {'; '.join(f'{name}: {why}' for name, why in settings.left_out.items())}."
     if other := not_the_papers(settings):

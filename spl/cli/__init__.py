@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from spl import __version__
-from spl.cli import data, evaluation, init, inpaint, inventory, masks, planning, results, training, weights
+from spl.cli import data, evaluation, init, inpaint, inventory, masks, pairs, planning, results, training, weights
 from spl.common.errors import SPLError, advise
 from spl.config.load import json_schema
 
@@ -27,11 +27,12 @@ for command in (
     evaluation.measure_cost, results.table1, results.further_metrics, results.compare_ablations, results.compare_grid,
     results.check_claims, results.study, results.draw_figure, results.draw_examples, results.write_report,
     inventory.status, inventory.verify, inventory.stale, inventory.why, inventory.signature,
-    inventory.compare_reference, planning.plan, inpaint.inpaint,
+    inventory.compare_reference, planning.plan, inpaint.inpaint, pairs.score,
 ):  # fmt: skip
     app.command()(command)  # a rule's command has its name, with dashes
 app.add_typer(weights.weights, name="weights")
 app.add_typer(masks.masks, name="masks")
+app.add_typer(pairs.pairs, name="pairs")
 app.add_typer(init.init, name="init")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from spl.config.experiment import Params
 from spl.config.grid import grid_points
-from spl.config.methods import ECRecipe, NetworkMethod, SPLRecipe, TrainedMethod
+from spl.config.methods import ECRecipe, ExternalFill, NetworkMethod, SPLRecipe, TrainedMethod
 from spl.config.releases import RELEASES
 from spl.config.teachers import (
     ReleasedYOLO,
@@ -42,6 +42,8 @@ def _named_datasets(params: Params) -> Iterator[str]:
         if isinstance(method, TrainedMethod):
             named = method.training.per_dataset
             yield from _known(f"methods.{name}.training.per_dataset", named, "datasets", params.datasets)
+        if isinstance(method, ExternalFill):
+            yield from _known(f"methods.{name}.composited", method.composited, "datasets", params.datasets)
         if isinstance(method, NetworkMethod):
             yield from _known(f"methods.{name}.weights", method.weights, "datasets", params.datasets)
             if method.weights and method.recipe not in RELEASES:

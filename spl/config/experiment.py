@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from spl.common.labels import dataset_title
 from spl.config.base import UNCOUNTED, FilePath, Name, Positive, Seed, Size, Strict, Weight
-from spl.config.methods import Method, NetworkMethod, NotReleased, ReferenceRecipe, TrainedMethod
+from spl.config.methods import ExternalFill, Method, NetworkMethod, NotReleased, ReferenceRecipe, TrainedMethod
 from spl.config.teachers import (
     Detection,
     MiniaturePretext,
@@ -416,8 +416,8 @@ class Design(Strict):
         return self.in_order(name for name in self.methods if name not in ablations)
 
     def is_reference(self, method: str) -> bool:
-        """Tell a method that the paper does not have, a network with its authors' weights, from all others."""
-        return isinstance(self.methods.get(method), ReferenceRecipe)
+        """Tell a method that the paper does not have, with its authors' weights or external, from all others."""
+        return isinstance(self.methods.get(method), ReferenceRecipe | ExternalFill)
 
     def in_order(self, methods: Iterable[str]) -> list[str]:
         """Put the methods that the paper does not have last."""
@@ -450,6 +450,8 @@ class Design(Strict):
             never_trained = isinstance(recipe, ReferenceRecipe) and dataset not in recipe.weights
             if never_trained or isinstance(recipe.weights.get(dataset), NotReleased):
                 return "not released"
+        if isinstance(recipe, ExternalFill) and dataset not in recipe.composited:
+            return "no filled images"
         return self.left_out.get(dataset) or self.left_out.get(f"{dataset}/{method}", "")
 
     def seeds_of(self, dataset: str, method: str) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
-from spl.config.base import FilePath, Name, Positive, Size, Strict, Weight
+from spl.config.base import UNCOUNTED, FilePath, Name, Positive, Size, Strict, Weight
 from spl.config.training import AdversarialTraining, ECTraining, RFRTraining, RNTraining, SPLTraining
 
 
@@ -35,6 +35,20 @@ class PatchMatchFill(LimitedFill):
 
     recipe: Literal["patchmatch"]
     radius: Size = Field(description="Of a patch, in pixels; a patch has 2 radius + 1 pixels a side.")
+
+
+class ExternalFill(Strict):
+    """Images that another program has filled, of the datasets that `composited` names."""
+
+    recipe: Literal["external"]
+    composited: dict[Name, FilePath] = Field(
+        description="By dataset, the folder of filled images, with the names that `spl pairs export` gives.",
+        min_length=1,
+    )
+    composite: bool = Field(
+        default=False, description="Whether to take holes alone; else what differs from the input outside is refused."
+    )
+    citation: Annotated[str, UNCOUNTED] = Field(description="Authors of the method, and of the program.", min_length=1)
 
 
 class SPLModel(Strict):
@@ -321,7 +335,8 @@ class MIGANRecipe(ReferenceRecipe):
 TrainedMethod = SPLRecipe | RNRecipe | RFRRecipe | MFERecipe | ECRecipe
 NetworkMethod = TrainedMethod | LaMaRecipe | MIGANRecipe
 ClassicalFill = DiffusionFill | BiharmonicFill | PatchMatchFill
-Recipe = ClassicalFill | NetworkMethod
+NoNetwork = ClassicalFill | ExternalFill
+Recipe = NoNetwork | NetworkMethod
 Method = Annotated[Recipe, Field(discriminator="recipe")]
 
 RECIPES = {get_args(kind.model_fields["recipe"].annotation)[0]: kind for kind in get_args(NetworkMethod)}
@@ -341,6 +356,6 @@ class Network(Strict):
         return kind.model_validate(model) if isinstance(model, dict) else model
 
 
-def without_training(recipe: Recipe) -> ClassicalFill | Network:
-    """Return a classical fill as it is, and the network of another method."""
-    return recipe if isinstance(recipe, ClassicalFill) else Network(recipe=recipe.recipe, model=recipe.model)
+def without_training(recipe: Recipe) -> NoNetwork | Network:
+    """Return what has no network as it is, and the network of another method."""
+    return recipe if isinstance(recipe, NoNetwork) else Network(recipe=recipe.recipe, model=recipe.model)

@@ -6,9 +6,11 @@ from pathlib import Path
 import torch
 
 from spl.common.errors import RecordError, again
+from spl.common.files import replace_folder
 from spl.common.shards import resumable_folder
 from spl.config.base import counted
-from spl.config.methods import ClassicalFill, LimitedFill, SPLRecipe
+from spl.config.methods import ClassicalFill, ExternalFill, LimitedFill, SPLRecipe
+from spl.evaluation.external import measure_folder
 from spl.evaluation.per_image import evaluate
 from spl.evaluation.plausible import implausible
 from spl.models.build import as_inpainter, load_method
@@ -43,6 +45,9 @@ def evaluate_method(
     run, look = settings.run, None
     torch.set_num_threads(settings.threads)
     inputs = take_pairs(pairs, images, masks)
+    if isinstance(run.recipe, ExternalFill):
+        _take_external(settings, run.recipe, inputs, folder, TestPairs(pairs, images, masks, image_size=run.image_size))
+        return
     limit = run.recipe.images if isinstance(run.recipe, LimitedFill) else None
     test_pairs = TestPairs(pairs, images, masks, image_size=run.image_size, limit=limit)
     if isinstance(run.recipe, ClassicalFill):
@@ -61,6 +66,18 @@ def evaluate_method(
         doubts = evaluated(inpainter, test_pairs, temporary)
         outputs, facts = {"per_image": temporary / "per_image.csv"}, {"implausible": doubts} if doubts else {}
         write_record(temporary / "record.json", settings, inputs, outputs, device=str(device), **facts)
+
+
+def _take_external(
+    settings: EvaluationSettings, recipe: ExternalFill, inputs: Inputs, folder: Path, pairs: TestPairs
+) -> None:
+    """Measure what another program has filled, and keep it as if it had been filled here."""
+    (source,) = map(Path, recipe.composited.values())
+    with replace_folder(folder, inputs=(source,)) as temporary:
+        table, told = measure_folder(source, pairs, composite=recipe.composite, keep=temporary)
+        table.to_csv(temporary / "per_image.csv", index=False)
+        outputs, facts = {"per_image": temporary / "per_image.csv"}, {"known_part": told, "citation": recipe.citation}
+        write_record(temporary / "record.json", settings, inputs, outputs, device="external", **facts)
 
 
 def take_run(run: RunSettings, weights: Path, inputs: Inputs) -> Inputs:

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, Subset
 
 from spl.common.errors import ParamsError
 from spl.common.progress import progress
-from spl.config.methods import ClassicalFill
+from spl.config.methods import NoNetwork
 from spl.data.pair_masks import spread_over_hole_ratios
 from spl.evaluation.evaluate_method import take_pairs, take_run
 from spl.models.build import load_generator
@@ -34,7 +34,7 @@ def export_priors(
     run = settings.run
     torch.set_num_threads(settings.threads)
     inputs = take_pairs(pairs, images, masks)
-    assert not isinstance(run.recipe, ClassicalFill)
+    assert not isinstance(run.recipe, NoNetwork)
     inputs |= take_run(run, weights, inputs)
     network = load_generator(run.recipe, weights, image_size=run.image_size, device=device).eval()
     test_pairs = TestPairs(pairs, images, masks, image_size=run.image_size)

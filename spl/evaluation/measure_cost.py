@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from spl.common.files import atomic
 from spl.common.progress import progress
-from spl.config.methods import ClassicalFill
+from spl.config.methods import ClassicalFill, NoNetwork
 from spl.evaluation.meter import MIB, Meter, peak_memory, reset_peak
 from spl.models.build import as_inpainter, build_generator
 from spl.models.classical import classical_inpainter
@@ -80,8 +80,8 @@ def measure_method(built: Architecture, device_name: str) -> dict[str, Any]:
 
 
 def build_network(built: Architecture) -> nn.Module | None:
-    """Return a method's generator with fresh weights; None for a classical fill."""
-    if isinstance(built.recipe, ClassicalFill):
+    """Return a method's generator with fresh weights; None without a network."""
+    if isinstance(built.recipe, NoNetwork):
         return None
     channels = TEACHER_CHANNELS if built.released else 1
     if built.teacher:

@@ -24,6 +24,9 @@ from spl.steps.paths import composited_files
 from spl.tensors.compositing import quantise
 from spl.tensors.loaders import TestPairs
 
+PAIR = ["image", "image_sha256", "mask", "mask_sha256", "hole_ratio", "ratio_bin"]
+"""Columns of a table of pairs with which per_image.csv begins."""
+
 FIRST = 50
 """Images that show whether a method's numbers are plausible."""
 
@@ -74,8 +77,7 @@ def evaluate(
             doubts, look = look([row["psnr"] for row in rows[:FIRST]]), None
             for doubt in doubts:
                 say(f"warning: {doubt}")
-    table = pairs.table[["image", "image_sha256", "mask", "mask_sha256", "hole_ratio", "ratio_bin"]]
-    table.join(pd.DataFrame(rows).round(6)).to_csv(folder / "per_image.csv", index=False)
+    pairs.table[PAIR].join(pd.DataFrame(rows).round(6)).to_csv(folder / "per_image.csv", index=False)
     return doubts
 
 

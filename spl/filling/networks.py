@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from spl.common.errors import DataError
-from spl.config.methods import ClassicalFill
+from spl.config.methods import NoNetwork
 from spl.filling.holes import Fill
 from spl.models.build import Inpainter, load_method
 from spl.steps import paths
@@ -57,7 +57,7 @@ def load_run(weights: Path, device: torch.device) -> tuple[Inpainter, int]:
             "--out FOLDER. Classical fills need no weights: --method telea"
         )
     run = read_settings(weights / "run.json", RunSettings)
-    assert not isinstance(run.recipe, ClassicalFill)
+    assert not isinstance(run.recipe, NoNetwork)
     take(weights=weights / "weights.safetensors")
     return load_method(run.recipe, weights, image_size=run.image_size, device=device), run.image_size
 

@@ -134,6 +134,8 @@ def _weight_needs(params: Params, registry: dict[str, Source]) -> Iterator[Need]
     for run in runs:
         cell = {(run.dataset, run.method)}
         needed += [(f"methods.{run.method}.weights.{run.dataset}", path, cell, "") for path in run.released_files()]
+        filled = getattr(run.recipe, "composited", {}).values()  # by another program
+        needed += [(f"methods.{run.method}.composited.{run.dataset}", Path(folder), cell, "") for folder in filled]
         if vgg := run.vgg_file():
             needed.append(("perceptual_network", Path(vgg), cell, ""))
     folder, metrics = Path(params.evaluation.perceptual.folder), params.evaluation.perceptual.metrics
@@ -163,7 +165,8 @@ def without_missing(params: Params, registry: dict[str, Source]) -> Params:
             if section == "datasets" and need.registered and not run.at(IMAGES).exists():
                 found[dataset] = f"images missing: {lacking[0]}"
             elif section == "methods" and dataset not in found and not (run.at(WEIGHTS) / "run.json").exists():
-                found.setdefault(f"{dataset}/{method}", f"weights missing: {lacking[0]}")
+                what = "filled images" if ".composited." in need.parameter else "weights"
+                found.setdefault(f"{dataset}/{method}", f"{what} missing: {lacking[0]}")
     if params.missing_files == "stop" or params.left_out or params.datasets.keys() <= found.keys():
         return params
     return without_left_out(params.model_copy(update={"left_out": found}))

@@ -68,7 +68,7 @@ class Costs:
         return list(zip(stages, self._of(key, lambda device: _steps(device, run, starts)), strict=True))
 
     def filling(self, built: Architecture, batch_size: int) -> Work | None:
-        """Return the work of filling a batch; None for a classical fill."""
+        """Return the work of filling a batch; None without a network."""
         key = (built.method, built.released, built.image_size)
         return next(iter(self._of(key, lambda device: _fills(device, built, batch_size))), None)
 

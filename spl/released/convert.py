@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spl.common.errors import CheckpointError
 from spl.common.files import replace_folder, sha256
-from spl.config.methods import ClassicalFill
+from spl.config.methods import NoNetwork
 from spl.config.releases import RELEASES
 from spl.models.build import build_generator
 from spl.released.load import load_released
@@ -25,7 +25,7 @@ def convert_released(run: RunSettings, folder: Path, *, others: Iterable[Path] =
         of another dataset, or lies in `folder` itself, or if `folder` holds anything but a run.
     """
     recipe = run.recipe
-    assert not isinstance(recipe, ClassicalFill)
+    assert not isinstance(recipe, NoNetwork)
     assert run.released is not None
     if strange := _other_files(folder):
         raise CheckpointError(f"{folder} holds other files than a run's ({strange[0]}, ...). Name a new folder.")

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from spl.common.files import sha256
-from spl.config.methods import ClassicalFill
+from spl.config.methods import NoNetwork
 from spl.models.build import build_generator
 from spl.released.published import PUBLISHED, Published
 from spl.steps.records import read_record, read_settings
@@ -72,7 +72,7 @@ def _network_of(record: Path) -> tuple[str, nn.Module]:
     with torch.device("meta"):
         if isinstance(settings, TeacherSettings):
             return "teacher", build_teacher(settings.network, classes=len(detected_classes(record)) or 1)
-        assert not isinstance(settings.recipe, ClassicalFill)
+        assert not isinstance(settings.recipe, NoNetwork)
         channels = read_record(record)["teacher_channels"]
         network = build_generator(settings.recipe, image_size=settings.image_size, teacher_channels=channels)
         return settings.method, network

@@ -7,6 +7,7 @@ from typing import Any
 from spl.analysis.paper import Images, images_of, not_the_papers
 from spl.common.printed import DASH, Cell, count, simple_table
 from spl.config.experiment import Supplied
+from spl.config.methods import ExternalFill
 from spl.data.masks import RATIO_BINS
 from spl.report.view import Part, Prose, Section
 from spl.steps.records import read_record
@@ -65,6 +66,7 @@ def _citations(settings: ReportSettings, data: Path) -> Iterator[Prose]:
         known = record_at(data / f"sources/{record}.json")
         if text := source.citation if isinstance(source, Supplied) else known.get("citation"):
             yield Prose(f"{settings.title_of(name)}: {text}")
+    yield from (Prose(f"{name}: {m.citation}") for name, m in settings.methods.items() if isinstance(m, ExternalFill))
 
 
 def _masks(record: dict[str, Any]) -> tuple[Part, ...]:

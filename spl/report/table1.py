@@ -13,7 +13,6 @@ from spl.analysis.paper import not_the_papers, titled
 from spl.analysis.render import Show, group_of, n_of, of_some, print_table1, short_paper
 from spl.analysis.signature import signature_lines
 from spl.analysis.statistics import Kind
-from spl.analysis.table1 import Origin
 from spl.common.labels import method_title
 from spl.common.metrics import METRICS, PAPER_METRICS, metric_of
 from spl.common.printed import DASH, Cell, Row, Table, interval, lines_of, number
@@ -31,13 +30,14 @@ def table1_section(settings: ReportSettings, results: Path) -> Section:
     marks = dict(zip(table["status"].unique(), ascii_lowercase, strict=False))
     higher = table["metric"].isin([name for name in PAPER_METRICS if METRICS[name].higher_is_better])
     apart = table["method"].map(settings.is_reference)
+    aside = " and ".join(filter(None, table.loc[apart, "origin"].unique()))
     quality = table["ours"].where(higher, -table["ours"]).mask(of_some(table) | apart)
     best = quality.groupby([table[name] for name in ("metric", "dataset", "mask_ratio")]).transform("max")
     table = table.assign(mark=table["status"].map(marks), best=quality == best)
     parts = [Prose(
         f"Mean over the {settings.evaluation.split} images, and its {settings.evaluation.bootstrap.confidence:.0%} "
         f"bootstrap interval over images, none below {settings.evaluation.bootstrap.least_images}. "
-        f"The best of each column is bold{f', {Origin.REFERENCE} aside' * bool(apart.any())}. "
+        f"The best of each column is bold{f', {aside} aside' * bool(aside)}. "
         + " ".join(f"({mark}) {status}." for status, mark in marks.items())
     )]  # fmt: skip
     if gaps := describe_gaps(table, settings):

@@ -265,6 +265,9 @@ class RunSettings(Settings):
             )
         named = {"dataset": dataset, "method": method, "seed": seeds[0] if seed is None else seed}
         run = cls(**named, image_size=entry.image_size, recipe=methods.without_training(recipe))
+        if isinstance(recipe, methods.ExternalFill):
+            own = {"composited": {dataset: recipe.composited[dataset]}}
+            return run.model_copy(update={"recipe": recipe.model_copy(update=own)})
         if isinstance(recipe, methods.ClassicalFill):
             return run
         if isinstance(released := recipe.weights.get(dataset), methods.ReleasedWeights):
@@ -289,7 +292,7 @@ class RunSettings(Settings):
         Raises: ParamsError if the dataset or the method is not in params.yaml, or the method has no weights.
         """
         recipe = pick(params, f"methods.{method}")
-        if isinstance(recipe, methods.ClassicalFill):
+        if isinstance(recipe, methods.NoNetwork):
             raise ParamsError(f"methods.{method} has no weights; those that have: {', '.join(params.network_methods)}")
         weights = {dataset: methods.ReleasedWeights(source="released", path=str(path))}
         named = params.methods | {method: recipe.model_copy(update={"weights": weights})}
@@ -323,7 +326,7 @@ class Architecture(Strict):
 
     method: str
     image_size: int
-    recipe: methods.ClassicalFill | methods.Network
+    recipe: methods.NoNetwork | methods.Network
     teacher: teachers.Teacher | None
     """The one that a prior is adapted to."""
     released: bool
@@ -428,10 +431,11 @@ class CostSettings(Settings):
 
     @classmethod
     def of(cls, params: Params) -> Self:
-        """Take the methods of Table 1, those that the paper does not have last."""
+        """Take the methods of Table 1 but external ones, those that the paper does not have last."""
         datasets = {dataset.image_size: name for name, dataset in reversed(params.datasets.items())}
         cells = sorted(product(datasets.values(), params.table_methods), key=lambda cell: params.is_reference(cell[1]))
-        return cls(methods=tuple(Architecture.of(params, *cell) for cell in cells))
+        built = [Architecture.of(params, *cell) for cell in cells]
+        return cls(methods=tuple(method for method in built if not isinstance(method.recipe, methods.ExternalFill)))
 
 
 class TableSettings(Settings, Design):

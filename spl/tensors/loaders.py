@@ -18,6 +18,7 @@ from spl.common.errors import DataError, again
 from spl.common.tables import read_table
 from spl.data.pair_masks import limit_pairs
 from spl.data.stored import GroupedMasks, PreparedImages
+from spl.steps.paths import composited_files
 from spl.tensors.compositing import to_image, to_mask
 
 
@@ -133,14 +134,24 @@ class TestPairs(Dataset):
     def __len__(self) -> int:
         return len(self.table)
 
-    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
-        """Return image (3, H, W) in [0, 1] and mask (1, H, W), 1 = hole.
+    @property
+    def names(self) -> list[str]:
+        """What other programs call the pairs: 0000001, and 0000001_2 where it is the image's second one."""
+        kept = (Path(file).with_suffix("").parts[1:] for file in composited_files(self.table["image"]))
+        return ["_".join(reversed(parts)) for parts in kept]
+
+    def pixels(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return image (H, W, 3) uint8 and hole (H, W) bool.
 
         Raises: DataError if image or mask are not those that were paired, or there is no hole to fill.
         """
         row = self.table.iloc[i]
-        mask = self._masks.hole(i, self._image_size, sha256=row["mask_sha256"])
-        if not mask.any():
+        hole = self._masks.hole(i, self._image_size, sha256=row["mask_sha256"])
+        if not hole.any():
             raise DataError(f"{self._pairs}: {row['mask']} has no hole at this size. Run: {again(self._pairs)}")
-        image = self._images.pixels(i, size=self._image_size, sha256=row["image_sha256"])
-        return to_image(image), to_mask(mask)
+        return self._images.pixels(i, size=self._image_size, sha256=row["image_sha256"]), hole
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        """Return image (3, H, W) in [0, 1] and mask (1, H, W), 1 = hole; raises as `pixels` does."""
+        image, hole = self.pixels(i)
+        return to_image(image), to_mask(hole)

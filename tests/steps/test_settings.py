@@ -449,7 +449,7 @@ def test_a_field_that_counts_for_nobody_says_so(demo_params):
         for name, field in kind.model_fields.items()
         if "no result depends on it" in field.metadata and name in kind.__annotations__
     }
-    files = {"Supplied.citation", "PerceptualVGG.folder", "Perceptual.folder"}
+    files = {"Supplied.citation", "ExternalFill.citation", "PerceptualVGG.folder", "Perceptual.folder"}
     assert uncounted == files | {"Design.left_out", "Training.kept_epochs"}
     assert "data/raw/metrics" not in canonical(FigureSettings.of(demo_params, figure="fig1"))
 

@@ -16,6 +16,7 @@ rule evaluate_method:
     """Fill every test image and measure it; refuses weights whose run record disagrees with params.yaml."""
     input:
         weights=lambda w: weights_of(w.dataset, w.method, w.seed),
+        filled=lambda w: list(getattr(run_of(w).recipe, "composited", {}).values()),  # by another program
         pairs="data/pairs/{dataset}.csv",
         images="data/prepared/{dataset}/manifest.csv",
         masks="data/masks/masks.csv",
