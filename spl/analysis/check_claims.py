@@ -139,7 +139,7 @@ def _lacks(measured: Measured, claim: Claim, pair: Comparison) -> str:
         return "Object detection is off."
     if pair.dataset not in settings.datasets:
         return f"There is no dataset {pair.dataset}. {settings.left_out.get(pair.dataset, '')}".rstrip()
-    papers = [method for method in settings.methods_of(pair.dataset) if not settings.is_reference(method)]
+    papers = [method for method in settings.methods_of(pair.dataset) if not settings.apart(method)]
     if missing := [method for method in pair[1:] if method not in papers]:
         why = [settings.absent(pair.dataset, method) for method in missing if method in settings.methods]
         return f"There is no {' and no '.join(missing)}. {'; '.join(why)}".rstrip("; ")

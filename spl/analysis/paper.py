@@ -97,7 +97,7 @@ def printed(
     design: TableSettings | ReportSettings, metric: str, method: str, dataset: str, mask_ratio: str
 ) -> float | None:
     """Return the number of Table 1 that a method's is compared with; None if there is none, or the data are others."""
-    if design.is_reference(method) or (dataset in design.datasets and images_of(design, dataset) is not Images.PAPER):
+    if design.apart(method) or (dataset in design.datasets and images_of(design, dataset) is not Images.PAPER):
         return None
     return _cells().get((metric, ROW_OF.get(method, ""), dataset, mask_ratio))
 

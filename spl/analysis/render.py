@@ -13,7 +13,6 @@ from spl.common.labels import RATIO_TITLES, method_title
 from spl.common.metrics import metric_of
 from spl.common.printed import Cell, Row, Table, interval, lines_of, number
 from spl.config.experiment import Design
-from spl.config.methods import ExternalFill
 
 RELEASED_MARK = "†"
 """Behind cells of released weights, of a reference too."""
@@ -24,8 +23,7 @@ Show = Callable[[dict[str, Any]], Cell]
 
 def group_of(design: Design, method: str, title: str = "") -> str:
     """Return the title of the lines that a method's is among: what the paper does not have stands apart."""
-    apart = Origin.EXTERNAL if isinstance(design.methods.get(method), ExternalFill) else Origin.REFERENCE
-    return ", ".join(filter(None, (title, apart))) if design.is_reference(method) else title
+    return ", ".join(filter(None, (title, design.apart(method))))
 
 
 def print_table1(table: pd.DataFrame, design: Design, ours: Show, papers: Show) -> Table:

@@ -14,7 +14,7 @@ from spl.analysis.paper import Images, images_of, printed
 from spl.analysis.statistics import Draws, Estimate, Sample, estimate_mean, paired
 from spl.common.metrics import PAPER_METRICS
 from spl.config.experiment import Design
-from spl.config.methods import ExternalFill, NetworkMethod
+from spl.config.methods import ExternalFill, NetworkMethod, ReferenceRecipe
 from spl.steps.settings import TableSettings
 
 COMPARED = ["metric", "method", "reference", "dataset", "mask_ratio", "difference", "low", "high", "n_images",
@@ -43,9 +43,9 @@ class Origin(StrEnum):
     CLASSICAL = "classical fill"
     RELEASED = "released weights"
     TRAINED = "trained here"
-    REFERENCE = "reference (not in the paper)"
+    REFERENCE = ReferenceRecipe.apart
     """Released weights of a method that stands for itself: no claim is about it."""
-    EXTERNAL = "external"
+    EXTERNAL = ExternalFill.apart
     """Filled by another program; the same holds."""
 
 
@@ -84,7 +84,7 @@ def compare_methods(evidence: Evidence, settings: TableSettings, references: Ite
     `low`, `high`: of these weights, over images. `method_low`, `method_high`: of the method, over trainings.
     """
     rows, pairs = [], product(settings.table_methods, references)
-    pairs = sorted(pairs, key=lambda pair: any(map(settings.is_reference, pair)))
+    pairs = sorted(pairs, key=lambda pair: any(map(settings.apart, pair)))
     for metric, dataset, mask_ratio, (method, reference) in product(
         PAPER_METRICS, settings.datasets, MASK_RATIOS, pairs
     ):
@@ -144,10 +144,8 @@ def draws_of(settings: TableSettings, name: str) -> Draws:
 def origin_of(design: Design, dataset: str, method: str) -> Origin:
     """Return the origin of a method's results on a dataset."""
     recipe = design.methods[method]
-    if isinstance(recipe, ExternalFill):
-        return Origin.EXTERNAL
+    if apart := design.apart(method):
+        return Origin(apart)
     if not isinstance(recipe, NetworkMethod):
         return Origin.CLASSICAL
-    if design.is_reference(method):
-        return Origin.REFERENCE
     return Origin.RELEASED if dataset in recipe.weights else Origin.TRAINED

@@ -415,13 +415,13 @@ class Design(Strict):
         ablations = self.ablations.methods if self.ablations else ()
         return self.in_order(name for name in self.methods if name not in ablations)
 
-    def is_reference(self, method: str) -> bool:
-        """Tell a method that the paper does not have, with its authors' weights or external, from all others."""
-        return isinstance(self.methods.get(method), ReferenceRecipe | ExternalFill)
+    def apart(self, method: str) -> str:
+        """Say why a method stands apart from the paper's, last and in no claim; nothing if it does not."""
+        return getattr(self.methods.get(method), "apart", "")
 
     def in_order(self, methods: Iterable[str]) -> list[str]:
         """Put the methods that the paper does not have last."""
-        return sorted(methods, key=self.is_reference)
+        return sorted(methods, key=lambda method: bool(self.apart(method)))
 
     def limit_of(self, method: str) -> int | None:
         """Return how many images of a dataset a method fills at most; None for all, or without such a method."""

@@ -40,6 +40,7 @@ class PatchMatchFill(LimitedFill):
 class ExternalFill(Strict):
     """Images that another program has filled, of the datasets that `composited` names."""
 
+    apart: ClassVar[str] = "external"
     recipe: Literal["external"]
     composited: dict[Name, FilePath] = Field(
         description="By dataset, the folder of filled images, with the names that `spl pairs export` gives.",
@@ -298,6 +299,8 @@ class ECRecipe(NetworkRecipe):
 
 class ReferenceRecipe(NetworkRecipe):
     """A method that the paper does not have: its authors' weights, on the datasets that `weights` names, or nothing."""
+
+    apart: ClassVar[str] = "reference (not in the paper)"
 
 
 class LaMaModel(Strict):

@@ -5,7 +5,6 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from spl.analysis.table1 import Origin
 from spl.common.errors import DataError
 from spl.common.labels import method_title
 from spl.config.experiment import Design
@@ -49,13 +48,13 @@ def choose_images(
 
 def deciding(design: Design, methods: Sequence[str]) -> str:
     """Return the method whose table images are chosen from: the last that the paper has, or else the last."""
-    return max(reversed(methods), key=lambda method: not design.is_reference(method))
+    return max(reversed(methods), key=lambda method: not design.apart(method))
 
 
 def name_methods(design: Design, methods: Sequence[str]) -> str:
     """Print methods for a caption, and which of them the paper does not have."""
-    apart = ", ".join(method_title(method) for method in methods if design.is_reference(method))
-    return ", ".join(map(method_title, methods)) + (f" ({apart}: {Origin.REFERENCE})" if apart else "")
+    apart = "; ".join(f"{method_title(method)}: {why}" for method in methods if (why := design.apart(method)))
+    return ", ".join(map(method_title, methods)) + (f" ({apart})" if apart else "")
 
 
 def describe_choice(settings: FigureSettings, method: str, *, occluded: bool = False) -> str:

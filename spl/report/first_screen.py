@@ -31,12 +31,11 @@ def first_screen(settings: ReportSettings, claims: pd.DataFrame, data: Path) -> 
 def _measured(settings: ReportSettings, data: Path) -> list[str]:
     pairs = pd.concat(read_table(data / f"pairs/{name}.csv").assign(dataset=name) for name in settings.datasets)
     images, masks = (len(pairs[what].drop_duplicates()) for what in (["dataset", "image"], "mask"))
-    references = [*map(settings.is_reference, settings.table_methods)]
-    methods, ablations = references.count(False), len(settings.methods) - len(references)
+    named, further = settings.table_methods, ""
+    methods, ablations = [*map(settings.apart, named)].count(""), len(settings.methods) - len(named)
     runs = Counter(origin_of(settings, run.dataset, run.method) for run in settings.runs())
-    further = f" and, apart from these, {count(sum(references), 'method')} that the paper does not have" * any(
-        references
-    )
+    if methods < len(named):
+        further = f" and, apart from these, {count(len(named) - methods, 'method')} that the paper does not have"
     return [
         f"{count(methods, 'method')} and {count(ablations, 'ablation')}{further} filled "
         f"{count(images, f'{settings.evaluation.split} image')} of {count(len(settings.datasets), 'data set')} through "

@@ -29,9 +29,9 @@ def table1_section(settings: ReportSettings, results: Path) -> Section:
     table = titled(read_table(results / "table1.csv", numbers=numbers), settings)
     marks = dict(zip(table["status"].unique(), ascii_lowercase, strict=False))
     higher = table["metric"].isin([name for name in PAPER_METRICS if METRICS[name].higher_is_better])
-    apart = table["method"].map(settings.is_reference)
-    aside = " and ".join(filter(None, table.loc[apart, "origin"].unique()))
-    quality = table["ours"].where(higher, -table["ours"]).mask(of_some(table) | apart)
+    apart = table["method"].map(settings.apart)
+    aside = " and ".join(filter(None, apart.unique()))
+    quality = table["ours"].where(higher, -table["ours"]).mask(of_some(table) | (apart != ""))
     best = quality.groupby([table[name] for name in ("metric", "dataset", "mask_ratio")]).transform("max")
     table = table.assign(mark=table["status"].map(marks), best=quality == best)
     parts = [Prose(

@@ -433,7 +433,7 @@ class CostSettings(Settings):
     def of(cls, params: Params) -> Self:
         """Take the methods of Table 1 but external ones, those that the paper does not have last."""
         datasets = {dataset.image_size: name for name, dataset in reversed(params.datasets.items())}
-        cells = sorted(product(datasets.values(), params.table_methods), key=lambda cell: params.is_reference(cell[1]))
+        cells = sorted(product(datasets.values(), params.table_methods), key=lambda cell: bool(params.apart(cell[1])))
         built = [Architecture.of(params, *cell) for cell in cells]
         return cls(methods=tuple(method for method in built if not isinstance(method.recipe, methods.ExternalFill)))
 

@@ -23,7 +23,7 @@ ALLOWED = {
     "fetch_weights": {"requests"},
     "pair_masks": TABLES, "smooth_images": ANALYSIS,
     "table1": ANALYSIS, "further_metrics": ANALYSIS, "compare_ablations": ANALYSIS, "compare_grid": ANALYSIS,
-    "check_claims": ANALYSIS, "study": ANALYSIS, "signature": TABLES, "compare_reference": TABLES, "plan": NETWORKS,
+    "check_claims": ANALYSIS, "study": DRAWING, "signature": TABLES, "compare_reference": TABLES, "plan": NETWORKS,
     "init_photos": set(), "export": NETWORKS, "score": {*ANALYSIS, "torch"},
     "draw_figure": DRAWING, "draw_examples": {"pandas", "matplotlib"}, "write_report": {*DRAWING, "jinja2"},
     "evaluate_method": NETWORKS, "export_priors": NETWORKS, "train_method": NETWORKS, "inpaint": set(),

@@ -127,9 +127,9 @@ def test_the_methods_are_those_of_the_paper_preset_and_references():
         assert ours[section] == papers[section]
     params = load_params(PRESET)
     for name, method in ours["methods"].items():
-        if not params.is_reference(name):
+        if not params.apart(name):
             assert method | {"weights": 0} == papers["methods"][name] | {"weights": 0}
-    references = [name for name in params.methods if params.is_reference(name)]
+    references = [name for name in params.methods if params.apart(name)]
     assert references == params.table_methods[-3:] == ["lama", "big_lama", "migan"]
     assert [run.dataset for run in first_runs(params) if run.method in references] == 3 * ["places2"]
 
