@@ -7,7 +7,7 @@ import pandas as pd
 from spl.common.errors import DataError
 from spl.common.files import atomic
 from spl.common.metrics import metric_of
-from spl.figures.style import INK, PAGE_WIDTH, Figure, to_svg
+from spl.figures.style import INK, NORMAL, PAGE_WIDTH, Figure, to_svg
 
 LIGHT, DARK = 0.72, 0.0
 """Grey of the first measured epoch and of the last."""
@@ -38,7 +38,9 @@ def draw_study(contrasts: pd.DataFrame, *, metric: str, confidence: float, out: 
         panel.set(title=dataset, yticks=range(len(names)), yticklabels=names)
         panel.set_ylim(len(names) - 0.5, -0.5)
         panel.grid(axis="x", color="#e4e4e4")
-        panel.legend(loc="best", frameon=False)
-    figure.supxlabel(f"difference in {metric_of(metric).label}, with its {confidence:.0%} interval over trainings")
+        panel.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    figure.supxlabel(
+        f"difference in {metric_of(metric).label}, with its {confidence:.0%} interval over trainings", fontsize=NORMAL
+    )
     with atomic(out) as temporary:
         temporary.write_bytes(to_svg(figure))
