@@ -168,7 +168,7 @@ def misfit(recipe, files, tmp_path):
     message = refusal(recipe, path, small(recipe, tmp_path, seed=1))
     assert message.startswith(str(path))
     assert f"expected {RELEASES[recipe].layout} layout" in message
-    assert "Released weights fit networks of the published sizes, such as those of presets/paper.yaml" in message
+    assert "Released weights fit networks of the published sizes, such as those of presets/released.yaml" in message
     assert message.endswith(f"documented at {RELEASES[recipe].documented}.")
     assert "\n" not in message
     return message

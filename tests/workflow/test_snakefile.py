@@ -27,10 +27,10 @@ def fresh(tmp_path_factory):
 PLANNED = {
     # Jobs by rule. In `paper`, the released teachers that somebody needs are converted; MFE's weights are released, so
     # nothing is smoothed.
-    # `released` plans what can be downloaded: two of the image sets, and RN's weights.
+    # `released` plans what can be downloaded: two of the image sets, the weights of RN and of big-LaMa.
     "preset": ("demo", "paper", "study_1", "grid", "released"),
-    "train_method": (18, 21, 32, 11, 1),
-    "evaluate_method": (27, 30, 32, 12, 7),
+    "train_method": (18, 21, 32, 11, 2),
+    "evaluate_method": (27, 30, 32, 12, 8),
     "train_teacher": (2, 2, 3, 1, 0),
     "smooth_images": (3, 0, 0, 0, 0),
     "export_priors": (2, 2, 0, 0, 0),
