@@ -151,7 +151,9 @@ def contrasts(params: Params, runs: pd.DataFrame, metrics: Iterable[str]) -> pd.
             if not ours.size:
                 continue
             found = contrast(ours, theirs, protocol.confidence)
-            needs = needed(found, Kind.METHOD, protocol, margin=0, power=params.verdicts.power, tests=1)
+            needs = ""
+            if found.method_low <= 0 <= found.method_high:  # undecided
+                needs = needed(found, Kind.METHOD, protocol, margin=0, power=params.verdicts.power, tests=1)
             named = (dataset, metric, epoch, " − ".join(pair))
             rows.append((*named, found.mean, found.method_low, found.method_high, found.n_seeds, found.seed_sd, needs))
     return pd.DataFrame(rows, columns=pd.Index(CONTRASTED))

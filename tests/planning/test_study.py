@@ -55,6 +55,7 @@ def test_a_table_of_means_stands_for_the_runs_that_made_it(study, tmp_path):
     row = found.loc[("psnr_hole", 6, "trained − none")]
     assert (row["difference"], row["seeds"]) == (pytest.approx(0.3, abs=1e-6), 3)
     assert row["sd"] < 1e-5
+    assert row["needed"] == ""  # it is decided
     assert found.loc[("psnr_hole", 4, "trained − none"), "difference"] == pytest.approx(0.6, abs=1e-6)
     equal = found.loc[("psnr_hole", 6, "pixels − none")]
     assert equal["low"] <= equal["difference"] <= equal["high"]
