@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from spl.analysis.evidence import MASK_RATIOS, NO_METRICS, Measured
+from spl.analysis.paper import titled
 from spl.analysis.render import print_table1, short
 from spl.analysis.signature import sign_pairs
 from spl.analysis.table1 import NO_IMAGES, Cell, build_table, compare
@@ -53,4 +54,6 @@ def score(
     signed = sign_pairs(settings, dataset, pairs.table, seeds=[], devices=[])
     rows = json.loads(table[SHOWN].to_json(orient="records", double_precision=15))
     note = f"Mean ± half of its {evaluation.bootstrap.confidence:.0%} interval over images. {signed['signature']}"
-    return f"{print_table1(table, settings, short, short).to_markdown()}\n{note}", json.dumps({"rows": rows, **signed})
+    return f"{print_table1(titled(table, settings), settings, short, short).to_markdown()}\n{note}", json.dumps(
+        {"rows": rows, **signed}
+    )
