@@ -1,7 +1,7 @@
 """Reading what preparation left: images and masks by the place that a table gives them."""
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,30 @@ from spl.data.masks import decode_mask
 from spl.sources.raw_files import Place, read_place
 from spl.steps.paths import composited_files
 from spl.steps.records import read_record
+
+KEPT = 32 << 20
+"""Bytes of decoded images, or of masks, that one process keeps."""
+
+
+class Kept:
+    """What a function makes of numbers, kept while there is room: what a small set holds is decoded once, not again.
+
+    Nobody may write into the arrays.
+    """
+
+    def __init__(self, make: Callable[..., list[np.ndarray]]) -> None:
+        self._make, self._room, self._found = make, KEPT, dict[tuple[int, ...], list[np.ndarray]]()
+
+    def __call__(self, *numbers: int) -> list[np.ndarray]:
+        """Return the arrays of some numbers, kept or made."""
+        if numbers in self._found:
+            return self._found[numbers]
+        made = self._make(*numbers)
+        size = sum(part.nbytes for part in made)
+        if size <= self._room:
+            self._room -= size
+            self._found[numbers] = made
+        return made
 
 
 class StoredFiles:
@@ -145,6 +169,7 @@ class GroupedMasks(StoredFiles):
     def __init__(self, table: Path, *, names: Collection[str] | None = None) -> None:
         rows = read_table(table, columns=("file", "rejected", "sha256", *Place._fields))
         super().__init__(table, rows[rows["rejected"] == ""], names)
+        self._drawn = Kept(lambda i, size: [self.hole(i, size)])
 
     def hole(self, i: int, size: int, *, sha256: str | None = None) -> np.ndarray:
         """Decode mask `i` at the network's size, (size, size) bool, True = hole.
@@ -160,7 +185,7 @@ class GroupedMasks(StoredFiles):
         Raises: DataError as `hole` does, and if there seems to be none.
         """
         for _ in range(1000):
-            mask = self.hole(int(rng.integers(len(self))), size)
+            (mask,) = self._drawn(int(rng.integers(len(self))), size)
             if mask.any():
                 return mask
         raise DataError(f"{self._table}: 1,000 masks in a row have no hole at {size} x {size} pixels. Use thicker.")

@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou
 
-from spl.detection.boxes import Detections
+from spl.detection.boxes import Detections, box_iou
 
 
 class Objects(NamedTuple):

@@ -4,7 +4,6 @@ from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms, box_convert, clip_boxes_to_image
 
 MAX_OVERLAP = 0.45
 """IoU above which the less confident of two boxes of a class is dropped."""
@@ -28,7 +27,22 @@ class Detections(NamedTuple):
 
     def clipped(self, *, height: int, width: int) -> Self:
         """Cut off what lies outside the image."""
-        return self._replace(boxes=clip_boxes_to_image(self.boxes, (height, width)))
+        limits = self.boxes.new_tensor([width, height, width, height])
+        return self._replace(boxes=self.boxes.clamp(min=0).minimum(limits))
+
+
+def to_corners(boxes: Tensor) -> Tensor:
+    """Turn centre x, y, width, height into left, top, right, bottom. Shapes: (..., 4); returns the same."""
+    centre, half = boxes[..., :2], 0.5 * boxes[..., 2:]
+    return torch.cat([centre - half, centre + half], -1)
+
+
+def box_iou(boxes: Tensor, others: Tensor) -> Tensor:
+    """Return the IoU of every box with every other one. Shapes: corners (N, 4) and (M, 4); returns (N, M)."""
+    areas, other_areas = ((x[:, 2:] - x[:, :2]).prod(1) for x in (boxes, others))
+    start, end = torch.maximum(boxes[:, None, :2], others[:, :2]), torch.minimum(boxes[:, None, 2:], others[:, 2:])
+    shared = (end - start).clamp(min=0).prod(2)
+    return shared / (areas[:, None] + other_areas - shared)
 
 
 def place_in_cells(raw: Tensor, anchors: Tensor) -> Tensor:
@@ -55,7 +69,7 @@ def decode(raw: Tensor, *, anchors: Tensor, stride: int) -> tuple[Tensor, Tensor
     corners = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)  # (h, w, 2): x, y
     boxes = torch.cat([boxes[..., :2] + corners, boxes[..., 2:]], -1) * stride
     scores = torch.sigmoid(raw[..., 4:5]) * torch.sigmoid(raw[..., 5:])
-    return box_convert(boxes, "cxcywh", "xyxy").flatten(1, 3), scores.flatten(1, 3)
+    return to_corners(boxes).flatten(1, 3), scores.flatten(1, 3)
 
 
 def suppress(boxes: Tensor, scores: Tensor, *, min_score: float) -> Detections:
@@ -63,6 +77,8 @@ def suppress(boxes: Tensor, scores: Tensor, *, min_score: float) -> Detections:
 
     Shapes: boxes (N, 4) corners; scores (N, L).
     """
+    from torchvision.ops import batched_nms  # takes seconds, and most that read boxes suppress none
+
     best, labels = scores.max(1)
     kept = best > min_score
     boxes, best, labels = boxes[kept], best[kept], labels[kept]

@@ -6,9 +6,8 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import box_convert, complete_box_iou_loss
 
-from spl.detection.boxes import place_in_cells
+from spl.detection.boxes import place_in_cells, to_corners
 
 MAX_RATIO = 4.0
 """An anchor answers for boxes of up to this many times its width and height, or as many times smaller."""
@@ -69,6 +68,8 @@ def yolo_loss(predictions: Sequence[Tensor], boxes: Tensor, anchors: Tensor) -> 
     Shapes: predictions per scale (B, A, h, w, 5 + L); boxes (B, M, 5), see `assign`; anchors (scales, A, 2) in cells.
     Returns: the sums over scales of `box`, `objectness` and `classification`, each a mean over a scale, unweighted.
     """
+    from torchvision.ops import complete_box_iou_loss  # takes seconds
+
     total = {part: predictions[0].new_zeros(()) for part in ("box", "objectness", "classification")}
     for raw, scale_anchors, balance in zip(predictions, anchors, BALANCE, strict=True):
         raw = raw.float()
@@ -76,7 +77,7 @@ def yolo_loss(predictions: Sequence[Tensor], boxes: Tensor, anchors: Tensor) -> 
         chosen = raw[found.image, found.anchor, found.row, found.column]  # (K, 5 + L)
         count = max(len(chosen), 1)
         own = place_in_cells(chosen, scale_anchors[found.anchor])
-        distance = complete_box_iou_loss(_corners(own), _corners(found.boxes))  # (K,) 1 - CIoU
+        distance = complete_box_iou_loss(to_corners(own), to_corners(found.boxes))  # (K,) 1 - CIoU
         target = torch.zeros(raw.shape[:4], device=raw.device)
         flat = ((found.image * raw.shape[1] + found.anchor) * raw.shape[2] + found.row) * raw.shape[3] + found.column
         target.view(-1).scatter_reduce_(0, flat, (1 - distance.detach()).clamp(min=0), "amax")
@@ -86,7 +87,3 @@ def yolo_loss(predictions: Sequence[Tensor], boxes: Tensor, anchors: Tensor) -> 
         total["objectness"] = total["objectness"] + balance * F.binary_cross_entropy_with_logits(raw[..., 4], target)
         total["classification"] = total["classification"] + entropy / (count * classes.shape[1])
     return total
-
-
-def _corners(boxes: Tensor) -> Tensor:
-    return box_convert(boxes, "cxcywh", "xyxy")

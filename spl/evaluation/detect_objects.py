@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import torch
 import torch.nn.functional as F
-import torchvision
 from torch import Tensor
 
 from spl.common.errors import DataError
@@ -103,6 +102,8 @@ def _load_torchvision(detector: TorchvisionDetector, min_score: float, device: t
             f"{path} does not exist: objects are found by torchvision's {detector.model}. Fetch "
             f"https://download.pytorch.org/models/{path.name} and place it there, or change `detection` in params.yaml."
         )
+    import torchvision  # takes seconds
+
     network = torchvision.models.get_model(detector.model, weights=None, weights_backbone=None)
     fill(network, read_state(path), source=str(path), layout="torchvision's")
     network.to(device).eval()

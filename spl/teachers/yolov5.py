@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
 
 from spl.common.errors import DataError
 from spl.detection.anchors import fit_anchors
@@ -311,5 +310,7 @@ class YOLOv5Teacher(FrozenTeacher):
 
 def coco_classes() -> list[str]:
     """Return the names of the released networks' 80 classes, in their order."""
+    from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights
+
     listed = FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1.meta["categories"]
     return [name for name in listed if name not in ("__background__", "N/A")]

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from spl.common.errors import DataError, again
 from spl.common.tables import read_table
 from spl.data.pair_masks import limit_pairs
-from spl.data.stored import GroupedMasks, PreparedImages
+from spl.data.stored import GroupedMasks, Kept, PreparedImages
 from spl.steps.paths import composited_files
 from spl.tensors.compositing import to_image, to_mask
 
@@ -73,18 +73,21 @@ class InpaintingStream(SampleStream):
         self._images = PreparedImages(manifest, split="train")
         self._masks = GroupedMasks(masks)
         self._image_size, self._flip, self._extra_target = image_size, flip, extra_target
+        self._seen = Kept(self._read)
         super().__init__(len(self._images), batch_size=batch_size, seed=seed, name=name)
 
     def __getitem__(self, number: int) -> tuple[Tensor, ...]:
         """Return image (3, H, W) in [0, 1], mask (1, H, W), 1 = hole, and the extra target in [0, 1] if any."""
         rng = self.rng(number)
-        i = self.index(number)
-        image = self._images.pixels(i, size=self._image_size)
-        mask = self._masks.draw(rng, self._image_size)
-        sample = [image, mask] + ([self._extra_target(self._images.name(i), image)] if self._extra_target else [])
+        image, *extra = self._seen(self.index(number))
+        sample = [image, self._masks.draw(rng, self._image_size), *extra]
         if self._flip and rng.random() < 0.5:
             sample = [part[:, ::-1] for part in sample]
         return tuple(to_image(part) if part.ndim == 3 else to_mask(part) for part in sample)
+
+    def _read(self, i: int) -> list[np.ndarray]:
+        image = self._images.pixels(i, size=self._image_size)
+        return [image] + ([self._extra_target(self._images.name(i), image)] if self._extra_target else [])
 
 
 class BatchNumbers:

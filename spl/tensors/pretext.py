@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spl.data.images import read_rgb, resize_image
+from spl.data.stored import Kept
 from spl.tensors.compositing import to_image
 from spl.tensors.loaders import SampleStream
 
@@ -28,7 +29,7 @@ class PretextImages:
         present = labels[labels["Confidence"] > 0].groupby("ImageID")["LabelName"].agg(set).to_dict()
         self.targets = torch.tensor([[float(c in present.get(name, ())) for c in self.classes] for name in self.names])
         self._paths = [folder / "images" / f"{name}.jpg" for name in self.names]
-        self._image_size = image_size
+        self._image_size, self._seen = image_size, Kept(self._read)
 
     def permute(self, seed: int) -> None:
         """Give every image the labels of another one: how often a label occurs is all that can be learnt."""
@@ -40,9 +41,12 @@ class PretextImages:
 
     def image(self, i: int, *, flip: bool = False) -> Tensor:
         """Return image `i`, (3, 2H, 2W) in [0, 1]."""
-        pixels = resize_image(read_rgb(self._paths[i]), self._image_size)
+        (pixels,) = self._seen(i)
         image = to_image(np.ascontiguousarray(pixels[:, ::-1]) if flip else pixels)
         return F.interpolate(image[None], scale_factor=2, mode="bilinear", align_corners=False)[0]
+
+    def _read(self, i: int) -> list[np.ndarray]:
+        return [resize_image(read_rgb(self._paths[i]), self._image_size)]
 
     def target(self, i: int, *, flip: bool) -> Tensor:
         """Return the labels of image `i`, (L,) in {0, 1}."""

@@ -6,9 +6,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torchvision.ops import box_convert
 
 from spl.detection.average_precision import Objects
+from spl.detection.boxes import to_corners
 from spl.tensors.pretext import PretextImages, PretextStream
 
 NO_OBJECT = -1
@@ -29,7 +29,8 @@ class BoxedImages(PretextImages):
     def _of_image(self, rows: pd.DataFrame) -> Tensor:
         labels = torch.tensor(rows["LabelName"].map(self.classes.index).to_numpy())
         corners = torch.tensor(rows[["XMin", "YMin", "XMax", "YMax"]].to_numpy())
-        return torch.cat([labels[:, None], box_convert(corners, "xyxy", "cxcywh")], 1).float()
+        start, end = corners[:, :2], corners[:, 2:]
+        return torch.cat([labels[:, None], (start + end) / 2, end - start], 1).float()
 
     def sizes(self) -> Tensor:
         """Return width and height of all boxes of the split, (N, 2), in pixels of what `image` shows."""
@@ -39,7 +40,7 @@ class BoxedImages(PretextImages):
         """Return the objects of image `i`, in pixels of what `image` shows."""
         boxes = self.boxes[i]
         boxes = boxes[boxes[:, 0] != NO_OBJECT]
-        return Objects(box_convert(boxes[:, 1:], "cxcywh", "xyxy") * 2 * self._image_size, boxes[:, 0].long())
+        return Objects(to_corners(boxes[:, 1:]) * 2 * self._image_size, boxes[:, 0].long())
 
     def target(self, i: int, *, flip: bool) -> Tensor:
         """Return the boxes of image `i`, (M, 5)."""

@@ -11,6 +11,7 @@ from spl.models.build import build_generator
 from spl.models.initialise import own_generator
 from spl.teachers.frozen import FrozenTeacher
 from spl.teachers.perception import FeatureExtractor
+from spl.training.adam import Adam
 from spl.training.distributed import World
 from spl.training.parts import InParts
 from spl.training.precision import Autocast, autocast
@@ -66,4 +67,4 @@ class TrainingContext:
 def adam(recipe: TrainedMethod, network: nn.Module, lr: float) -> torch.optim.Optimizer:
     """Return the optimizer of a network's trainable parameters."""
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    return torch.optim.Adam(trained, lr=lr, betas=recipe.training.betas, fused=True)
+    return Adam(trained, lr=lr, betas=recipe.training.betas, fused=True)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from timm.models.tresnet import TResNet
 from torch import nn
 
 from spl.common.files import canonical_json
@@ -15,18 +14,18 @@ from spl.config.base import counted
 from spl.config.teachers import Pixels, RandomTResNet, TrainedTeacher, TrainedTResNet, TrainedYOLO
 from spl.data.stored import read_listed
 from spl.detection.average_precision import mean_average_precision
-from spl.released.teachers import find_weights, read_supplied_teacher
 from spl.sources.listing import listing_of, raw_folder
 from spl.steps.records import Inputs, take, write_record
 from spl.steps.settings import TeacherSettings
 from spl.teachers.asl import label_mean_average_precision
 from spl.teachers.build import build_teacher
-from spl.teachers.tresnet import TResNetTeacher, build_classifier
+from spl.teachers.tresnet import TResNet, TResNetTeacher
 from spl.teachers.yolov5 import YOLOv5, YOLOv5Teacher, build_yolov5
 from spl.tensors.device import arithmetic
 from spl.tensors.loaders import SampleStream
 from spl.tensors.pretext import PretextImages, PretextStream
 from spl.tensors.pretext_boxes import BoxedImages, BoxedStream
+from spl.training.adam import Adam
 from spl.training.checkpoint import lock_run
 from spl.training.distributed import World
 from spl.training.loop import Method, Plan, train
@@ -69,6 +68,8 @@ def make_teacher(
         _publish(settings, build_teacher(teacher), {}, folder)
         return True
     if not isinstance(teacher, TrainedTeacher):
+        from spl.released.teachers import find_weights, read_supplied_teacher  # timm takes seconds
+
         file = find_weights(teacher)
         network, classes = read_supplied_teacher(teacher, file)
         _publish(settings, network, take(weights=file) if file else {}, folder, classes=classes)
@@ -104,7 +105,7 @@ def _train(
     if isinstance(teacher, TrainedTResNet) and teacher.permuted:
         images.permute(settings.seed)
     network = task.network(teacher, images).to(world.device).train()
-    method = task.method(network, torch.optim.Adam(network.parameters(), lr=training.lr), teacher.loss)
+    method = task.method(network, Adam(network.parameters(), lr=training.lr), teacher.loss)
     stream = task.stream(images, batch_size=training.batch_size, seed=settings.seed)
     plan = Plan(
         settings=canonical_json(counted(settings)),
@@ -130,7 +131,7 @@ def _train(
 
 
 def _classifier(teacher: TrainedTResNet, images: PretextImages) -> TResNet:
-    return build_classifier(layers=teacher.layers, width_factor=teacher.width, num_classes=len(images.classes))
+    return TResNet(teacher.layers, width_factor=teacher.width, num_classes=len(images.classes))
 
 
 @torch.no_grad()

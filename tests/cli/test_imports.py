@@ -28,7 +28,7 @@ ALLOWED = {
     "draw_figure": DRAWING, "draw_examples": {"pandas", "matplotlib"}, "write_report": {*DRAWING, "jinja2"},
     "evaluate_method": NETWORKS, "export_priors": NETWORKS, "train_method": NETWORKS, "inpaint": set(),
     "measure_cost": NETWORKS, "inspect_weights": {"torch"}, "convert_weights": {"torch"},
-    "detect_objects": {*NETWORKS, "torchvision"}, "train_teacher": {*NETWORKS, "torchvision", "timm"},
+    "detect_objects": NETWORKS, "train_teacher": NETWORKS,
 }  # fmt: skip
 """By function of spl/cli. What a method, a teacher or a metric needs beyond that is imported where it is built."""
 

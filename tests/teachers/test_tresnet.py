@@ -1,10 +1,11 @@
 import pytest
+import timm.models.tresnet
 import torch
 
 from spl.common.errors import DataError
 from spl.released.layouts.tresnet import TRESNET_RULES, with_plain_norms
 from spl.released.load import fill_released
-from spl.teachers.tresnet import TResNetTeacher, build_classifier
+from spl.teachers.tresnet import TResNet, TResNetTeacher
 from spl.weights.fit import released_names
 from spl.weights.layouts import Layout
 
@@ -52,10 +53,30 @@ def test_features_are_frozen(teacher, image, check_frozen):
 
 
 def test_is_the_first_half_of_the_classifier(image):
-    classifier = build_classifier(layers=(1, 2, 1, 1), width_factor=0.25, num_classes=7).eval()
+    classifier = TResNet((1, 2, 1, 1), width_factor=0.25, num_classes=7).eval()
     assert classifier(image).shape == (2, 7)
-    expected = classifier.forward_intermediates(image, indices=[2], intermediates_only=True)[0]
-    assert torch.equal(TResNetTeacher.from_classifier(classifier)(image), expected)
+    assert torch.equal(TResNetTeacher.from_classifier(classifier)(image), classifier.body[:4](image))
+
+
+def test_begins_trains_and_passes_gradients_as_timms_bit_for_bit(image):
+    states, gradients = [], []
+    for build in (timm.models.tresnet.TResNet, TResNet):
+        torch.manual_seed(0)
+        network = build([1, 2, 1, 1], width_factor=0.25, num_classes=7)
+        optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+        for _ in range(3):
+            optimizer.zero_grad()
+            network(image).square().mean().backward()
+            optimizer.step()
+        seen = image.clone().requires_grad_()
+        torch.stack([x.sum() for x in TResNetTeacher(network.body[:4]).stages(seen)]).sum().backward()
+        states.append(network.state_dict())
+        gradients.append(seen.grad)
+    theirs, ours = states
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert torch.equal(*gradients)
+    assert gradients[0].any()
 
 
 def test_wrong_size_is_named(teacher):
