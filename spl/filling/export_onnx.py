@@ -88,7 +88,7 @@ def _trace(graph: Graph, batches: Sequence[int], sizes: Sequence[tuple[int, int]
             input_names=["image", "mask"],
             output_names=["filled"],
             dynamic_shapes=shapes,
-            custom_translation_table={torch.ops.aten.avg_pool2d.default: _average},
+            custom_translation_table=TRANSLATIONS,
             optimize=False,  # it takes x + 1e-8 for x; onnxruntime has optimisations of its own
             verbose=False,
         )
@@ -118,6 +118,10 @@ def _average(
     if divisor is None:
         return average
     return op.Mul(average, op.Constant(value_float=math.prod(kernel) / divisor))
+
+
+TRANSLATIONS: dict[Any, Any] = {torch.ops.aten.avg_pool2d.default: _average}
+"""Of operations that torch.onnx translates wrongly."""
 
 
 def _facts(run: RunSettings, weights: Path) -> dict[str, str]:

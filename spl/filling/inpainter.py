@@ -126,6 +126,8 @@ def load_inpainter(source: str | Path, device: str | None = None, *, fetch: Cons
     if Path(source).suffix == ".onnx":
         from spl.filling.onnx import load_exported
 
+        if device not in (None, "cpu"):
+            raise DataError(f"{source} is run on the CPU, not on {device}. Leave the device out.")
         return Inpainter(*load_exported(Path(source)))
     from spl.filling.networks import find_run, load_run, network_fill
     from spl.tensors.device import pick_device
