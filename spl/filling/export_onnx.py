@@ -69,7 +69,11 @@ def export_onnx(weights: Path, out: Path) -> None:
     step = recipe.model_construct().multiple_of(size)
     sizes = [(size, size)] if network.recipe in ONE_SIZE else [(size, size), (size + step, max(size - step, 4 * step))]
     with atomic(out) as temporary:
-        program = _trace(graph, batches, sizes, step)
+        try:
+            program = _trace(graph, batches, sizes, step)
+        except Exception as error:  # those of torch.export and torch.onnx have no common base
+            cause = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+            raise DataError(f"{weights} cannot be exported: torch translates no such network ({cause})") from error
         program.model.metadata_props.update(_facts(run, weights))
         program.save(temporary, external_data=False)
         _compare(graph, temporary, batches, sizes)

@@ -18,6 +18,7 @@ from spl.filling import export_onnx as exporting
 from spl.filling.export_onnx import export_onnx
 from spl.filling.files import fill_image
 from spl.filling.inpainter import load_inpainter
+from spl.filling.onnx import load_exported
 from spl.models.rfr import PartialConv2d
 from spl.released.convert import convert_released
 from tests.conftest import REPOSITORY
@@ -131,7 +132,7 @@ def test_the_page_shows_how_another_program_fills(exported, tmp_path, monkeypatc
 
 def test_mfe_is_exported(tmp_path):
     export_onnx(write_run(tmp_path, "mfe", MODELS["mfe"], size=16), tmp_path / "mfe.onnx")
-    assert load_inpainter(tmp_path / "mfe.onnx")._size == 16
+    assert load_exported(tmp_path / "mfe.onnx")[1] == 16
 
 
 class Rim(nn.Module):
@@ -166,6 +167,21 @@ def test_edgeconnect_is_refused_with_the_reason(spl, tmp_path):
     assert "cannot be exported: EdgeConnect looks for edges by scikit-image's Canny" in ended.err
     assert ended.err.count("\n") == 1
     assert not (tmp_path / "ec.onnx").exists()
+
+
+class Outside(Rim):
+    """A network that leaves torch."""
+
+    def forward(self, image, mask):
+        return image * float(image.mean().numpy())
+
+
+def test_what_torch_cannot_translate_is_refused_in_one_line(tmp_path, monkeypatch):
+    folder = write_run(tmp_path / "run", "rfr", MODELS["rfr"], size=64, generator=Rim())
+    monkeypatch.setattr(exporting, "load_generator", lambda *_, **__: Outside())
+    with pytest.raises(DataError, match=r"run cannot be exported: torch translates no such network \(\w+: .+\)$"):
+        export_onnx(folder, tmp_path / "rim.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 @pytest.mark.parametrize(
