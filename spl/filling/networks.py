@@ -83,7 +83,7 @@ def read_run(weights: Path) -> tuple[RunSettings, Network | NetworkMethod]:
 
 
 def network_fill(inpainter: Inpainter, size: int, device: torch.device) -> Fill:
-    """Return a fill by a network for squares of `size` pixels."""
+    """Return a fill of images of any size by a network for squares of `size` pixels."""
 
     @torch.no_grad()
     def fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -50,7 +50,8 @@ def open_session(path: Path) -> Any:
     if b"\n\x08location" in content:  # an entry of TensorProto.external_data
         raise DataError(f"{path} keeps weights in other files, which are not read. {EXPORT}")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "").partition(",")[0] or 0)
+    threads = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    options.intra_op_num_threads = int(threads) if threads.isdigit() else 0  # 0 = one for each core
     options.log_severity_level = 4  # what is fatal; errors are raised
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
