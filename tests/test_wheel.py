@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import REPOSITORY
+from tests.filling.fabricate import GREY, write_grey
 from tests.workflow.conftest import copy_repository
 
 
@@ -77,47 +78,72 @@ def test_a_shell_completes_its_commands(installed):
 
 
 @pytest.fixture(scope="module")
-def small(wheel, tmp_path_factory):
-    """A function that runs `spl` in an environment with the wheel and what it needs, all from uv's cache."""
+def environment(tmp_path_factory):
+    """An environment's folder, and a function that installs a package with what it needs there, all from uv's cache."""
     folder = tmp_path_factory.mktemp("small")
     known = {f"{found.name}=={found.version}\n" for found in distributions() if not found.name.startswith("spl")}
     (folder / "versions.txt").write_text("".join(sorted(known)))
     uv, python = str(Path(sys.executable).with_name("uv")), folder / "venv/bin/python"
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder / "venv"], check=True, timeout=60)
-    install = [uv, "pip", "install", "--offline", "--python", python, "--constraint", folder / "versions.txt", wheel]
-    done = subprocess.run(install, capture_output=True, text=True, timeout=300)
-    if done.returncode:
-        pytest.skip(f"uv's cache lacks a package of the small installation: {' '.join(done.stderr.split())[-300:]}")
+
+    def install(package):
+        command = [uv, "pip", "install", "--offline", "--python", python, "--constraint", folder / "versions.txt"]
+        done = subprocess.run([*command, package], capture_output=True, text=True, timeout=300)
+        if done.returncode:
+            pytest.skip(f"uv's cache lacks a package of the small installation: {' '.join(done.stderr.split())[-300:]}")
+        installed = {path.name for path in (folder / "venv").glob("lib/*/site-packages/*")}
+        assert not installed & {"torch", "pandas", "snakemake", "dvc", "matplotlib", "timm", "requests"}
+
+    return folder, install
+
+
+@pytest.fixture(scope="module")
+def small(wheel, environment):
+    """A function that runs `spl` in an environment with the wheel and what it needs."""
+    folder, install = environment
+    install(wheel)
 
     def run(*arguments):
         env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         command = [str(folder / "venv/bin/spl"), *map(str, arguments)]
         return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
 
-    installed = {path.name for path in (folder / "venv").glob("lib/*/site-packages/*")}
-    assert not installed & {"torch", "pandas", "snakemake", "dvc", "matplotlib", "timm", "requests"}
     return run
 
 
-def test_it_fills_an_image_without_torch(small, tmp_path):
+@pytest.fixture
+def photograph(tmp_path):
+    """Pixels and their hole, and options that name their files."""
     pixels, hole = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8), np.zeros((48, 64), bool)
     hole[10:20, 10:30] = True
     Image.fromarray(pixels).save(tmp_path / "image.png")
     Image.fromarray(hole).save(tmp_path / "mask.png")
-    words = (
-        "inpaint",
-        "--image",
-        tmp_path / "image.png",
-        "--mask",
-        tmp_path / "mask.png",
-        "--out",
-        tmp_path / "out.png",
-    )
+    return pixels, hole, [f"--{name}={tmp_path / name}.png" for name in ("image", "mask", "out")]
+
+
+def test_it_fills_an_image_without_torch(small, photograph, tmp_path):
+    pixels, hole, words = photograph
     for method in ("telea", "navier_stokes", "biharmonic"):
-        done = small(*words, "--method", method)
+        done = small("inpaint", *words, "--method", method)
         assert (done.returncode, done.stderr) == (0, f"filled 1 image: {tmp_path / 'out.png'}\n")
         assert np.array_equal(np.asarray(Image.open(tmp_path / "out.png"))[~hole], pixels[~hole])
     for network in (("--weights", tmp_path), ("--model", "big-lama", "--fetch")):
-        done = small(*words, *network)
+        done = small("inpaint", *words, *network)
         assert (done.returncode, done.stderr[:26], done.stderr.count("\n")) == (1, "this command needs torch. ", 1)
     assert "Usage: spl" in small("--help").stdout
+
+
+def test_it_fills_by_an_exported_network_without_torch(small, environment, wheel, photograph, tmp_path):
+    pixels, hole, words = photograph
+    file = write_grey(tmp_path / "grey.onnx", **{"spl.format": "1", "spl.image_size": "32"})
+    done = small("inpaint", *words, "--weights", file)
+    assert (done.returncode, done.stderr[:69]) == (
+        1,
+        "this command needs onnxruntime. Install the wheel with its extra onnx",
+    )
+    environment[1](f"{wheel}[onnx]")
+    done = small("inpaint", *words, "--weights", file)
+    assert (done.returncode, done.stderr) == (0, f"filled 1 image: {tmp_path / 'out.png'}\n")
+    filled = np.asarray(Image.open(tmp_path / "out.png"))
+    assert np.array_equal(filled[~hole], pixels[~hole])
+    assert np.median(filled[hole]) == GREY

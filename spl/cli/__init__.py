@@ -9,7 +9,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from spl import __version__
-from spl.cli import data, evaluation, init, inpaint, inventory, masks, pairs, planning, results, training, weights
+from spl.cli import (
+    data,
+    evaluation,
+    export,
+    init,
+    inpaint,
+    inventory,
+    masks,
+    pairs,
+    planning,
+    results,
+    training,
+    weights,
+)
 from spl.common.errors import SPLError, advise
 from spl.config.load import json_schema
 
@@ -34,6 +47,7 @@ app.add_typer(weights.weights, name="weights")
 app.add_typer(masks.masks, name="masks")
 app.add_typer(pairs.pairs, name="pairs")
 app.add_typer(init.init, name="init")
+app.add_typer(export.export, name="export")
 
 
 def _print_version(asked: bool) -> None:
@@ -57,6 +71,10 @@ def schema() -> None:
     print(json_schema(), end="")
 
 
+EXTRAS = {"onnxruntime": "onnx (to fill) or export", "onnx": "export", "onnxscript": "export"}
+"""By package that may be missing; those of all other packages are named together."""
+
+
 def main() -> None:
     """Run the command line; an error that a user can act on prints without a traceback."""
     sys.stdout.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]
@@ -67,7 +85,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("spl"):
             raise
-        _fail(f"this command needs {error.name}. Install the wheel with its extra torch (to fill) or workflow (all)")
+        extra = EXTRAS.get(error.name or "", "torch (to fill) or workflow (all)")
+        _fail(f"this command needs {error.name}. Install the wheel with its extra {extra}")
     except OSError as error:
         if not error.errno:
             raise

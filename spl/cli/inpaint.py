@@ -18,7 +18,8 @@ def inpaint(
         typer.Option(help="For scratches and small holes telea, for smooth areas biharmonic, for texture patchmatch."),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="For structure, in images like those of its training: folder of a finished run.")
+        Path | None,
+        typer.Option(help="For structure, in images like those of its training: folder of a finished run, or .onnx."),
     ] = None,
     model: Annotated[
         str | None,
@@ -26,9 +27,7 @@ def inpaint(
             help="For structure in photographs big-lama or migan; miniature[:paris/rn] has seen drawn images."
         ),
     ] = None,
-    fetch: Annotated[
-        bool, typer.Option("--fetch", help="Fetch the --model, once, without asking.", show_default=False)
-    ] = False,
+    fetch: opt.Fetch = False,
     hole: Annotated[
         Literal["white", "black", "transparent", "opaque"], typer.Option(help="What is missing in the mask.")
     ] = "white",
@@ -57,17 +56,9 @@ def inpaint(
         models = ", ".join([*PRETRAINED, "miniature[:DATASET/METHOD]"])
         raise typer.BadParameter(f"expected one of --method NAME, --weights FOLDER, --model {models}")
     jobs = match_files(image, mask, out)
-    inpainter = load_inpainter(method or weights or model or "", device, fetch=fetch or _ask)
+    inpainter = load_inpainter(method or weights or model or "", device, fetch=fetch or opt.consent)
     if is_miniature:
         print(f"{model} has seen drawn images only: on photographs --method telea is better", file=sys.stderr)
     elif model:
         print(f"{model} was trained by its authors on photographs of places (Places2)", file=sys.stderr)
     fill_images(inpainter, jobs, hole=hole, strategy=strategy, context=context, grow=grow)
-
-
-def _ask() -> bool:
-    """Ask the person at the terminal, if there is one; standard output may be the filled image."""
-    if not sys.stdin.isatty():
-        return False
-    print("Fetch it? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

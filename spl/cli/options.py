@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -37,9 +38,18 @@ Out = Annotated[Path, typer.Option("--out", help="The file to write; what belong
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write; it is replaced as a whole.")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Parallel workers of this command.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; the GPU if there is one.")]
+Fetch = Annotated[bool, typer.Option("--fetch", help="Fetch the --model, once, without asking.", show_default=False)]
 
 PARAMS = Path("params.yaml")
 TIMEOUT = 60.0
+
+
+def consent() -> bool:
+    """Ask the person at the terminal whether to fetch, if there is one; standard output may be the filled image."""
+    if not sys.stdin.isatty():
+        return False
+    print("Fetch it? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def stop_on_signal() -> Callable[[int], bool]:

@@ -79,6 +79,21 @@ def fill_boxes(
     return result
 
 
+def at_size(fill: Fill, size: int) -> Fill:
+    """Return a fill for images of any size by one for squares of `size` pixels: what is larger is shrunk."""
+
+    def fill_any(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        height, width = mask.shape
+        way = cv2.INTER_AREA if min(height, width) >= size else cv2.INTER_LINEAR
+        small = cv2.resize(image, (size, size), interpolation=way)
+        # What is to be removed must not shine through: every touched pixel counts as missing.
+        missing = cv2.resize(mask.astype(np.float32), (size, size), interpolation=way) > 0
+        filled = fill(small, missing)  # and `small` around holes, so that their border is enlarged from known pixels
+        return cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC)
+
+    return fill_any
+
+
 def check_share(hole: np.ndarray, name: object, kind: str) -> None:
     """Raise DataError unless a hole is more than none, and at most 60 % of the image."""
     if ratio_bin(hole.mean()) is None:

@@ -10,7 +10,7 @@ from PIL import Image
 from spl.common.errors import DataError
 from spl.data.classical import FILLS, classical_fill
 from spl.filling.holes import Fill, advise, check_share, crop_boxes, fill_boxes, grow_hole
-from spl.filling.pretrained import PRETRAINED, Consent, find_pretrained
+from spl.filling.pretrained import Consent
 
 CONTEXT = 2.0
 """Side of a crop by that of its hole: the hole is a quarter of it, as in the masks that networks are trained with."""
@@ -104,6 +104,8 @@ def _hole(mask: Any, pixels: np.ndarray) -> np.ndarray:
 def load_inpainter(source: str | Path, device: str | None = None, *, fetch: Consent = False) -> Inpainter:
     """Load what fills holes: a classical fill by its name, or a network by the folder of its finished run.
 
+    A network may also be a file that `spl export onnx` has written, which is run without torch, on the CPU.
+
     Names are telea, navier_stokes, biharmonic and patchmatch (the extra package pypatchmatch), which need no weights;
     big-lama and migan for what their authors have trained on photographs, which `fetch` allows to download once; and
     miniature:DATASET/METHOD for what `make table1` has trained on drawn images.
@@ -121,16 +123,17 @@ def load_inpainter(source: str | Path, device: str | None = None, *, fetch: Cons
     """
     if source in FILLS:
         return Inpainter(partial(classical_fill, settings=FILLS[str(source)]))
-    from spl.filling.networks import find_miniature, load_run, network_fill
+    if Path(source).suffix == ".onnx":
+        from spl.filling.onnx import load_exported
+
+        if device not in (None, "cpu"):
+            raise DataError(f"{source} is run on the CPU, not on {device}. Leave the device out.")
+        return Inpainter(*load_exported(Path(source)))
+    from spl.filling.networks import find_run, load_run, network_fill
     from spl.tensors.device import pick_device
 
-    folder, where = Path(source), pick_device(device)
-    kind, _, run = str(source).partition(":")
-    if kind == "miniature":
-        folder = find_miniature(run or "places2/spl")
-    elif source in PRETRAINED:
-        folder = find_pretrained(str(source), fetch)
-    inpainter, size = load_run(folder, where)
+    where = pick_device(device)
+    inpainter, size = load_run(find_run(source, fetch), where)
     return Inpainter(network_fill(inpainter, size, where), size)
 
 

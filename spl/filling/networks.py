@@ -2,18 +2,29 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
 from spl.common.errors import DataError
-from spl.config.methods import NoNetwork
-from spl.filling.holes import Fill
+from spl.config.methods import Network, NetworkMethod, NoNetwork
+from spl.filling.holes import Fill, at_size
+from spl.filling.pretrained import PRETRAINED, Consent, find_pretrained
 from spl.models.build import Inpainter, load_method
 from spl.steps import paths
 from spl.steps.records import read_settings, take
 from spl.steps.settings import RunSettings, TableSettings
 from spl.tensors.compositing import quantise, to_image, to_mask
+
+
+def find_run(source: str | Path, fetch: Consent = False) -> Path:
+    """Return the folder of a run: of miniature:DATASET/METHOD, of a released network by its name, or `source` itself.
+
+    Raises: DataError if a name's network is not there, and could not be fetched.
+    """
+    kind, _, run = str(source).partition(":")
+    if kind == "miniature":
+        return find_miniature(run or "places2/spl")
+    return find_pretrained(str(source), fetch) if source in PRETRAINED else Path(source)
 
 
 def find_miniature(run: str) -> Path:
@@ -48,6 +59,15 @@ def _miniature_runs(place: Path) -> dict[str, Path]:
 def load_run(weights: Path, device: torch.device) -> tuple[Inpainter, int]:
     """Load a finished run; return its inpainter and the side of its square training images in pixels.
 
+    Raises: as `read_run`.
+    """
+    run, network = read_run(weights)
+    return load_method(network, weights, image_size=run.image_size, device=device), run.image_size
+
+
+def read_run(weights: Path) -> tuple[RunSettings, Network | NetworkMethod]:
+    """Return the settings of a finished run, and the network among them.
+
     Raises: DataError if there is no run, RecordError if it is none of this version.
     """
     if not (weights / "run.json").is_file():
@@ -59,22 +79,16 @@ def load_run(weights: Path, device: torch.device) -> tuple[Inpainter, int]:
     run = read_settings(weights / "run.json", RunSettings)
     assert not isinstance(run.recipe, NoNetwork)
     take(weights=weights / "weights.safetensors")
-    return load_method(run.recipe, weights, image_size=run.image_size, device=device), run.image_size
+    return run, run.recipe
 
 
 def network_fill(inpainter: Inpainter, size: int, device: torch.device) -> Fill:
-    """Return a fill by a network for squares of `size` pixels: what is larger is shrunk, and the fill enlarged."""
+    """Return a fill of images of any size by a network for squares of `size` pixels."""
 
     @torch.no_grad()
     def fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        height, width = mask.shape
-        way = cv2.INTER_AREA if min(height, width) >= size else cv2.INTER_LINEAR
-        small = cv2.resize(image, (size, size), interpolation=way)
-        # What is to be removed must not shine through: every touched pixel counts as missing.
-        missing = cv2.resize(mask.astype(np.float32), (size, size), interpolation=way) > 0
-        output = inpainter(to_image(small)[None].to(device), to_mask(missing)[None].to(device))
+        output = inpainter(to_image(image)[None].to(device), to_mask(mask)[None].to(device))
         filled = quantise(output)[0].permute(1, 2, 0).cpu().numpy()
-        pasted = np.where(missing[..., None], filled, small)  # so that the border is enlarged from known pixels, too
-        return cv2.resize(pasted, (width, height), interpolation=cv2.INTER_CUBIC)
+        return np.where(mask[..., None], filled, image)
 
-    return fill
+    return at_size(fill, size)

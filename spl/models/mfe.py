@@ -97,9 +97,9 @@ class MFEEqualisation(nn.Module):
         x = torch.cat([torch.cat(structure, dim=1), torch.cat(texture, dim=1)])  # (2B, nc, g, g)
         x, valid = self.gather(x), self.valid_map(mask)  # (2B, c, g, g)
         x = self.gather(torch.cat([stack(x, valid) for stack in self.stacks], dim=1))  # (2B, c, g, g)
-        structure_head, texture_head = torch.tanh(self.head(x)).chunk(2)  # (B, 3, g, g) each
+        structure_head, texture_head = torch.tanh(self.head(x)).unflatten(0, (2, -1))  # (B, 3, g, g) each
 
-        fused = self.fuse(torch.cat(x.chunk(2), dim=1))  # (B, 2c, g, g)
+        fused = self.fuse(torch.cat(x.unflatten(0, (2, -1)).unbind(), dim=1))  # (B, 2c, g, g)
         shared = self.equalise(fused)  # (B, 2c, g, g)
         shares = [
             from_grid(shared, size=x.shape[-1])

@@ -114,7 +114,7 @@ class MIGAN(nn.Module):
         for r in map(str, reversed(self.sizes)):
             features[r] = self.encode[r](x)  # (B, c, r, r)
             x = self.shrink[r](features[r])  # (B, 512, 4, 4) in the end
-        output = image.new_zeros(len(image), 3, 2, 2)
+        output = image.new_zeros(image.shape[0], 3, 2, 2)
         for r in map(str, self.sizes):
             x = self.decode[r](self.enlarge[r](x) + features[r])  # (B, c, r, r)
             output = double(output) + self.to_rgb[r](x)  # (B, 3, r, r)

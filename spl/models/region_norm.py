@@ -35,7 +35,7 @@ class _RegionNormalise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, regions: Tensor | None, gamma: Tensor | None, pool: bool, share: bool) -> Tensor:
-        positions = x.new_full((len(x), 1, 1), x.shape[1]) if regions is None else regions.sum(2, keepdim=True)
+        positions = x.new_full((x.shape[0], 1, 1), x.shape[1]) if regions is None else regions.sum(2, keepdim=True)
         counts = _pooled(positions, pool, share)  # (B or 1, K, 1)
         eps = EPS * counts.sum(1, keepdim=True) / counts.clamp(min=1)
         counts = counts.clamp(min=1)

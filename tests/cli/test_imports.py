@@ -10,7 +10,18 @@ import pytest
 from tests.conftest import REPOSITORY
 
 HEAVY = {"pandas", "scipy", "torch", "torchvision", "timm", "torch_fidelity", "matplotlib", "jinja2", "requests"}
-NOT_IN_BASE = {*HEAVY - {"scipy"}, "safetensors", "snakemake", "dvc", "markdown_it", "urllib3", "patchmatch"}
+NOT_IN_BASE = {
+    *HEAVY - {"scipy"},
+    "safetensors",
+    "snakemake",
+    "dvc",
+    "markdown_it",
+    "urllib3",
+    "patchmatch",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+}
 NOT_ON_WINDOWS = {"fcntl", "resource", "pwd", "grp", "termios"}
 """`from skimage import feature` imports next to nothing until it is used, `from skimage.feature import canny` does."""
 
@@ -24,7 +35,7 @@ ALLOWED = {
     "pair_masks": TABLES, "smooth_images": ANALYSIS,
     "table1": ANALYSIS, "further_metrics": ANALYSIS, "compare_ablations": ANALYSIS, "compare_grid": ANALYSIS,
     "check_claims": ANALYSIS, "study": DRAWING, "signature": TABLES, "compare_reference": TABLES, "plan": NETWORKS,
-    "init_photos": set(), "export": NETWORKS, "score": {*ANALYSIS, "torch"},
+    "init_photos": set(), "export_onnx": {"torch"}, "export": NETWORKS, "score": {*ANALYSIS, "torch"},
     "draw_figure": DRAWING, "draw_examples": {"pandas", "matplotlib"}, "write_report": {*DRAWING, "jinja2"},
     "evaluate_method": NETWORKS, "export_priors": NETWORKS, "train_method": NETWORKS, "inpaint": set(),
     "measure_cost": NETWORKS, "inspect_weights": {"torch"}, "convert_weights": {"torch"},
@@ -90,12 +101,17 @@ def test_a_command_imports_only_the_heavy_libraries_that_it_uses(command):
 
 
 def test_every_command_is_listed():
-    assert {name for name, node in commands() if not name.startswith("_")} - {"about", "main", "stop_on_signal"} == set(
-        ALLOWED
-    )
+    assert {name for name, node in commands() if not name.startswith("_")} - {
+        "about",
+        "consent",
+        "main",
+        "stop_on_signal",
+    } == set(ALLOWED)
 
 
-@pytest.mark.parametrize("start", [("spl.cli",), ("spl.filling.files", "spl.filling.inpainter"), ("spl",)])
+@pytest.mark.parametrize(
+    "start", [("spl.cli",), ("spl.filling.files", "spl.filling.inpainter", "spl.filling.onnx"), ("spl",)]
+)
 def test_the_small_installation_imports_nothing_that_it_lacks_nor_windows(start):
     modules = {module.partition(".")[0] for module in reached(iter(start))}
     assert not modules & (NOT_IN_BASE | NOT_ON_WINDOWS)
