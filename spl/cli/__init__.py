@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from spl import __version__
-from spl.cli import data, evaluation, init, inpaint, inventory, masks, pairs, planning, results, training, weights
+from spl.cli import data, evaluation, init, inpaint, inventory, masks, pairs, planning, results, training, web, weights
 from spl.common.errors import SPLError, advise
 from spl.config.load import json_schema
 
@@ -27,7 +27,7 @@ for command in (
     evaluation.measure_cost, results.table1, results.further_metrics, results.compare_ablations, results.compare_grid,
     results.check_claims, results.study, results.draw_figure, results.draw_examples, results.write_report,
     inventory.status, inventory.verify, inventory.stale, inventory.why, inventory.signature,
-    inventory.compare_reference, planning.plan, inpaint.inpaint, pairs.score,
+    inventory.compare_reference, planning.plan, inpaint.inpaint, web.web, pairs.score,
 ):  # fmt: skip
     app.command()(command)  # a rule's command has its name, with dashes
 app.add_typer(weights.weights, name="weights")
@@ -67,7 +67,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("spl"):
             raise
-        _fail(f"this command needs {error.name}. Install the wheel with its extra torch (to fill) or workflow (all)")
+        _fail(f"this command needs {error.name}. Install the wheel with its extra torch (to fill), web (the page) or workflow (all)")
     except OSError as error:
         if not error.errno:
             raise
