@@ -24,7 +24,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spl.common.errors import SPLError
-from spl.miniature.images import draw_image
+from spl.miniature.images import generator
+from spl.miniature.scenes import draw_scene
 from spl.web.fills import Choice
 from spl.web.sessions import Session, Sessions
 
@@ -107,9 +108,8 @@ class Server:
 
     async def list_fills(self, request: Request) -> Response:
         """Tell what the page may offer."""
-        return JSONResponse({
-            "fills": [choice._asdict() for choice in self._choices.values()], **self._limits._asdict()
-        })  # fmt: skip
+        fills = {name: choice._asdict() for name, choice in self._choices.items()}
+        return JSONResponse({"fills": fills, **self._limits._asdict()})
 
     async def open_image(self, request: Request) -> Response:
         """Take an image, which is the body."""
@@ -294,6 +294,5 @@ def _encode_hole(hole: np.ndarray) -> bytes:
 
 
 def _draw_example(file: Path) -> None:
-    """Draw an image of the miniature world, enlarged."""
-    drawn = draw_image("places2", seed=1, split="test", index=2).image
-    drawn.resize((768, 768), Image.Resampling.BICUBIC).save(file, "PNG")
+    """Draw a harbour of the miniature world."""
+    draw_scene(generator("places2", seed=1, split="test", index=2), 2, enlarged=6).image.save(file, "PNG")

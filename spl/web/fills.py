@@ -26,13 +26,16 @@ KEPT_IN_MEMORY = 2
 
 
 class Choice(NamedTuple):
-    """A fill that the page offers, and what it lacks here, if anything."""
+    """A fill that the page offers, or says how to get."""
 
     source: str
     """What `load_inpainter` takes; the page names it and nothing else."""
     title: str
     group: str
+    use: str
+    """What it is for."""
     missing: str = ""
+    """How to get what it lacks here."""
 
 
 def list_choices(weights: Sequence[str] = ()) -> dict[str, Choice]:
@@ -40,22 +43,23 @@ def list_choices(weights: Sequence[str] = ()) -> dict[str, Choice]:
 
     Raises: DataError if a named folder or file does not exist.
     """
-    choices = [Choice(name, f"{method_title(name)} – {use}", "Classical") for name, use in CLASSICAL.items()]
-    choices[-1] = choices[-1]._replace(missing="" if find_spec("patchmatch") else "needs the extra patchmatch")
-    no_torch = "" if find_spec("torch") else "needs the extra torch"
+    choices = [Choice(name, method_title(name), "Classical", use) for name, use in CLASSICAL.items()]
+    if not find_spec("patchmatch"):
+        choices[-1] = choices[-1]._replace(missing="pip install 'pypatchmatch>=2.2'")
+    no_torch = "" if find_spec("torch") else "install the wheel with its extra torch"
     for name in weights:
         if name not in PRETRAINED and not name.startswith("miniature") and not Path(name).exists():
             raise DataError(f"--weights {name}: expected the folder of a finished run, or a model's name")
-        choices.append(Choice(name, name, "Given by --weights"))
+        choices.append(Choice(name, name, "Given by --weights", "images like those of its training"))
     for name, known in PRETRAINED.items():
         home = paths.user_cache() / name
         there = (home / "run/weights.safetensors").is_file() or (home / known.file).is_file()
-        missing = no_torch or ("" if there else f"fetch it first: spl inpaint --model {name} --fetch")
-        choices.append(Choice(name, f"{name} – structure in photographs", "Released networks", missing))
+        missing = no_torch or ("" if there else f"spl inpaint --model {name} --fetch, once, with any image")
+        choices.append(Choice(name, name, "Released networks", "structure in photographs", missing))
     for file in sorted(paths.RESULTS.glob("weights/*/*/seed*/weights.safetensors")):
         dataset, method, seed = file.parts[-4:-1]
         title = f"{method_title(method)}, {dataset}, {seed}"
-        choices.append(Choice(str(file.parent), title, "Trained here", no_torch))
+        choices.append(Choice(str(file.parent), title, "Trained here", "images like those of its training", no_torch))
     return {choice.source: choice for choice in choices}
 
 

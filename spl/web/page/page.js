@@ -5,7 +5,7 @@ const canvas = $("hole"), context = canvas.getContext("2d", { willReadFrequently
 const HOLE = getComputedStyle(document.documentElement).getPropertyValue("--hole");
 
 let image = null;      // {key, name, width, height, steps, at}: what is open; a step is {number, title, url, strokes, undone}
-let limits = {};
+let fills = {}, limits = {};  // what there is to fill with, by name; the largest file and image
 let stroke = null;     // the one that is being painted
 let brush = { x: 0, y: 0 }, zoom = 1, busy = false;
 
@@ -80,8 +80,9 @@ async function show(answer) {
   brush = { x: image.width / 2, y: image.height / 2 };
   zoom = 1;
   document.querySelector("header").append($("open"));
+  document.querySelector("main").classList.remove("empty");
   $("start").hidden = true;
-  $("view").hidden = $("below").hidden = $("painting").disabled = $("filling").disabled = false;
+  for (const id of ["view", "below", "panel", "actions"]) $(id).hidden = false;
   $("title").textContent = `${image.name}, ${image.width} × ${image.height}`;
   document.title = `${image.name} – Fill a hole`;
   await go(0);
@@ -303,7 +304,7 @@ const fill = () => during("Sending the hole …", async () => {
   }
   if (last.error) throw Error(last.error);
   if (!last.step) throw Error("The server has ended.");
-  image.steps.push(await loadStep(image.key, last.step, `${last.step} · ${text.split(" – ")[0]}`));
+  image.steps.push(await loadStep(image.key, last.step, `${last.step} · ${text}`));
   await go(image.steps.length - 1);
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   say(["Filled in " + seconds + " s; outside the hole nothing has changed.", ...last.notes].join(" "));
@@ -326,12 +327,13 @@ const percent = value => `${(value * 100).toFixed(value < 0.1 ? 1 : 0)} %`;
 function update() {
   $("size-shown").textContent = `${size()} pixels`;
   if (!image) return;
-  const { strokes, undone } = step(), covered = share(), choice = $("fills").selectedOptions[0];
+  const { strokes, undone } = step(), covered = share(), { use, missing } = fills[$("fills").value] ?? {};
   $("undo").disabled = busy || !strokes.length;
   $("redo").disabled = busy || !undone.length;
   $("clear").disabled = busy || !covered;
   $("share").textContent = covered ? `The hole is ${percent(covered)} of the image.` : "Nothing is painted yet.";
-  $("fill").disabled = busy || !covered || !choice?.value;
+  $("fill").disabled = busy || !covered || missing;
+  $("use").textContent = missing ? `Not on this machine. To get it: ${missing}` : `For ${use}.`;
   $("comparing").hidden = $("download").hidden = !image.at;
   $("download").href = `images/${image.key}/${step().number}/file`;
   compare();
@@ -361,14 +363,11 @@ function setZoom(wanted) {
 }
 
 async function listFills() {
-  const { fills, ...others } = await (await ask("fills")).json();
-  limits = others;
-  for (const { source, title, group, missing } of fills) {
+  ({ fills, ...limits } = await (await ask("fills")).json());
+  for (const [source, { title, group, missing }] of Object.entries(fills)) {
     let parent = [...$("fills").children].find(({ label }) => label === group);
     if (!parent) $("fills").append(parent = Object.assign(document.createElement("optgroup"), { label: group }));
-    const option = new Option(missing ? `${title} (${missing})` : title, source);
-    option.disabled = Boolean(missing);
-    parent.append(option);
+    parent.append(new Option(missing ? `${title} (not here)` : title, source));
   }
 }
 
