@@ -145,7 +145,7 @@ class Server:
             raise HTTPException(409, "This image is being filled already.")
         session.busy = True
         try:
-            mask = session.folder / "the mask"
+            mask = session.folder / "The mask"
             await self._receive(request, mask)
             job = self._fills.submit(session.fill, step, mask, choice.source, grow)
         except BaseException:
@@ -161,7 +161,7 @@ class Server:
             while not job.done():
                 yield json.dumps({"ahead": self._fills.ahead(job)}) + "\n"
                 await asyncio.wait([waited], timeout=0.5)
-            yield json.dumps({"step": session.results, "notes": [_sentence(note) for note in job.result()]}) + "\n"
+            yield json.dumps({"step": session.results, "notes": [_ended(note[:1].upper() + note[1:]) for note in job.result()]}) + "\n"
         except Exception as error:
             yield json.dumps({"error": _explain(error)}) + "\n"
         finally:
@@ -197,7 +197,7 @@ class Server:
     async def _receive(self, request: Request, file: Path) -> None:
         """Write a body to a file; stop where it is too large."""
         limit = self._limits.max_bytes
-        too_large = HTTPException(413, f"The file is too large: at most {limit / 1e6:,.0f} MB are taken.")
+        too_large = HTTPException(413, f"The file is too large: at most {limit / 1e6:,.4g} MB are taken.")
         if int(request.headers.get("content-length", 0)) > limit:
             raise too_large
         with file.open("wb") as received:
@@ -261,17 +261,17 @@ def _explain(error: Exception) -> str:
         case HTTPException():
             return error.detail
         case SPLError():
-            return _sentence(str(error))
+            return _ended(str(error))
         case ModuleNotFoundError():
             return f"This fill needs {error.name}, which is not installed."
         case OSError():
-            return _sentence(error.strerror or str(error))
+            return _ended(error.strerror or str(error))
         case _:
             return f"The fill failed: {type(error).__name__}: {error}"
 
 
-def _sentence(clause: str) -> str:
-    return clause[:1].upper() + clause[1:] + ("" if clause.endswith((".", "?")) else ".")
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "?")) else f"{text}."
 
 
 def _opened(key: str, session: Session) -> Response:

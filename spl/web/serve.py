@@ -27,7 +27,7 @@ def serve(port: int, weights: Sequence[str], limits: Limits, *, open_page: bool 
     try:
         listening = socket.create_server((HOST, port))
     except OSError as error:
-        raise DataError(f"port {port}: {error.strerror}. Choose another: --port {port + 1}") from None
+        raise DataError(f"port {port}: {os.strerror(error.errno or 0)}. Choose another: --port {port + 1}") from None
     address, sessions = f"http://{HOST}:{listening.getsockname()[1]}", Sessions()
     config = uvicorn.Config(
         build_app(choices, sessions, limits), log_level="critical", access_log=False,
