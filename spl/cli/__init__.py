@@ -67,7 +67,10 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("spl"):
             raise
-        _fail(f"this command needs {error.name}. Install the wheel with its extra torch (to fill), web (the page) or workflow (all)")
+        _fail(
+            f"this command needs {error.name}. Install the wheel with its extra torch (to fill), web (the page) or "
+            "workflow (all)"
+        )
     except OSError as error:
         if not error.errno:
             raise

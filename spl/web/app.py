@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from io import BytesIO
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -30,11 +31,13 @@ from spl.web.fills import Choice
 from spl.web.sessions import Session, Sessions
 
 T = TypeVar("T")
+Job = Future[list[str]]
+"""A fill that waits, is running, or is done."""
 
 FILLS_AT_ONCE, FILES_AT_ONCE = 2, 2
 """Threads that fill, and those that read images; as many as these, so that each keeps its own part of the memory."""
 
-PAGE = {"/": ("index.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
+PAGE = {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js"}
 
 LOCAL = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 """Hosts under which a browser on this machine, or at the other end of `ssh -L`, finds the page."""
@@ -79,32 +82,13 @@ class Guard:
         await app(scope, receive, send_guarded)
 
 
-class Fills:
-    """Fills one after the other, a few at once."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(FILLS_AT_ONCE, "fill")
-        self._jobs = list[Future[list[str]]]()
-
-    def submit(self, work: Callable[..., list[str]], *arguments: Any) -> Future[list[str]]:
-        """Let work be done when its turn comes."""
-        job = self._threads.submit(work, *arguments)
-        self._jobs = [other for other in self._jobs if not other.done()] + [job]
-        return job
-
-    def ahead(self, job: Future[list[str]]) -> int:
-        """Return how many fills were there before one that has not begun."""
-        if job.running() or job.done():
-            return 0
-        return sum(not other.done() for other in self._jobs[: self._jobs.index(job)])
-
-
 class Server:
     """What the routes do."""
 
     def __init__(self, choices: Mapping[str, Choice], sessions: Sessions, limits: Limits) -> None:
         self._choices, self._sessions, self._limits = choices, sessions, limits
-        self._fills, self._files = Fills(), ThreadPoolExecutor(FILES_AT_ONCE, "files")
+        self._fills, self._files = ThreadPoolExecutor(FILLS_AT_ONCE), ThreadPoolExecutor(FILES_AT_ONCE)
+        self._jobs = list[Job]()
 
     async def list_fills(self, request: Request) -> Response:
         """Tell what the page may offer."""
@@ -113,25 +97,25 @@ class Server:
 
     async def open_image(self, request: Request) -> Response:
         """Take an image, which is the body."""
-        name = Path(request.query_params.get("name", "")).name[:100] or "image"
-        with self._sessions.new(name) as (key, session):
+        with self._sessions.new(_file_name(request)) as (key, session):
             await self._receive(request, session.file(0))
             await self._in_thread(session.accept, self._limits.max_pixels)
-        return _opened(key, session)
+        return JSONResponse({"key": key, "name": session.name, "size": session.size}, 201)
 
     async def open_example(self, request: Request) -> Response:
         """Draw the example."""
         with self._sessions.new("example.png") as (key, session):
             await self._in_thread(_draw_example, session.file(0))
             await self._in_thread(session.accept, self._limits.max_pixels)
-        return _opened(key, session)
+        return JSONResponse({"key": key, "name": session.name, "size": session.size}, 201)
 
     async def read_mask(self, request: Request) -> Response:
         """Check a mask, which is the body, and return it for the page: white in the hole, transparent elsewhere."""
-        session, name = self._session(request), Path(request.query_params.get("name", "")).name[:100] or "mask"
+        session = self._session(request)
         file = session.folder / "mask.sent"
         await self._receive(request, file)
-        return Response(await self._in_thread(lambda: _encode_hole(session.read_mask(file, name))), 200, None, "image/png")
+        hole = await self._in_thread(session.read_mask, file, _file_name(request))
+        return Response(await self._in_thread(_encode_hole, hole), media_type="image/png")
 
     async def fill(self, request: Request) -> Response:
         """Fill an image by a mask, which is the body; tell in lines of JSON how far it is."""
@@ -148,22 +132,24 @@ class Server:
             mask = session.folder / "The mask"
             await self._receive(request, mask)
             job = self._fills.submit(session.fill, step, mask, choice.source, grow)
+            self._jobs = [*(other for other in self._jobs if not other.done()), job]
         except BaseException:
             session.release()
             raise
         job.add_done_callback(lambda _: session.release())
         return StreamingResponse(self._tell(job, session), media_type="application/x-ndjson")
 
-    async def _tell(self, job: Future[list[str]], session: Session) -> AsyncIterator[str]:
+    async def _tell(self, job: Job, session: Session) -> AsyncIterator[str]:
         """Yield a line twice a second until a fill is done, then its result; give it up if nobody listens any more."""
         waited = asyncio.wrap_future(job)
         try:
             while not job.done():
-                yield json.dumps({"ahead": self._fills.ahead(job)}) + "\n"
+                earlier = self._jobs[: self._jobs.index(job)]
+                yield _line(ahead=0 if job.running() else sum(not other.done() for other in earlier))
                 await asyncio.wait([waited], timeout=0.5)
-            yield json.dumps({"step": session.results, "notes": [_ended(note[:1].upper() + note[1:]) for note in job.result()]}) + "\n"
+            yield _line(step=session.results, notes=[_ended(note[:1].upper() + note[1:]) for note in job.result()])
         except Exception as error:
-            yield json.dumps({"error": _explain(error)}) + "\n"
+            yield _line(error=_explain(error))
         finally:
             waited.cancel()
 
@@ -225,19 +211,17 @@ def build_app(choices: Mapping[str, Choice], sessions: Sessions, limits: Limits)
         task.cancel()
 
     server = Server(choices, sessions, limits)
-    posts = {
-        "/images": server.open_image, "/example": server.open_example, "/images/{key}/mask": server.read_mask,
-        "/images/{key}/fill": server.fill, "/images/{key}/close": server.close,
-    }  # fmt: skip
-    gets = {
-        "/fills": server.list_fills, "/images/{key}/{step:int}": server.show,
-        "/images/{key}/{step:int}/file": server.download,
-    }  # fmt: skip
     return Starlette(
         routes=[
-            *(Route(path, _page(*page)) for path, page in PAGE.items()),
-            *(Route(path, answer, methods=["POST"]) for path, answer in posts.items()),
-            *(Route(path, answer) for path, answer in gets.items()),
+            *(Route(path, _page(name)) for path, name in PAGE.items()),
+            Route("/fills", server.list_fills),
+            Route("/images", server.open_image, methods=["POST"]),
+            Route("/example", server.open_example, methods=["POST"]),
+            Route("/images/{key}/mask", server.read_mask, methods=["POST"]),
+            Route("/images/{key}/fill", server.fill, methods=["POST"]),
+            Route("/images/{key}/close", server.close, methods=["POST"]),
+            Route("/images/{key}/{step:int}", server.show),
+            Route("/images/{key}/{step:int}/file", server.download),
         ],
         middleware=[Middleware(Guard)],
         exception_handlers={HTTPException: _refuse, SPLError: _refuse, OSError: _refuse},
@@ -245,9 +229,9 @@ def build_app(choices: Mapping[str, Choice], sessions: Sessions, limits: Limits)
     )
 
 
-def _page(name: str, kind: str) -> Callable[[Request], Response]:
+def _page(name: str) -> Callable[[Request], Response]:
     content = (files("spl.web") / "page" / name).read_bytes()
-    return lambda _: Response(content, media_type=kind)
+    return lambda _: Response(content, media_type=guess_type(name)[0])
 
 
 async def _refuse(_: Request, error: Exception) -> Response:
@@ -257,26 +241,22 @@ async def _refuse(_: Request, error: Exception) -> Response:
 
 def _explain(error: Exception) -> str:
     """Say what went wrong in sentences for the page."""
-    match error:
-        case HTTPException():
-            return error.detail
-        case SPLError():
-            return _ended(str(error))
-        case ModuleNotFoundError():
-            return f"This fill needs {error.name}, which is not installed."
-        case OSError():
-            return _ended(error.strerror or str(error))
-        case _:
-            return f"The fill failed: {type(error).__name__}: {error}"
+    if isinstance(error, ModuleNotFoundError):
+        return f"This fill needs {error.name}, which is not installed."
+    told = getattr(error, "detail", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return _ended(told)
 
 
 def _ended(text: str) -> str:
     return text if text.endswith((".", "?")) else f"{text}."
 
 
-def _opened(key: str, session: Session) -> Response:
-    width, height = session.size
-    return JSONResponse({"key": key, "name": session.name, "width": width, "height": height}, 201)
+def _line(**values: Any) -> str:
+    return json.dumps(values) + "\n"
+
+
+def _file_name(request: Request) -> str:
+    return Path(request.query_params.get("name", "")).name[:100] or "image"
 
 
 def _number(query: Mapping[str, str], name: str) -> int:

@@ -10,7 +10,10 @@ import pytest
 from tests.conftest import REPOSITORY
 
 HEAVY = {"pandas", "scipy", "torch", "torchvision", "timm", "torch_fidelity", "matplotlib", "jinja2", "requests"}
-NOT_IN_BASE = {*HEAVY - {"scipy"}, "safetensors", "snakemake", "dvc", "markdown_it", "urllib3", "patchmatch", "starlette", "uvicorn"}
+NOT_IN_BASE = {
+    *HEAVY - {"scipy"}, "safetensors", "snakemake", "dvc", "markdown_it", "urllib3", "patchmatch", "starlette",
+    "uvicorn",
+}  # fmt: skip
 NOT_ON_WINDOWS = {"fcntl", "resource", "pwd", "grp", "termios"}
 """`from skimage import feature` imports next to nothing until it is used, `from skimage.feature import canny` does."""
 

@@ -67,13 +67,13 @@ const openFile = file => during(`Reading ${file.name} …`, async () =>
 const openExample = () => during("Drawing the example …", async () => show(await post("example")));
 
 async function show(answer) {
-  const opened = await answer.json();
+  const { size: [width, height], ...opened } = await answer.json();
   const first = await loadStep(opened.key, 0, "Original");
   if (image) {
     forget();
     image.steps.forEach(({ url }) => URL.revokeObjectURL(url));
   }
-  image = { ...opened, steps: [first], at: 0 };
+  image = { ...opened, width, height, steps: [first], at: 0 };
   const longest = Math.max(image.width, image.height);
   $("size").max = Math.max(4, Math.round(longest / 4));
   $("size").value = Math.max(2, Math.round(longest / 16));
