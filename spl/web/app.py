@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -132,26 +132,13 @@ class Server:
             mask = session.folder / "The mask"
             await self._receive(request, mask)
             job = self._fills.submit(session.fill, step, mask, choice.source, grow)
-            self._jobs = [*(other for other in self._jobs if not other.done()), job]
+            earlier = [other for other in self._jobs if not other.done()]
+            self._jobs = [*earlier, job]
         except BaseException:
             session.release()
             raise
         job.add_done_callback(lambda _: session.release())
-        return StreamingResponse(self._tell(job, session), media_type="application/x-ndjson")
-
-    async def _tell(self, job: Job, session: Session) -> AsyncIterator[str]:
-        """Yield a line twice a second until a fill is done, then its result; give it up if nobody listens any more."""
-        waited = asyncio.wrap_future(job)
-        try:
-            while not job.done():
-                earlier = self._jobs[: self._jobs.index(job)]
-                yield _line(ahead=0 if job.running() else sum(not other.done() for other in earlier))
-                await asyncio.wait([waited], timeout=0.5)
-            yield _line(step=session.results, notes=[_ended(note[:1].upper() + note[1:]) for note in job.result()])
-        except Exception as error:
-            yield _line(error=_explain(error))
-        finally:
-            waited.cancel()
+        return StreamingResponse(_tell(job, earlier, session), media_type="application/x-ndjson")
 
     async def show(self, request: Request) -> Response:
         """Return the preview of an image or a result."""
@@ -232,6 +219,20 @@ def build_app(choices: Mapping[str, Choice], sessions: Sessions, limits: Limits)
 def _page(name: str) -> Callable[[Request], Response]:
     content = (files("spl.web") / "page" / name).read_bytes()
     return lambda _: Response(content, media_type=guess_type(name)[0])
+
+
+async def _tell(job: Job, earlier: Sequence[Job], session: Session) -> AsyncIterator[str]:
+    """Yield a line twice a second until a fill is done, then its result; give it up if nobody listens any more."""
+    waited = asyncio.wrap_future(job)
+    try:
+        while not waited.done():
+            yield _line(ahead=0 if job.running() else sum(not other.done() for other in earlier))
+            await asyncio.wait([waited], timeout=0.5)
+        yield _line(step=session.results, notes=[_ended(note[:1].upper() + note[1:]) for note in waited.result()])
+    except Exception as error:
+        yield _line(error=_explain(error))
+    finally:
+        waited.cancel()
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

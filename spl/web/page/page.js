@@ -46,7 +46,7 @@ async function ask(path, options) {
   } catch {
     throw Error("The server does not answer. Is spl web still running?");
   }
-  if (!answer.ok) throw Error((await answer.json()).error);
+  if (!answer.ok) throw Error((await answer.json().catch(() => ({}))).error ?? answer.statusText);
   return answer;
 }
 
@@ -259,7 +259,7 @@ canvas.onkeydown = event => {
     "[": () => resize(1 / 1.2), "]": () => resize(1.2), "+": () => setZoom(zoom * 1.5), "-": () => setZoom(zoom / 1.5),
     0: () => setZoom(1), b: () => $("paint").click(), e: () => $("erase").click(), " ": dab, Enter: dab,
   }[event.key];
-  if (ARROWS[event.key]) step_brush(ARROWS[event.key], event.shiftKey);
+  if (ARROWS[event.key]) stepBrush(ARROWS[event.key], event.shiftKey);
   else if (press) press();
   else return;
   event.preventDefault();
@@ -271,7 +271,7 @@ function dab() {
   say(`${tool() === "paint" ? "Painted" : "Erased"} at ${Math.round(brush.x)}, ${Math.round(brush.y)}. ${$("share").textContent}`);
 }
 
-function step_brush([right, down], painting) {
+function stepBrush([right, down], painting) {
   const far = Math.max(1, Math.round(size() / 4)), within = (value, most) => Math.min(Math.max(value, 0), most);
   if (painting) begin();
   brush = { x: within(brush.x + right * far, image.width), y: within(brush.y + down * far, image.height) };
