@@ -10,6 +10,7 @@ what is left of its temporary files when it has ended. Linux, with Chromium.
 """
 
 import argparse
+import atexit
 import re
 import shutil
 import signal
@@ -38,6 +39,7 @@ def start(folder, *options):
     """Start the server with its temporary files in a folder; return the process and its address."""
     command = ["env", f"TMPDIR={folder}", sys.executable, "-m", "spl", "web", "--port", "0", *options]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    atexit.register(server.terminate)  # if a trial breaks off
     return server, re.search(r"http://\S+", server.stdout.readline())[0]
 
 
