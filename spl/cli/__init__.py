@@ -21,6 +21,7 @@ from spl.cli import (
     planning,
     results,
     training,
+    web,
     weights,
 )
 from spl.common.errors import SPLError, advise
@@ -40,7 +41,7 @@ for command in (
     evaluation.measure_cost, results.table1, results.further_metrics, results.compare_ablations, results.compare_grid,
     results.check_claims, results.study, results.draw_figure, results.draw_examples, results.write_report,
     inventory.status, inventory.verify, inventory.stale, inventory.why, inventory.signature,
-    inventory.compare_reference, planning.plan, inpaint.inpaint, pairs.score,
+    inventory.compare_reference, planning.plan, inpaint.inpaint, web.web, pairs.score,
 ):  # fmt: skip
     app.command()(command)  # a rule's command has its name, with dashes
 app.add_typer(weights.weights, name="weights")
@@ -71,7 +72,10 @@ def schema() -> None:
     print(json_schema(), end="")
 
 
-EXTRAS = {"onnxruntime": "onnx (to fill) or export", "onnx": "export", "onnxscript": "export"}
+EXTRAS = {
+    "onnxruntime": "onnx (to fill) or export", "onnx": "export", "onnxscript": "export", "starlette": "web",
+    "uvicorn": "web",
+}  # fmt: skip
 """By package that may be missing; those of all other packages are named together."""
 
 

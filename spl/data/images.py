@@ -115,16 +115,17 @@ def load_opaque(content: bytes, name: str | Path) -> Image.Image:
     return image
 
 
-def load_image(content: bytes, name: str | Path) -> Image.Image:
+def load_image(content: bytes, name: str | Path, *, max_pixels: int | None = None) -> Image.Image:
     """Decode an image and turn it upright; its mode is 1, L, RGB or, only if it is partly transparent, RGBA.
 
     Its `info` is the file's, with how the image is stored there.
+    `max_pixels` are those that Pillow allows if not given.
     Raises: DataError, beginning with the name, if it is empty, no image, damaged, ends early, has too many pixels or
         too few, moves, or has values without a known range.
     """
     try:
         image = Image.open(BytesIO(content), formats=FORMATS)
-        _check_header(image, name)
+        _check_header(image, name, max_pixels or Image.MAX_IMAGE_PIXELS)
         stored = Stored(image.mode, image.size, ";16" in str(image.tile[:1]))
         image.load()
         with suppress(Exception):  # damaged EXIF says nothing; the image itself was decoded without a fault
@@ -138,9 +139,9 @@ def load_image(content: bytes, name: str | Path) -> Image.Image:
         raise DataError(f"{name} {_damage(content, error)} Replace or remove it.") from None
 
 
-def _check_header(image: Image.Image, name: str | Path) -> None:
+def _check_header(image: Image.Image, name: str | Path, limit: int | None) -> None:
     """Reject what is seen before decoding."""
-    (width, height), limit = image.size, Image.MAX_IMAGE_PIXELS
+    width, height = image.size
     if limit and width * height > limit:
         raise DataError(
             f"{name} has {width} x {height} = {width * height:,} pixels, {limit:,} are allowed: perhaps a "

@@ -146,8 +146,8 @@ def fill_image(
     decoded = load_image(content, image)
     decoded = decoded.convert("L") if decoded.mode == "1" else decoded
     values = _values(content, decoded)
-    missing, changes = _fit(_read_hole(mask, hole), values.shape[:2], decoded, mask, image)
-    check_share(missing, mask, hole)
+    missing, changes = fit_hole(_read_hole(mask, hole), values.shape[:2], decoded.info["stored"].size, mask, image)
+    check_share(missing, mask, f"--hole {hole}")
     filled, missing, advice = inpainter.fill(to_rgb(decoded), missing, **options)
     shown, fresh = filled[..., 0] if values.ndim == 2 else filled, np.full_like(values, 255)
     fresh[..., : shown.shape[-1]] = shown
@@ -190,11 +190,12 @@ def _read_hole(path: Path, hole: str) -> np.ndarray:
     return opaque if hole == "opaque" else ~opaque
 
 
-def _fit(
-    missing: np.ndarray, shape: tuple[int, int], decoded: Image.Image, mask: Path, image: Path
+def fit_hole(
+    missing: np.ndarray, shape: tuple[int, int], stored_size: tuple[int, int], mask: str | Path, image: str | Path
 ) -> tuple[np.ndarray, list[str]]:
-    """Bring a mask of the image's aspect ratio to its size; say so.
+    """Bring a mask of the image's aspect ratio to its size; say so. `mask` and `image` are their names.
 
+    Shapes: missing, returned (H, W) bool; `stored_size` is the image's width and height before it is turned upright.
     Raises: DataError if the ratios differ.
     """
     if missing.shape == shape:
@@ -204,7 +205,7 @@ def _fit(
         way = cv2.INTER_AREA if rows > height else cv2.INTER_NEAREST
         fitted = cv2.resize(missing.astype(np.float32), (width, height), interpolation=way) > 0
         return fitted, [f"mask of {columns} x {rows} pixels resized"]
-    turned = decoded.info["stored"].size == missing.shape[::-1]
+    turned = stored_size == missing.shape[::-1]
     remedy = "Turn the mask as the image's EXIF turns the image." if turned else "Both must have the same aspect ratio."
     raise DataError(f"{mask} is {columns} x {rows} pixels, {image} is {width} x {height}. {remedy}")
 

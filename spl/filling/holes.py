@@ -98,7 +98,7 @@ def check_share(hole: np.ndarray, name: object, kind: str) -> None:
     """Raise DataError unless a hole is more than none, and at most 60 % of the image."""
     if ratio_bin(hole.mean()) is None:
         share = f"{hole.mean():.1%} of the pixels are a hole ({kind})"
-        raise DataError(f"{name}: {share}; expected more than none and at most 60 %. Is --hole right?")
+        raise DataError(f"{name}: {share}; expected more than none and at most 60 %")
 
 
 THIN, BLURRED = 8, 4
@@ -110,8 +110,8 @@ def advise(hole: np.ndarray, boxes: Sequence[Box], size: int) -> list[str]:
     clauses = list[str]()
     inside = (cv2.distanceTransform(hole[box].astype(np.uint8), cv2.DIST_L2, 3).max() for box in boxes)
     if 2 * max(inside) <= THIN:
-        clauses.append(f"a hole at most {THIN} pixels wide: --method telea is usually better")
+        clauses.append(f"a hole at most {THIN} pixels wide: telea is usually better")
     sides = (max(part.stop - part.start for part in box) for box in boxes)
     if (side := max(sides)) > BLURRED * size:
-        clauses.append(f"{side} pixels filled by a network for {size}: blurred; --method patchmatch stays sharp")
+        clauses.append(f"{side} pixels filled by a network for {size}: blurred; patchmatch stays sharp")
     return clauses

@@ -73,11 +73,15 @@ class View(NamedTuple):
 class Canvas:
     """Draws polygons given in logical units and ends as an `AnnotatedImage`."""
 
-    def __init__(self, size: tuple[int, int], extent: tuple[float, float], view: View) -> None:
-        """Open a canvas of `size` (width, height) pixels that shows `extent` (width, height) logical units."""
-        self.size = size
+    def __init__(self, size: tuple[int, int], extent: tuple[float, float], view: View, *, enlarged: int = 1) -> None:
+        """Open a canvas of `size` (width, height) pixels that shows `extent` (width, height) logical units.
+
+        `enlarged` times as large as drawings for a network, it is as sharp as these in pixels.
+        """
+        self.size = (size[0] * enlarged, size[1] * enlarged)
+        self._blur = 0.28 * max(size) / 64
         self.extent = extent
-        fine = (size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING)
+        fine = (self.size[0] * SUPERSAMPLING, self.size[1] * SUPERSAMPLING)
         self._project = view.projection(fine, extent)
         self._image = Image.new("RGB", fine)
         self._draw = ImageDraw.Draw(self._image)
@@ -133,8 +137,7 @@ class Canvas:
         """
         width, height = self.size
         # The images will be sampled at 64x64 without a filter: remove what such a grid cannot hold.
-        blur = 0.28 * max(width, height) / 64
-        image = self._image.reduce(SUPERSAMPLING).filter(ImageFilter.GaussianBlur(blur))
+        image = self._image.reduce(SUPERSAMPLING).filter(ImageFilter.GaussianBlur(self._blur))
         across = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None, :] * light[0]
         down = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None] * light[1]
         pixels = np.asarray(image, dtype=np.float32) * (1 + across + down)[..., None]

@@ -48,8 +48,8 @@ def scene_class(index: int) -> str:
     return tuple(SCENES)[index % len(SCENES)]
 
 
-def draw_scene(rng: np.random.Generator, index: int) -> AnnotatedImage:
-    """Draw one outdoor scene of the class that `scene_class` names."""
+def draw_scene(rng: np.random.Generator, index: int, *, enlarged: int = 1) -> AnnotatedImage:
+    """Draw one outdoor scene of the class that `scene_class` names, so many times as large."""
     pitch = rng.uniform(15.0, 23.0)
     walls, roof, accent = choose(rng, SCHEMES)
     plan = Plan(
@@ -66,7 +66,7 @@ def draw_scene(rng: np.random.Generator, index: int) -> AnnotatedImage:
     view = View.draw(
         rng, keystone_x=(-0.05, 0.05), keystone_y=(-0.06, 0.06), shear=(-0.02, 0.02), zoom=(0.96, 1.1), shift_y=(-3, 3)
     )
-    canvas = Canvas(SIZE, EXTENT, view)
+    canvas = Canvas(SIZE, EXTENT, view, enlarged=enlarged)
     SCENES[scene_class(index)](canvas, plan)
     brightness = rng.uniform(0.05, 0.25) * (-1 if plan.sun_left else 1)
     return canvas.finish(rng, (brightness, rng.uniform(-0.06, 0.06)), plan.mood.tint)

@@ -11,17 +11,9 @@ from tests.conftest import REPOSITORY
 
 HEAVY = {"pandas", "scipy", "torch", "torchvision", "timm", "torch_fidelity", "matplotlib", "jinja2", "requests"}
 NOT_IN_BASE = {
-    *HEAVY - {"scipy"},
-    "safetensors",
-    "snakemake",
-    "dvc",
-    "markdown_it",
-    "urllib3",
-    "patchmatch",
-    "onnx",
-    "onnxruntime",
-    "onnxscript",
-}
+    *HEAVY - {"scipy"}, "safetensors", "snakemake", "dvc", "markdown_it", "urllib3", "patchmatch", "onnx", "onnxruntime",
+    "onnxscript", "starlette", "uvicorn",
+}  # fmt: skip
 NOT_ON_WINDOWS = {"fcntl", "resource", "pwd", "grp", "termios"}
 """`from skimage import feature` imports next to nothing until it is used, `from skimage.feature import canny` does."""
 
@@ -37,7 +29,7 @@ ALLOWED = {
     "check_claims": ANALYSIS, "study": DRAWING, "signature": TABLES, "compare_reference": TABLES, "plan": NETWORKS,
     "init_photos": set(), "export_onnx": {"torch"}, "export": NETWORKS, "score": {*ANALYSIS, "torch"},
     "draw_figure": DRAWING, "draw_examples": {"pandas", "matplotlib"}, "write_report": {*DRAWING, "jinja2"},
-    "evaluate_method": NETWORKS, "export_priors": NETWORKS, "train_method": NETWORKS, "inpaint": set(),
+    "evaluate_method": NETWORKS, "export_priors": NETWORKS, "train_method": NETWORKS, "inpaint": set(), "web": set(),
     "measure_cost": NETWORKS, "inspect_weights": {"torch"}, "convert_weights": {"torch"},
     "detect_objects": NETWORKS, "train_teacher": NETWORKS,
 }  # fmt: skip

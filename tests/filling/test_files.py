@@ -203,8 +203,8 @@ PEOPLE_HAVE = [
     *((file, MASK, "white", "filled.png", file.refusal) for file in REFUSED),
     (CAMERA, layer(erased=True), "white", "filled.png", "is no mask (transparent); expected black and white"),
     (CAMERA, MASK, "opaque", "filled.png", "has no transparent pixels; expected some beside opaque ones."),
-    (CAMERA, EMPTY, "white", "filled.png", "0.0% of the pixels are a hole (white); expected more"),
-    (CAMERA, MOST, "white", "filled.png", "87.5% of the pixels are a hole (white); expected more"),
+    (CAMERA, EMPTY, "white", "filled.png", "0.0% of the pixels are a hole (--hole white); expected more"),
+    (CAMERA, MOST, "white", "filled.png", "87.5% of the pixels are a hole (--hole white); expected more"),
     (CAMERA, MASK.resize((64, 64)), "white", "filled.png", "64 x 48. Both must have the same aspect ratio"),
     (CAMERA, MASK.transpose(Image.Transpose.ROTATE_90), "white", "filled.png", "Turn the mask as the image's EXIF"),
 ]  # fmt: skip

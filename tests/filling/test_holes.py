@@ -96,7 +96,7 @@ def test_a_fill_sees_nothing_of_what_is_removed():
 @pytest.mark.parametrize(
     ("place", "size", "told"),
     [
-        ((100, 100, 8, 90), 64, r"at most 8 pixels wide: --method telea"),
+        ((100, 100, 8, 90), 64, r"at most 8 pixels wide: telea"),
         ((100, 100, 60, 80), 32, r"160 pixels filled by a network for 32: blurred"),
         ((100, 100, 60, 80), 64, None),
     ],
