@@ -11,8 +11,8 @@ from tests.conftest import REPOSITORY
 
 HEAVY = {"pandas", "scipy", "torch", "torchvision", "timm", "torch_fidelity", "matplotlib", "jinja2", "requests"}
 NOT_IN_BASE = {
-    *HEAVY - {"scipy"}, "safetensors", "snakemake", "dvc", "markdown_it", "urllib3", "patchmatch", "onnx", "onnxruntime",
-    "onnxscript", "starlette", "uvicorn",
+    *HEAVY - {"scipy"}, "safetensors", "snakemake", "dvc", "markdown_it", "urllib3", "patchmatch", "onnx",
+    "onnxruntime", "onnxscript", "starlette", "uvicorn",
 }  # fmt: skip
 NOT_ON_WINDOWS = {"fcntl", "resource", "pwd", "grp", "termios"}
 """`from skimage import feature` imports next to nothing until it is used, `from skimage.feature import canny` does."""
