@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ class Graph(nn.Module):
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Fill the hole; outside it the result is the image."""
         hole = mask != 0
-        output = as_inpainter(self.generator)(image.permute(0, 3, 1, 2).float() / 255, hole[:, None].float())
+        kind = next(self.generator.parameters()).dtype
+        output = as_inpainter(self.generator)(image.permute(0, 3, 1, 2).to(kind) / 255, hole[:, None].to(kind))
         return torch.where(hole[..., None], quantise(output).permute(0, 2, 3, 1), image)
 
 
@@ -164,14 +166,22 @@ def _examples(
 
 
 def _compare(graph: Graph, file: Path, batches: Sequence[int], sizes: Sequence[tuple[int, int]]) -> None:
-    """Raise DataError unless onnxruntime and torch fill within one level."""
+    """Raise DataError unless onnxruntime and torch fill within one level.
+
+    Where a threshold inside a network turns on torch's rounding, what torch gives in double precision counts.
+    """
     session = open_session(file)
     for image, mask in _examples(batches, sizes, seed=1):
-        expected = graph(image, mask).numpy()
         found = session.run(["filled"], {"image": image.numpy(), "mask": mask.numpy()})[0]
-        off = np.abs(found.astype(int) - expected).max()
+        off = _levels(found, graph(image, mask))
+        if off > 1:
+            off = min(off, _levels(found, deepcopy(graph).double()(image, mask)))
         if off > 1:
             raise DataError(
                 f"not exported: onnxruntime's fill of {tuple(image.shape)} is {off} levels from torch's; expected 1 at "
                 "most. Fill by the folder of the run."
             )
+
+
+def _levels(found: np.ndarray, expected: Tensor) -> int:
+    return np.abs(found.astype(int) - expected.numpy()).max()

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from PIL import Image
 from torch import nn
 
@@ -158,6 +159,25 @@ def test_what_does_not_fill_as_torch_does_leaves_no_file(tmp_path, monkeypatch, 
     with pytest.raises(DataError, match=r"not exported: onnxruntime's fill of .* is \d+ levels from torch's"):
         export_onnx(folder, tmp_path / "rim.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+class Rounded(Rim):
+    """A network whose values torch rounds to the wrong side in single precision."""
+
+    def forward(self, image, mask):
+        off = image.dtype == torch.float32 and not torch.compiler.is_exporting()
+        return super().forward(image, mask) / 2 + 0.2 * off
+
+
+def test_where_roundings_decide_double_precision_counts(tmp_path, monkeypatch):
+    folder = write_run(tmp_path / "run", "rfr", MODELS["rfr"], size=64, generator=Rounded())
+    monkeypatch.setattr(exporting, "load_generator", lambda *_, **__: Rounded())
+    monkeypatch.setattr(nn.Module, "double", lambda self: self)
+    with pytest.raises(DataError, match="not exported"):
+        export_onnx(folder, tmp_path / "rounded.onnx")
+    monkeypatch.undo()
+    monkeypatch.setattr(exporting, "load_generator", lambda *_, **__: Rounded())
+    export_onnx(folder, tmp_path / "rounded.onnx")
 
 
 def test_edgeconnect_is_refused_with_the_reason(spl, tmp_path):
