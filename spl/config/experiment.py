@@ -277,9 +277,9 @@ class Study(Strict):
     mask_ratio: Literal["20-40", "40-60", "all"]
 
     def methods_of(self, dataset: str) -> tuple[str, ...]:
-        """Return the methods of all arms that are contrasted on a dataset."""
-        arms = dict.fromkeys(arm for pair in self.contrasts[dataset] for arm in pair)
-        return tuple(method for arm in arms for method in self.arms[arm])
+        """Return the methods of all arms that are contrasted on a dataset, each once."""
+        arms = (arm for pair in self.contrasts[dataset] for arm in pair)
+        return tuple(dict.fromkeys(method for arm in arms for method in self.arms[arm]))
 
 
 # Figures -----------------------------------------------------------------------------------------

@@ -80,6 +80,12 @@ def test_runs_of_other_settings_or_pairs_do_not_count(study, tmp_path):
         missing_runs(load_params(REPOSITORY / "presets/demo.yaml"), runs)
 
 
+@pytest.mark.parametrize("stage", ["1", "2", "3", "photos"])
+def test_a_run_of_several_arms_is_planned_once(stage):
+    planned = list(planned_runs(load_params(REPOSITORY / f"presets/study_{stage}.yaml")))
+    assert len(planned) == len(set(planned))
+
+
 def test_stages_share_the_runs_that_they_have_in_common():
     one, two = (set(planned_runs(load_params(REPOSITORY / f"presets/study_{stage}.yaml"))) for stage in (1, 2))
     assert {run.method for run in one & two} == {"spl", "spl_no_prior"}
