@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import traceback
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -229,7 +230,11 @@ async def _tell(job: Job, earlier: Sequence[Job], session: Session) -> AsyncIter
             yield _line(ahead=0 if job.running() else sum(not other.done() for other in earlier))
             await asyncio.wait([waited], timeout=0.5)
         yield _line(step=session.results, notes=[_ended(note[:1].upper() + note[1:]) for note in waited.result()])
-    except Exception as error:
+    except (
+        Exception
+    ) as error:  # the answer has begun, so the page is told here, and of a fault of ours the terminal, too
+        if not isinstance(error, (SPLError, OSError, ModuleNotFoundError)):
+            traceback.print_exception(error)
         yield _line(error=_explain(error))
     finally:
         waited.cancel()

@@ -370,6 +370,18 @@ def test_an_image_that_is_closed_during_its_fill_is_gone_after_it(client, sessio
     assert folders(sessions) == 0
 
 
+def test_a_fault_of_ours_is_told_on_the_page_and_in_full_on_the_terminal(client, monkeypatch, capfd):
+    def fail(image, mask):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(sessions_module, "load_fill", lambda source: Inpainter(fail))
+    key = opened(client, encode(noise(40, 50, 3)))["key"]
+    assert filled(client, key, hole_of(40, 50)) == {"error": "a bug."}
+    told = capfd.readouterr().err
+    assert "Traceback" in told
+    assert "in fail" in told
+
+
 def test_idle_images_are_forgotten_and_so_is_the_oldest_of_too_many(client, monkeypatch):
     now = 0.0
     monkeypatch.setattr(sessions_module.time, "monotonic", lambda: now)
