@@ -15,6 +15,7 @@ from spl.miniature.palette import Colour
 
 SUPERSAMPLING = 2
 CIRCLE_STEPS = (10, 20)  # corners of a small and of a large circle
+SHADOW_GRID = 5  # shadows across an image, and down
 NOISE_SIGMA = 2.0  # of 255, the same in the three channels, like film grain
 MINIMAL_VISIBLE = 0.4  # share of a box that must lie inside the image for the object to count
 
@@ -128,19 +129,29 @@ class Canvas:
             self._objects.append(Object(label, box))
 
     def finish(
-        self, rng: np.random.Generator, light: tuple[float, float], tint: tuple[float, float, float]
+        self,
+        rng: np.random.Generator,
+        light: tuple[float, float],
+        tint: tuple[float, float, float],
+        *,
+        shadows: float = 0.0,
     ) -> AnnotatedImage:
         """Return the image, lit and grainy.
 
-        Shapes/Range: `light` is the relative gain of brightness from left to right and from top to bottom;
-        `tint` multiplies the three channels.
+        Shapes/Range: `light` is the relative gain of brightness from left to right and from top to bottom; `tint`
+        multiplies the three channels; `shadows` is the standard deviation of the brightness that soft ones take or
+        give, relative too. A copy of a distant patch, however well its outlines fit, has another place's shadows.
         """
         width, height = self.size
         # The images will be sampled at 64x64 without a filter: remove what such a grid cannot hold.
         image = self._image.reduce(SUPERSAMPLING).filter(ImageFilter.GaussianBlur(self._blur))
         across = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None, :] * light[0]
         down = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None] * light[1]
-        pixels = np.asarray(image, dtype=np.float32) * (1 + across + down)[..., None]
+        brightness = 1 + across + down
+        if shadows:
+            soft = Image.fromarray(rng.standard_normal((SHADOW_GRID, SHADOW_GRID), dtype=np.float32))
+            brightness += shadows * np.asarray(soft.resize((width, height), Image.Resampling.BICUBIC))
+        pixels = np.asarray(image, dtype=np.float32) * brightness[..., None]
         pixels *= np.asarray(tint, dtype=np.float32)
         pixels += rng.standard_normal((height, width, 1), dtype=np.float32) * NOISE_SIGMA + 0.5
         np.clip(pixels, 0, 255, out=pixels)

@@ -29,6 +29,7 @@ SIZE = (192, 128)  # squashed to a square later, as the real 936x537 are
 EXTENT = (64.0, 64.0)
 PAVEMENT_TOP = 60.0
 GLASSES = (GLASS, shade(GLASS, 0.6))
+SHADOWS = 0.22  # a wall repeats its windows, but not the shadows on them
 TINTS = ((1.0, 1.0, 1.0), (1.03, 0.96, 0.88), (0.9, 0.94, 1.0))
 
 
@@ -87,7 +88,7 @@ def draw_facade(rng: np.random.Generator) -> AnnotatedImage:
         _floor(canvas, house, floor)
     _ground_floor(canvas, house)
     _pavement(canvas, house)
-    return canvas.finish(rng, (rng.uniform(-0.25, 0.25), rng.uniform(-0.12, 0.12)), choose(rng, TINTS))
+    return canvas.finish(rng, (rng.uniform(-0.25, 0.25), rng.uniform(-0.12, 0.12)), choose(rng, TINTS), shadows=SHADOWS)
 
 
 def _roof(canvas: Canvas, house: House) -> None:

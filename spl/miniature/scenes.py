@@ -24,6 +24,7 @@ from spl.miniature.palette import (
 
 SIZE = (128, 128)
 EXTENT = (64.0, 64.0)
+SHADOWS = 0.1
 
 
 class Plan(NamedTuple):
@@ -69,7 +70,7 @@ def draw_scene(rng: np.random.Generator, index: int, *, enlarged: int = 1) -> An
     canvas = Canvas(SIZE, EXTENT, view, enlarged=enlarged)
     SCENES[scene_class(index)](canvas, plan)
     brightness = rng.uniform(0.05, 0.25) * (-1 if plan.sun_left else 1)
-    return canvas.finish(rng, (brightness, rng.uniform(-0.06, 0.06)), plan.mood.tint)
+    return canvas.finish(rng, (brightness, rng.uniform(-0.06, 0.06)), plan.mood.tint, shadows=SHADOWS)
 
 
 def _village(canvas: Canvas, plan: Plan) -> None:

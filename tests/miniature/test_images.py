@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spl.common.errors import DataError
-from spl.miniature.canvas import AnnotatedImage
+from spl.miniature.canvas import AnnotatedImage, Canvas, View
 from spl.miniature.images import OBJECT_CLASSES, SETS, draw_image
 
 SAMPLE = 20
@@ -72,3 +72,16 @@ def test_faces_have_the_size_of_celeba() -> None:
 def test_an_unknown_set_is_rejected_with_the_known_names() -> None:
     with pytest.raises(DataError, match=r"'imagenet'.*places2, celeba, paris"):
         draw_image("imagenet", seed=0, split="train", index=0)
+
+
+@pytest.mark.parametrize("shadows", [0.0, 0.1, 0.2])
+def test_shadows_are_soft_and_as_strong_as_asked(shadows: float) -> None:
+    """They keep a copied patch from fitting elsewhere; a diffusion, which continues what is near, can follow them."""
+    lit = []
+    for seed in range(40):
+        canvas = Canvas((64, 64), (64.0, 64.0), View())
+        canvas.band(-8, 72, (120, 120, 120))
+        drawn = canvas.finish(np.random.default_rng(seed), (0.0, 0.0), (1.0, 1.0, 1.0), shadows=shadows)
+        lit.append(np.asarray(drawn.image.convert("L"), dtype=float).reshape(16, 4, 16, 4).mean((1, 3)) / 120)
+    assert np.std(lit) == pytest.approx(shadows, abs=0.3 * shadows + 0.01)
+    assert np.abs(np.diff(lit)).mean() < 0.5 * shadows + 0.01  # from a cell of four pixels to the next
