@@ -20,6 +20,9 @@ FilePath = Annotated[str, AfterValidator(expanduser)]
 UNCOUNTED = "no result depends on it"
 """Mark of a field that is no reason to make a result again: where a file lies that is known by hash, or whose it is."""
 
+ADDED = "not counted at its default"
+"""Mark of a field that came later, with what was before for its default: results of before it came stay valid."""
+
 
 class Strict(BaseModel):
     """Base of every settings object: unknown keys are errors, values cannot change, types are not coerced."""
@@ -28,10 +31,15 @@ class Strict(BaseModel):
 
 
 def counted(value: Any) -> Any:
-    """Return a settings object as plain JSON values, without the fields that are marked as `UNCOUNTED`."""
+    """Return a settings object as plain JSON values, without fields that are `UNCOUNTED`, or `ADDED` and at default."""
     if isinstance(value, BaseModel):
-        fields = type(value).model_fields
-        return {name: counted(getattr(value, name)) for name in fields if UNCOUNTED not in fields[name].metadata}
+        kept = {
+            name: getattr(value, name)
+            for name, field in type(value).model_fields.items()
+            if UNCOUNTED not in field.metadata
+            and not (ADDED in field.metadata and getattr(value, name) == field.default)
+        }
+        return {name: counted(entry) for name, entry in kept.items()}
     if isinstance(value, Mapping):
         return {key: counted(entry) for key, entry in value.items()}
     return [counted(entry) for entry in value] if isinstance(value, tuple) else value

@@ -17,6 +17,7 @@ from spl.config.methods import ExternalFill, Method, NetworkMethod, NotReleased,
 from spl.config.teachers import (
     Detection,
     MiniaturePretext,
+    Shadows,
     Teacher,
 )
 
@@ -30,6 +31,7 @@ class MiniatureImages(Strict):
     scene: Literal["places2", "celeba", "paris"]
     train: Positive
     test: Positive
+    shadows: Shadows = 0.0
 
 
 class Registered(Strict):

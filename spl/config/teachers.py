@@ -4,8 +4,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from spl.config.base import FilePath, Name, Positive, Seed, Size, Strict, Weight
+from spl.config.base import ADDED, FilePath, Name, Positive, Seed, Size, Strict, Weight
 from spl.config.training import Schedule
+
+Shadows = Annotated[
+    float,
+    ADDED,
+    Field(ge=0, le=0.5, description="Standard deviation of the brightness that soft shadows give or take, of 1."),
+]
 
 # The labelled set ----------------------------------------------------------------------------------
 
@@ -16,6 +22,7 @@ class MiniaturePretext(Strict):
     kind: Literal["miniature"]
     train: Positive
     val: Positive
+    shadows: Shadows = 0.0
 
 
 # Every teacher ------------------------------------------------------------------------------------

@@ -133,8 +133,7 @@ class Canvas:
         rng: np.random.Generator,
         light: tuple[float, float],
         tint: tuple[float, float, float],
-        *,
-        shadows: float = 0.0,
+        shadows: float,
     ) -> AnnotatedImage:
         """Return the image, lit and grainy.
 

@@ -29,7 +29,6 @@ SIZE = (192, 128)  # squashed to a square later, as the real 936x537 are
 EXTENT = (64.0, 64.0)
 PAVEMENT_TOP = 60.0
 GLASSES = (GLASS, shade(GLASS, 0.6))
-SHADOWS = 0.22  # a wall repeats its windows, but not the shadows on them
 TINTS = ((1.0, 1.0, 1.0), (1.03, 0.96, 0.88), (0.9, 0.94, 1.0))
 
 
@@ -56,7 +55,7 @@ class House(NamedTuple):
     lamps: bool
 
 
-def draw_facade(rng: np.random.Generator) -> AnnotatedImage:
+def draw_facade(rng: np.random.Generator, *, shadows: float = 0.0) -> AnnotatedImage:
     """Draw one façade: roof, floors of equal windows, a ground floor, the pavement."""
     pitch = rng.uniform(12.0, 18.0)
     lit = rng.random() < 0.25
@@ -88,7 +87,7 @@ def draw_facade(rng: np.random.Generator) -> AnnotatedImage:
         _floor(canvas, house, floor)
     _ground_floor(canvas, house)
     _pavement(canvas, house)
-    return canvas.finish(rng, (rng.uniform(-0.25, 0.25), rng.uniform(-0.12, 0.12)), choose(rng, TINTS), shadows=SHADOWS)
+    return canvas.finish(rng, (rng.uniform(-0.25, 0.25), rng.uniform(-0.12, 0.12)), choose(rng, TINTS), shadows)
 
 
 def _roof(canvas: Canvas, house: House) -> None:

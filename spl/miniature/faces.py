@@ -37,7 +37,7 @@ class Person(NamedTuple):
     smiling: bool
 
 
-def draw_face(rng: np.random.Generator) -> AnnotatedImage:
+def draw_face(rng: np.random.Generator, *, shadows: float = 0.0) -> AnnotatedImage:
     """Draw one face before a patterned wall."""
     outfit, long_hair = choose(rng, tuple(GLASSES)), bool(rng.integers(2))
     person = Person(
@@ -62,7 +62,7 @@ def draw_face(rng: np.random.Generator) -> AnnotatedImage:
     _hat(canvas, person)
     if person.glasses:
         _glasses(canvas, person)
-    return canvas.finish(rng, (rng.uniform(-0.2, 0.2), rng.uniform(-0.08, 0.08)), (1.0, 1.0, 1.0))
+    return canvas.finish(rng, (rng.uniform(-0.2, 0.2), rng.uniform(-0.08, 0.08)), (1.0, 1.0, 1.0), shadows)
 
 
 def _wallpaper(canvas: Canvas, pattern: str, wall: Colour, rng: np.random.Generator) -> None:

@@ -12,10 +12,10 @@ from spl.miniature.facades import draw_facade
 from spl.miniature.faces import draw_face
 from spl.miniature.scenes import draw_scene
 
-DRAW: dict[str, Callable[[np.random.Generator, int], AnnotatedImage]] = {
+DRAW: dict[str, Callable[..., AnnotatedImage]] = {
     "places2": draw_scene,
-    "celeba": lambda rng, _: draw_face(rng),
-    "paris": lambda rng, _: draw_facade(rng),
+    "celeba": lambda rng, _, **light: draw_face(rng, **light),
+    "paris": lambda rng, _, **light: draw_facade(rng, **light),
 }
 SETS = tuple(DRAW)
 PRETEXT = "pretext"
@@ -28,12 +28,12 @@ def generator(name: str, *, seed: int, split: str, index: int) -> np.random.Gene
     return np.random.default_rng([seed, crc32(name.encode()), crc32(split.encode()), index])
 
 
-def draw_image(name: str, *, seed: int, split: str, index: int) -> AnnotatedImage:
-    """Draw one image of a set in memory; "pretext" takes turns between the three kinds.
+def draw_image(name: str, *, seed: int, split: str, index: int, shadows: float = 0.0) -> AnnotatedImage:
+    """Draw one image of a set in memory; "pretext" takes turns between the three kinds. `Canvas.finish` has `shadows`.
 
     Raises: DataError if no set has this name.
     """
     kind, position = (SETS[index % 3], index // 3) if name == PRETEXT else (name, index)
     if kind not in DRAW:
         raise DataError(f"No miniature image set is called {name!r}. Expected one of: {', '.join((*SETS, PRETEXT))}.")
-    return DRAW[kind](generator(name, seed=seed, split=split, index=index), position)
+    return DRAW[kind](generator(name, seed=seed, split=split, index=index), position, shadows=shadows)

@@ -24,7 +24,6 @@ from spl.miniature.palette import (
 
 SIZE = (128, 128)
 EXTENT = (64.0, 64.0)
-SHADOWS = 0.1
 
 
 class Plan(NamedTuple):
@@ -49,7 +48,7 @@ def scene_class(index: int) -> str:
     return tuple(SCENES)[index % len(SCENES)]
 
 
-def draw_scene(rng: np.random.Generator, index: int, *, enlarged: int = 1) -> AnnotatedImage:
+def draw_scene(rng: np.random.Generator, index: int, *, shadows: float = 0.0, enlarged: int = 1) -> AnnotatedImage:
     """Draw one outdoor scene of the class that `scene_class` names, so many times as large."""
     pitch = rng.uniform(15.0, 23.0)
     walls, roof, accent = choose(rng, SCHEMES)
@@ -70,7 +69,7 @@ def draw_scene(rng: np.random.Generator, index: int, *, enlarged: int = 1) -> An
     canvas = Canvas(SIZE, EXTENT, view, enlarged=enlarged)
     SCENES[scene_class(index)](canvas, plan)
     brightness = rng.uniform(0.05, 0.25) * (-1 if plan.sun_left else 1)
-    return canvas.finish(rng, (brightness, rng.uniform(-0.06, 0.06)), plan.mood.tint, shadows=SHADOWS)
+    return canvas.finish(rng, (brightness, rng.uniform(-0.06, 0.06)), plan.mood.tint, shadows)
 
 
 def _village(canvas: Canvas, plan: Plan) -> None:

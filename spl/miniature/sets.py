@@ -47,7 +47,9 @@ class Drawing:
     image_id: str
 
 
-def draw_image_set(name: str, folder: Path, *, seed: int, train: int, test: int, workers: int = 1) -> None:
+def draw_image_set(
+    name: str, folder: Path, *, seed: int, train: int, test: int, shadows: float = 0.0, workers: int = 1
+) -> None:
     """Draw one inpainting set in the layout of its archive, with the true boxes in `annotations.csv`.
 
     places2: `{train,val}/<scene>/*.jpg`, testing on val as Places365 is used; celeba: `img_align_celeba/*.jpg`
@@ -62,14 +64,14 @@ def draw_image_set(name: str, folder: Path, *, seed: int, train: int, test: int,
     for overall, (split, index) in enumerate(_numbered(train=train, test=test), 1):
         path = PATHS[name][split].format(scene=scene_class(index), number=index + 1, overall=overall)
         drawings.append(Drawing(split, index, path, path))
-    boxes = _draw_all(name, folder, drawings, seed=seed, workers=workers)
+    boxes = _draw_all(name, folder, drawings, seed=seed, shadows=shadows, workers=workers)
     write_rows(folder / "annotations.csv", [BOX_COLUMNS, *boxes])
     if name == "celeba":
         lines = (f"{Path(item.path).name} {0 if item.split == 'train' else 2}\n" for item in drawings)
         write_text(folder / "list_eval_partition.txt", "".join(lines))
 
 
-def draw_pretext_set(folder: Path, *, seed: int, train: int, val: int, workers: int = 1) -> None:
+def draw_pretext_set(folder: Path, *, seed: int, train: int, val: int, shadows: float = 0.0, workers: int = 1) -> None:
     """Draw the set that plays Open Images: `images/*.jpg`, `labels.csv`, `boxes.csv`, `split.csv`.
 
     An `ImageID` is the file's name without its ending. `labels.csv` holds one row, of confidence 1, for every
@@ -79,7 +81,7 @@ def draw_pretext_set(folder: Path, *, seed: int, train: int, val: int, workers: 
         Drawing(split, index, f"images/{number:016x}.jpg", f"{number:016x}")
         for number, (split, index) in enumerate(_numbered(train=train, val=val), 1)
     ]
-    boxes = _draw_all(PRETEXT, folder, drawings, seed=seed, workers=workers)
+    boxes = _draw_all(PRETEXT, folder, drawings, seed=seed, shadows=shadows, workers=workers)
     write_rows(folder / "boxes.csv", [BOX_COLUMNS, *boxes])
     write_rows(folder / "labels.csv", [LABEL_COLUMNS, *label_rows(boxes)])
     write_rows(folder / "split.csv", [SPLIT_COLUMNS, *((item.image_id, item.split) for item in drawings)])
@@ -100,16 +102,18 @@ def _numbered(**counts: int) -> list[tuple[str, int]]:
     return [(split, index) for split, count in counts.items() for index in range(count)]
 
 
-def _draw_all(name: str, folder: Path, drawings: Sequence[Drawing], *, seed: int, workers: int) -> list[BoxRow]:
+def _draw_all(
+    name: str, folder: Path, drawings: Sequence[Drawing], *, seed: int, shadows: float, workers: int
+) -> list[BoxRow]:
     """Draw and save images; return the rows of their boxes in order."""
     for parent in sorted({(folder / drawing.path).parent for drawing in drawings}):
         parent.mkdir(parents=True, exist_ok=True)
-    rows = map_jobs(partial(_save_image, name, folder, seed), drawings, workers=workers, title=name)
+    rows = map_jobs(partial(_save_image, name, folder, seed, shadows), drawings, workers=workers, title=name)
     return [row for image_rows in rows for row in image_rows]
 
 
-def _save_image(name: str, folder: Path, seed: int, drawing: Drawing) -> list[BoxRow]:
-    drawn = draw_image(name, seed=seed, split=drawing.split, index=drawing.number)
+def _save_image(name: str, folder: Path, seed: int, shadows: float, drawing: Drawing) -> list[BoxRow]:
+    drawn = draw_image(name, seed=seed, split=drawing.split, index=drawing.number, shadows=shadows)
     # Full chroma resolution: at 64x64 a colour edge is as sharp as an edge of brightness.
     jpeg: dict[str, Any] = {"quality": JPEG[drawing.split], "subsampling": 0}
     drawn.image.save(folder / drawing.path, **(jpeg if drawing.path.endswith(".jpg") else {}))

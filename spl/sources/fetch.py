@@ -96,7 +96,8 @@ def fetch_pretext(settings: PretextSettings, record: Path, *, workers: int) -> N
     """Draw the labelled images that teachers are trained on; write their list, and the record of where they lie."""
     source, folder = settings.pretext, DRAWN / "pretext"
     with replace_folder(folder) as temporary:
-        miniature.draw_pretext_set(temporary, seed=settings.seed, train=source.train, val=source.val, workers=workers)
+        drawn = {"train": source.train, "val": source.val, "shadows": source.shadows}
+        miniature.draw_pretext_set(temporary, seed=settings.seed, workers=workers, **drawn)
     files = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
     write_rows(listing_of(record), [("file", "sha256"), *((file, sha256(folder / file)) for file in files)])
     write_record(record, settings, {}, {"listing": listing_of(record)}, folder=str(folder))
@@ -112,9 +113,9 @@ def _locate(settings: RawSettings, registry: Registry, policy: RetryPolicy, work
         kind, key, folder, what = "masks", "masks.source", DRAWN / "masks", "irregular masks"
     common = {"seed": settings.seed, "workers": workers}
     match settings.source:
-        case MiniatureImages(scene=scene, train=train, test=test):
+        case MiniatureImages(scene=scene, train=train, test=test, shadows=shadows):
             with replace_folder(folder) as temporary:
-                miniature.draw_image_set(scene, temporary, train=train, test=test, **common)
+                miniature.draw_image_set(scene, temporary, train=train, test=test, shadows=shadows, **common)
         case MiniatureMasks(per_bin=per_bin):
             with replace_folder(folder) as temporary:
                 miniature.draw_mask_set(temporary, per_bin=per_bin, **common)

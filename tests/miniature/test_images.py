@@ -81,7 +81,7 @@ def test_shadows_are_soft_and_as_strong_as_asked(shadows: float) -> None:
     for seed in range(40):
         canvas = Canvas((64, 64), (64.0, 64.0), View())
         canvas.band(-8, 72, (120, 120, 120))
-        drawn = canvas.finish(np.random.default_rng(seed), (0.0, 0.0), (1.0, 1.0, 1.0), shadows=shadows)
+        drawn = canvas.finish(np.random.default_rng(seed), (0.0, 0.0), (1.0, 1.0, 1.0), shadows)
         lit.append(np.asarray(drawn.image.convert("L"), dtype=float).reshape(16, 4, 16, 4).mean((1, 3)) / 120)
     assert np.std(lit) == pytest.approx(shadows, abs=0.3 * shadows + 0.01)
     assert np.abs(np.diff(lit)).mean() < 0.5 * shadows + 0.01  # from a cell of four pixels to the next

@@ -1,12 +1,15 @@
 """Each archive's layout is read as it is, and any folder of images gets a seeded split."""
 
 import unicodedata
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from spl.common.errors import DataError
 from spl.common.files import read_json
 from spl.config.experiment import ArchiveLayout, FolderLayout, FoldersLayout, ListsLayout
+from spl.miniature.images import draw_image
 from spl.sources.fetch import fetch_raw
 from spl.sources.layouts import list_images
 from spl.sources.listing import Listing
@@ -214,6 +217,15 @@ def test_the_miniature_world_is_used_whole_without_a_word(tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     assert "left_out" not in fetch(tmp_path, layout, **source)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("shadows", [{}, {"shadows": 0.0}, {"shadows": 0.2}])
+def test_images_are_drawn_with_the_shadows_that_were_asked_for(tmp_path, monkeypatch, shadows):
+    monkeypatch.chdir(tmp_path)
+    record = fetch(tmp_path, {"kind": "paris"}, kind="miniature", scene="paris", train=1, test=1, **shadows)
+    found = Image.open(Path(record["folder"]) / "paris_eval_gt/001_im.png")
+    drawn = draw_image("paris", seed=record["settings"]["seed"], split="test", index=0, **shadows)
+    assert found.tobytes() == drawn.image.tobytes()
 
 
 def test_an_archive_that_is_not_read_is_named_where_images_are_missing(tmp_path):

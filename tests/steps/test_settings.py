@@ -16,6 +16,7 @@ from spl.steps.settings import (
     CostSettings,
     DetectionSettings,
     FigureSettings,
+    ImageSourceSettings,
     PretextSettings,
     ReportSettings,
     RunSettings,
@@ -452,6 +453,19 @@ def test_a_field_that_counts_for_nobody_says_so(demo_params):
     files = {"Supplied.citation", "ExternalFill.citation", "PerceptualVGG.folder", "Perceptual.folder"}
     assert uncounted == files | {"Design.left_out", "Training.kept_epochs"}
     assert "data/raw/metrics" not in canonical(FigureSettings.of(demo_params, figure="fig1"))
+
+
+def test_a_field_that_came_later_counts_where_it_is_not_what_was_before(raw_params, write_params):
+    """Studies that were run before drawn images had shadows stay valid, and a world with shadows is another one."""
+
+    def drawn(**shadows):
+        source = {"kind": "miniature", "scene": "paris", "train": 4, "test": 2} | shadows
+        raw_params["datasets"]["paris"]["source"] = source
+        return canonical(ImageSourceSettings.of(load_params(write_params(raw_params)), dataset="paris"))
+
+    assert drawn() == drawn(shadows=0.0)
+    assert "shadows" not in drawn()
+    assert len({drawn(), drawn(shadows=0.1), drawn(shadows=0.2)}) == 3
 
 
 def all_settings(kind):
