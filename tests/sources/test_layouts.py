@@ -9,12 +9,13 @@ from PIL import Image
 from spl.common.errors import DataError
 from spl.common.files import read_json
 from spl.config.experiment import ArchiveLayout, FolderLayout, FoldersLayout, ListsLayout
+from spl.config.teachers import MiniaturePretext
 from spl.miniature.images import draw_image
-from spl.sources.fetch import fetch_raw
+from spl.sources.fetch import fetch_pretext, fetch_raw
 from spl.sources.layouts import list_images
 from spl.sources.listing import Listing
 from spl.sources.raw_files import RawFiles, read_place
-from spl.steps.settings import ImageSourceSettings, MaskSourceSettings
+from spl.steps.settings import ImageSourceSettings, MaskSourceSettings, PretextSettings
 from tests.sources.test_archives import write_archive
 
 
@@ -226,6 +227,18 @@ def test_images_are_drawn_with_the_shadows_that_were_asked_for(tmp_path, monkeyp
     found = Image.open(Path(record["folder"]) / "paris_eval_gt/001_im.png")
     drawn = draw_image("paris", seed=record["settings"]["seed"], split="test", index=0, **shadows)
     assert found.tobytes() == drawn.image.tobytes()
+
+
+def test_pretext_images_are_drawn_with_the_shadows_that_were_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    drawn = []
+    for shadows in ({}, {"shadows": 0.0}, {"shadows": 0.2}):
+        pretext = MiniaturePretext(kind="miniature", train=1, val=1, **shadows)
+        fetch_pretext(PretextSettings(seed=1, pretext=pretext), tmp_path / "pretext.json", workers=1)
+        folder = Path(read_json(tmp_path / "pretext.json")["folder"])
+        drawn.append([file.read_bytes() for file in sorted(folder.glob("images/*.jpg"))])
+    assert drawn[0] == drawn[1]
+    assert all(dark != light for dark, light in zip(drawn[2], drawn[1], strict=True))
 
 
 def test_an_archive_that_is_not_read_is_named_where_images_are_missing(tmp_path):
