@@ -1,7 +1,7 @@
 """Is a world too easy? PSNR on all pairs of fills that know nothing of structure, beside the classical ones.
 
     python benchmarks/controls.py --directory .                    # where the workflow has been run
-    python benchmarks/controls.py --drawn paris --shadows 0.22     # on images that are in no set: to choose a world
+    python benchmarks/controls.py --drawn paris --shadows 0.25     # on images that are in no set: to choose a world
 
 `mean image`: the mean of all training images. `nearest image`: the training image that is nearest on the visible
 pixels. `nearest pixel`: every missing pixel is the visible one nearest to it. `nearest patch`: from the hole's rim
