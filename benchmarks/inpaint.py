@@ -1,6 +1,6 @@
 """What filling around a hole gains over filling the whole image, and which fill is the better one.
 
-    python benchmarks/inpaint.py --results results --photographs FOLDER --facades FOLDER [--out FILE.csv]
+    python benchmarks/inpaint.py --results results --photographs FOLDER --facades FOLDER [--context 3] [--out FILE.csv]
 
 Hole PSNR of holes of 5 %, a blob in a place that the seed draws: of 20 photographs at their own size and of 20 drawn
 façades (the test images of `paris`) enlarged to 1024 pixels. Prints a row of Markdown for each fill: the mean by crops,
@@ -27,7 +27,7 @@ from skimage import data
 
 from spl.evaluation.metrics import psnr_hole
 from spl.filling.holes import crop_boxes
-from spl.filling.inpainter import load_inpainter
+from spl.filling.inpainter import CONTEXT, load_inpainter
 
 COUNT, SHARE, LARGE = 20, 0.05, 1024
 CLASSICAL = ("telea", "navier_stokes", "patchmatch")
@@ -65,7 +65,7 @@ def read_set(files, side=None):
         yield file.name, pixels, blob(pixels.shape[:2], np.random.default_rng([5, number]))
 
 
-def compare(fills, sets, out):
+def compare(fills, sets, context, out):
     """Print a row for each fill; write one for each image."""
     titles = [f"{title}: {column}" for title in sets for column in ("dB", "minus Telea", "crop minus whole")]
     print(f"| fill | {' | '.join(titles)} |\n|---|{'--:|' * len(titles)}", flush=True)
@@ -76,7 +76,7 @@ def compare(fills, sets, out):
             rows = []
             for name, image, hole in read_set(files, side):
                 ways = ("crop",) if fill == "patchmatch" else ("crop", "whole")  # it would take minutes
-                found = {way: inpainter.fill(image, hole, strategy=way).image for way in ways}
+                found = {way: inpainter.fill(image, hole, strategy=way, context=context).image for way in ways}
                 assert all((filled[~hole] == image[~hole]).all() for filled in found.values())
                 psnr = {way: psnr_hole(filled, image, hole) for way, filled in found.items()}
                 equal = np.mean((found["crop"] == found["whole"])[hole]) if fill in CLASSICAL[:2] else ""
@@ -140,6 +140,7 @@ def main():
     parser.add_argument("--photographs", type=Path)
     parser.add_argument("--facades", type=Path)
     parser.add_argument("--out", type=Path, default=Path("inpaint.csv"))
+    parser.add_argument("--context", type=float, default=CONTEXT)
     parser.add_argument("--time", action="store_true")
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
@@ -161,7 +162,7 @@ def main():
     with arguments.out.open("w", newline="", encoding="utf-8") as file:
         out = csv.DictWriter(file, ["fill", "images", "image", "crop", "whole", "equal"])
         out.writeheader()
-        compare(fills, sets, out)
+        compare(fills, sets, arguments.context, out)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What would another recipe do for a method of the default? On validation images, held out of the training images.
+"""What would another recipe do for a method? On validation images, held out of the training images.
 
     python benchmarks/recipes.py tries/faces --datasets celeba "rn" "rn_slow=rn: {training: {lr: 0.001}}"
 
-Every arm is `name=method: changes`, the changes as in presets/demo.yaml, or the name of a method as it stands there.
+Every arm is `name=method: changes`, the changes as in the preset, or the name of a method as it stands there.
 The folder holds a workspace as any other; a second call with further arms goes on in it, and what is there stays.
 Prints, and writes to `recipes.csv` in it, for every arm its mean PSNR on all hole ratios beside the best classical
 fill's, and the paired difference over images with its 95 % interval. Test images are not touched. docs/recipes.md has
@@ -19,8 +19,6 @@ import yaml
 
 from spl.common.tables import read_table
 
-PRESET = Path("presets/demo.yaml")
-HELD_OUT = 64
 CLASSICAL = ("telea", "navier_stokes", "biharmonic")
 WITHOUT = ("ablations", "detection", "figures")
 
@@ -33,12 +31,12 @@ def changed(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def experiment(arms: list[str], datasets: list[str]) -> dict[str, Any]:
-    """Return the default with these arms for methods, measured on held out training images.
+def experiment(preset: Path, arms: list[str], datasets: list[str], held_out: int) -> dict[str, Any]:
+    """Return a preset with these arms for methods, measured on held out training images.
 
     Raises: KeyError if there is no such method or dataset.
     """
-    base = yaml.safe_load(PRESET.read_text(encoding="utf-8"))
+    base = yaml.safe_load(preset.read_text(encoding="utf-8"))
     methods = {name: base["methods"][name] for name in CLASSICAL}
     for arm in arms:
         name, _, change = arm.rpartition("=")
@@ -49,7 +47,7 @@ def experiment(arms: list[str], datasets: list[str]) -> dict[str, Any]:
     return (
         base
         | {
-            "datasets": {name: base["datasets"][name] | {"validation": HELD_OUT} for name in datasets},
+            "datasets": {name: base["datasets"][name] | {"validation": held_out} for name in datasets},
             "methods": methods,
             "teachers": {name: base["teachers"][name] for name in base["teachers"] if used(name, base, methods)},
             "evaluation": changed(base["evaluation"], {"split": "validation", "perceptual": {"metrics": []}}),
@@ -60,7 +58,7 @@ def experiment(arms: list[str], datasets: list[str]) -> dict[str, Any]:
 
 def used(teacher: str, base: dict[str, Any], methods: dict[str, Any]) -> bool:
     """Tell whether a teacher is needed."""
-    return teacher in [base["perceptual_network"].get("teacher"), *(m.get("teacher") for m in methods.values())]
+    return teacher in [base.get("perceptual_network", {}).get("teacher"), *(m.get("teacher") for m in methods.values())]
 
 
 def compare(folder: Path) -> pd.DataFrame:
@@ -86,10 +84,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("arms", nargs="+")
     parser.add_argument("--datasets", nargs="+", default=["places2", "celeba", "paris"])
+    parser.add_argument("--preset", type=Path, default=Path("presets/demo.yaml"))
+    parser.add_argument("--held-out", type=int, default=64, help="Images of each data set, to measure on.")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     file = arguments.folder / "params.yaml"
-    file.write_text(yaml.safe_dump(experiment(arguments.arms, arguments.datasets), sort_keys=False), encoding="utf-8")
+    values = experiment(arguments.preset, arguments.arms, arguments.datasets, arguments.held_out)
+    file.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     workflow = ["snakemake", "--cores", "all", "--configfile", str(file), "--directory", str(arguments.folder)]
     subprocess.run([*workflow, "--", "results/table1.csv"], check=True)
     table = compare(arguments.folder)
