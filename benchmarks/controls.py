@@ -85,8 +85,10 @@ def show(name: str, pairs: Iterable[tuple[np.ndarray, np.ndarray]], fills: dict[
     """Print the mean of every fill, and how far the copies of patches are above Navier-Stokes."""
     scores = {name: [] for name in fills}
     for image, mask in pairs:
+        hole = mask[..., None]
+        visible = np.where(hole, np.uint8(0), image)
         for fill, function in fills.items():
-            scores[fill].append(psnr(image, np.where(mask[..., None], function(image, mask), image)))
+            scores[fill].append(psnr(image, np.where(hole, function(visible, mask), image)))
     gain = np.subtract(scores["nearest patch"], scores["navier_stokes"])
     means = {fill: round(float(np.mean(values)), 2) for fill, values in scores.items()}
     print(f"{name} {means} patch - navier_stokes {gain.mean():+.2f} ± {1.96 * gain.std() / len(gain) ** 0.5:.2f}")
