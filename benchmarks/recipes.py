@@ -1,12 +1,12 @@
 """What would another recipe do for a method? On validation images, held out of the training images.
 
-    python benchmarks/recipes.py tries/faces --datasets celeba "rn" "rn_slow=rn: {training: {lr: 0.001}}"
+    python benchmarks/recipes.py tries/faces --datasets celeba "rn" "rn_slow=rn: {training: {lr: 0.00025}}"
 
 Every arm is `name=method: changes`, the changes as in the preset, or the name of a method as it stands there.
 The folder holds a workspace as any other; a second call with further arms goes on in it, and what is there stays.
-Prints, and writes to `recipes.csv` in it, for every arm its mean PSNR on all hole ratios beside the best classical
-fill's, and the paired difference over images with its 95 % interval. Test images are not touched. docs/recipes.md has
-what was tried.
+Prints, and writes to `recipes.csv` in it, for every arm, and seed of the preset, its mean PSNR on all hole ratios beside
+the best classical fill's, and the paired difference over images with its 95 % interval. Test images are not touched.
+docs/recipes.md has what was tried.
 """
 
 import argparse
@@ -62,19 +62,20 @@ def used(teacher: str, base: dict[str, Any], methods: dict[str, Any]) -> bool:
 
 
 def compare(folder: Path) -> pd.DataFrame:
-    """Return one row for every arm and dataset that has been evaluated."""
+    """Return one row for every dataset, arm and seed that has been evaluated."""
     rows = []
     for dataset in sorted(path.name for path in (folder / "results/eval").iterdir()):
         psnr = {
-            path.parent.parent.name: read_table(path)["psnr"]
+            path.parts[-3:-1]: read_table(path)["psnr"]  # (arm, seed)
             for path in sorted(folder.glob(f"results/eval/{dataset}/*/seed*/per_image.csv"))
         }
-        best = max(CLASSICAL, key=lambda name: psnr[name].mean())
-        for arm in sorted(psnr.keys() - set(CLASSICAL)):
-            gain = psnr[arm] - psnr[best]
-            half = 1.96 * gain.std() / len(gain) ** 0.5
-            means = {"psnr": psnr[arm].mean(), "best_fill": psnr[best].mean(), "gain": gain.mean(), "half_width": half}
-            rows.append({"dataset": dataset, "arm": arm} | {name: round(value, 2) for name, value in means.items()})
+        floor = max((psnr[run] for run in psnr if run[0] in CLASSICAL), key=lambda values: values.mean())
+        for (arm, seed), values in psnr.items():
+            if arm not in CLASSICAL:
+                gain = values - floor
+                half = 1.96 * gain.std() / len(gain) ** 0.5
+                means = {"psnr": values.mean(), "best_fill": floor.mean(), "gain": gain.mean(), "half_width": half}
+                rows.append({"dataset": dataset, "arm": arm, "seed": seed} | {k: round(v, 2) for k, v in means.items()})
     return pd.DataFrame(rows)
 
 
