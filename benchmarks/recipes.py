@@ -4,9 +4,9 @@
 
 Every arm is `name=method: changes`, the changes as in the preset, or the name of a method as it stands there.
 The folder holds a workspace as any other; a second call with further arms goes on in it, and what is there stays.
-Prints, and writes to `recipes.csv` in it, for every arm, and seed of the preset, its mean PSNR on all hole ratios beside
-the best classical fill's, and the paired difference over images with its 95 % interval. Test images are not touched.
-docs/recipes.md has what was tried.
+Prints, and writes to `recipes.csv` in it, for every arm, and seed of the preset, its mean PSNR on all hole ratios
+beside the best classical fill's, and the paired difference over images with its 95 % interval. Test images are not
+touched. docs/recipes.md has what was tried.
 """
 
 import argparse
