@@ -1,6 +1,7 @@
 """Every command that the pages show exists as it is written there; the quick ones are run."""
 
 import re
+import subprocess
 from collections import defaultdict
 from importlib.util import find_spec
 
@@ -11,6 +12,7 @@ from snakemake.cli import get_argument_parser
 from typer.main import get_command
 
 from spl.cli import app
+from spl.config.load import load_params
 from tests.conftest import REPOSITORY
 from tests.docs.pages import shown_commands
 from tests.workflow.conftest import Clone, copy_repository
@@ -77,6 +79,19 @@ def test_dvc(words):
         for key in change.partition("=")[0].split("."):
             assert value is None or key in value  # `grid` is null in the demo
             value = value and value[key]
+
+
+@pytest.mark.parametrize("words", commands_of("sed"), ids=" ".join)
+def test_what_sed_makes_of_a_preset_is_another_valid_one(words, tmp_path):
+    *options, script, preset, arrow, made = words
+    assert arrow == ">"
+    text = (REPOSITORY / preset).read_text()
+    for part in script.split("; "):
+        changed = subprocess.run(["sed", *options, part], input=text, capture_output=True, text=True, check=True).stdout
+        assert changed != text, part
+        text = changed
+    (tmp_path / made).write_text(text)
+    load_params(tmp_path / made)
 
 
 @pytest.fixture(scope="module")
